@@ -1,0 +1,171 @@
+//! Where one copy of a service can be reached, and how. Not how it was found, and not a connection to it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// An address that can be connected to: `127.0.0.1:8000`, `[::1]:8000`, `host.name:8000` or `unix:/run/user.sock`.
+///
+/// Host names are kept as they are and looked up at each connect, so that a host that moves is found again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Address {
+    /// A numeric TCP address.
+    Tcp(SocketAddr),
+    /// A host name and a port.
+    Host(String, u16),
+    /// The path of a Unix socket.
+    Unix(PathBuf),
+    /// The other end of a pair in memory.
+    Memory,
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Host(host, port) => write!(f, "{host}:{port}"),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            Address::Memory => f.write_str("memory"),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    /// The error says what is wrong with the text, for a person.
+    fn from_str(text: &str) -> Result<Address, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.is_empty() {
+                return Err(format!("'{text}': the path after unix: is empty"));
+            }
+            return Ok(Address::Unix(PathBuf::from(path)));
+        }
+        if let Ok(address) = text.parse::<SocketAddr>() {
+            return Ok(Address::Tcp(address));
+        }
+        let Some((host, port)) = text.rsplit_once(':') else {
+            return Err(format!("'{text}' has no port; an address is host:port or unix:/path"));
+        };
+        let Ok(port) = port.parse::<u16>() else {
+            return Err(format!("'{text}': '{port}' is no port (0 to 65535)"));
+        };
+        let named = !host.is_empty() && host.len() <= 253;
+        if !named || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
+            return Err(format!("'{text}': '{host}' is no host name"));
+        }
+        Ok(Address::Host(host.to_owned(), port))
+    }
+}
+
+/// What is spoken at an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Protocol {
+    /// Ours: many calls at a time over one connection.
+    Native,
+    /// The C++ MPRPC frame: a connection a call.
+    Classic,
+}
+
+impl Protocol {
+    /// The name in a registry entry and in front of an address, `classic`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Native => "native",
+            Protocol::Classic => "classic",
+        }
+    }
+}
+
+/// Where one copy of a service can be reached, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Where.
+    pub address: Address,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// Its share of the calls beside the others'; 0 takes it out. The default is 100.
+    pub weight: u32,
+    /// The failure domain it stands in; empty when not said.
+    pub zone: String,
+    /// The version of the program; empty when not said.
+    pub version: String,
+    /// Free labels.
+    pub tags: BTreeMap<String, String>,
+    /// The only methods it serves, by name; empty means all. The classic registry layout lists methods one by one.
+    pub methods: Vec<String>,
+}
+
+impl Endpoint {
+    /// The weight of an endpoint that says nothing of it.
+    pub const WEIGHT_DEFAULT: u32 = 100;
+
+    /// A native endpoint at `address`, everything else at its default.
+    pub fn new(address: Address) -> Endpoint {
+        Endpoint {
+            address,
+            protocol: Protocol::Native,
+            weight: Self::WEIGHT_DEFAULT,
+            zone: String::new(),
+            version: String::new(),
+            tags: BTreeMap::new(),
+            methods: Vec::new(),
+        }
+    }
+
+    /// Whether it serves the method of this name.
+    pub fn serves(&self, method: &str) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|name| name == method)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.protocol {
+            Protocol::Native => self.address.fmt(f),
+            Protocol::Classic => write!(f, "classic:{}", self.address),
+        }
+    }
+}
+
+impl FromStr for Endpoint {
+    type Err = String;
+
+    /// An address, with `classic:` before it where the C++ MPRPC frame is spoken there.
+    fn from_str(text: &str) -> Result<Endpoint, String> {
+        match text.strip_prefix("classic:") {
+            Some(address) => Ok(Endpoint { protocol: Protocol::Classic, ..Endpoint::new(address.parse()?) }),
+            None => Ok(Endpoint::new(text.parse()?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_read_as_they_print() {
+        for text in ["127.0.0.1:8000", "[::1]:8000", "db-1.example:65535", "unix:/run/user.sock"] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        }
+        let classic: Endpoint = "classic:127.0.0.1:8000".parse().unwrap();
+        assert_eq!((classic.protocol, classic.to_string().as_str()), (Protocol::Classic, "classic:127.0.0.1:8000"));
+    }
+
+    #[test]
+    fn bad_addresses_say_what_is_wrong() {
+        for (text, part) in [
+            ("127.0.0.1", "has no port"),
+            ("127.0.0.1:99999", "'99999' is no port"),
+            ("a b:80", "'a b' is no host name"),
+            (":80", "is no host name"),
+            ("unix:", "is empty"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

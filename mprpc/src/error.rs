@@ -1,0 +1,61 @@
+//! The error of building, configuring and starting: for whoever runs the program. Not the outcome of a call, which is
+//! [`crate::Status`].
+
+use std::fmt;
+use std::io;
+
+/// What an [`Error`] is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A conf file, an environment variable, a flag or an address is wrong.
+    Config,
+    /// A listening socket could not be had.
+    Listen,
+    /// A registry cannot be used as configured.
+    Registry,
+    /// The log cannot be written.
+    Log,
+    /// A thread, a runtime or another resource of the machine could not be had.
+    System,
+}
+
+/// Why something could not be built, configured or started. `Display` names what, where and the limit or cause.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    /// An error without a cause below it.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error { kind, message: message.into(), source: None }
+    }
+
+    /// An error with the system's own word as its cause, which `Display` appends.
+    pub fn with_source(kind: ErrorKind, message: impl Into<String>, source: io::Error) -> Error {
+        Error { kind, message: message.into(), source: Some(source) }
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.source {
+            Some(source) => write!(f, "{}: {source}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,21 @@
+//! The reactor: event loops, sockets, threads and the clock. Knows no RPC.
+
+use std::sync::OnceLock;
+
+/// The process's background loop: one thread for what belongs to no caller's runtime (discovery, registration, calls
+/// from threads without a runtime). Started at the first use, it lives as long as the process.
+pub fn background() -> &'static tokio::runtime::Handle {
+    static BACKGROUND: OnceLock<tokio::runtime::Handle> = OnceLock::new();
+    BACKGROUND.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a process that has no file descriptor left at its first call cannot go on");
+        let handle = runtime.handle().clone();
+        std::thread::Builder::new()
+            .name("mprpc-background".into())
+            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .expect("a process that can start no thread at its first call cannot go on");
+        handle
+    })
+}
