@@ -13,6 +13,7 @@ mod limits;
 mod metadata;
 mod method;
 pub mod net;
+mod protocol;
 mod service;
 mod status;
 

@@ -1,0 +1,94 @@
+//! Which protocol a connection speaks, told by its first bytes. The frames themselves are in the modules below.
+
+pub(crate) mod classic;
+pub(crate) mod native;
+mod wire;
+
+use crate::limits::Limits;
+
+/// What the first bytes of a connection say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sniffed {
+    /// They may still become several things.
+    NeedMore,
+    /// The native protocol; its preface has not been checked beyond its magic.
+    Native,
+    /// The classic frame.
+    Classic,
+    /// Something that is not served here, by name.
+    Foreign(&'static str),
+}
+
+/// Beginnings of protocols that are known and not served, for the log.
+const FOREIGN: [(&[u8], &str); 13] = [
+    (b"GET ", "an HTTP request"),
+    (b"POST ", "an HTTP request"),
+    (b"PUT ", "an HTTP request"),
+    (b"HEAD ", "an HTTP request"),
+    (b"DELETE ", "an HTTP request"),
+    (b"OPTIONS ", "an HTTP request"),
+    (b"PATCH ", "an HTTP request"),
+    (b"CONNECT ", "an HTTP request"),
+    (b"PRI * HTTP/2", "an HTTP/2 preface"),
+    (b"SSH-", "an SSH greeting"),
+    (b"\x16\x03\x01", "a TLS hello"),
+    (b"\x16\x03\x02", "a TLS hello"),
+    (b"\x16\x03\x03", "a TLS hello"),
+];
+
+/// Tells the protocol from the first bytes.
+pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
+    let magic = &native::PREFACE[..native::MAGIC_BYTES];
+    if bytes.starts_with(magic) {
+        return Sniffed::Native;
+    }
+    if magic.starts_with(bytes) {
+        return Sniffed::NeedMore;
+    }
+    if let Some((_, name)) = FOREIGN.iter().find(|(start, _)| bytes.starts_with(start)) {
+        return Sniffed::Foreign(name);
+    }
+    let Some(size) = bytes.first_chunk::<4>() else {
+        return Sniffed::NeedMore;
+    };
+    let header_bytes = u32::from_le_bytes(*size) as usize;
+    if (1..=limits.classic_header_bytes_max).contains(&header_bytes) {
+        return Sniffed::Classic;
+    }
+    if FOREIGN.iter().any(|(start, _)| start.starts_with(bytes)) {
+        return Sniffed::NeedMore;
+    }
+    Sniffed::Foreign("bytes of no known protocol")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sniffed(bytes: &[u8]) -> Sniffed {
+        sniff(bytes, &Limits::default())
+    }
+
+    #[test]
+    fn tells_protocols_apart_at_every_length() {
+        for length in 1..native::MAGIC_BYTES {
+            assert_eq!(sniffed(&native::PREFACE[..length]), Sniffed::NeedMore);
+        }
+        assert_eq!(sniffed(native::PREFACE.as_slice()), Sniffed::Native);
+        assert_eq!(sniffed(&[0x19]), Sniffed::NeedMore);
+        assert_eq!(sniffed(&[0x19, 0, 0]), Sniffed::NeedMore);
+        assert_eq!(sniffed(&[0x19, 0, 0, 0]), Sniffed::Classic);
+        assert_eq!(sniffed(&[0x00, 0x10, 0, 0]), Sniffed::Classic);
+    }
+
+    #[test]
+    fn names_what_it_does_not_serve() {
+        assert_eq!(sniffed(b"GET / HTTP/1.1\r\n"), Sniffed::Foreign("an HTTP request"));
+        assert_eq!(sniffed(b"PRI * HTTP/2.0\r\n"), Sniffed::Foreign("an HTTP/2 preface"));
+        assert_eq!(sniffed(b"POST"), Sniffed::NeedMore);
+        assert_eq!(sniffed(&[0x16, 3, 1, 2, 0]), Sniffed::Foreign("a TLS hello"));
+        for garbage in [[0u8; 4], [0xff; 4], [0x01, 0x10, 0, 0], *b"abcd"] {
+            assert_eq!(sniffed(&garbage), Sniffed::Foreign("bytes of no known protocol"));
+        }
+    }
+}

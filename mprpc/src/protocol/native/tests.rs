@@ -1,0 +1,144 @@
+//! The native frames against the golden bytes of docs/protocol.md, and against cut, long and wrong input.
+
+use super::*;
+use crate::limits::Limits;
+use crate::metadata::Metadata;
+use crate::status::{Code, Status};
+
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+const GOLDEN_SETTINGS: &str =
+    "18000000 01000000 00000000 00000000 0100 0400 00000001 0200 0400 00400000 0300 0400 00400000";
+
+fn frames(bytes: &[u8]) -> Vec<Decoded> {
+    let mut decoder = Decoder::new(1 << 10);
+    let mut input = BytesMut::from(bytes);
+    let mut frames = Vec::new();
+    loop {
+        match decoder.decode(&mut input) {
+            Decoded::NeedMore(_) => return frames,
+            frame => frames.push(frame),
+        }
+    }
+}
+
+#[test]
+fn preface_and_settings_are_golden() {
+    assert_eq!(PREFACE.as_slice(), hex("894d5052 50430a01"));
+    let mut out = BytesMut::new();
+    Settings::of(&Limits::default()).encode(&mut out);
+    assert_eq!(out, hex(GOLDEN_SETTINGS));
+}
+
+#[test]
+fn request_is_golden() {
+    let mut out = BytesMut::new();
+    encode_frame(&mut out, Header { kind: kind::METHOD, ..Header::default() }, b"fixbug.UserServiceRpc/Login");
+    let header = Header { kind: kind::REQUEST, flags: flag::END, id: 1, value: 5000, ..Header::default() };
+    encode_frame(&mut out, header, &hex("0a05637569736d1206313233343536"));
+    let mut golden = hex("1b000000 02000000 00000000 00000000");
+    golden.extend(b"fixbug.UserServiceRpc/Login");
+    golden.extend(hex("0f000000 03020000 01000000 88130000 0a05637569736d1206313233343536"));
+    assert_eq!(out, golden);
+}
+
+#[test]
+fn responses_are_golden() {
+    let mut out = BytesMut::new();
+    let header = Header { kind: kind::RESPONSE, flags: flag::END, id: 1, value: 42, ..Header::default() };
+    encode_frame(&mut out, header, &hex("0a001001"));
+    let refused = Status::not_found("no");
+    let header = Header { word: refused.code() as u16, id: 2, value: 0, ..header };
+    encode_frame(&mut out, header, &encode_error(&refused));
+    let golden = "04000000 04020000 01000000 2a000000 0a001001 06000000 04020500 02000000 00000000 08051202 6e6f";
+    assert_eq!(out, hex(golden));
+    let decoded = decode_error(5, &hex("08051202 6e6f"));
+    assert_eq!((decoded.code(), decoded.message()), (Code::NotFound, "no"));
+    assert_eq!(decode_error(77, b"\xff").code(), Code::Unknown);
+}
+
+#[test]
+fn frames_cut_at_every_byte_come_out_whole() {
+    let mut stream = BytesMut::new();
+    for (id, body) in [(1, &b""[..]), (2, b"x"), (3, &[7; 300])] {
+        encode_frame(&mut stream, Header { kind: kind::REQUEST, id, ..Header::default() }, body);
+    }
+    let whole = frames(&stream);
+    assert_eq!(whole.len(), 3);
+    for cut in 0..=stream.len() {
+        let mut decoder = Decoder::new(1 << 10);
+        let mut input = BytesMut::from(&stream[..cut]);
+        let mut got = Vec::new();
+        for rest in [&stream[cut..], &[]] {
+            loop {
+                match decoder.decode(&mut input) {
+                    Decoded::NeedMore(missing) => {
+                        assert!(missing > 0);
+                        break;
+                    }
+                    frame => got.push(frame),
+                }
+            }
+            input.extend_from_slice(rest);
+        }
+        assert_eq!(got, whole, "cut at {cut}");
+    }
+}
+
+#[test]
+fn body_beyond_the_limit_is_skipped_however_it_comes() {
+    let mut stream = BytesMut::new();
+    encode_frame(&mut stream, Header { kind: kind::REQUEST, id: 1, ..Header::default() }, &[0; 2000]);
+    encode_frame(&mut stream, Header { kind: kind::REQUEST, id: 2, ..Header::default() }, b"ok");
+    let mut decoder = Decoder::new(1000);
+    let mut input = BytesMut::new();
+    let mut got = Vec::new();
+    for chunk in stream.chunks(7) {
+        input.extend_from_slice(chunk);
+        loop {
+            match decoder.decode(&mut input) {
+                Decoded::NeedMore(_) => break,
+                frame => got.push(frame),
+            }
+        }
+        assert!(input.len() < HEADER_BYTES + 8, "a skipped body is not held");
+    }
+    assert!(matches!(got[0], Decoded::TooLong(Header { id: 1, length: 2000, .. })));
+    assert!(matches!(&got[1], Decoded::Frame(Header { id: 2, .. }, body) if *body == "ok"));
+}
+
+#[test]
+fn metadata_comes_back_and_bad_metadata_is_refused() {
+    let mut metadata = Metadata::new();
+    metadata.append("Trace-Id", "7");
+    metadata.append("trace-id", "8");
+    metadata.append("blob-bin", [0u8, 255]);
+    let bytes = encode_metadata(&metadata);
+    assert_eq!(decode_metadata(bytes.clone()), Ok(metadata));
+    let ends = [0, 6 + 8 + 1, 2 * (6 + 8 + 1), bytes.len()];
+    for cut in (0..bytes.len()).filter(|cut| !ends.contains(cut)) {
+        assert!(decode_metadata(bytes.slice(..cut)).is_err(), "cut at {cut}");
+    }
+    assert!(decode_metadata(Bytes::from_static(b"\x01\0\0\0\0\0A")).is_err());
+    assert!(decode_metadata(Bytes::from_static(b"\xff\xff\xff\xff\xff\xff")).is_err());
+}
+
+#[test]
+fn metadata_longer_than_its_frame_is_refused() {
+    let header = Header { flags: flag::METADATA, ..Header::default() };
+    assert_eq!(split_body(header, Bytes::from_static(b"\x05\0\0\0abc")), None);
+    assert_eq!(split_body(header, Bytes::from_static(b"\x05\0")), None);
+    let (metadata, message) = split_body(header, Bytes::from_static(b"\x01\0\0\0abc")).unwrap();
+    assert_eq!((&metadata[..], &message[..]), (&b"a"[..], &b"bc"[..]));
+}
+
+#[test]
+fn unknown_settings_are_skipped_and_cut_ones_refused() {
+    let mut settings = Settings::default();
+    settings.merge(Bytes::from_static(b"\x63\0\x01\0x\x01\0\x04\0\x07\0\0\0")).unwrap();
+    assert_eq!(settings.message_bytes_max, 7);
+    assert!(settings.merge(Bytes::from_static(b"\x01\0\x04\0\x07")).is_err());
+}
