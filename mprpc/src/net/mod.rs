@@ -1,5 +1,22 @@
 //! The reactor: event loops, sockets, threads and the clock. Knows no RPC.
 
+mod acceptor;
+pub(crate) mod clock;
+pub(crate) mod connection;
+mod connector;
+mod event_loop;
+mod memory;
+mod send_buffer;
+mod stream;
+mod tcp_server;
+
+pub(crate) use acceptor::Listener;
+pub(crate) use connector::connect;
+pub use event_loop::{LoopGroup, Loops};
+pub(crate) use send_buffer::SendBuffer;
+pub(crate) use stream::{Accepted, Reader, Stream, Writer};
+pub use tcp_server::{Connection, Stopper, TcpServer};
+
 use std::sync::OnceLock;
 
 /// The process's background loop: one thread for what belongs to no caller's runtime (discovery, registration, calls

@@ -1,0 +1,152 @@
+//! Listening sockets, and the loop that accepts from one and hands the connections out. No error that a peer or the
+//! machine can cause ends it.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+use super::stream::Accepted;
+use crate::endpoint::Address;
+use crate::error::{Error, ErrorKind};
+
+/// Connections that the kernel keeps for us before they are accepted.
+const BACKLOG: i32 = 4096;
+
+/// A socket that listens, not yet tied to a runtime. Dropping it closes it, and removes the path of a Unix socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: ListeningSocket,
+    address: Address,
+    /// Removed when the listener is dropped.
+    path: Option<PathBuf>,
+}
+
+#[derive(Debug)]
+enum ListeningSocket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Listens at `address`; port 0 takes a free one. Blocks for as long as a host name takes to look up.
+    pub(crate) fn bind(address: &Address) -> Result<Listener, Error> {
+        let bound = match address {
+            Address::Tcp(address) => bind_tcp(*address),
+            Address::Host(host, port) => (host.as_str(), *port)
+                .to_socket_addrs()
+                .and_then(|mut found| found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+                .and_then(bind_tcp),
+            Address::Unix(path) => bind_unix(path),
+            Address::Memory => Err(io::ErrorKind::Unsupported.into()),
+        };
+        bound.map_err(|error| Error::with_source(ErrorKind::Listen, format!("cannot listen on {address}"), error))
+    }
+
+    /// Where it listens: the real port where 0 was asked for.
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Accepts for ever, and gives each connection to `take`. Must run on a tokio runtime; returns only when that
+    /// refuses the socket.
+    pub(crate) async fn accept(self, backoff: Duration, mut take: impl FnMut(Accepted)) -> io::Error {
+        let socket = match self.socket.register() {
+            Ok(socket) => socket,
+            Err(error) => return error,
+        };
+        loop {
+            match socket.accept(&self.address).await {
+                Ok(accepted) => take(accepted),
+                Err(error) if is_of_the_peer(&error) => {
+                    tracing::debug!(address = %self.address, %error, "a connection ended before it was accepted");
+                }
+                Err(error) => {
+                    tracing::error!(address = %self.address, %error, pause = ?backoff, "cannot accept; pausing");
+                    tokio::time::sleep(backoff).await;
+                }
+            }
+        }
+    }
+}
+
+/// Errors of one connection, which say nothing about the next.
+fn is_of_the_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
+}
+
+impl ListeningSocket {
+    /// Ties a duplicate of the socket to the runtime that this runs on.
+    fn register(&self) -> io::Result<RegisteredSocket> {
+        match self {
+            ListeningSocket::Tcp(listener) => {
+                Ok(RegisteredSocket::Tcp(tokio::net::TcpListener::from_std(listener.try_clone()?)?))
+            }
+            ListeningSocket::Unix(listener) => {
+                Ok(RegisteredSocket::Unix(tokio::net::UnixListener::from_std(listener.try_clone()?)?))
+            }
+        }
+    }
+}
+
+enum RegisteredSocket {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener),
+}
+
+impl RegisteredSocket {
+    /// Accepts one, and takes it off this loop's reactor again: it will live on another loop.
+    async fn accept(&self, address: &Address) -> io::Result<Accepted> {
+        match self {
+            RegisteredSocket::Tcp(listener) => Ok(Accepted::Tcp(listener.accept().await?.0.into_std()?)),
+            RegisteredSocket::Unix(listener) => {
+                Ok(Accepted::Unix(listener.accept().await?.0.into_std()?, address.clone()))
+            }
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&SockAddr::from(address))?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    let listener = TcpListener::from(socket);
+    let address = Address::Tcp(listener.local_addr()?);
+    Ok(Listener { socket: ListeningSocket::Tcp(listener), address, path: None })
+}
+
+/// A path whose owner has gone is taken over; one that answers is in use.
+fn bind_unix(path: &Path) -> io::Result<Listener> {
+    let listener = match UnixListener::bind(path) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
+            std::fs::remove_file(path)?;
+            UnixListener::bind(path)?
+        }
+        bound => bound?,
+    };
+    listener.set_nonblocking(true)?;
+    let address = Address::Unix(path.to_owned());
+    Ok(Listener { socket: ListeningSocket::Unix(listener), address, path: Some(path.to_owned()) })
+}
+
+fn is_stale(path: &Path) -> bool {
+    matches!(UnixStream::connect(path), Err(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            // Already gone is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

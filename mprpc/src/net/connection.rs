@@ -1,0 +1,269 @@
+//! A connection's life on its loop: read, hand over, poll, write, until it closes. Bytes only; what they mean is the
+//! session's business.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::ops::ControlFlow;
+use std::pin::{Pin, pin};
+use std::task::{self, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use tokio::time::Sleep;
+
+use super::clock;
+use super::send_buffer::SendBuffer;
+use super::stream::{Reader, Stream, Writer};
+use crate::limits::Limits;
+
+/// What a connection is for: bytes in, bytes out, polled on the connection's loop.
+pub(crate) trait Session {
+    /// Takes what it can use out of `input`, and appends its answers to `output`. What it leaves comes again with more.
+    fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close>;
+
+    /// Polls what waits in the session, and appends its answers. Called every turn, after `received`.
+    fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close>;
+
+    /// Until when the session waits for the peer's bytes, and what it says when they do not come.
+    fn waits_until(&self) -> Option<(Instant, Close)>;
+
+    /// The peer ended its side. `Continue` keeps the connection for what is still to be sent.
+    fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close>;
+}
+
+/// One turn of a connection's loop.
+pub(crate) struct Turn<'a, 'w> {
+    /// For polling futures; their wake-ups bring the next turn.
+    pub(crate) cx: &'a mut task::Context<'w>,
+    /// Read once a turn.
+    pub(crate) now: Instant,
+    /// What will be written at the end of the turn, in one system call.
+    pub(crate) output: &'a mut SendBuffer,
+    /// Said by `received`: how many bytes the frame it left incomplete is short of, so that room is made at once.
+    pub(crate) missing: usize,
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Close {
+    /// As it should: what is in the send buffer still goes out.
+    Done,
+    /// The peer went away.
+    PeerClosed,
+    /// The peer broke the protocol; the session has logged what it did. What is in the send buffer still goes out.
+    Protocol,
+    /// Nothing came within `first_byte_timeout`.
+    FirstByteTimeout,
+    /// A frame stayed incomplete for `read_timeout`.
+    ReadTimeout,
+    /// The peer left its bytes unread for `write_timeout`.
+    WriteTimeout,
+    /// The socket failed.
+    Io(io::ErrorKind),
+}
+
+/// Room that a read is offered at least.
+const READ_BYTES_MIN: usize = 4 << 10;
+/// The shared read buffer: large enough that many small frames come with one read.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Reads in one poll before others on the loop get their turn.
+const READS_PER_POLL: usize = 8;
+
+thread_local! {
+    /// One read buffer for all connections of a loop, so that an idle connection holds none. Frames are sliced out of
+    /// it without a copy; what is incomplete moves to the connection's own buffer.
+    static CHUNK: RefCell<BytesMut> = RefCell::default();
+}
+
+/// Bytes that were read, and an incomplete frame from the turn before.
+#[derive(Debug, Default)]
+pub(crate) struct ReadBuffer {
+    own: BytesMut,
+}
+
+impl ReadBuffer {
+    /// Reads once and gives what is there to `take`, which consumes complete frames. `Ok(0)`: the stream ended.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        reader: &mut Reader,
+        take: impl FnOnce(&mut task::Context<'_>, &mut BytesMut),
+    ) -> Poll<io::Result<usize>> {
+        if !self.own.is_empty() {
+            self.own.reserve(READ_BYTES_MIN);
+            let read = task::ready!(reader.poll_read(cx, &mut self.own))?;
+            take(cx, &mut self.own);
+            if self.own.is_empty() {
+                self.own = BytesMut::new();
+            }
+            return Poll::Ready(Ok(read));
+        }
+        let mut chunk = CHUNK.take();
+        if chunk.capacity() < READ_BYTES_MIN {
+            chunk.reserve(CHUNK_BYTES);
+        }
+        let polled = reader.poll_read(cx, &mut chunk);
+        if let Poll::Ready(Ok(1..)) = polled {
+            take(cx, &mut chunk);
+            self.own.extend_from_slice(&chunk);
+            chunk.clear();
+        }
+        CHUNK.replace(chunk);
+        polled
+    }
+
+    /// Makes room for a frame of which `missing` bytes are still to come, so that it is read without growing in steps.
+    pub(crate) fn expect(&mut self, missing: usize) {
+        if !self.own.is_empty() {
+            self.own.reserve(missing);
+        }
+    }
+
+    /// What is incomplete.
+    pub(crate) fn incomplete(&self) -> &BytesMut {
+        &self.own
+    }
+}
+
+/// Runs a connection until it closes; returns why. Dropping the future closes the connection at once.
+pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits) -> Close {
+    let Stream { reader, writer, peer: _ } = stream;
+    let mut connection = Connection {
+        reader,
+        writer,
+        session,
+        input: ReadBuffer::default(),
+        output: SendBuffer::default(),
+        send_buffer_bytes_max: limits.send_buffer_bytes_max,
+        write_timeout: limits.write_timeout,
+        write_stalled_at: None,
+        closing: None,
+        peer_closed: false,
+    };
+    let mut timer = pin!(Timer::default());
+    poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
+}
+
+struct Connection<S> {
+    reader: Reader,
+    writer: Writer,
+    session: S,
+    input: ReadBuffer,
+    output: SendBuffer,
+    send_buffer_bytes_max: usize,
+    write_timeout: Duration,
+    /// Since when the peer has taken nothing of what waits.
+    write_stalled_at: Option<Instant>,
+    /// The session has ended; what is in `output` still goes out.
+    closing: Option<Close>,
+    peer_closed: bool,
+}
+
+impl<S: Session> Connection<S> {
+    fn poll(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<Close> {
+        let now = clock::now();
+        for _ in 0..READS_PER_POLL {
+            let read = self.read(cx, now);
+            if self.closing.is_none() {
+                let mut turn = Turn { cx, now, output: &mut self.output, missing: 0 };
+                self.closing = self.session.poll(&mut turn).break_value();
+            }
+            if let Err(error) = self.write(cx, now) {
+                return Poll::Ready(Close::Io(error.kind()));
+            }
+            if let Some(close) = self.closing
+                && self.output.is_empty()
+            {
+                return Poll::Ready(close);
+            }
+            if !read {
+                return self.wait(cx, timer, now);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Reads once and hands it over; whether there may be more.
+    fn read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+        // A peer that does not read is not read from either: its requests wait in its own send buffer.
+        if self.closing.is_some() || self.peer_closed || self.output.len() > self.send_buffer_bytes_max {
+            return false;
+        }
+        let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
+        let mut missing = 0;
+        let polled = self.input.poll_read(cx, &mut self.reader, |cx, input| {
+            let mut turn = Turn { cx, now, output, missing: 0 };
+            *closing = session.received(&mut turn, input).break_value();
+            missing = turn.missing;
+        });
+        self.input.expect(missing);
+        match polled {
+            Poll::Pending => false,
+            Poll::Ready(Ok(0)) => {
+                self.peer_closed = true;
+                self.closing = self.session.peer_closed(self.input.incomplete()).break_value();
+                false
+            }
+            Poll::Ready(Ok(_)) => true,
+            Poll::Ready(Err(error)) => {
+                self.output = SendBuffer::default();
+                self.closing = Some(Close::Io(error.kind()));
+                false
+            }
+        }
+    }
+
+    fn write(&mut self, cx: &mut task::Context<'_>, now: Instant) -> io::Result<()> {
+        while !self.output.is_empty() {
+            match self.output.write_to(&self.writer) {
+                Ok(_) => self.write_stalled_at = None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.write_stalled_at.get_or_insert(now);
+                    match self.writer.poll_write_ready(cx) {
+                        Poll::Ready(ready) => ready?,
+                        Poll::Pending => return Ok(()),
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.write_stalled_at = None;
+        Ok(())
+    }
+
+    /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.
+    fn wait(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>, now: Instant) -> Poll<Close> {
+        let write = self.write_stalled_at.map(|since| (since + self.write_timeout, Close::WriteTimeout));
+        let read = if self.closing.is_none() { self.session.waits_until() } else { None };
+        let Some((at, close)) = [write, read].into_iter().flatten().min_by_key(|(at, _)| *at) else {
+            return Poll::Pending;
+        };
+        if at <= now || timer.poll(cx, at).is_ready() { Poll::Ready(close) } else { Poll::Pending }
+    }
+}
+
+/// A timer that is cheap to push back: it is set again only when it fires early or has to fire earlier.
+#[derive(Default)]
+pub(crate) struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    /// Ready when `at` has come.
+    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>, at: Instant) -> Poll<()> {
+        let sleep = &mut self.get_mut().sleep;
+        let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
+        if sleep.deadline().into_std() > at {
+            sleep.as_mut().reset(at.into());
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline().into_std() >= at {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at.into());
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,83 @@
+//! Event loops: one thread, one reactor each, muduo's model; and a group of them that connections are spread over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::watch;
+
+use crate::error::{Error, ErrorKind};
+
+/// A group of event loops, each a thread of its own. Dropping it stops the loops and waits for their threads; what runs
+/// on them is dropped at its next await.
+#[derive(Debug)]
+pub struct LoopGroup {
+    loops: Loops,
+    stop: watch::Sender<()>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// The loops that connections are spread over, round robin. Cheap to clone; any thread may use it.
+#[derive(Clone, Debug)]
+pub struct Loops {
+    handles: Arc<[Handle]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl LoopGroup {
+    /// Starts `count` loops; 0 means one for each core.
+    pub fn start(count: usize) -> Result<LoopGroup, Error> {
+        let count = match count {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            count => count,
+        };
+        let (stop, _) = watch::channel(());
+        let mut handles = Vec::with_capacity(count);
+        let mut threads = Vec::with_capacity(count);
+        for index in 0..count {
+            let system =
+                |error| Error::with_source(ErrorKind::System, format!("cannot start event loop {index}"), error);
+            let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
+            handles.push(runtime.handle().clone());
+            let mut stopped = stop.subscribe();
+            let run = move || {
+                // An error means that the group was dropped, which is the other way to say stop.
+                let _ = runtime.block_on(stopped.changed());
+            };
+            threads.push(std::thread::Builder::new().name(format!("mprpc-loop-{index}")).spawn(run).map_err(system)?);
+        }
+        let loops = Loops { handles: handles.into(), next: Arc::default() };
+        Ok(LoopGroup { loops, stop, threads })
+    }
+
+    /// The loops, for spreading work over them.
+    pub fn loops(&self) -> &Loops {
+        &self.loops
+    }
+}
+
+impl Drop for LoopGroup {
+    fn drop(&mut self) {
+        self.stop.send_replace(());
+        for thread in self.threads.drain(..) {
+            // A loop whose thread panicked has printed why; the others stop all the same.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Loops {
+    /// The runtime that this is called on, as the only loop.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn ambient() -> Loops {
+        Loops { handles: Arc::new([Handle::current()]), next: Arc::default() }
+    }
+
+    /// The next loop, round robin.
+    pub(crate) fn next(&self) -> &Handle {
+        &self.handles[self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
+    }
+}

@@ -1,0 +1,84 @@
+//! A connection in memory: two byte pipes. For tests of everything above the sockets.
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Poll, Waker};
+
+use bytes::{Buf, BytesMut};
+
+/// One direction.
+#[derive(Debug)]
+pub(crate) struct Pipe(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    bytes: BytesMut,
+    capacity: usize,
+    closed: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Pipe {
+    /// A pipe that holds `capacity` bytes before its writer has to wait.
+    pub(crate) fn new(capacity: usize) -> Arc<Pipe> {
+        let state = State { bytes: BytesMut::new(), capacity, closed: false, reader: None, writer: None };
+        Arc::new(Pipe(Mutex::new(state)))
+    }
+
+    pub(crate) fn poll_read(&self, cx: &mut task::Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut state = self.lock();
+        if state.bytes.is_empty() {
+            if state.closed {
+                return Poll::Ready(Ok(0));
+            }
+            state.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let length = buffer.len().min(state.bytes.len());
+        state.bytes.copy_to_slice(&mut buffer[..length]);
+        wake(&mut state.writer);
+        Poll::Ready(Ok(length))
+    }
+
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let length = bytes.len().min(state.capacity - state.bytes.len());
+        if length == 0 && !bytes.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        state.bytes.extend_from_slice(&bytes[..length]);
+        wake(&mut state.reader);
+        Ok(length)
+    }
+
+    pub(crate) fn poll_write_ready(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.lock();
+        if state.closed || state.bytes.len() < state.capacity {
+            return Poll::Ready(Ok(()));
+        }
+        state.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ends the pipe: what was written can still be read.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        wake(&mut state.reader);
+        wake(&mut state.writer);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}

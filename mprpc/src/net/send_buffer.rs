@@ -1,0 +1,118 @@
+//! Bytes that wait to be written: small ones copied together, large ones referred to.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::stream::Writer;
+
+/// From here on a payload is referred to, not copied. Measured: copying wins at 32 B, ties at 1 KiB, loses at 16 KiB.
+const COPY_BYTES_MAX: usize = 4 << 10;
+/// Buffers that go into one system call.
+const SLICES_MAX: usize = 16;
+/// An empty buffer larger than this is given back, so that an idle connection holds next to nothing.
+const KEEP_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that wait to be written to one connection.
+#[derive(Debug, Default)]
+pub(crate) struct SendBuffer {
+    /// Complete segments, before what `tail` holds.
+    segments: VecDeque<Bytes>,
+    tail: BytesMut,
+    /// Bytes in `segments`.
+    segment_bytes: usize,
+}
+
+impl SendBuffer {
+    /// How many bytes wait.
+    pub(crate) fn len(&self) -> usize {
+        self.segment_bytes + self.tail.len()
+    }
+
+    /// Whether none wait.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where small things are appended.
+    pub(crate) fn tail(&mut self) -> &mut BytesMut {
+        &mut self.tail
+    }
+
+    /// Appends a payload: copied when small, referred to when large.
+    pub(crate) fn push(&mut self, payload: Bytes) {
+        if payload.len() <= COPY_BYTES_MAX {
+            self.tail.extend_from_slice(&payload);
+            return;
+        }
+        if !self.tail.is_empty() {
+            let tail = self.tail.split().freeze();
+            self.push_segment(tail);
+        }
+        self.push_segment(payload);
+    }
+
+    /// Moves everything that waits in `other` behind what waits here.
+    pub(crate) fn append(&mut self, other: &mut SendBuffer) {
+        if self.is_empty() {
+            return std::mem::swap(self, other);
+        }
+        if !other.segments.is_empty() && !self.tail.is_empty() {
+            let tail = self.tail.split().freeze();
+            self.push_segment(tail);
+        }
+        self.segments.append(&mut other.segments);
+        self.segment_bytes += std::mem::take(&mut other.segment_bytes);
+        self.tail.extend_from_slice(&other.tail);
+        other.tail.clear();
+    }
+
+    fn push_segment(&mut self, segment: Bytes) {
+        self.segment_bytes += segment.len();
+        self.segments.push_back(segment);
+    }
+
+    /// Writes once what the socket takes; returns how many bytes that were.
+    pub(crate) fn write_to(&mut self, writer: &Writer) -> io::Result<usize> {
+        let written = if self.segments.is_empty() {
+            writer.try_write(&self.tail)?
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut count = 0;
+            let parts = self.segments.iter().map(|segment| &segment[..]).chain([&self.tail[..]]);
+            for (slot, part) in slices.iter_mut().zip(parts) {
+                *slot = IoSlice::new(part);
+                count += 1;
+            }
+            writer.try_write_vectored(&slices[..count])?
+        };
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.advance(written);
+        Ok(written)
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        while let Some(first) = self.segments.front_mut() {
+            let taken = written.min(first.len());
+            first.advance(taken);
+            self.segment_bytes -= taken;
+            written -= taken;
+            if !first.is_empty() {
+                return;
+            }
+            self.segments.pop_front();
+        }
+        self.tail.advance(written);
+        if !self.tail.is_empty() {
+            return;
+        }
+        if self.tail.capacity() > KEEP_BYTES_MAX {
+            self.tail = BytesMut::new();
+        } else {
+            self.tail.clear();
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! One call at the server: its future, polled without letting a panic out.
+
+use std::pin::Pin;
+use std::task::{self, Poll};
+
+use bytes::Bytes;
+
+use super::panic::contain;
+use super::router::Route;
+use crate::codec::Codec;
+use crate::context::Context;
+use crate::method::MethodKind;
+use crate::service::{Body, BoxFuture};
+use crate::status::{Ran, Status};
+
+/// A call that has begun.
+pub(super) struct RunningCall {
+    future: BoxFuture<Result<Body, Status>>,
+    path: &'static str,
+}
+
+impl RunningCall {
+    /// Begins a call. The handler has run no line of its own until the first poll.
+    pub(super) fn begin(route: &Route, context: Context, request: Bytes) -> Result<RunningCall, Status> {
+        let path = route.method.path;
+        if route.method.kind != MethodKind::Unary {
+            return Err(Status::unimplemented(format!("{path} is a streaming method, which this version does not serve"))
+                .with_ran(Ran::No));
+        }
+        match contain(|| route.service.call(route.index, context, Body::Message(request), Codec::Protobuf)) {
+            Ok(future) => Ok(RunningCall { future, path }),
+            Err(panic) => Err(panicked(path, panic)),
+        }
+    }
+
+    /// Polls the handler; a panic in it is its answer: INTERNAL, and a line in the log with its backtrace.
+    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Bytes, Status>> {
+        match contain(|| self.future.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(result)) => Poll::Ready(result.and_then(Body::into_message)),
+            Err(panic) => Poll::Ready(Err(panicked(self.path, panic))),
+        }
+    }
+}
+
+impl Future for RunningCall {
+    type Output = Result<Bytes, Status>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        RunningCall::poll(&mut self, cx)
+    }
+}
+
+fn panicked(path: &'static str, panic: super::panic::Panic) -> Status {
+    let backtrace = panic.backtrace.map(|trace| trace.to_string()).unwrap_or_default();
+    tracing::error!(method = path, panic = panic.message, backtrace, "a handler panicked");
+    Status::internal("the handler panicked")
+}

@@ -1,0 +1,277 @@
+//! The provider's side: what listens, serves services, announces them, and stops gracefully.
+
+mod call;
+mod multiplexed;
+mod one_shot;
+mod panic;
+mod router;
+mod shared;
+mod stop;
+mod transport;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::discovery::{Registered, Registration, RegistrationState, Target};
+use crate::endpoint::{Address, Endpoint};
+use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
+use crate::net::connection::{Close, drive};
+use crate::net::{Accepted, Listener, LoopGroup, Loops, Stream, clock};
+use crate::service::Service;
+pub use shared::ServerStats;
+pub(crate) use {router::Router, shared::Shared, transport::Transport};
+
+/// A provider: services at addresses, announced in a registry.
+///
+/// [`Server::run`] is what a program's `main` ends with. [`Server::start`] serves on loops of its own beside the rest of
+/// a program, and [`Server::serve`] on the tokio runtime that it is called on.
+pub struct Server {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: Vec<Address>,
+    /// What callers are told instead of the first address in `listen`: behind a NAT, say.
+    pub advertise: Option<Address>,
+    /// Where to announce the services: `file:/run/mprpc`, `zookeeper://a:2181/chroot`. `None`: nowhere.
+    pub registry: Option<String>,
+    /// Event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime instead.
+    pub loops: usize,
+    /// Bounds.
+    pub limits: Limits,
+    router: Router,
+}
+
+impl Default for Server {
+    fn default() -> Server {
+        Server {
+            listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
+            advertise: None,
+            registry: None,
+            loops: 0,
+            limits: Limits::default(),
+            router: Router::default(),
+        }
+    }
+}
+
+impl Server {
+    /// Adds a service. Several are served on the same addresses.
+    #[expect(clippy::should_implement_trait, reason = "the field's word for it; nobody adds two servers")]
+    pub fn add(mut self, service: impl Service) -> Server {
+        self.router.add(Arc::new(service));
+        self
+    }
+
+    /// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once.
+    ///
+    /// Prints `listening on ADDRESS` once it serves and `registered in URL` once every service is announced. Uses the
+    /// calling thread for accepting and the loops for everything else.
+    pub fn run(self) -> Result<(), Error> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Error::with_source(ErrorKind::System, "cannot start the accept loop", error))?;
+        runtime.block_on(async {
+            let signals = stop::Signals::install()?;
+            let running = self.start_on(Handle::current())?;
+            running.print_progress();
+            signals.wait(running).await;
+            Ok(())
+        })
+    }
+
+    /// Serves on loops of its own until [`Running::stop`]. Needs no runtime.
+    pub fn start(self) -> Result<Running, Error> {
+        self.start_on(crate::net::background().clone())
+    }
+
+    /// Serves on the tokio runtime that this is called on, without threads of its own, until [`Running::stop`].
+    pub fn serve(self) -> Result<Running, Error> {
+        self.listen_and_accept(Handle::current(), Loops::ambient(), None)
+    }
+
+    fn start_on(self, acceptor: Handle) -> Result<Running, Error> {
+        let group = LoopGroup::start(self.loops)?;
+        self.listen_and_accept(acceptor, group.loops().clone(), Some(group))
+    }
+
+    fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
+        let registry = match &self.registry {
+            Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
+            None => None,
+        };
+        let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let shared = Arc::new(Shared::new(self.router, self.limits));
+        let open = watch::Sender::new(0);
+        let acceptors = listeners
+            .into_iter()
+            .map(|listener| acceptor.spawn(accept(listener, loops.clone(), shared.clone(), open.clone())))
+            .collect();
+        let mut registered = Vec::new();
+        if let (Some((registry, _)), Some(address)) = (&registry, self.advertise.as_ref().or(addresses.first())) {
+            let announce = |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
+            registered.extend(shared.router.descriptors().map(announce));
+        }
+        let registry = registry.map(|(_, url)| url);
+        Ok(Running { addresses, registry, registered, acceptors, shared, open, _group: group })
+    }
+}
+
+/// A server that serves. Dropping it stops it at once, without the grace of [`Running::stop`].
+pub struct Running {
+    addresses: Vec<Address>,
+    registry: Option<String>,
+    registered: Vec<Registered>,
+    acceptors: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+    /// Connections that are open.
+    open: watch::Sender<usize>,
+    _group: Option<LoopGroup>,
+}
+
+impl Running {
+    /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// What it has counted.
+    pub fn stats(&self) -> ServerStats {
+        self.shared.stats()
+    }
+
+    /// Returns once every service is announced; at once where there is no registry.
+    pub async fn registered(&self) {
+        for registered in &self.registered {
+            let announced = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
+            // An error means that the announcement has ended, and nothing is left to wait for.
+            let _ = registered.state().wait_for(announced).await;
+        }
+    }
+
+    /// Stops gracefully: withdraws the announcements, gives callers `withdraw_grace` to see it, refuses new calls,
+    /// finishes those in flight within `drain_timeout`, closes.
+    pub async fn stop(mut self) {
+        let limits = self.shared.limits.clone();
+        if !self.registered.is_empty() {
+            let withdrawals = self.registered.drain(..).map(Registered::withdraw);
+            let withdrawn = futures_util::future::join_all(withdrawals);
+            if tokio::time::timeout(limits.drain_timeout, withdrawn).await.is_err() {
+                tracing::warn!(timeout = ?limits.drain_timeout, "the registry has not confirmed the withdrawal");
+            }
+            tokio::time::sleep(limits.withdraw_grace).await;
+        }
+        for acceptor in self.acceptors.drain(..) {
+            acceptor.abort();
+        }
+        self.shared.drain();
+        let mut open = self.open.subscribe();
+        let drained = tokio::time::timeout(limits.drain_timeout, open.wait_for(|open| *open == 0)).await.is_ok();
+        if !drained {
+            let connections = *self.open.borrow();
+            tracing::warn!(connections, timeout = ?limits.drain_timeout, "closing connections that did not drain in time");
+        }
+    }
+
+    fn print_progress(&self) {
+        #[expect(clippy::print_stdout, reason = "the documented output of Server::run")]
+        fn say(what: &str, which: &dyn std::fmt::Display) {
+            println!("{what} {which}");
+        }
+        for address in &self.addresses {
+            tracing::info!(%address, "listening");
+            say("listening on", address);
+        }
+        let Some(url) = self.registry.clone() else {
+            return;
+        };
+        let states: Vec<_> = self.registered.iter().map(Registered::state).collect();
+        tokio::spawn(async move {
+            for mut state in states {
+                let announced = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
+                if state.wait_for(announced).await.is_err() {
+                    return;
+                }
+            }
+            tracing::info!(registry = url, "registered");
+            say("registered in", &url);
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        for acceptor in &self.acceptors {
+            acceptor.abort();
+        }
+    }
+}
+
+async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: watch::Sender<usize>) {
+    let backoff = shared.limits.accept_backoff;
+    let address = listener.address().clone();
+    let take = |accepted| {
+        let max = shared.limits.connections_max;
+        if *open.borrow() >= max {
+            tracing::warn!(connections_max = max, "connections_max reached: a new connection is closed");
+            return;
+        }
+        let counted = Counted::new(&shared, &open);
+        loops.next().spawn(serve_connection(accepted, shared.clone(), counted));
+    };
+    let error = listener.accept(backoff, take).await;
+    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
+}
+
+async fn serve_connection(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
+    let stream = match Stream::accepted(accepted) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
+    };
+    serve_stream(stream, shared).await;
+}
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
+    let peer = stream.peer.clone();
+    let transport = Transport::new(shared.clone(), peer.clone(), clock::now());
+    let close = drive(stream, transport, &shared.limits).await;
+    match close {
+        Close::FirstByteTimeout => shared.reject(&peer, "nothing within first_byte_timeout"),
+        Close::ReadTimeout => shared.reject(&peer, "half a frame within read_timeout"),
+        Close::WriteTimeout => shared.reject(&peer, "a peer that does not read within write_timeout"),
+        Close::Io(error) => tracing::debug!(peer = %peer.address, %error, "connection failed"),
+        Close::Done | Close::PeerClosed | Close::Protocol => {}
+    }
+    close
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted {
+    shared: Arc<Shared>,
+    open: watch::Sender<usize>,
+}
+
+impl Counted {
+    fn new(shared: &Arc<Shared>, open: &watch::Sender<usize>) -> Counted {
+        shared.counters.connections_accepted.fetch_add(1, Ordering::Relaxed);
+        shared.counters.connections_open.fetch_add(1, Ordering::Relaxed);
+        open.send_modify(|open| *open += 1);
+        Counted { shared: shared.clone(), open: open.clone() }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.counters.connections_open.fetch_sub(1, Ordering::Relaxed);
+        self.open.send_modify(|open| *open -= 1);
+    }
+}
