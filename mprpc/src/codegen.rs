@@ -1,13 +1,113 @@
 //! The one door for generated code. Not for use by hand; it changes with `mprpc-build`.
+//!
+//! What is the same for every method stands here as a function, so that the code to generate, and to compile again for
+//! every service, stays small.
 
 pub use buffa;
+pub use buffa_types;
 pub use bytes::Bytes;
 #[cfg(feature = "json")]
 pub use serde;
+#[cfg(feature = "json")]
+pub use serde_json;
+
+use buffa::{Message, MessageName, MessageView};
 
 pub use crate::client::{Call, Channel, Stub};
 pub use crate::codec::Codec;
+use crate::codec::protobuf;
 pub use crate::context::Context;
 pub use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 pub use crate::service::{Body, BoxFuture, Service, Streaming};
 pub use crate::status::Status;
+
+/// Takes in what `mprpc_build` made of `.proto` files.
+///
+/// - `include_proto!("fixbug")` puts the items of one package into the current module. It fits a package that names no
+///   message of another one, except the well-known types. A package per module.
+/// - `include_proto!()` puts all packages there, each as a module: `mod proto { mprpc::include_proto!(); }` gives
+///   `proto::fixbug::LoginRequest`. It fits packages that refer to each other. Files without a package stand beside
+///   these modules.
+#[macro_export]
+#[cfg(feature = "json")]
+macro_rules! include_proto {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/mprpc-json.rs"));
+    };
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/mprpc-json.", $package, ".rs"));
+    };
+}
+
+/// Takes in what `mprpc_build` made of `.proto` files.
+///
+/// - `include_proto!("fixbug")` puts the items of one package into the current module. It fits a package that names no
+///   message of another one, except the well-known types. A package per module.
+/// - `include_proto!()` puts all packages there, each as a module: `mod proto { mprpc::include_proto!(); }` gives
+///   `proto::fixbug::LoginRequest`. It fits packages that refer to each other. Files without a package stand beside
+///   these modules.
+#[macro_export]
+#[cfg(not(feature = "json"))]
+macro_rules! include_proto {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/mprpc.rs"));
+    };
+    ($package:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/mprpc.", $package, ".rs"));
+    };
+}
+
+/// The request of a unary call in protobuf, for messages that were generated without JSON.
+pub fn request(body: Body, codec: Codec) -> Result<Bytes, Status> {
+    match codec {
+        Codec::Protobuf => body.into_message(),
+        Codec::Json => Err(no_json()),
+    }
+}
+
+/// The reply of a unary call, for messages that were generated without JSON.
+pub fn reply<M: Message>(message: &M, codec: Codec) -> Result<Body, Status> {
+    match codec {
+        Codec::Protobuf => protobuf::encode(message).map(Body::Message),
+        Codec::Json => Err(no_json()),
+    }
+}
+
+/// The request of a unary call in protobuf.
+#[cfg(feature = "json")]
+pub fn request_json<M>(body: Body, codec: Codec) -> Result<Bytes, Status>
+where
+    M: Message + MessageName + serde::de::DeserializeOwned,
+{
+    match codec {
+        Codec::Protobuf => body.into_message(),
+        Codec::Json => crate::codec::json::to_protobuf::<M>(&body.into_message()?),
+    }
+}
+
+/// The reply of a unary call.
+#[cfg(feature = "json")]
+pub fn reply_json<M: Message + MessageName + serde::Serialize>(message: &M, codec: Codec) -> Result<Body, Status> {
+    match codec {
+        Codec::Protobuf => protobuf::encode(message).map(Body::Message),
+        Codec::Json => crate::codec::json::encode(message).map(Body::Message),
+    }
+}
+
+/// The view that a handler gets.
+pub fn view<'a, V: MessageView<'a> + MessageName>(request: &'a [u8]) -> Result<V, Status> {
+    protobuf::view(request)
+}
+
+/// The answer to a method that cannot be served.
+pub fn unimplemented(service: &'static ServiceDescriptor, method: usize) -> BoxFuture<Result<Body, Status>> {
+    let status = match service.methods.get(method) {
+        Some(method) => Status::unimplemented(format!("{}: streaming calls are not served yet", method.path)),
+        None => Status::unimplemented(format!("{} has no method of index {method}", service.name)),
+    };
+    Box::pin(std::future::ready(Err(status)))
+}
+
+fn no_json() -> Status {
+    Status::unimplemented("this service was built without JSON")
+}

@@ -1,0 +1,87 @@
+//! Messages, enums and views, by buffa-codegen. Not services.
+
+use buffa_codegen::context::CodeGenContext;
+use buffa_codegen::generated::descriptor::{DescriptorProto, FileDescriptorProto};
+use buffa_codegen::idents::is_rust_keyword;
+use buffa_codegen::{CodeGenConfig, GeneratedFile};
+use proc_macro2::TokenStream;
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::source::Source;
+
+/// What buffa-codegen needs: which files, and how.
+pub(crate) struct Messages<'a> {
+    source: &'a Source,
+    names: Vec<String>,
+    config: CodeGenConfig,
+}
+
+impl<'a> Messages<'a> {
+    pub(crate) fn new(config: &Config, source: &'a Source, json: bool) -> Messages<'a> {
+        let names = generated(config, source).filter_map(|file| file.name.clone()).collect();
+        let mut codegen = CodeGenConfig::default();
+        codegen.generate_json = json;
+        codegen.file_per_package = true;
+        codegen.extern_paths = config.extern_paths.clone();
+        Messages { source, names, config: codegen }
+    }
+
+    /// The code of each package, as buffa-codegen leaves it.
+    pub(crate) fn generate(&self) -> Result<Vec<(String, TokenStream)>, Error> {
+        for file in
+            self.source.files.iter().filter(|file| self.names.iter().any(|name| file.name.as_ref() == Some(name)))
+        {
+            for (index, message) in file.message_type.iter().enumerate() {
+                check_names(self.source, file, &[MESSAGE, index as i32], message)?;
+            }
+        }
+        let files = buffa_codegen::generate(&self.source.files, &self.names, &self.config)
+            .map_err(|error| Error::new(error.to_string()))?;
+        files.into_iter().map(|file| tokens(&file).map(|tokens| (file.package, tokens))).collect()
+    }
+
+    /// The paths of messages.
+    pub(crate) fn context(&self) -> CodeGenContext<'_> {
+        CodeGenContext::for_generate(&self.source.files, &self.names, &self.config)
+    }
+}
+
+/// The files that code is generated for: all but the well-known types and what another crate holds.
+pub(crate) fn generated<'a>(config: &'a Config, source: &'a Source) -> impl Iterator<Item = &'a FileDescriptorProto> {
+    let elsewhere = |package: &str| {
+        package == "google.protobuf"
+            || config.extern_paths.iter().any(|(name, _)| {
+                let name = name.trim_start_matches('.');
+                package == name || package.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
+            })
+    };
+    source.files.iter().filter(move |file| !elsewhere(file.package.as_deref().unwrap_or_default()))
+}
+
+/// A type named by a keyword of Rust is beyond buffa-codegen, which does not say where it stands.
+fn check_names(
+    source: &Source,
+    file: &FileDescriptorProto,
+    path: &[i32],
+    message: &DescriptorProto,
+) -> Result<(), Error> {
+    let name = message.name.as_deref().unwrap_or_default();
+    if is_rust_keyword(name) {
+        let path = [path, &[NAME]].concat();
+        return Err(source.error(file, &path, format!("a message cannot be named `{name}`, a keyword of Rust")));
+    }
+    for (index, nested) in message.nested_type.iter().enumerate() {
+        check_names(source, file, &[path, &[NESTED, index as i32]].concat(), nested)?;
+    }
+    Ok(())
+}
+
+/// Fields of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` names places.
+const MESSAGE: i32 = 4;
+const NESTED: i32 = 3;
+const NAME: i32 = 1;
+
+fn tokens(file: &GeneratedFile) -> Result<TokenStream, Error> {
+    file.content.parse().map_err(|error| Error::new(format!("the messages of package `{}`: {error}", file.package)))
+}

@@ -1,0 +1,138 @@
+//! The files that a compilation leaves: one a package and one that holds all packages, each with and without JSON.
+//! Which of the two a crate takes in is decided by the feature `json` of mprpc, in `mprpc::include_proto!`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use buffa_codegen::idents::escape_mod_ident;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::messages::{self, Messages};
+use crate::paths::Door;
+use crate::service;
+use crate::source::Source;
+
+/// A file to write: its name in the output folder, and its text.
+pub(crate) type File = (String, String);
+
+pub(crate) fn generate(config: &Config, source: &Source) -> Result<Vec<File>, Error> {
+    let door = Door::new(&config.crate_path)
+        .map_err(|error| Error::new(format!("Config::crate_path, `{}`, is no path: {error}", config.crate_path)))?;
+    let mut files = generate_variant(config, source, &door, false)?;
+    let with_json = match config.json {
+        true => generate_variant(config, source, &door, true)?,
+        false => files.iter().map(|(name, _)| (json_name(name), format!("include!(\"{name}\");\n"))).collect(),
+    };
+    files.extend(with_json);
+    Ok(files)
+}
+
+pub(crate) fn write(files: &[File], folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|error| Error::at(folder, None, error.to_string()))?;
+    for (name, text) in files {
+        let path = folder.join(name);
+        // An unchanged file keeps its time, so that nothing is compiled again for it.
+        if std::fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+            continue;
+        }
+        std::fs::write(&path, text).map_err(|error| Error::at(&path, None, error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn generate_variant(config: &Config, source: &Source, door: &Door, json: bool) -> Result<Vec<File>, Error> {
+    let messages = Messages::new(config, source, json);
+    let mut packages: BTreeMap<String, TokenStream> = BTreeMap::new();
+    for (package, tokens) in messages.generate()? {
+        packages.entry(package).or_default().extend(door.rewrite(tokens));
+    }
+    let context = messages.context();
+    for file in messages::generated(config, source) {
+        let package = file.package.clone().unwrap_or_default();
+        let services = service::generate(source, file, &context, door, json)?;
+        packages.entry(package).or_default().extend(door.rewrite(services));
+    }
+    let prefix = if json { "mprpc-json" } else { "mprpc" };
+    let mut tree = Module::default();
+    let mut files = Vec::with_capacity(packages.len() + 1);
+    for (package, tokens) in packages {
+        let name = format!("{prefix}.{package}.rs");
+        files.push((name.clone(), print(&package, tokens)?));
+        tree.insert(&package, name);
+    }
+    files.push((format!("{prefix}.rs"), format!("{HEADER}{}", tree.print(0))));
+    Ok(files)
+}
+
+fn json_name(name: &str) -> String {
+    name.replacen("mprpc", "mprpc-json", 1)
+}
+
+/// Formats the code of a package. Each item is freed of lints by itself, since a file that is included into a user's
+/// module cannot do so as a whole.
+fn print(package: &str, tokens: TokenStream) -> Result<String, Error> {
+    let broken = |error: syn::Error| Error::new(format!("the code for package `{package}` is no Rust: {error}"));
+    let file: syn::File = syn::parse2(tokens).map_err(broken)?;
+    let lints: Vec<TokenStream> = LINTS.iter().filter_map(|lint| lint.parse().ok()).collect();
+    let allowed = file.items.into_iter().map(|item| match item {
+        syn::Item::Macro(item) => item.into_token_stream(),
+        item => quote!(#[allow(#(#lints),*)] #item),
+    });
+    let file = syn::parse2(allowed.collect()).map_err(broken)?;
+    Ok(format!("{HEADER}{}", prettyplease::unparse(&file)))
+}
+
+/// A package, or a part of the name of packages, as a module.
+#[derive(Default)]
+struct Module {
+    file: Option<String>,
+    modules: BTreeMap<String, Module>,
+}
+
+impl Module {
+    fn insert(&mut self, package: &str, file: String) {
+        let parts = package.split('.').filter(|part| !part.is_empty());
+        let module = parts.fold(self, |module, part| module.modules.entry(part.to_owned()).or_default());
+        module.file = Some(file);
+    }
+
+    fn print(&self, depth: usize) -> String {
+        let indent = "    ".repeat(depth);
+        let mut text = String::new();
+        if let Some(file) = &self.file {
+            let _ = writeln!(text, "{indent}include!(\"{file}\");");
+        }
+        for (name, module) in &self.modules {
+            let _ = writeln!(text, "{indent}#[allow(missing_docs, clippy::allow_attributes_without_reason)]");
+            let _ = writeln!(text, "{indent}pub mod {} {{", escape_mod_ident(name));
+            text.push_str(&module.print(depth + 1));
+            let _ = writeln!(text, "{indent}}}");
+        }
+        text
+    }
+}
+
+const HEADER: &str = "// Made by mprpc-build from .proto files. Changes are lost with the next build.\n\n";
+
+/// Lints that are for code that people write.
+const LINTS: [&str; 15] = [
+    "deprecated",
+    "missing_debug_implementations",
+    "missing_docs",
+    "nonstandard_style",
+    "single_use_lifetimes",
+    "unreachable_pub",
+    "unused",
+    "unused_qualifications",
+    "clippy::all",
+    "clippy::allow_attributes",
+    "clippy::allow_attributes_without_reason",
+    "clippy::nursery",
+    "clippy::pedantic",
+    "rustdoc::broken_intra_doc_links",
+    "rustdoc::invalid_html_tags",
+];

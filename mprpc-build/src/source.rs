@@ -1,0 +1,81 @@
+//! From `.proto` files to descriptors, and from the parser's errors to ours. Generates nothing.
+
+use std::path::{Path, PathBuf};
+
+use buffa::Message;
+use buffa_codegen::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
+use miette::{Diagnostic, SourceCode};
+
+use crate::error::{Error, Place};
+
+/// The files of a compilation and all they import, parsed and checked.
+pub(crate) struct Source {
+    /// A file stands after the files it imports.
+    pub(crate) files: Vec<FileDescriptorProto>,
+    /// The files that were read from the file system.
+    pub(crate) paths: Vec<PathBuf>,
+    includes: Vec<PathBuf>,
+}
+
+impl Source {
+    pub(crate) fn read(files: &[&Path], includes: &[PathBuf]) -> Result<Source, Error> {
+        if let Some(missing) = files.iter().find(|file| !file.is_file()) {
+            return Err(Error::at(missing, None, "no such file"));
+        }
+        let located = |error| locate(&error, includes);
+        let mut compiler = protox::Compiler::new(includes).map_err(located)?;
+        compiler.include_source_info(true).include_imports(true);
+        for file in files {
+            compiler.open_file(file).map_err(located)?;
+        }
+        let encoded = compiler.encode_file_descriptor_set();
+        let set = FileDescriptorSet::decode_from_slice(&encoded)
+            .map_err(|error| Error::new(format!("the parser's descriptors do not decode: {error}")))?;
+        let paths = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
+        Ok(Source { files: set.file, paths, includes: includes.to_vec() })
+    }
+
+    /// An error at what `path` names in `file`, in the terms of `SourceCodeInfo`.
+    pub(crate) fn error(&self, file: &FileDescriptorProto, path: &[i32], message: impl Into<String>) -> Error {
+        let location = file.source_code_info.location.iter().find(|location| location.path == path);
+        let place = location.and_then(|location| match location.span.as_slice() {
+            [line, column, ..] => Some(Place { line: *line as usize + 1, column: *column as usize + 1 }),
+            _ => None,
+        });
+        Error::at(&on_disk(file.name.as_deref().unwrap_or_default(), &self.includes), place, message)
+    }
+}
+
+fn locate(error: &protox::Error, includes: &[PathBuf]) -> Error {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if !message.contains(&error.to_string()) {
+            message = format!("{message}: {error}");
+        }
+        cause = error.source();
+    }
+    let editions = "the parser knows proto2 and proto3; write `syntax = \"proto3\";` in the place of the edition";
+    let help = match message.ends_with("found 'edition'") {
+        true => Some(editions.to_owned()),
+        false => error.help().map(|help| help.to_string()),
+    };
+    match error.file() {
+        Some(file) => Error::at(&on_disk(file, includes), place(error), message).with_help(help),
+        None => Error::new(message).with_help(help),
+    }
+}
+
+fn place(error: &protox::Error) -> Option<Place> {
+    let label = error.labels()?.next()?;
+    let source: &dyn SourceCode = error.source_code()?;
+    let contents = source.read_span(label.inner(), 0, 0).ok()?;
+    Some(Place { line: contents.line() + 1, column: contents.column() + 1 })
+}
+
+/// The path of a file that an import names.
+fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
+    let found = includes.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
+    let path = found.unwrap_or_else(|| PathBuf::from(name));
+    path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)
+}

@@ -1,0 +1,20 @@
+//! Compiles the classic services from the examples and the hard cases of this folder; an ordinary build script of a user.
+
+fn main() -> Result<(), mprpc_build::Error> {
+    let config = mprpc_build::Config {
+        includes: vec!["proto".into(), "../../../examples/proto".into()],
+        ..mprpc_build::Config::default()
+    };
+    config.compile(&[
+        "../../../examples/proto/user.proto",
+        "../../../examples/proto/friend.proto",
+        "proto/alone.proto",
+        "proto/bare.proto",
+        "proto/hard/keywords.proto",
+        "proto/hard/old.proto",
+        "proto/shop/cart.proto",
+        "proto/shop/stock.proto",
+        "proto/shop/streams.proto",
+        "proto/shop/wellknown.proto",
+    ])
+}
