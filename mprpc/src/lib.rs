@@ -4,12 +4,14 @@ pub mod client;
 pub mod codec;
 #[doc(hidden)]
 pub mod codegen;
+mod config;
 mod context;
 mod deadline;
 pub mod discovery;
 mod endpoint;
 mod error;
 mod limits;
+pub mod logging;
 mod metadata;
 mod method;
 pub mod net;
@@ -18,6 +20,7 @@ mod service;
 mod status;
 
 pub use client::{Call, Channel};
+pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
 pub use endpoint::{Address, Endpoint, Protocol};

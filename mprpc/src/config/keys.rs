@@ -1,0 +1,392 @@
+//! The keys that mprpc itself knows: their names, meanings, and how text becomes a value and back. Not where it is from.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Config;
+use crate::endpoint::Address;
+use crate::logging::{Filter, LogFormat, LogRotation};
+
+/// A key of mprpc.
+pub(super) struct Key {
+    pub(super) name: &'static str,
+    /// What it says, in a line of `--help`.
+    pub(super) what: &'static str,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+    /// The value in force; `None` where nothing is set.
+    pub(super) show: fn(&Config) -> Option<String>,
+}
+
+impl Key {
+    /// Reads the text into the field. The error says what is wrong with it, without a place.
+    pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
+        if text.is_empty() {
+            return Err("the value is empty".to_owned());
+        }
+        (self.set)(config, text)?;
+        let positive = self.name.starts_with("limits.") || matches!(self.name, "log.queue_bytes_max");
+        if positive && (self.show)(config).as_deref() == Some("0") {
+            return Err(format!("'{text}' allows nothing at all; the least is 1"));
+        }
+        Ok(())
+    }
+}
+
+/// The classic keys of a pair that together mean one key of ours.
+pub(super) struct ClassicPair {
+    pub(super) ip: &'static str,
+    pub(super) port: &'static str,
+    pub(super) key: &'static str,
+    pub(super) ip_default: &'static str,
+    pub(super) port_default: &'static str,
+}
+
+/// What the C++ MPRPC calls it, and the key that it sets here.
+pub(super) const CLASSIC: &[ClassicPair] = &[
+    ClassicPair { ip: "rpcserverip", port: "rpcserverport", key: "listen", ip_default: "127.0.0.1", port_default: "0" },
+    ClassicPair {
+        ip: "zookeeperip",
+        port: "zookeeperport",
+        key: "registry",
+        ip_default: "127.0.0.1",
+        port_default: "2181",
+    },
+];
+
+impl ClassicPair {
+    /// The value of our key: `IP:PORT`, or the URL of the registry.
+    pub(super) fn value(&self, ip: &str, port: &str) -> String {
+        let ip = if ip.contains(':') && !ip.starts_with('[') { format!("[{ip}]") } else { ip.to_owned() };
+        match self.key {
+            "registry" => format!("zookeeper://{ip}:{port}?classic=true"),
+            _ => format!("{ip}:{port}"),
+        }
+    }
+}
+
+macro_rules! keys {
+    ($($first:ident $(. $rest:ident)*: $what:literal,)*) => {
+        &[$(Key {
+            name: concat!(stringify!($first) $(, ".", stringify!($rest))*),
+            what: $what,
+            set: |config, text| {
+                config.$first$(.$rest)* = Setting::read(text)?;
+                Ok(())
+            },
+            show: |config| Setting::show(&config.$first$(.$rest)*),
+        }),*]
+    };
+}
+
+/// Every key of mprpc, in the order in which it is printed.
+pub(super) const KEYS: &[Key] = keys! {
+    listen: "addresses to serve at, host:port or unix:/path, separated by commas; port 0 takes a free one",
+    advertise: "the address for the registry, where callers reach the server by another than it listens at",
+    registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
+    loops: "event loops; 0 is one a core",
+    log.level: "what is logged: off, error, warn, info, debug or trace; a target's own after it: info,mprpc::net=debug",
+    log.format: "text, json (a JSON object a line) or classic (H:M:S->[info]message)",
+    log.folder: "the folder of the log files; without it the log goes to standard error",
+    log.name: "how the names of the log files begin; the program's name where not said",
+    log.rotation: "when a new log file is begun: daily or never",
+    log.file_bytes_max: "a log file of this size is closed and the next begun; 0 is never",
+    log.files_max: "log files kept; the oldest beyond them are deleted; 0 keeps all",
+    log.queue_bytes_max: "bytes of lines waiting to be written; beyond them lines below error are dropped and counted",
+    log.line_bytes_max: "a longer line is cut, and says by how much",
+    log.error_wait: "how long an error waits for room in a queue full of errors before it is lost and counted",
+    log.flush_timeout: "how long the end of the program and a panic wait for the log to be written",
+    limits.message_bytes_max: "bytes of a message",
+    limits.metadata_bytes_max: "bytes of the metadata of a message",
+    limits.classic_header_bytes_max: "bytes of the header of a classic request",
+    limits.method_path_bytes_max: "bytes of package.Service/Method",
+    limits.methods_max: "methods that a connection gives a number to",
+    limits.in_flight_max: "calls in flight on a connection",
+    limits.connections_max: "connections of a server",
+    limits.send_buffer_bytes_max: "bytes waiting to be written on a connection before nothing more is read from it",
+    limits.first_byte_timeout: "how long a new connection may say nothing",
+    limits.read_timeout: "how long a started frame may stay incomplete",
+    limits.write_timeout: "how long a peer may leave bytes unread",
+    limits.connect_timeout: "how long opening a connection may take",
+    limits.backoff_min: "the first pause before connecting again",
+    limits.backoff_max: "the longest pause before connecting again",
+    limits.attempts_max: "endpoints that a call is tried at",
+    limits.call_timeout: "the deadline of a call that says none",
+    limits.withdraw_grace: "graceful stop: how long callers may still come after the withdrawal",
+    limits.drain_timeout: "graceful stop: how long calls in flight may take",
+    limits.accept_backoff: "the pause of the accept loop after the machine refused a socket",
+    limits.classic_reply_pause: "how long a classic reply may pause before it is taken as complete, where that is asked for",
+};
+
+/// A type that a value can have.
+trait Setting: Sized {
+    fn read(text: &str) -> Result<Self, String>;
+    fn show(&self) -> Option<String>;
+}
+
+impl Setting for usize {
+    /// A count or a number of bytes, `16MiB`; at most what 32 bits hold, so that sums of limits cannot overflow.
+    fn read(text: &str) -> Result<usize, String> {
+        let (digits, unit) = split_unit(text);
+        let factor = match unit {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(format!("'{text}' is no number; sizes may end in KiB, MiB or GiB")),
+        };
+        let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no number"))?;
+        let number = number.checked_mul(factor).filter(|number| *number <= u64::from(u32::MAX));
+        let number = number.ok_or_else(|| format!("'{text}' is over {}", u32::MAX))?;
+        usize::try_from(number).map_err(|_| format!("'{text}' is more than this machine can count"))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for Duration {
+    /// `250ms`, `5s`; the unit is not optional, and a year is the most.
+    fn read(text: &str) -> Result<Duration, String> {
+        let (digits, unit) = split_unit(text);
+        let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no duration, like 250ms or 5s"))?;
+        let nanos: u64 = match unit {
+            "ns" => 1,
+            "us" => 1_000,
+            "ms" => 1_000_000,
+            "s" => 1_000_000_000,
+            "min" => 60_000_000_000,
+            "h" => 3_600_000_000_000,
+            "" => return Err(format!("'{text}' needs a unit: {text}s or {text}ms")),
+            _ => return Err(format!("'{unit}' is no unit of time; those are us, ms, s, min and h")),
+        };
+        let nanos = number.checked_mul(nanos).filter(|nanos| *nanos <= 365 * 24 * 3_600_000_000_000);
+        Ok(Duration::from_nanos(nanos.ok_or_else(|| format!("'{text}' is over a year"))?))
+    }
+
+    fn show(&self) -> Option<String> {
+        let nanos = self.as_nanos();
+        Some(match nanos {
+            _ if nanos.is_multiple_of(1_000_000_000) => format!("{}s", nanos / 1_000_000_000),
+            _ if nanos.is_multiple_of(1_000_000) => format!("{}ms", nanos / 1_000_000),
+            _ if nanos.is_multiple_of(1_000) => format!("{}us", nanos / 1_000),
+            _ => format!("{nanos}ns"),
+        })
+    }
+}
+
+impl Setting for Vec<Address> {
+    fn read(text: &str) -> Result<Vec<Address>, String> {
+        text.split(',').map(|address| address.trim().parse()).collect()
+    }
+
+    fn show(&self) -> Option<String> {
+        let all: Vec<String> = self.iter().map(Address::to_string).collect();
+        (!all.is_empty()).then(|| all.join(","))
+    }
+}
+
+impl Setting for Option<Address> {
+    fn read(text: &str) -> Result<Option<Address>, String> {
+        text.parse().map(Some)
+    }
+
+    fn show(&self) -> Option<String> {
+        self.as_ref().map(Address::to_string)
+    }
+}
+
+impl Setting for Option<String> {
+    fn read(text: &str) -> Result<Option<String>, String> {
+        match text.find(char::is_whitespace) {
+            Some(_) => Err(format!("'{text}' has a space in it")),
+            None => Ok(Some(text.to_owned())),
+        }
+    }
+
+    /// Without the user and password of a URL: what is printed ends up in tickets.
+    fn show(&self) -> Option<String> {
+        self.as_deref().map(without_password)
+    }
+}
+
+impl Setting for Option<PathBuf> {
+    fn read(text: &str) -> Result<Option<PathBuf>, String> {
+        Ok(Some(PathBuf::from(text)))
+    }
+
+    fn show(&self) -> Option<String> {
+        self.as_ref().map(|path| path.display().to_string())
+    }
+}
+
+impl Setting for String {
+    /// The beginning of a file name.
+    fn read(text: &str) -> Result<String, String> {
+        match text.contains(['/', '\\']) || text.starts_with('.') {
+            true => Err(format!("'{text}' is no plain file name")),
+            false => Ok(text.to_owned()),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        (!self.is_empty()).then(|| self.clone())
+    }
+}
+
+impl Setting for Filter {
+    fn read(text: &str) -> Result<Filter, String> {
+        text.parse()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for LogFormat {
+    fn read(text: &str) -> Result<LogFormat, String> {
+        match text {
+            "text" => Ok(LogFormat::Text),
+            "json" => Ok(LogFormat::Json),
+            "classic" => Ok(LogFormat::Classic),
+            _ => Err(format!("'{text}' is none of text, json, classic")),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(match self {
+            LogFormat::Text => "text".to_owned(),
+            LogFormat::Json => "json".to_owned(),
+            LogFormat::Classic => "classic".to_owned(),
+        })
+    }
+}
+
+impl Setting for LogRotation {
+    fn read(text: &str) -> Result<LogRotation, String> {
+        match text {
+            "daily" => Ok(LogRotation::Daily),
+            "never" => Ok(LogRotation::Never),
+            _ => Err(format!("'{text}' is none of daily, never")),
+        }
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(match self {
+            LogRotation::Daily => "daily".to_owned(),
+            LogRotation::Never => "never".to_owned(),
+        })
+    }
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_start())
+}
+
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.split('/').next().unwrap_or_default();
+    match authority.rsplit_once('@') {
+        Some((secret, _)) => format!("{scheme}://***{}", &rest[secret.len()..]),
+        None => url.to_owned(),
+    }
+}
+
+/// The known name that `name` was most likely meant to be.
+pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let best = known.map(|candidate| (edit_distance(name, candidate), candidate)).min()?;
+    (best.0 <= (name.chars().count() / 3).clamp(1, 4)).then_some(best.1)
+}
+
+/// How many characters have to be put in, taken out or changed; the case of a letter counts nothing.
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().flat_map(char::to_lowercase).collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    // A key longer than this is no typing error, and the work grows with its length.
+    for (i, ca) in a.chars().take(100).flat_map(char::to_lowercase).enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+
+    #[test]
+    fn sizes_take_a_unit() {
+        for (text, value) in [("0", 0), ("17", 17), ("4KiB", 4096), ("16 MiB", 16 << 20), ("3GiB", 3 << 30), ("9B", 9)]
+        {
+            assert_eq!(usize::read(text), Ok(value), "{text}");
+        }
+        for text in ["", "-1", "1.5MiB", "4KB", "MiB", "4GiB", "18446744073709551616", "1e3", "٣"] {
+            assert!(usize::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        for text in ["250ms", "5s", "0s", "7us", "3ns"] {
+            assert_eq!(Duration::read(text).unwrap().show().as_deref(), Some(text));
+        }
+        assert_eq!(Duration::read("2 min"), Ok(Duration::from_secs(120)));
+        assert_eq!(Duration::read("5").unwrap_err(), "'5' needs a unit: 5s or 5ms");
+        for text in ["", "s", "5 seconds", "-1s", "9999h", "99999999999999999999s"] {
+            assert!(Duration::read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_limit_has_a_key() {
+        let debug = format!("{:#?}", Limits::default());
+        let fields: Vec<&str> =
+            debug.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": ")).map(|p| p.0).collect();
+        assert!(fields.len() > 10);
+        for field in fields {
+            assert!(KEYS.iter().any(|key| key.name == format!("limits.{field}")), "no key for Limits::{field}");
+        }
+    }
+
+    #[test]
+    fn every_key_stands_in_the_guide() {
+        for guide in
+            [include_str!("../../../docs/guide/configuration.md"), include_str!("../../../docs/zh/configuration.md")]
+        {
+            let classic = CLASSIC.iter().flat_map(|pair| [pair.ip, pair.port]);
+            for name in KEYS.iter().map(|key| key.name).chain(classic) {
+                assert!(guide.contains(&format!("`{name}`")), "{name} is not in the guide");
+            }
+            for key in KEYS {
+                let Some(value) = (key.show)(&Config::default()) else { continue };
+                let row = guide.lines().find(|line| line.contains(&format!("| `{}` |", key.name))).unwrap();
+                assert!(row.contains(&format!("`{value}`")), "the guide has another default for {}: {value}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn passwords_in_urls_are_not_shown() {
+        assert_eq!(without_password("zookeeper://user:pw@a:2181,b:2181/x"), "zookeeper://***@a:2181,b:2181/x");
+        assert_eq!(without_password("zookeeper://a:2181/x@y"), "zookeeper://a:2181/x@y");
+        assert_eq!(without_password("file:/run/mprpc"), "file:/run/mprpc");
+    }
+
+    #[test]
+    fn nearest_finds_typing_errors_only() {
+        let known = || KEYS.iter().map(|key| key.name).chain(["rpcserverip"]);
+        assert_eq!(nearest("regsitry", known()), Some("registry"));
+        assert_eq!(nearest("RpcServerIP", known()), Some("rpcserverip"));
+        assert_eq!(nearest("limits.message_byte_max", known()), Some("limits.message_bytes_max"));
+        assert_eq!(nearest("colour", known()), None);
+        assert_eq!(nearest("", known()), None);
+    }
+}

@@ -1,0 +1,416 @@
+//! The configuration of a program: defaults, then the conf file, then the environment, then flags; each value knows
+//! where it is from. Reading the sources stands in `file` and `arguments`, the keys in `keys`.
+
+mod arguments;
+mod file;
+mod keys;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+pub use self::file::CONF_FILE_BYTES_MAX;
+
+use self::arguments::{Arguments, Ask};
+use self::keys::{CLASSIC, ClassicPair, KEYS, Key, nearest};
+use crate::endpoint::Address;
+use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
+use crate::logging::{self, LogConfig};
+
+/// The configuration of a program.
+///
+/// Usually from [`crate::init`]; built in code it is `Config { registry: …, ..Config::default() }`. `Display` prints
+/// what is in force, as a conf file, each value below a line that says where it is from; passwords are left out.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where a server listens; port 0 takes a free one. Key `listen`, or classic `rpcserverip` and `rpcserverport`.
+    pub listen: Vec<Address>,
+    /// The address written into the registry, where callers reach the server by another than it listens at.
+    pub advertise: Option<Address>,
+    /// The URL of the registry. Key `registry`, or classic `zookeeperip` and `zookeeperport`, which make
+    /// `zookeeper://IP:PORT?classic=true`: both layouts are registered.
+    pub registry: Option<String>,
+    /// Event loops; 0 is one a core.
+    pub loops: usize,
+    /// Every bound.
+    pub limits: Limits,
+    /// What is logged, and where to.
+    pub log: LogConfig,
+    /// Every value as it was written, and where: for the program's own keys, and for printing.
+    pub values: Values,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
+            advertise: None,
+            registry: None,
+            loops: 0,
+            limits: Limits::default(),
+            log: LogConfig::default(),
+            values: Values::default(),
+        }
+    }
+}
+
+/// What was written in the conf file, the environment and the flags, and what is left to say about it.
+#[derive(Clone, Debug, Default)]
+pub struct Values {
+    /// By key; the value of the highest source.
+    set: BTreeMap<String, (String, Source)>,
+    /// The keys that the program declared.
+    declared: Vec<String>,
+    arguments: Vec<String>,
+    warnings: Vec<String>,
+}
+
+/// Where a value is from, from the lowest to the highest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Nothing was said; or the program set the field itself.
+    Default,
+    /// A line of the conf file.
+    File {
+        /// The path as it was given.
+        name: String,
+        /// From 1.
+        line: usize,
+        /// Where the value begins, in characters, from 1.
+        column: usize,
+    },
+    /// The environment variable of this name.
+    Environment(String),
+    /// The flag for this key.
+    Flag(String),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Default => f.write_str("default"),
+            Source::File { name, line, column } => write!(f, "{name}:{line}:{column}"),
+            Source::Environment(name) => write!(f, "environment {name}"),
+            Source::Flag(key) => write!(f, "flag --{key}"),
+        }
+    }
+}
+
+impl Source {
+    fn rank(&self) -> u8 {
+        match self {
+            Source::Default => 0,
+            Source::File { .. } => 1,
+            Source::Environment(_) => 2,
+            Source::Flag(_) => 3,
+        }
+    }
+}
+
+impl Config {
+    /// The configuration that these sources make; `application_keys` are the program's own keys.
+    ///
+    /// `arguments` begin with the program's name, as [`std::env::args_os`] has them. `read` is asked for the bytes of
+    /// the file after `-i`. Prints nothing and starts nothing.
+    ///
+    /// # Errors
+    /// Say where the fault stands: `user.conf:3:17`, `environment MPRPC_LOOPS` or `flag --loops`.
+    pub fn from_sources(
+        application_keys: &[&str],
+        arguments: impl IntoIterator<Item = OsString>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read: impl FnOnce(&Path) -> Result<Vec<u8>, Error>,
+    ) -> Result<Config, Error> {
+        let arguments = Arguments::parse(arguments, &known_keys(application_keys)?)?;
+        Config::from_arguments(application_keys, arguments, environment, read)
+    }
+
+    fn from_arguments(
+        application_keys: &[&str],
+        arguments: Arguments,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        read: impl FnOnce(&Path) -> Result<Vec<u8>, Error>,
+    ) -> Result<Config, Error> {
+        let known = known_keys(application_keys)?;
+        let mut values = Values { arguments: arguments.rest, ..Values::default() };
+        values.declared = application_keys.iter().map(|key| (*key).to_owned()).collect();
+        if let Some(path) = &arguments.file {
+            values.take_file(&path.display().to_string(), &read(path)?, &known)?;
+        }
+        values.take_environment(environment, &known)?;
+        for (key, value) in arguments.flags {
+            values.set.insert(key.clone(), (value, Source::Flag(key)));
+        }
+        let mut config = Config::default();
+        config.log.name = arguments.program;
+        for key in KEYS {
+            if let Some((text, source)) = values.set.get(key.name) {
+                key.set(&mut config, text).map_err(|what| wrong(source, key.name, &what))?;
+            }
+        }
+        for pair in CLASSIC {
+            config.apply_classic(pair, &mut values)?;
+        }
+        config.values = values;
+        Ok(config)
+    }
+
+    /// The text of a key, where it was set.
+    pub fn value(&self, key: &str) -> Option<&str> {
+        self.values.set.get(key).map(|(text, _)| text.as_str())
+    }
+
+    /// The value of a key as a `T`, where it was set.
+    ///
+    /// # Errors
+    /// Say where it stands: `user.conf:3:8: workers: invalid digit found in string`.
+    pub fn parse<T: FromStr<Err: fmt::Display>>(&self, key: &str) -> Result<Option<T>, Error> {
+        let Some((text, source)) = self.values.set.get(key) else { return Ok(None) };
+        text.parse().map(Some).map_err(|error| wrong(source, key, &format!("'{}': {error}", shortened(text))))
+    }
+
+    /// Whether a key is true: `true`, `yes`, `on` or `1`; `false`, `no`, `off`, `0`, or not set.
+    ///
+    /// # Errors
+    /// Any other value; says where it stands.
+    pub fn flag(&self, key: &str) -> Result<bool, Error> {
+        let Some((text, source)) = self.values.set.get(key) else { return Ok(false) };
+        match text.as_str() {
+            "true" | "yes" | "on" | "1" => Ok(true),
+            "false" | "no" | "off" | "0" => Ok(false),
+            _ => Err(wrong(source, key, &format!("'{}' is neither true nor false", shortened(text)))),
+        }
+    }
+
+    /// Where the value of a key is from.
+    pub fn source(&self, key: &str) -> Source {
+        self.values.set.get(key).map_or(Source::Default, |(_, source)| source.clone())
+    }
+
+    /// The words of the command line that are neither a flag nor a flag's value.
+    pub fn arguments(&self) -> &[String] {
+        &self.values.arguments
+    }
+
+    /// What is odd about the sources and no error: unknown keys, an empty file. [`crate::init`] logs them.
+    pub fn warnings(&self) -> &[String] {
+        &self.values.warnings
+    }
+
+    /// A classic pair sets our key, unless that is set by a higher source; by the same source it is a contradiction.
+    fn apply_classic(&mut self, pair: &ClassicPair, values: &mut Values) -> Result<(), Error> {
+        let ip = values.set.get(pair.ip);
+        let port = values.set.get(pair.port);
+        let Some((culprit, (_, source))) = [(pair.port, port), (pair.ip, ip)]
+            .into_iter()
+            .filter_map(|(key, value)| value.map(|value| (key, value)))
+            .max_by_key(|(_, (_, source))| source.rank())
+        else {
+            return Ok(());
+        };
+        let source = source.clone();
+        if let Some((_, own)) = values.set.get(pair.key) {
+            if own.rank() == source.rank() {
+                let what = format!("says the same as {} in {own}; keep one of them", pair.key);
+                return Err(wrong(&source, culprit, &what));
+            }
+            if own.rank() > source.rank() {
+                return Ok(());
+            }
+        }
+        let text = |value: Option<&(String, Source)>, default: &str| value.map_or(default.to_owned(), |v| v.0.clone());
+        let ip_text = text(ip, pair.ip_default);
+        let port_text = text(port, pair.port_default);
+        if port_text.parse::<u16>().is_err() {
+            let source = port.map_or(&source, |(_, source)| source);
+            return Err(wrong(source, pair.port, &format!("'{}' is no port (0 to 65535)", shortened(&port_text))));
+        }
+        let address = ClassicPair { key: "", ..*pair }.value(&ip_text, &port_text);
+        if let Err(what) = address.parse::<Address>() {
+            let source = ip.map_or(&source, |(_, source)| source);
+            return Err(wrong(source, pair.ip, &what));
+        }
+        let value = pair.value(&ip_text, &port_text);
+        let key = KEYS.iter().find(|key| key.name == pair.key).expect("CLASSIC names keys of KEYS");
+        key.set(self, &value).map_err(|what| wrong(&source, culprit, &what))?;
+        values.set.insert(pair.key.to_owned(), (value, source));
+        Ok(())
+    }
+}
+
+impl Values {
+    fn take_file(&mut self, name: &str, bytes: &[u8], known: &[&str]) -> Result<(), Error> {
+        let entries = file::parse(name, bytes)?;
+        if entries.is_empty() {
+            self.warnings.push(format!("{name}: sets nothing{}", if bytes.is_empty() { "; it is empty" } else { "" }));
+        }
+        for file::Entry { key, value, line, column, key_column } in entries {
+            if !known.contains(&key.as_str()) {
+                let hint = nearest(&key, known.iter().copied()).map(|near| format!("; did you mean '{near}'?"));
+                let what = format!("{name}:{line}:{key_column}: unknown key '{}'", shortened(&key));
+                self.warnings.push(what + &hint.unwrap_or_default());
+                continue;
+            }
+            self.set.insert(key, (value, Source::File { name: name.to_owned(), line, column }));
+        }
+        Ok(())
+    }
+
+    /// Takes the `MPRPC_…` variables. An empty one is as good as none; `MPRPC_TEST_…` belongs to the tests.
+    fn take_environment(
+        &mut self,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        known: &[&str],
+    ) -> Result<(), Error> {
+        for (name, value) in environment {
+            let Some(name) = name.to_str() else { continue };
+            if !name.starts_with("MPRPC_") || name.starts_with("MPRPC_TEST_") || value.is_empty() {
+                continue;
+            }
+            let Some(key) = known.iter().find(|key| variable(key) == name) else {
+                let variables: Vec<String> = known.iter().map(|key| variable(key)).collect();
+                let hint = nearest(name, variables.iter().map(String::as_str));
+                let hint = hint.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+                self.warnings.push(format!("unknown environment variable {}{hint}", shortened(name)));
+                continue;
+            };
+            let source = Source::Environment(name.to_owned());
+            let Some(value) = value.to_str() else { return Err(wrong(&source, key, "not UTF-8")) };
+            self.set.insert((*key).to_owned(), (value.to_owned(), source));
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Config {
+    /// A conf file that says what is in force.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for name in &self.values.declared {
+            let Some((text, source)) = self.values.set.get(name) else { continue };
+            let secret = ["password", "secret", "token"].iter().any(|word| name.to_lowercase().contains(word));
+            writeln!(f, "# {source}\n{name} = {}", if secret { "***" } else { text })?;
+        }
+        for Key { name, show, .. } in KEYS {
+            let Some((_, source)) = self.values.set.get(*name) else { continue };
+            writeln!(f, "# {source}\n{name} = {}", show(self).unwrap_or_default())?;
+        }
+        writeln!(f, "# default")?;
+        for Key { name, show, .. } in KEYS.iter().filter(|key| !self.values.set.contains_key(key.name)) {
+            match show(self) {
+                Some(value) => writeln!(f, "{name} = {value}")?,
+                None => writeln!(f, "# {name} is not set")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads the program's configuration and starts its log: the first line of a program.
+///
+/// From the conf file after `-i`, then the environment (`MPRPC_REGISTRY`, `MPRPC_LIMITS_CALL_TIMEOUT`), then flags
+/// (`--registry=URL`). `--help`, `--version` and `--print-config` print and end the process with 0.
+///
+/// The log is flushed when the calling thread ends, so call it on the main thread; see [`crate::logging`].
+///
+/// # Errors
+/// Those of [`Config::from_sources`], and a conf file that cannot be read. The log is not started then.
+pub fn init() -> Result<Config, Error> {
+    init_with(&[])
+}
+
+/// [`init`] for a program with keys of its own: `mprpc::init_with(&["demo", "store"])?.flag("demo")?`.
+///
+/// # Errors
+/// Those of [`init`]; and an own key that mprpc has already.
+pub fn init_with(application_keys: &[&str]) -> Result<Config, Error> {
+    let arguments = Arguments::parse(std::env::args_os(), &known_keys(application_keys)?)?;
+    let program = arguments.program.clone();
+    match arguments.ask {
+        Some(Ask::Help) => print_and_end(&help(&program, application_keys)),
+        Some(Ask::Version) => print_and_end(&format!("{program} (mprpc {})\n", env!("CARGO_PKG_VERSION"))),
+        Some(Ask::Config) | None => {}
+    }
+    let ask = arguments.ask;
+    let config = Config::from_arguments(application_keys, arguments, std::env::vars_os(), read_file)?;
+    if ask == Some(Ask::Config) {
+        print_and_end(&config.to_string());
+    }
+    logging::start(&config.log)?;
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(config)
+}
+
+fn known_keys<'a>(application_keys: &[&'a str]) -> Result<Vec<&'a str>, Error> {
+    let classic = CLASSIC.iter().flat_map(|pair| [pair.ip, pair.port]);
+    let mut known: Vec<&str> = KEYS.iter().map(|key| key.name).chain(classic).collect();
+    for key in application_keys {
+        if known.contains(key) {
+            return Err(Error::new(ErrorKind::Config, format!("the program declares '{key}', which is a key already")));
+        }
+        known.push(key);
+    }
+    Ok(known)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |error| Error::with_source(ErrorKind::Config, format!("conf file {}", path.display()), error);
+    let file = std::fs::File::open(path).map_err(failed)?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::new(ErrorKind::Config, format!("conf file {}: is a folder", path.display())));
+    }
+    let mut bytes = Vec::new();
+    file.take(CONF_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// The environment variable of a key.
+fn variable(key: &str) -> String {
+    format!("MPRPC_{}", key.replace(['.', '-'], "_").to_uppercase())
+}
+
+fn wrong(source: &Source, key: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("{source}: {key}: {what}"))
+}
+
+/// What an error quotes of a value.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+fn help(program: &str, application_keys: &[&str]) -> String {
+    let mut text = format!("usage: {program} [-i FILE] [--KEY=VALUE]...\n\n");
+    text += "  -i FILE         the conf file, lines of key = value\n";
+    text += "  --print-config  print the configuration in force and where each value is from\n";
+    text += "  --version       print the version\n\n";
+    text += "Keys, in the file as key = value, in the environment as MPRPC_KEY, as a flag --KEY=VALUE:\n\n";
+    for key in application_keys {
+        text += &format!("  {key}\n");
+    }
+    let defaults = Config::default();
+    for Key { name, what, show, .. } in KEYS {
+        let default = show(&defaults).map(|value| format!(" [{value}]")).unwrap_or_default();
+        text += &format!("  {name}{default}\n      {what}\n");
+    }
+    for pair in CLASSIC {
+        text += &format!("  {}, {}\n      as in the C++ MPRPC; they set {}\n", pair.ip, pair.port, pair.key);
+    }
+    text
+}
+
+fn print_and_end(text: &str) -> ! {
+    // A closed pipe (`| head`) is no fault.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    std::process::exit(0)
+}
+
+#[cfg(test)]
+mod tests;
