@@ -1,0 +1,158 @@
+//! The text of an entry of the file registry, both ways. Not where it lies, nor who holds it.
+//!
+//! ```text
+//! mprpc = 1
+//! address = 127.0.0.1:8000
+//! protocols = native
+//! weight = 100
+//! zone = eu-1
+//! tag.team = login
+//! pid = 4711
+//! ```
+//!
+//! A line a key; control characters and `%` are written as `%0a`; unknown keys are for newer readers and are skipped.
+
+use std::fmt::Write;
+
+use crate::endpoint::{Endpoint, Protocol};
+
+/// The text of an entry. Zone, version, tags and methods stand in it only where they say something.
+pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
+    let mut text = format!("mprpc = {FORMAT}\n");
+    let mut line = |key: &str, value: &str| {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{key} = {}", escape(value, ""));
+    };
+    line("address", &endpoint.address.to_string());
+    line("protocols", endpoint.protocol.name());
+    line("weight", &endpoint.weight.to_string());
+    for (key, value) in [("zone", &endpoint.zone), ("version", &endpoint.version)] {
+        if !value.is_empty() {
+            line(key, value);
+        }
+    }
+    for (key, value) in &endpoint.tags {
+        line(&format!("tag.{}", escape(key, "= ")), value);
+    }
+    for method in &endpoint.methods {
+        line("method", method);
+    }
+    line("pid", &pid.to_string());
+    text
+}
+
+/// Reads an entry. The error says what is wrong with it, for a person.
+pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
+    let mut lines = text.lines();
+    match lines.next().and_then(|line| line.strip_prefix("mprpc = ")) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(format!("it is of format {other:.20}; this build reads {FORMAT}")),
+        None => return Err("its first line is not 'mprpc = 1'".into()),
+    }
+    let mut address = None;
+    let mut rest = Endpoint::new(crate::endpoint::Address::Memory);
+    for line in lines {
+        let Some((key, value)) = line.split_once(" = ") else { return Err(format!("'{line:.40}' is no key = value")) };
+        let value = unescape(value).ok_or_else(|| format!("the value of {key} is not readable"))?;
+        match key {
+            "address" => address = Some(value.parse::<crate::endpoint::Address>()?),
+            "protocols" => rest.protocol = parse_protocols(&value)?,
+            "weight" => {
+                rest.weight = value.parse().map_err(|_| format!("the weight is '{value}', which is no number"))?
+            }
+            "zone" => rest.zone = value,
+            "version" => rest.version = value,
+            "method" => rest.methods.push(value),
+            _ => {
+                if let Some(tag) = key.strip_prefix("tag.") {
+                    let tag = unescape(tag).ok_or_else(|| format!("the tag {tag} is not readable"))?;
+                    rest.tags.insert(tag, value);
+                }
+            }
+        }
+    }
+    let address = address.ok_or("it has no address")?;
+    Ok(Endpoint { address, ..rest })
+}
+
+/// The best of the protocols that an entry lists, `native,classic`. Those of newer builds are skipped.
+pub(in super::super) fn parse_protocols(text: &str) -> Result<Protocol, String> {
+    let known = [Protocol::Native, Protocol::Classic];
+    let listed = |protocol: &Protocol| text.split(',').any(|name| name.trim() == protocol.name());
+    known.into_iter().find(listed).ok_or_else(|| format!("of the protocols '{text}' this build speaks none"))
+}
+
+fn escape(text: &str, also: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '%' || character.is_ascii_control() || also.contains(character) {
+            let _ = write!(escaped, "%{:02x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut pieces = text.split('%');
+    let mut plain = pieces.next()?.to_owned();
+    for piece in pieces {
+        let code = u8::from_str_radix(piece.get(..2)?, 16).ok()?;
+        plain.push(char::from(code));
+        plain.push_str(&piece[2..]);
+    }
+    Some(plain)
+}
+
+/// The format of an entry. Another number says that an older reader would misunderstand it.
+const FORMAT: &str = "1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_read_as_they_were_written() {
+        let mut endpoint: Endpoint = "127.0.0.1:8000".parse().unwrap();
+        assert_eq!(
+            format(&endpoint, 7),
+            "mprpc = 1\naddress = 127.0.0.1:8000\nprotocols = native\nweight = 100\npid = 7\n"
+        );
+        assert_eq!(parse(&format(&endpoint, 7)).unwrap(), endpoint);
+
+        endpoint.address = "unix:/run/100% = strange\n.sock".parse().unwrap();
+        endpoint.protocol = Protocol::Classic;
+        endpoint.weight = 0;
+        endpoint.zone = " eu\n1 ".into();
+        endpoint.version = "1.0 = stable".into();
+        endpoint.tags = [("a = b".to_owned(), "c\r\n%".to_owned()), (String::new(), String::new())].into();
+        endpoint.methods = vec!["Login".into(), "Register".into()];
+        assert_eq!(parse(&format(&endpoint, 7)).unwrap(), endpoint);
+    }
+
+    #[test]
+    fn keys_and_protocols_of_newer_builds_are_skipped() {
+        let text = "mprpc = 1\naddress = a:1\nprotocols = telepathy,classic,native\nmood = good\n";
+        assert_eq!(parse(text).unwrap(), "a:1".parse().unwrap());
+    }
+
+    #[test]
+    fn bad_entries_say_what_is_wrong() {
+        for (text, part) in [
+            ("", "first line"),
+            ("\u{0}\u{1}", "first line"),
+            ("mprpc = 2\naddress = a:1", "format 2"),
+            ("mprpc = 1\n", "no address"),
+            ("mprpc = 1\naddress = nonsense", "has no port"),
+            ("mprpc = 1\naddress", "is no key = value"),
+            ("mprpc = 1\naddress = a:1\nweight = heavy", "'heavy'"),
+            ("mprpc = 1\naddress = a:1\nprotocols = telepathy", "speaks none"),
+            ("mprpc = 1\naddress = a%:1", "not readable"),
+            ("mprpc = 1\naddress = a%é:1", "not readable"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+}

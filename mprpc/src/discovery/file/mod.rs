@@ -1,0 +1,67 @@
+//! The registry in a folder: no server, one machine. A folder a service, a file a provider, which the provider holds
+//! locked for as long as it lives.
+//!
+//! The kernel gives up the lock when the process dies, also on SIGKILL, and tells those who watch the folder that the
+//! file was closed. So liveness needs neither a server nor a heartbeat. The folder must be on a local file system.
+
+mod entry;
+mod folder;
+mod folder_watch;
+mod registry;
+mod resolver;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use registry::FileRegistry;
+pub use resolver::FileResolver;
+
+use super::is_service_name;
+use crate::endpoint::Endpoint;
+
+/// Every service and its endpoints, read once, by name. Blocking.
+pub(super) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
+    let mut services = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        let Ok(service) = entry.file_name().into_string() else { continue };
+        if is_service_name(&service) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let scan = folder::scan(&entry.path())?;
+            services.push((service, scan.endpoints));
+        }
+    }
+    services.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(services)
+}
+
+/// The folder of a service. The error says that no service can be called so.
+fn service_folder(root: &Path, service: &str) -> Result<PathBuf, String> {
+    if !is_service_name(service) {
+        return Err(format!("'{service}' is no name of a service; it would be package.Service"));
+    }
+    Ok(root.join(service))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    /// A folder of a test's own, removed with everything in it at its end.
+    pub(super) struct Folder {
+        pub(super) path: PathBuf,
+    }
+
+    impl Folder {
+        pub(super) fn new() -> Folder {
+            let path = std::env::temp_dir().join(format!("mprpc-test-{:016x}", fastrand::u64(..)));
+            std::fs::create_dir(&path).unwrap();
+            Folder { path }
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

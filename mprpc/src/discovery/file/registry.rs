@@ -1,0 +1,92 @@
+//! Holds entries in the file registry: creates them, looks that they stand, withdraws them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{oneshot, watch};
+
+use super::super::backoff::Backoff;
+use super::super::outage::Outage;
+use super::super::{Registered, Registration, RegistrationState, Registry};
+use super::folder::Held;
+use crate::endpoint::Endpoint;
+
+/// Announces in the file registry.
+#[derive(Debug)]
+pub struct FileRegistry {
+    root: PathBuf,
+}
+
+impl FileRegistry {
+    /// Of the registry in this folder, which is created at the first registration where it is missing.
+    pub fn new(root: PathBuf) -> FileRegistry {
+        FileRegistry { root }
+    }
+}
+
+impl Registry for FileRegistry {
+    fn register(&self, registration: Registration) -> Registered {
+        let folder = match super::service_folder(&self.root, registration.service.name) {
+            Ok(folder) => folder,
+            Err(why) => return Registered::failed(&why),
+        };
+        let waiting = format!("writing to file:{}", folder.display());
+        let (sender, state) = watch::channel(RegistrationState::Pending(waiting.into()));
+        let (withdraw, withdrawn) = oneshot::channel();
+        crate::net::background().spawn(keep(folder, registration.endpoint, sender, withdrawn));
+        Registered::new(state, withdraw)
+    }
+}
+
+/// Keeps the entry until it is withdrawn.
+async fn keep(
+    folder: PathBuf,
+    endpoint: Endpoint,
+    state: watch::Sender<RegistrationState>,
+    mut withdrawn: oneshot::Receiver<()>,
+) {
+    let place = format!("file:{}", folder.display());
+    let mut held: Option<Held> = None;
+    let mut outage = Outage::default();
+    let mut backoff = Backoff::default();
+    loop {
+        let (path, wanted) = (folder.clone(), endpoint.clone());
+        let last = held.take();
+        let Ok(result) = tokio::task::spawn_blocking(move || stand(last, &path, &wanted)).await else { return };
+        let (next, pause) = match result {
+            Ok(entry) => {
+                outage.over(&place);
+                backoff.reset();
+                held = Some(entry);
+                (RegistrationState::Registered(place.as_str().into()), CHECK)
+            }
+            Err(error) => {
+                let why = outage.failed(&place, &error.to_string(), SystemTime::now());
+                let why = format!("{place}: {why}");
+                (RegistrationState::Pending(why.into()), backoff.next(fastrand::f64()))
+            }
+        };
+        state.send_if_modified(|state| std::mem::replace(state, next.clone()) != next);
+        tokio::select! {
+            // Sent to or dropped: both withdraw.
+            _ = &mut withdrawn => break,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    // The entry is gone when this returns.
+    let _ = tokio::task::spawn_blocking(move || drop(held)).await;
+    state.send_replace(RegistrationState::Withdrawn);
+}
+
+/// The entry that stands already, or a new one.
+fn stand(held: Option<Held>, folder: &Path, endpoint: &Endpoint) -> io::Result<Held> {
+    match held {
+        Some(held) if held.stands() => Ok(held),
+        // Somebody removed it: its file is nobody's now, so the old lock is given up with it.
+        Some(_) | None => Held::create(folder, endpoint),
+    }
+}
+
+/// How often a provider looks that its entry still stands, should somebody remove it.
+const CHECK: Duration = Duration::from_secs(1);

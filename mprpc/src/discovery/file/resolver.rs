@@ -1,0 +1,109 @@
+//! Follows the folder of a service: reads it when inotify tells of a change, and now and then in any case.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+
+use super::super::outage::Outage;
+use super::super::{Resolution, Resolver, skip};
+use super::folder::{self, Scan};
+use super::folder_watch;
+
+/// Reads the file registry.
+#[derive(Debug)]
+pub struct FileResolver {
+    root: PathBuf,
+}
+
+impl FileResolver {
+    /// Of the registry in this folder, which need not be there yet.
+    pub fn new(root: PathBuf) -> FileResolver {
+        FileResolver { root }
+    }
+}
+
+impl Resolver for FileResolver {
+    fn watch(&self, service: &str) -> watch::Receiver<Resolution> {
+        let folder = match super::service_folder(&self.root, service) {
+            Ok(folder) => folder,
+            Err(why) => return watch::channel(Resolution::pending(&why)).1,
+        };
+        let reading = format!("reading file:{}", folder.display());
+        let (sender, receiver) = watch::channel(Resolution::pending(&reading));
+        crate::net::background().spawn(follow(folder, sender));
+        receiver
+    }
+}
+
+/// Publishes what the folder holds until nobody listens.
+async fn follow(folder: PathBuf, sender: watch::Sender<Resolution>) {
+    let place = format!("file:{}", folder.display());
+    let mut told_bad = HashSet::new();
+    let mut outage = Outage::default();
+    let mut follow_up = false;
+    let mut last_watch = None;
+    loop {
+        let path = folder.clone();
+        // The new watch stands before the folder is read and the last one goes after, so nothing falls between.
+        let read = tokio::task::spawn_blocking(move || (folder_watch::watch(&path), folder::scan(&path)));
+        let Ok((watch, scan)) = read.await else { return };
+        drop(last_watch.take());
+        let resolution = match scan {
+            Ok(scan) => {
+                outage.over(&place);
+                tell_bad(&folder, &scan, &mut told_bad);
+                let note = if scan.exists { "" } else { " (no such folder yet)" };
+                Resolution::current(scan.endpoints, &format!("{place}{note}"))
+            }
+            Err(error) => {
+                let why = outage.failed(&place, &error.to_string(), SystemTime::now());
+                sender.borrow().clone().failed(&format!("{place}: {why}"))
+            }
+        };
+        resolution.publish(&sender);
+
+        let pause = match &watch {
+            _ if follow_up => FOLLOW_UP,
+            Ok(_) => RESCAN,
+            Err(_) => POLL,
+        };
+        let changed = async {
+            match &watch {
+                Ok(watch) => watch.changed().await,
+                Err(_) => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sender.closed() => return,
+            () = tokio::time::sleep(pause) => follow_up = false,
+            () = changed => {
+                tokio::time::sleep(COALESCE).await;
+                follow_up = true;
+            }
+        }
+        last_watch = Some(watch);
+    }
+}
+
+/// Logs and counts each bad file once for as long as it is there.
+fn tell_bad(folder: &Path, scan: &Scan, told: &mut HashSet<OsString>) {
+    told.retain(|name| scan.bad.iter().any(|(bad, _)| bad == name));
+    for (name, why) in &scan.bad {
+        if told.insert(name.clone()) {
+            skip(&folder.join(name).display().to_string(), why);
+        }
+    }
+}
+
+/// What is waited for after an event, so that many of them make one reading.
+const COALESCE: Duration = Duration::from_millis(5);
+/// When the folder is read once more after an event: Linux tells that a dying process closed a file a moment before it
+/// gives up the lock.
+const FOLLOW_UP: Duration = Duration::from_millis(30);
+/// When the folder is read without an event, should one get lost.
+const RESCAN: Duration = Duration::from_secs(5);
+/// When the folder is read where the system cannot tell of changes.
+const POLL: Duration = Duration::from_millis(100);

@@ -1,0 +1,306 @@
+//! The one string that says where services are, parsed once. Not the place itself: opening it starts no I/O either.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::file::{FileRegistry, FileResolver};
+use super::list::ListResolver;
+use super::{Registry, Resolver};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind};
+
+/// Where services are, as one string says it.
+///
+/// | string | what it is |
+/// |---|---|
+/// | `file:/run/mprpc` | a folder on this machine; no server |
+/// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the port is 2181 where not said, the chroot optional |
+/// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
+/// | `127.0.0.1:8000`, `unix:/run/user.sock`, `classic:127.0.0.1:8000` | that one endpoint |
+///
+/// A ZooKeeper string may end in options: `?classic=true` registers in the layout of the C++ MPRPC as well (reading
+/// always reads both), `session_timeout_ms=6000` is the session timeout asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// A folder on this machine.
+    File(PathBuf),
+    /// A ZooKeeper ensemble.
+    ZooKeeper(Ensemble),
+    /// Fixed endpoints, at least one.
+    List(Vec<Endpoint>),
+}
+
+/// A ZooKeeper ensemble and the place in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ensemble {
+    /// `host:port` of each server, at least one.
+    pub servers: Vec<String>,
+    /// The path below which everything stands, `/chroot`; empty for the root. Created where it is missing.
+    pub chroot: String,
+    /// Whether providers write the layout of the C++ MPRPC too. Callers always read both.
+    pub classic: bool,
+    /// The session timeout asked for; the servers keep it within 2 to 20 of their ticks. Whole milliseconds.
+    pub session_timeout: Duration,
+}
+
+impl Ensemble {
+    /// The session timeout where the string does not say one: how long a killed provider stays listed.
+    pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+    /// The longest session timeout that can be asked for.
+    pub const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+
+    /// The servers as errors name them and as the client takes them, `a:2181,b:2181`.
+    pub fn cluster(&self) -> String {
+        self.servers.join(",")
+    }
+}
+
+impl Target {
+    /// What reads it. Nothing is contacted before the first watch.
+    ///
+    /// # Errors
+    /// A ZooKeeper target in a build without the feature `zookeeper`.
+    pub fn resolver(&self) -> Result<Arc<dyn Resolver>, Error> {
+        match self {
+            Target::File(root) => Ok(Arc::new(FileResolver::new(root.clone()))),
+            Target::List(endpoints) => Ok(Arc::new(ListResolver::new(endpoints.clone()))),
+            #[cfg(feature = "zookeeper")]
+            Target::ZooKeeper(ensemble) => Ok(Arc::new(super::zookeeper::ZooKeeperResolver::new(ensemble.clone()))),
+            #[cfg(not(feature = "zookeeper"))]
+            Target::ZooKeeper(_) => Err(self.without_feature()),
+        }
+    }
+
+    /// What announces in it. Nothing is contacted before the first registration.
+    ///
+    /// # Errors
+    /// A list, in which nothing can be announced; a ZooKeeper target in a build without the feature `zookeeper`.
+    pub fn registry(&self) -> Result<Arc<dyn Registry>, Error> {
+        match self {
+            Target::File(root) => Ok(Arc::new(FileRegistry::new(root.clone()))),
+            Target::List(_) => Err(Error::new(
+                ErrorKind::Registry,
+                format!("nothing can be registered in '{self}', which is a fixed list; {REGISTRIES}"),
+            )),
+            #[cfg(feature = "zookeeper")]
+            Target::ZooKeeper(ensemble) => Ok(Arc::new(super::zookeeper::ZooKeeperRegistry::new(ensemble.clone()))),
+            #[cfg(not(feature = "zookeeper"))]
+            Target::ZooKeeper(_) => Err(self.without_feature()),
+        }
+    }
+
+    #[cfg(not(feature = "zookeeper"))]
+    pub(super) fn without_feature(&self) -> Error {
+        let message = format!("'{self}' needs the feature `zookeeper` of the crate mprpc, which this build is without");
+        Error::new(ErrorKind::Config, message)
+    }
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Target, Error> {
+        let text = text.trim();
+        if let Some(path) = text.strip_prefix("file:") {
+            return parse_file(text, path);
+        }
+        if let Some(rest) = text.strip_prefix("zookeeper://") {
+            return parse_zookeeper(text, rest).map(Target::ZooKeeper);
+        }
+        if let Some(entries) = text.strip_prefix("list:") {
+            let entries = entries.split(',').map(|entry| parse_endpoint(text, entry.trim()));
+            return entries.collect::<Result<_, _>>().map(Target::List);
+        }
+        if text.is_empty() || text.contains("://") || text.starts_with("zookeeper:") {
+            return Err(wrong(text, "it is none of the known forms"));
+        }
+        parse_endpoint(text, text).map(|endpoint| Target::List(vec![endpoint]))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Target::File(root) => write!(f, "file:{}", root.display()),
+            Target::ZooKeeper(ensemble) => ensemble.fmt(f),
+            Target::List(endpoints) => match &endpoints[..] {
+                [one] => one.fmt(f),
+                all => {
+                    for (index, endpoint) in all.iter().enumerate() {
+                        write!(f, "{}{endpoint}", if index == 0 { "list:" } else { "," })?;
+                    }
+                    Ok(())
+                }
+            },
+        }
+    }
+}
+
+impl fmt::Display for Ensemble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "zookeeper://{}{}", self.cluster(), self.chroot)?;
+        let mut separator = '?';
+        if self.classic {
+            write!(f, "{separator}classic=true")?;
+            separator = '&';
+        }
+        if self.session_timeout != Ensemble::SESSION_TIMEOUT_DEFAULT {
+            write!(f, "{separator}session_timeout_ms={}", self.session_timeout.as_millis())?;
+        }
+        Ok(())
+    }
+}
+
+fn parse_file(text: &str, path: &str) -> Result<Target, Error> {
+    // file:///run/mprpc is what people used to URLs write.
+    let path = if path.starts_with("///") { &path[2..] } else { path };
+    if path.is_empty() {
+        return Err(wrong(text, "the path after file: is empty"));
+    }
+    if path.starts_with("//") {
+        return Err(wrong(text, "a file registry is on this machine, so no host can follow file:"));
+    }
+    Ok(Target::File(PathBuf::from(path)))
+}
+
+fn parse_zookeeper(text: &str, rest: &str) -> Result<Ensemble, Error> {
+    let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
+    let (servers, chroot) = match rest.find('/') {
+        Some(at) => (&rest[..at], rest[at..].trim_end_matches('/')),
+        None => (rest, ""),
+    };
+    let servers: Vec<String> = servers.split(',').map(|s| parse_server(text, s.trim())).collect::<Result<_, _>>()?;
+    if chroot.split('/').skip(1).any(|part| part.is_empty() || part == "." || part == "..") {
+        return Err(wrong(text, &format!("the chroot '{chroot}' has a part that is empty, '.' or '..'")));
+    }
+    let mut ensemble = Ensemble {
+        servers,
+        chroot: chroot.to_owned(),
+        classic: false,
+        session_timeout: Ensemble::SESSION_TIMEOUT_DEFAULT,
+    };
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("classic", "true") => ensemble.classic = true,
+            ("classic", "false") => ensemble.classic = false,
+            ("classic", value) => return Err(wrong(text, &format!("classic is '{value}', not true or false"))),
+            ("session_timeout_ms", value) => ensemble.session_timeout = parse_session_timeout(text, value)?,
+            (name, _) => {
+                let why = format!("there is no option '{name}'; the options are classic and session_timeout_ms");
+                return Err(wrong(text, &why));
+            }
+        }
+    }
+    Ok(ensemble)
+}
+
+fn parse_server(text: &str, server: &str) -> Result<String, Error> {
+    let bracketed = server.starts_with('[') && server.ends_with(']');
+    let server = match server {
+        "" => return Err(wrong(text, "the name of a ZooKeeper server is empty")),
+        // The port that every ZooKeeper listens on unless told otherwise.
+        host if bracketed || !host.contains(':') => format!("{host}:2181"),
+        host_port => host_port.to_owned(),
+    };
+    match server.parse::<crate::endpoint::Address>() {
+        Ok(crate::endpoint::Address::Tcp(_) | crate::endpoint::Address::Host(..)) => Ok(server),
+        Ok(_) => Err(wrong(text, &format!("'{server}' is no host:port"))),
+        Err(why) => Err(wrong(text, &why)),
+    }
+}
+
+fn parse_session_timeout(text: &str, value: &str) -> Result<Duration, Error> {
+    let max = Ensemble::SESSION_TIMEOUT_MAX.as_millis();
+    match value.parse::<u32>() {
+        Ok(ms) if ms > 0 && u128::from(ms) <= max => Ok(Duration::from_millis(ms.into())),
+        _ => Err(wrong(text, &format!("session_timeout_ms is '{value}', not a number from 1 to {max}"))),
+    }
+}
+
+fn parse_endpoint(text: &str, entry: &str) -> Result<Endpoint, Error> {
+    if entry.is_empty() {
+        return Err(wrong(text, "an address in it is empty"));
+    }
+    entry.parse().map_err(|why: String| wrong(text, &why))
+}
+
+fn wrong(text: &str, why: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("'{text}' does not say where services are: {why}; {FORMS}"))
+}
+
+const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, list:host:port,host:port, \
+                     host:port, unix:/path and classic:host:port";
+const REGISTRIES: &str = "file:/folder and zookeeper://host:port can hold registrations";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Target {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn targets_read_as_they_print() {
+        for text in [
+            "file:/run/mprpc",
+            "file:run/mprpc",
+            "zookeeper://127.0.0.1:2181",
+            "zookeeper://a:2181,[::1]:2182/apps/mprpc",
+            "zookeeper://a:2181?classic=true",
+            "zookeeper://a:2181/x?classic=true&session_timeout_ms=6000",
+            "zookeeper://a:2181?session_timeout_ms=6000",
+            "list:127.0.0.1:8000,classic:127.0.0.1:8001,unix:/run/user.sock",
+            "127.0.0.1:8000",
+            "classic:127.0.0.1:8000",
+            "unix:/run/user.sock",
+            "user.example:8000",
+        ] {
+            assert_eq!(parse(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_can_be_left_out_is_filled_in() {
+        assert_eq!(parse("zookeeper://a,[::1],b:1/").to_string(), "zookeeper://a:2181,[::1]:2181,b:1");
+        assert_eq!(parse("file:///run/mprpc").to_string(), "file:/run/mprpc");
+        assert_eq!(parse("list:127.0.0.1:8000").to_string(), "127.0.0.1:8000");
+    }
+
+    #[test]
+    fn bad_targets_say_what_is_wrong_and_what_is_allowed() {
+        for (text, part) in [
+            ("", "none of the known forms"),
+            ("consul://a:1", "none of the known forms"),
+            ("zookeeper:a:2181", "none of the known forms"),
+            ("zookeeper://", "the name of a ZooKeeper server is empty"),
+            ("zookeeper://a:2181,", "the name of a ZooKeeper server is empty"),
+            ("zookeeper://a:99999", "'99999' is no port"),
+            ("zookeeper://a//b", "the chroot '//b'"),
+            ("zookeeper://a/../b", "the chroot '/../b'"),
+            ("zookeeper://a?clasic=true", "no option 'clasic'"),
+            ("zookeeper://a?classic=yes", "classic is 'yes'"),
+            ("zookeeper://a?session_timeout_ms=0", "from 1 to 3600000"),
+            ("file:", "the path after file: is empty"),
+            ("file://host/x", "no host"),
+            ("list:", "an address in it is empty"),
+            ("list:127.0.0.1:1,,127.0.0.1:2", "an address in it is empty"),
+            ("127.0.0.1", "has no port"),
+        ] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            let error = error.to_string();
+            assert!(error.contains(part) && error.contains("allowed are"), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_list_cannot_be_registered_in() {
+        let Err(error) = parse("list:a:1,b:2").registry() else { panic!("a list took a registration") };
+        assert!(error.to_string().contains("fixed list"), "{error}");
+    }
+}

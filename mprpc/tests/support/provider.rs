@@ -1,0 +1,121 @@
+//! A provider as a process of its own, which a test can kill, freeze and end: the test binary, started once more. It
+//! announces and serves nothing.
+
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use mprpc::discovery::{Registration, RegistrationState, Resolution, Target};
+use mprpc::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::watch;
+
+/// The service that the tests announce.
+pub(crate) static USERS: ServiceDescriptor = ServiceDescriptor {
+    name: "fixbug.UserServiceRpc",
+    methods: &[method("Login", "fixbug.UserServiceRpc/Login"), method("Register", "fixbug.UserServiceRpc/Register")],
+};
+
+const fn method(name: &'static str, path: &'static str) -> MethodDescriptor {
+    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
+}
+
+/// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running provider. Killed when dropped.
+pub(crate) struct Provider {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Provider {
+    /// Starts one that announces `address` in `target`, and returns once it stands there.
+    pub(crate) fn start(target: &str, address: &str) -> Provider {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "provider_process", "--nocapture"])
+            .env(ROLE, format!("{target} {address}"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut provider = Provider { child, stdout };
+        let mut lines = provider.stdout.by_ref().lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.ends_with(STANDS)), "the provider ended before it was registered");
+        provider
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Asks it to withdraw and end.
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Stops it from running until [`Provider::thaw`].
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen one go on.
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the test `provider_process` of each binary runs: the provider, where the process was started as one.
+pub(crate) fn run_if_asked() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    let (target, address) = role.split_once(' ').unwrap();
+    let registry = target.parse::<Target>().unwrap().registry().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+        let registration = Registration { service: &USERS, endpoint: address.parse().unwrap() };
+        let registered = registry.register(registration);
+        let mut state = registered.state();
+        state.wait_for(|state| matches!(state, RegistrationState::Registered(_))).await.unwrap();
+        println!("{STANDS}");
+        terminated.recv().await;
+        registered.withdraw().await;
+    });
+}
+
+/// Waits until what a resolver shows is as wanted, and returns how long it took.
+pub(crate) async fn until(
+    receiver: &mut watch::Receiver<Resolution>,
+    wanted: &str,
+    is: impl FnMut(&Resolution) -> bool,
+) -> Duration {
+    let begin = Instant::now();
+    let waited = tokio::time::timeout(PATIENCE, receiver.wait_for(is)).await.is_ok_and(|shown| shown.is_ok());
+    assert!(waited, "not within {PATIENCE:?}: {wanted}; it is {:?}", receiver.borrow());
+    begin.elapsed()
+}
+
+/// Whether it shows exactly these, in any order.
+pub(crate) fn shows(resolution: &Resolution, wanted: &[&str]) -> bool {
+    let mut shown: Vec<String> = resolution.endpoints.iter().map(ToString::to_string).collect();
+    shown.sort();
+    shown == wanted
+}
+
+const ROLE: &str = "MPRPC_TEST_PROVIDER";
+const STANDS: &str = "the announcement stands";
