@@ -1,5 +1,6 @@
 //! mprpc: an RPC framework for Rust services.
 
+mod balancer;
 pub mod client;
 pub mod codec;
 #[doc(hidden)]
@@ -16,10 +17,11 @@ mod metadata;
 mod method;
 pub mod net;
 mod protocol;
+pub mod server;
 mod service;
 mod status;
 
-pub use client::{Call, Channel};
+pub use client::{Call, Channel, ChannelOptions};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
@@ -28,5 +30,6 @@ pub use error::{Error, ErrorKind};
 pub use limits::Limits;
 pub use metadata::Metadata;
 pub use method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+pub use server::{Running, Server, ServerStats};
 pub use service::{Body, BoxFuture, Service, Streaming};
 pub use status::{Code, Phase, Ran, Status};

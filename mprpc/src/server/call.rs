@@ -24,8 +24,10 @@ impl RunningCall {
     pub(super) fn begin(route: &Route, context: Context, request: Bytes) -> Result<RunningCall, Status> {
         let path = route.method.path;
         if route.method.kind != MethodKind::Unary {
-            return Err(Status::unimplemented(format!("{path} is a streaming method, which this version does not serve"))
-                .with_ran(Ran::No));
+            return Err(Status::unimplemented(format!(
+                "{path} is a streaming method, which this version does not serve"
+            ))
+            .with_ran(Ran::No));
         }
         match contain(|| route.service.call(route.index, context, Body::Message(request), Codec::Protobuf)) {
             Ok(future) => Ok(RunningCall { future, path }),

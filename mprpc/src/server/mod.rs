@@ -14,12 +14,12 @@ pub(crate) mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::config::Config;
 use crate::discovery::{Registered, Registration, RegistrationState, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
@@ -62,6 +62,18 @@ impl Default for Server {
 }
 
 impl Server {
+    /// A server as `config` describes it: where it listens and announces, its loops and its bounds.
+    pub fn new(config: &Config) -> Server {
+        Server {
+            listen: config.listen.clone(),
+            advertise: config.advertise.clone(),
+            registry: config.registry.clone(),
+            loops: config.loops,
+            limits: config.limits.clone(),
+            router: Router::default(),
+        }
+    }
+
     /// Adds a service. Several are served on the same addresses.
     #[expect(clippy::should_implement_trait, reason = "the field's word for it; nobody adds two servers")]
     pub fn add(mut self, service: impl Service) -> Server {
@@ -117,7 +129,8 @@ impl Server {
             .collect();
         let mut registered = Vec::new();
         if let (Some((registry, _)), Some(address)) = (&registry, self.advertise.as_ref().or(addresses.first())) {
-            let announce = |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
+            let announce =
+                |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
             registered.extend(shared.router.descriptors().map(announce));
         }
         let registry = registry.map(|(_, url)| url);

@@ -19,8 +19,8 @@ use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
 use crate::metadata::Metadata;
-use crate::net::connection::{Close, Turn};
 use crate::net::SendBuffer;
+use crate::net::connection::{Close, Turn};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, Settings, flag, kind};
 use crate::status::{Code, Ran, Status};
 
@@ -171,7 +171,6 @@ impl Multiplexed {
     /// Begins the call, or says why it does not.
     fn begin(&self, now: Instant, header: Header, metadata: Bytes, message: Bytes) -> Result<RunningCall, Status> {
         let limits = &self.shared.limits;
-        let refused = |status: Status| Err(status.with_ran(Ran::No));
         if self.going_away {
             return refused(Status::unavailable("the server is going away"));
         }
@@ -199,7 +198,7 @@ impl Multiplexed {
         let metadata = if metadata.is_empty() {
             Metadata::new()
         } else {
-            native::decode_metadata(metadata).or_else(|what| refused(Status::invalid_argument(what)))?
+            native::decode_metadata(metadata).map_err(|what| Status::invalid_argument(what).with_ran(Ran::No))?
         };
         let deadline = match header.value {
             0 => Deadline::NONE,
@@ -247,7 +246,11 @@ impl Multiplexed {
     fn respond(&self, output: &mut SendBuffer, id: u32, spent: u32, result: Result<Bytes, Status>) {
         let result = result.and_then(|reply| {
             let max = self.shared.limits.message_bytes_max;
-            if reply.len() <= max { Ok(reply) } else { Err(too_long("the reply", reply.len(), "message_bytes_max", max)) }
+            if reply.len() <= max {
+                Ok(reply)
+            } else {
+                Err(too_long("the reply", reply.len(), "message_bytes_max", max))
+            }
         });
         let mut header = Header { kind: kind::RESPONSE, flags: flag::END, id, value: spent, ..Header::default() };
         let body = match result {
@@ -265,6 +268,11 @@ impl Multiplexed {
         output.tail().extend_from_slice(&header.encode());
         output.push(body);
     }
+}
+
+/// The handler has not run and will not.
+fn refused<T>(status: Status) -> Result<T, Status> {
+    Err(status.with_ran(Ran::No))
 }
 
 fn too_long(what: &str, length: usize, limit: &str, max: usize) -> Status {

@@ -59,8 +59,12 @@ impl OneShot {
             }
         };
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
-        let context =
-            Context { method: route.method, peer: self.peer.clone(), deadline: Deadline::NONE, metadata: Metadata::new() };
+        let context = Context {
+            method: route.method,
+            peer: self.peer.clone(),
+            deadline: Deadline::NONE,
+            metadata: Metadata::new(),
+        };
         match RunningCall::begin(&route, context, request.args) {
             Ok(call) => self.call = Some(call),
             Err(status) => return self.answer(turn, Err(status)),

@@ -1,9 +1,9 @@
 //! What all connections of a server share.
 
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 

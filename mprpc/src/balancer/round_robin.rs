@@ -1,0 +1,45 @@
+//! One after the other.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Takes one after the other. Any thread may pick; a pick neither blocks nor allocates.
+#[derive(Debug)]
+pub(crate) struct RoundRobin {
+    next: AtomicUsize,
+}
+
+impl RoundRobin {
+    /// Begins anywhere, so that callers that start together do not all begin with the same endpoint.
+    pub(crate) fn new() -> RoundRobin {
+        RoundRobin { next: AtomicUsize::new(fastrand::usize(..u32::MAX as usize)) }
+    }
+
+    /// The next of `count` that is `usable`.
+    pub(crate) fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
+        if count == 0 {
+            return None;
+        }
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        (0..count).map(|step| start.wrapping_add(step) % count).find(|index| usable(*index))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_each_in_turn_and_passes_over_the_unusable() {
+        let balancer = RoundRobin::new();
+        let mut picked = [0; 3];
+        for _ in 0..30 {
+            picked[balancer.pick(3, |_| true).unwrap()] += 1;
+        }
+        assert_eq!(picked, [10; 3]);
+        for _ in 0..10 {
+            assert_eq!(balancer.pick(3, |index| index == 1), Some(1));
+        }
+        assert_eq!(balancer.pick(3, |_| false), None);
+        assert_eq!(balancer.pick(0, |_| true), None);
+    }
+}

@@ -1,0 +1,265 @@
+//! One call, from the caller's side: prepared, then awaited or waited for; tried elsewhere where that is safe.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use buffa::{Message, MessageName};
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::time::timeout_at;
+
+use super::service::{Picked, ServiceEndpoints};
+use super::transport::Request;
+use crate::codec::protobuf;
+use crate::deadline::Deadline;
+use crate::metadata::Metadata;
+use crate::method::MethodDescriptor;
+use crate::net::clock;
+use crate::protocol::native::encode_metadata;
+use crate::service::BoxFuture;
+use crate::status::{Code, Phase, Ran, Status};
+
+/// A prepared call. It starts when it is awaited, or by [`Call::wait`] on a thread without a runtime. Dropping it while
+/// it runs cancels it, at the server too.
+#[must_use = "a call starts when it is awaited"]
+pub struct Call<R> {
+    state: State<R>,
+}
+
+enum State<R> {
+    Prepared(Prepared<R>),
+    Ready(Result<R, Status>),
+}
+
+struct Prepared<R> {
+    endpoints: Arc<ServiceEndpoints>,
+    method: &'static MethodDescriptor,
+    message: Bytes,
+    metadata: Metadata,
+    timeout: Option<Duration>,
+    wait_for_ready: Option<bool>,
+    decode: fn(&[u8]) -> Result<R, Status>,
+    is_reply: fn(&[u8]) -> bool,
+    _reply: PhantomData<fn() -> R>,
+}
+
+impl<R> Call<R> {
+    /// A call that is answered already: for fakes of a client.
+    pub fn ready(result: Result<R, Status>) -> Call<R> {
+        Call { state: State::Ready(result) }
+    }
+
+    pub(super) fn prepared(
+        endpoints: Arc<ServiceEndpoints>,
+        method: &'static MethodDescriptor,
+        message: Bytes,
+    ) -> Call<R>
+    where
+        R: Message + MessageName,
+    {
+        let prepared = Prepared {
+            endpoints,
+            method,
+            message,
+            metadata: Metadata::new(),
+            timeout: None,
+            wait_for_ready: None,
+            decode: protobuf::decode::<R>,
+            is_reply: |bytes| protobuf::decode::<R>(bytes).is_ok(),
+            _reply: PhantomData,
+        };
+        Call { state: State::Prepared(prepared) }
+    }
+
+    /// The longest the call may take, all attempts together; the default is `limits.call_timeout` of the channel.
+    pub fn timeout(mut self, timeout: Duration) -> Call<R> {
+        if let State::Prepared(call) = &mut self.state {
+            call.timeout = Some(timeout);
+        }
+        self
+    }
+
+    /// Appends metadata that travels with the request.
+    pub fn metadata(mut self, key: &str, value: impl Into<Vec<u8>>) -> Call<R> {
+        if let State::Prepared(call) = &mut self.state {
+            call.metadata.append(key, value);
+        }
+        self
+    }
+
+    /// Whether to wait, within the deadline, while no endpoint can be reached, instead of failing at once.
+    pub fn wait_for_ready(mut self, wait: bool) -> Call<R> {
+        if let State::Prepared(call) = &mut self.state {
+            call.wait_for_ready = Some(wait);
+        }
+        self
+    }
+}
+
+impl<R: Send + 'static> Call<R> {
+    /// Makes the call and blocks this thread until it has its answer: for threads without a runtime. The work is done on
+    /// mprpc's background loop, so it also answers on a thread that a runtime lent out (`spawn_blocking`); on an event
+    /// loop itself it stalls the loop.
+    pub fn wait(self) -> Result<R, Status> {
+        let call = match self.state {
+            State::Ready(result) => return result,
+            State::Prepared(call) => call,
+        };
+        let (done, answer) = std::sync::mpsc::sync_channel(1);
+        crate::net::background().spawn(async move {
+            // The receiver waits below for as long as this runs.
+            let _ = done.send(call.run().await);
+        });
+        answer.recv().unwrap_or_else(|_| Err(Status::internal("the background loop ended")))
+    }
+}
+
+impl<R: Send + 'static> IntoFuture for Call<R> {
+    type Output = Result<R, Status>;
+    type IntoFuture = BoxFuture<Result<R, Status>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let call = match self.state {
+            State::Ready(result) => return Box::pin(std::future::ready(result)),
+            State::Prepared(call) => call,
+        };
+        if Handle::try_current().is_ok() {
+            return Box::pin(call.run());
+        }
+        Box::pin(async move {
+            let answer = AbortOnDrop(crate::net::background().spawn(call.run()));
+            answer.await
+        })
+    }
+}
+
+/// A call on the background loop that is cancelled with its future here.
+struct AbortOnDrop<R>(tokio::task::JoinHandle<Result<R, Status>>);
+
+impl<R> Future for AbortOnDrop<R> {
+    type Output = Result<R, Status>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        let joined = std::task::ready!(std::pin::Pin::new(&mut self.0).poll(cx));
+        std::task::Poll::Ready(joined.unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
+    }
+}
+
+impl<R> Drop for AbortOnDrop<R> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<R> Prepared<R> {
+    async fn run(self) -> Result<R, Status> {
+        let options = self.endpoints.options();
+        let max = options.limits.message_bytes_max;
+        if self.message.len() > max {
+            let size = self.message.len();
+            return Err(not_sent(format!("a message of {size} bytes is beyond message_bytes_max {max}")));
+        }
+        let metadata = if self.metadata.is_empty() { Bytes::new() } else { encode_metadata(&self.metadata) };
+        let metadata_max = options.limits.metadata_bytes_max;
+        if metadata.len() > metadata_max {
+            let size = metadata.len();
+            return Err(not_sent(format!("metadata of {size} bytes is beyond metadata_bytes_max {metadata_max}")));
+        }
+        let timeout = self.timeout.unwrap_or(options.limits.call_timeout);
+        let request = Request {
+            method: self.method,
+            metadata,
+            message: self.message,
+            deadline: Deadline::after(clock::now(), timeout),
+            is_reply: self.is_reply,
+        };
+        let wait_for_ready = self.wait_for_ready.unwrap_or(options.wait_for_ready);
+        let reply = attempts(&self.endpoints, &request, wait_for_ready).await?;
+        (self.decode)(&reply).map_err(|status| {
+            Status::internal(format!("the reply does not decode: {}", status.message())).with_phase(Phase::Reply)
+        })
+    }
+}
+
+fn not_sent(message: String) -> Status {
+    Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No)
+}
+
+/// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline.
+async fn attempts(endpoints: &ServiceEndpoints, request: &Request, wait_for_ready: bool) -> Result<Bytes, Status> {
+    let mut tried = Vec::new();
+    let mut last: Option<Status> = None;
+    let mut attempts_left = endpoints.options().limits.attempts_max.max(1);
+    let mut changes = None;
+    loop {
+        let picked = endpoints.pick(request.method.name, &tried);
+        let subchannel = match (picked, &mut changes) {
+            (Picked::Subchannel(subchannel), _) => subchannel,
+            (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
+            // Looks once more after it has begun to listen, so that no change falls in between.
+            (_, None) => {
+                changes = Some(endpoints.changes());
+                continue;
+            }
+            (Picked::NotYet(reason), Some(changes)) => {
+                let changed = within(request.deadline, changes.changed()).await;
+                if changed.is_none() {
+                    let message = format!("where {} runs is not known: {reason}", request.method.service());
+                    return Err(expired(message, Phase::Resolve));
+                }
+                continue;
+            }
+            (Picked::Nowhere(status), Some(changes)) => {
+                let status = last.take().unwrap_or(status);
+                tried.clear();
+                attempts_left = endpoints.options().limits.attempts_max.max(1);
+                let pause = tokio::time::sleep(endpoints.options().limits.backoff_min);
+                let paused = within(request.deadline, async {
+                    tokio::select! { _ = changes.changed() => {}, () = pause => {} }
+                });
+                if paused.await.is_none() {
+                    return Err(expired(format!("no endpoint could be reached: {status}"), Phase::Connect));
+                }
+                last = Some(status);
+                continue;
+            }
+        };
+        let status = match subchannel.call(request).await {
+            Ok(reply) => return Ok(reply),
+            Err(status) => status,
+        };
+        attempts_left -= 1;
+        if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request.method) {
+            return Err(status);
+        }
+        attempts_left = attempts_left.max(1);
+        // A connection that turned out to be gone is opened anew; an endpoint that cannot be connected to is passed over.
+        if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
+            tried.push(subchannel);
+        }
+        last = Some(status);
+    }
+}
+
+/// Whether the failure says that another attempt is safe, and may help.
+fn may_be_made_again(status: &Status, method: &MethodDescriptor) -> bool {
+    match status.ran() {
+        Ran::No if status.code() == Code::ResourceExhausted => status.phase() == Some(Phase::Queue),
+        Ran::No => status.code() == Code::Unavailable,
+        Ran::Maybe => status.code() == Code::Unavailable && method.idempotency.may_run_twice(),
+        Ran::Yes => false,
+    }
+}
+
+fn expired(message: String, phase: Phase) -> Status {
+    Status::deadline_exceeded(message).with_phase(phase).with_ran(Ran::No)
+}
+
+/// The output, or `None` when the deadline passed first.
+pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
+    match deadline.instant() {
+        Some(at) => timeout_at(at.into(), future).await.ok(),
+        None => Some(future.await),
+    }
+}

@@ -1,0 +1,116 @@
+//! A way to services: where they are, and what all calls over it share.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use super::service::ServiceEndpoints;
+use super::subchannel::Subchannel;
+use crate::discovery::{Resolver, Target};
+use crate::endpoint::{Address, Endpoint};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::method::ServiceDescriptor;
+use crate::net::Stream;
+use crate::service::BoxFuture;
+
+/// A way to services. Cheap to clone; any thread and any runtime may use it. Dropping the last clone and the last
+/// client made from it closes its connections once their calls are done.
+#[derive(Clone)]
+pub struct Channel {
+    shared: Arc<ChannelShared>,
+}
+
+/// What can be chosen for a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChannelOptions {
+    /// Bounds; the deadline of calls that say none is `limits.call_timeout`.
+    pub limits: Limits,
+    /// Whether calls wait, within their deadline, while no endpoint can be reached, instead of failing at once.
+    pub wait_for_ready: bool,
+    /// Whether a classic server that closes without a byte has answered with an empty message. Its bytes are the same
+    /// as those of a failure, so the default is an error that says so.
+    pub classic_empty_reply: bool,
+    /// Whether a classic reply is complete once it decodes and nothing more came for `limits.classic_reply_pause`: for
+    /// servers that keep the connection open.
+    pub classic_reply_pause: bool,
+}
+
+/// What all calls over a channel share.
+pub(super) struct ChannelShared {
+    pub(super) options: ChannelOptions,
+    pub(super) connect: Connect,
+    resolver: Arc<dyn Resolver>,
+    /// By full name.
+    services: Mutex<HashMap<&'static str, Weak<ServiceEndpoints>>>,
+    /// One for each endpoint, whichever service it was found for.
+    subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
+}
+
+/// How connections are opened; tests put a network in memory in its place.
+pub(super) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
+
+impl Channel {
+    /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
+    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`; with `classic:` before an address
+    /// where the C++ MPRPC frame is spoken.
+    ///
+    /// Connects to nothing: the registry is asked once a client is made from it, endpoints once a call is made.
+    pub fn new(target: &str) -> Result<Channel, Error> {
+        Channel::with_options(target, ChannelOptions::default())
+    }
+
+    /// The same, with options.
+    pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
+        Ok(Channel::from_resolver(target.parse::<Target>()?.resolver()?, options))
+    }
+
+    /// A channel to what a resolver of your own finds.
+    pub fn from_resolver(resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
+        let timeout = options.limits.connect_timeout;
+        let connect: Connect = Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
+            Box::pin(async move { crate::net::connect(&address, timeout).await })
+        });
+        Channel::over(resolver, options, connect)
+    }
+
+    pub(super) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
+        let shared =
+            ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
+        Channel { shared: Arc::new(shared) }
+    }
+
+    /// The endpoints of a service; the same ones for every client of it.
+    pub(super) fn endpoints(&self, service: &'static ServiceDescriptor) -> Arc<ServiceEndpoints> {
+        let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(endpoints) = services.get(service.name).and_then(Weak::upgrade) {
+            return endpoints;
+        }
+        let resolutions = self.shared.resolver.watch(service.name);
+        let endpoints = ServiceEndpoints::follow(self.shared.clone(), service, resolutions);
+        services.insert(service.name, Arc::downgrade(&endpoints));
+        endpoints
+    }
+}
+
+impl ChannelShared {
+    /// The subchannel of an endpoint, the one there is or a new one.
+    pub(super) fn subchannel(&self, endpoint: &Endpoint) -> Arc<Subchannel> {
+        let mut subchannels = self.subchannels.lock().unwrap_or_else(PoisonError::into_inner);
+        subchannels.retain(|(_, subchannel)| subchannel.strong_count() > 0);
+        let known = subchannels.iter().find(|(known, _)| known == endpoint);
+        if let Some(subchannel) = known.and_then(|(_, subchannel)| subchannel.upgrade()) {
+            return subchannel;
+        }
+        let subchannel = Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone()));
+        subchannels.push((endpoint.clone(), Arc::downgrade(&subchannel)));
+        subchannel
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("options", &self.shared.options).finish_non_exhaustive()
+    }
+}

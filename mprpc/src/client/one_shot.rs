@@ -1,0 +1,106 @@
+//! The caller's half of a classic connection: connect, one request, one reply up to its end.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+
+use bytes::{Bytes, BytesMut};
+use tokio::time::timeout;
+
+use super::call::within;
+use super::channel::{ChannelOptions, Connect};
+use super::subchannel::connect_failed;
+use super::transport::Request;
+use crate::endpoint::Address;
+use crate::net::{Reader, SendBuffer, Stream, Writer};
+use crate::protocol::classic;
+use crate::status::{Phase, Ran, Status};
+
+/// Room that a read is offered at least.
+const READ_BYTES_MIN: usize = 4 << 10;
+
+/// Makes one call over a connection of its own.
+pub(super) async fn call(
+    address: &Address,
+    connect: &Connect,
+    options: &ChannelOptions,
+    request: &Request,
+) -> Result<Bytes, Status> {
+    let stream = stage(address, Phase::Connect, request, connect(address.clone())).await?;
+    let stream = stream.map_err(|error| connect_failed(address, &error))?;
+    let Stream { mut reader, writer, peer: _ } = stream;
+    let mut output = SendBuffer::default();
+    output.push(classic::encode_request(request.short_service(), request.method.name, &request.message).freeze());
+    let sent = stage(address, Phase::Send, request, write_all(&writer, &mut output)).await?;
+    sent.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
+    let reply = stage(address, Phase::Reply, request, read_reply(&mut reader, options, request)).await?;
+    let reply = reply.map_err(|why| failed(address, Phase::Reply, &why))?;
+    if reply.is_empty() && !options.classic_empty_reply {
+        return Err(failed(address, Phase::Reply, "the server closed without a reply"));
+    }
+    Ok(reply)
+}
+
+/// One stage of a call, within its deadline.
+async fn stage<T>(
+    address: &Address,
+    phase: Phase,
+    request: &Request,
+    work: impl Future<Output = T>,
+) -> Result<T, Status> {
+    within(request.deadline, work).await.ok_or_else(|| {
+        let (message, ran) = match phase {
+            Phase::Connect => ("the deadline passed while connecting", Ran::No),
+            Phase::Send => ("the deadline passed while sending", Ran::Maybe),
+            _ => ("no complete reply within the deadline", Ran::Maybe),
+        };
+        Status::deadline_exceeded(message).with_phase(phase).with_peer(address).with_ran(ran)
+    })
+}
+
+fn failed(address: &Address, phase: Phase, why: &str) -> Status {
+    Status::unavailable(why.to_owned()).with_phase(phase).with_peer(address).with_ran(Ran::Maybe)
+}
+
+async fn write_all(writer: &Writer, output: &mut SendBuffer) -> io::Result<()> {
+    poll_fn(|cx| {
+        while !output.is_empty() {
+            match output.write_to(writer) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::task::ready!(writer.poll_write_ready(cx))?;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
+}
+
+/// Reads up to the end of the stream, or to where the channel lets a reply end; the error says what went wrong.
+async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Request) -> Result<Bytes, String> {
+    let max = options.limits.message_bytes_max;
+    let mut reply = BytesMut::new();
+    loop {
+        reply.reserve(READ_BYTES_MIN);
+        let reading = poll_fn(|cx| reader.poll_read(cx, &mut reply));
+        let read = if options.classic_reply_pause {
+            match timeout(options.limits.classic_reply_pause, reading).await {
+                Ok(read) => read,
+                Err(_paused) if !reply.is_empty() && (request.is_reply)(&reply) => return Ok(reply.freeze()),
+                Err(_paused) => continue,
+            }
+        } else {
+            reading.await
+        };
+        match read {
+            Ok(0) => return Ok(reply.freeze()),
+            Ok(_) if reply.len() > max => {
+                return Err(format!("a reply of more than {max} bytes is beyond message_bytes_max {max}"));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(format!("{error} after {} bytes of the reply", reply.len())),
+        }
+    }
+}

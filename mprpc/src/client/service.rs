@@ -1,0 +1,130 @@
+//! The endpoints of one service, as calls pick from them. Follows the resolver; is never asked on the path of a call.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+
+use super::channel::{ChannelOptions, ChannelShared};
+use super::subchannel::Subchannel;
+use crate::balancer::RoundRobin;
+use crate::discovery::{Resolution, ResolutionState};
+use crate::method::ServiceDescriptor;
+use crate::net::clock;
+use crate::status::{Phase, Ran, Status};
+
+/// The endpoints of one service over one channel.
+pub(super) struct ServiceEndpoints {
+    service: &'static ServiceDescriptor,
+    channel: Arc<ChannelShared>,
+    picker: ArcSwap<Picker>,
+    /// Changes with the picker, for those who wait.
+    changed: watch::Sender<()>,
+    balancer: RoundRobin,
+}
+
+/// What a pick chooses from: immutable, swapped whole.
+struct Picker {
+    subchannels: Box<[Arc<Subchannel>]>,
+    state: ResolutionState,
+}
+
+/// What a pick says.
+pub(super) enum Picked {
+    /// Call here.
+    Subchannel(Arc<Subchannel>),
+    /// Nothing is known yet: wait for a change. The text says what is being waited for.
+    NotYet(Arc<str>),
+    /// There is nowhere to call, and this is why.
+    Nowhere(Status),
+}
+
+impl ServiceEndpoints {
+    pub(super) fn follow(
+        channel: Arc<ChannelShared>,
+        service: &'static ServiceDescriptor,
+        mut resolutions: watch::Receiver<Resolution>,
+    ) -> Arc<ServiceEndpoints> {
+        let first = Picker::new(&channel, &resolutions.borrow_and_update(), &[]);
+        let endpoints = Arc::new(ServiceEndpoints {
+            service,
+            channel,
+            picker: ArcSwap::from_pointee(first),
+            changed: watch::Sender::new(()),
+            balancer: RoundRobin::new(),
+        });
+        let followed = Arc::downgrade(&endpoints);
+        let closed = endpoints.changed.subscribe();
+        crate::net::background().spawn(async move {
+            let mut closed = closed;
+            loop {
+                tokio::select! {
+                    changed = resolutions.changed() => if changed.is_err() { return },
+                    // Only the end of the sender ends this loop early; what it publishes is our own doing.
+                    changed = closed.changed() => if changed.is_err() { return } else { continue },
+                }
+                let Some(endpoints) = followed.upgrade() else { return };
+                endpoints.update(&resolutions.borrow_and_update());
+            }
+        });
+        endpoints
+    }
+
+    fn update(&self, resolution: &Resolution) {
+        let last = self.picker.load();
+        // An empty list is not believed: the providers that were there are asked, and refuse if they are gone.
+        let kept = if resolution.endpoints.is_empty() { &last.subchannels[..] } else { &[] };
+        if !kept.is_empty() {
+            tracing::warn!(
+                service = self.service.name,
+                state = ?resolution.state,
+                kept = kept.len(),
+                "the registry lists no provider; the last known ones are kept for as long as they answer"
+            );
+        }
+        let picker = Picker::new(&self.channel, resolution, kept);
+        self.picker.store(Arc::new(picker));
+        self.changed.send_replace(());
+    }
+
+    pub(super) fn options(&self) -> &ChannelOptions {
+        &self.channel.options
+    }
+
+    /// Told of every change from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Chooses where the next call of `method` goes, past those that were `tried`. Never blocks.
+    pub(super) fn pick(&self, method: &str, tried: &[Arc<Subchannel>]) -> Picked {
+        let picker = self.picker.load();
+        let candidates = &picker.subchannels;
+        let untried = |subchannel: &Arc<Subchannel>| {
+            subchannel.endpoint().serves(method) && !tried.iter().any(|tried| Arc::ptr_eq(tried, subchannel))
+        };
+        // The clock is read only where an endpoint has failed and pauses.
+        let usable = |subchannel: &Arc<Subchannel>| untried(subchannel) && !subchannel.pauses(clock::now);
+        if let Some(index) = self.balancer.pick(candidates.len(), |index| usable(&candidates[index])) {
+            return Picked::Subchannel(candidates[index].clone());
+        }
+        if let Some(paused) = candidates.iter().find(|subchannel| untried(subchannel)) {
+            return Picked::Nowhere(paused.last_failure());
+        }
+        match &picker.state {
+            ResolutionState::Pending(reason) => Picked::NotYet(reason.clone()),
+            ResolutionState::Current(place) | ResolutionState::Stale(place) => {
+                let message = format!("no provider of {}/{method} is listed in {place}", self.service.name);
+                Picked::Nowhere(Status::unavailable(message).with_phase(Phase::Pick).with_ran(Ran::No))
+            }
+        }
+    }
+}
+
+impl Picker {
+    fn new(channel: &ChannelShared, resolution: &Resolution, kept: &[Arc<Subchannel>]) -> Picker {
+        let listed = resolution.endpoints.iter().filter(|endpoint| endpoint.weight > 0);
+        let subchannels = kept.iter().cloned().chain(listed.map(|endpoint| channel.subchannel(endpoint))).collect();
+        Picker { subchannels, state: resolution.state.clone() }
+    }
+}

@@ -1,0 +1,197 @@
+//! One endpoint, as a channel holds it: its connections, and its pauses after failures.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
+use tokio::runtime::{self, Handle};
+
+use super::call::within;
+use super::channel::{ChannelOptions, Connect};
+use super::multiplexed::Multiplexed;
+use super::one_shot;
+use super::transport::Request;
+use crate::deadline::Deadline;
+use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::net::clock;
+use crate::status::{Phase, Ran, Status};
+
+/// One endpoint, as a channel holds it.
+pub(super) struct Subchannel {
+    endpoint: Endpoint,
+    options: ChannelOptions,
+    connect: Connect,
+    /// A connection lives on the runtime of its callers, so that no reply crosses threads: one for each runtime.
+    homes: ArcSwap<Vec<Arc<Home>>>,
+    /// Whether `failures` says anything: what a pick reads.
+    failing: AtomicBool,
+    failures: Mutex<Failures>,
+}
+
+/// The connection of one runtime.
+struct Home {
+    runtime: runtime::Id,
+    connection: ArcSwapOption<Multiplexed>,
+    /// Held while connecting, so that many callers open one connection.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+#[derive(Default)]
+struct Failures {
+    count: u32,
+    paused_until: Option<Instant>,
+    last: Option<Status>,
+}
+
+impl Home {
+    fn new(runtime: runtime::Id) -> Arc<Home> {
+        let connecting = tokio::sync::Mutex::default();
+        Arc::new(Home { runtime, connection: ArcSwapOption::empty(), connecting })
+    }
+
+    fn usable(&self) -> Option<Arc<Multiplexed>> {
+        self.connection.load_full().filter(|connection| connection.takes_calls())
+    }
+}
+
+impl Subchannel {
+    pub(super) fn new(endpoint: Endpoint, options: ChannelOptions, connect: Connect) -> Subchannel {
+        Subchannel {
+            endpoint,
+            options,
+            connect,
+            homes: ArcSwap::default(),
+            failing: AtomicBool::new(false),
+            failures: Mutex::default(),
+        }
+    }
+
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Whether it failed lately and is not to be tried again yet.
+    pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
+        self.failing.load(Ordering::Relaxed) && self.failures().paused_until.is_some_and(|until| now() < until)
+    }
+
+    /// Why it pauses.
+    pub(super) fn last_failure(&self) -> Status {
+        let unknown = || Status::unavailable("not reachable").with_peer(&self.endpoint.address).with_ran(Ran::No);
+        self.failures().last.clone().unwrap_or_else(unknown)
+    }
+
+    /// Makes one call here. The caller bounds it by the deadline.
+    pub(super) async fn call(&self, request: &Request) -> Result<Bytes, Status> {
+        match self.endpoint.protocol {
+            Protocol::Native => self.connection(request.deadline).await?.call(request).await,
+            Protocol::Classic => {
+                let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request).await;
+                match &result {
+                    Err(status) if status.phase() == Some(Phase::Connect) => self.failed(status),
+                    _ => self.succeeded(),
+                }
+                result
+            }
+        }
+    }
+
+    /// The connection of this runtime: the one there is, or a new one.
+    async fn connection(&self, deadline: Deadline) -> Result<Arc<Multiplexed>, Status> {
+        let home = self.home();
+        if let Some(connection) = home.usable() {
+            return Ok(connection);
+        }
+        let connected = within(deadline, self.connect(&home)).await;
+        connected.unwrap_or_else(|| {
+            let status = Status::deadline_exceeded("the deadline passed while connecting");
+            Err(status.with_phase(Phase::Connect).with_peer(&self.endpoint.address).with_ran(Ran::No))
+        })
+    }
+
+    async fn connect(&self, home: &Home) -> Result<Arc<Multiplexed>, Status> {
+        let _connecting = home.connecting.lock().await;
+        if let Some(connection) = home.usable() {
+            return Ok(connection);
+        }
+        if self.pauses(clock::now) {
+            return Err(self.last_failure());
+        }
+        match (self.connect)(self.endpoint.address.clone()).await {
+            Ok(stream) => {
+                self.succeeded();
+                let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
+                home.connection.store(Some(connection.clone()));
+                Ok(connection)
+            }
+            Err(error) => {
+                let status = connect_failed(&self.endpoint.address, &error);
+                self.failed(&status);
+                Err(status)
+            }
+        }
+    }
+
+    fn home(&self) -> Arc<Home> {
+        let runtime = Handle::current().id();
+        let find = |homes: &Vec<Arc<Home>>| homes.iter().find(|home| home.runtime == runtime).cloned();
+        if let Some(home) = find(&self.homes.load()) {
+            return home;
+        }
+        self.homes.rcu(|homes| {
+            let mut homes = Vec::clone(homes);
+            if find(&homes).is_none() {
+                // Runtimes that have ended took their connections with them.
+                homes.retain(|home| home.connection.load().as_ref().is_none_or(|connection| connection.takes_calls()));
+                homes.push(Home::new(runtime));
+            }
+            homes
+        });
+        find(&self.homes.load()).unwrap_or_else(|| Home::new(runtime))
+    }
+
+    fn succeeded(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            *self.failures() = Failures::default();
+        }
+    }
+
+    /// Pauses: exponential back-off with full jitter.
+    fn failed(&self, status: &Status) {
+        let mut failures = self.failures();
+        let longest = backoff(failures.count, self.options.limits.backoff_min, self.options.limits.backoff_max);
+        failures.count = failures.count.saturating_add(1);
+        failures.paused_until = Some(clock::now() + longest.mul_f64(fastrand::f64()));
+        failures.last = Some(status.clone());
+        self.failing.store(true, Ordering::Relaxed);
+    }
+
+    fn failures(&self) -> MutexGuard<'_, Failures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The longest pause after this many failures before it.
+fn backoff(failures: u32, min: Duration, max: Duration) -> Duration {
+    min.saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX)).min(max)
+}
+
+/// UNAVAILABLE, did not run: with address, phase and cause.
+pub(super) fn connect_failed(address: &Address, error: &std::io::Error) -> Status {
+    Status::unavailable(error.to_string()).with_phase(Phase::Connect).with_peer(address).with_ran(Ran::No)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backoff_doubles_up_to_its_bound() {
+        let (min, max) = (Duration::from_millis(50), Duration::from_secs(5));
+        assert_eq!(backoff(0, min, max), min);
+        assert_eq!(backoff(3, min, max), Duration::from_millis(400));
+        assert_eq!(backoff(40, min, max), max);
+    }
+}
