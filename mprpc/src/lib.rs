@@ -1,7 +1,7 @@
 //! mprpc: an RPC framework for Rust services.
 
 pub mod client;
-pub mod codec;
+mod codec;
 #[doc(hidden)]
 pub mod codegen;
 mod context;
@@ -17,6 +17,7 @@ mod service;
 mod status;
 
 pub use client::{Call, Channel};
+pub use codec::{Codec, Message, MessageView, well_known};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
 pub use endpoint::{Address, Endpoint, Protocol};

@@ -71,8 +71,7 @@ const SHARED_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use buffa_types::google::protobuf::__buffa::view::StringValueView;
-    use buffa_types::google::protobuf::{BytesValue, StringValue};
+    use buffa_types::google::protobuf::{BytesValue, StringValue, StringValueView};
 
     use super::*;
     use crate::status::Code;
