@@ -1,5 +1,7 @@
 //! What a wrong `.proto` file is answered with: the place, as rustc gives it, and what is wrong there.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 use mprpc_build::{Config, Error};
@@ -84,8 +86,31 @@ fn message_that_takes_the_name_of_a_client_points_to_the_service() {
     let text = "syntax = \"proto3\";\npackage p;\nmessage UserClient {}\nservice User {}\n";
     assert_eq!(
         error(&[("a.proto", text)]),
-        "a.proto:4:9: service `User` is to generate `UserClient`, and `p.UserClient` has that name"
+        "a.proto:4:9: service `User` generates `UserClient`, and that name is taken"
     );
+}
+
+#[test]
+fn service_that_takes_the_name_of_a_view_or_server_is_refused() {
+    let text = "syntax = \"proto3\";\nmessage User {}\nservice UserView {}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:3:9: message `User` generates `UserView`, which is the name of this service"
+    );
+    let text = "syntax = \"proto3\";\nservice UserServer {}\nservice User {}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:3:9: service `User` generates `UserServer`, and that name is taken"
+    );
+}
+
+#[test]
+fn odd_names_do_not_panic() {
+    let text = "syntax = \"proto3\";\nmessage _1 { string _2 = 1; }\n\
+        service _ { rpc _(_1) returns (_1); rpc _3(_1) returns (_1); }\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.proto"), text).unwrap();
+    let _ = compile(folder.path(), "a.proto");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the generated text holds. That it compiles and works is tested by the package in `generated/`.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::Path;
 
 use mprpc_build::Config;
@@ -75,7 +77,8 @@ fn unchanged_files_are_not_written_again() {
 fn packages_of_another_crate_are_named_and_not_generated() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), Config::default());
-    let other = "syntax = \"proto3\";\npackage other;\nimport \"user.proto\";\nservice S { rpc Get(app.User) returns (app.User); }\n";
+    let other = "syntax = \"proto3\";\npackage other;\nimport \"user.proto\";\n\
+        service S { rpc Get(app.User) returns (app.User); }\n";
     std::fs::write(folder.path().join("other.proto"), other).unwrap();
     let config = Config {
         out_dir: Some(folder.path().join("out2")),

@@ -259,6 +259,12 @@ impl mprpc_codegen_tests::alone::Echo for Alone {
     async fn call(&self, _: &Context, _: alone::CallView<'_>) -> Result<alone::Box, Status> {
         Ok(alone::Box::default())
     }
+    async fn generic(&self, _: &Context, request: alone::TView<'_>) -> Result<alone::T, Status> {
+        Ok(alone::T { t: request.t.to_owned(), ..Default::default() })
+    }
+    async fn __1(&self, _: &Context, _: alone::TView<'_>) -> Result<alone::T, Status> {
+        Ok(alone::T::default())
+    }
     async fn descriptor(&self, _: &Context, _: alone::ChannelView<'_>) -> Result<alone::String, Status> {
         Ok(alone::String::default())
     }
@@ -271,7 +277,7 @@ fn names_of_generated_code_and_of_rust_are_free_for_messages_and_methods() {
     let server = alone::EchoServer::new(Alone);
     let ping = alone::Ping { text: "x".into(), ..Default::default() };
     assert_eq!(call::<_, alone::Ping>(&server, 0, &ping).unwrap(), ping);
-    for index in 1..6 {
+    for index in 1..8 {
         assert_eq!(raw(&server, index, b"").unwrap(), "");
     }
 }

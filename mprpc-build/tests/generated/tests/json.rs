@@ -1,4 +1,5 @@
 //! Protobuf's JSON through generated servers, and the well-known types. No HTTP.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod memory;
 

@@ -1,5 +1,6 @@
 //! Calls of a service in memory; shared by the tests. Not a test of its own.
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::sync::Arc;
 
