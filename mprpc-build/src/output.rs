@@ -7,7 +7,6 @@ use std::path::Path;
 
 use buffa_codegen::idents::escape_mod_ident;
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
 
 use crate::config::Config;
 use crate::error::Error;
@@ -77,13 +76,16 @@ fn json_name(name: &str) -> String {
 fn print(package: &str, tokens: TokenStream) -> Result<String, Error> {
     let broken = |error: syn::Error| Error::new(format!("the code for package `{package}` is no Rust: {error}"));
     let file: syn::File = syn::parse2(tokens).map_err(broken)?;
-    let lints: Vec<TokenStream> = LINTS.iter().filter_map(|lint| lint.parse().ok()).collect();
-    let allowed = file.items.into_iter().map(|item| match item {
-        syn::Item::Macro(item) => item.into_token_stream(),
-        item => quote!(#[allow(#(#lints),*)] #item),
-    });
-    let file = syn::parse2(allowed.collect()).map_err(broken)?;
-    Ok(format!("{HEADER}{}", prettyplease::unparse(&file)))
+    let allow = format!("#[allow({})]\n", LINTS.join(", "));
+    let mut text = HEADER.to_owned();
+    for item in file.items {
+        if !matches!(item, syn::Item::Macro(_)) {
+            text.push_str(&allow);
+        }
+        text.push_str(&prettyplease::unparse(&syn::File { shebang: None, attrs: Vec::new(), items: vec![item] }));
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// A package, or a part of the name of packages, as a module.

@@ -1,5 +1,5 @@
 //! Turns the absolute paths of buffa-codegen's output (`::buffa`, `::serde`) into the re-exports of mprpc, token by
-//! token, so that a user depends on mprpc alone. Not a text replacement: strings and comments of users stay as they are.
+//! token, so that a user depends on mprpc alone. Not a text replacement: the strings and names of users stay.
 
 use buffa_codegen::idents::is_rust_keyword;
 use proc_macro2::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};

@@ -87,7 +87,7 @@ impl<'a> Service<'a> {
             server: format_ident!("{name}Server"),
             client: format_ident!("{name}Client"),
             calls: format_ident!("{name}Calls"),
-            constant: make_field_ident(&name.to_shouty_snake_case()),
+            constant: make_field_ident(&nonempty(name.to_shouty_snake_case())),
             deprecated: deprecated(descriptor.options.deprecated),
             methods: Vec::with_capacity(descriptor.method.len()),
             full_name,
@@ -113,12 +113,21 @@ impl<'a> Service<'a> {
         context: &CodeGenContext<'_>,
         package: &str,
     ) -> Result<(), Error> {
-        for name in [&self.server, &self.client, &self.calls] {
+        let is_message = |name: &str| {
             let full_name = if package.is_empty() { format!(".{name}") } else { format!(".{package}.{name}") };
-            if context.rust_type(&full_name).is_some() {
-                let message =
-                    format!("service `{}` is to generate `{name}`, and `{}` has that name", self.name, &full_name[1..]);
-                return Err(source.error(file, &[SERVICE, index, 1], message));
+            context.rust_type(&full_name).is_some()
+        };
+        let is_service = |name: &str| file.service.iter().any(|service| service.name.as_deref() == Some(name));
+        let refuse = |message: String| Err(source.error(file, &[SERVICE, index, 1], message));
+        for name in [&self.server, &self.client, &self.calls].map(Ident::to_string) {
+            if is_message(&name) || is_service(&name) {
+                return refuse(format!("service `{}` generates `{name}`, and that name is taken", self.name));
+            }
+        }
+        let name = self.name.to_string();
+        for message in ["OwnedView", "View"].iter().filter_map(|suffix| name.strip_suffix(suffix)) {
+            if is_message(message) {
+                return refuse(format!("message `{message}` generates `{name}`, which is the name of this service"));
             }
         }
         Ok(())
@@ -351,15 +360,16 @@ fn types(
     let Some(path) = context.rust_type_relative_split(name, package, 0) else {
         return Err(format!("no such message: `{name}`"));
     };
-    let root = if path.to_package.is_empty() { String::new() } else { format!("{}::", path.to_package) };
-    let owned = format!("{root}{}", path.within_package);
-    let view = format!("{root}__buffa::view::{}View", path.within_package);
+    // `self`, lest a message named `T` be taken for the parameter of a server.
+    let root = if path.to_package.is_empty() { "self" } else { &path.to_package };
+    let owned = format!("{root}::{}", path.within_package);
+    let view = format!("{root}::__buffa::view::{}View", path.within_package);
     Ok((rust_path_to_tokens(&owned), rust_path_to_tokens(&view)))
 }
 
 /// `login` for `Login`. Of two that meet, `GetUser` and `get_user`, the second becomes `get_user_2`.
 fn method_ident(name: &str, taken: &mut HashSet<String>) -> Ident {
-    let snake = name.to_snake_case();
+    let snake = nonempty(name.to_snake_case());
     let mut candidate = snake.clone();
     let mut count = 1;
     while !taken.insert(candidate.clone()) {
@@ -367,6 +377,14 @@ fn method_ident(name: &str, taken: &mut HashSet<String>) -> Ident {
         candidate = format!("{snake}_{count}");
     }
     make_field_ident(&candidate)
+}
+
+/// `_1` loses its underline when its case changes; without it, it is no name.
+fn nonempty(name: String) -> String {
+    match name.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        true => name,
+        false => format!("__{name}"),
+    }
 }
 
 fn deprecated(deprecated: Option<bool>) -> TokenStream {

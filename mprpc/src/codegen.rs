@@ -29,31 +29,32 @@ pub use crate::status::Status;
 ///   `proto::fixbug::LoginRequest`. It fits packages that refer to each other. Files without a package stand beside
 ///   these modules.
 #[macro_export]
-#[cfg(feature = "json")]
 macro_rules! include_proto {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/mprpc-json.rs"));
+        include!(concat!(env!("OUT_DIR"), "/", $crate::__proto_files!(), ".rs"));
     };
     ($package:literal) => {
-        include!(concat!(env!("OUT_DIR"), "/mprpc-json.", $package, ".rs"));
+        include!(concat!(env!("OUT_DIR"), "/", $crate::__proto_files!(), ".", $package, ".rs"));
     };
 }
 
-/// Takes in what `mprpc_build` made of `.proto` files.
-///
-/// - `include_proto!("fixbug")` puts the items of one package into the current module. It fits a package that names no
-///   message of another one, except the well-known types. A package per module.
-/// - `include_proto!()` puts all packages there, each as a module: `mod proto { mprpc::include_proto!(); }` gives
-///   `proto::fixbug::LoginRequest`. It fits packages that refer to each other. Files without a package stand beside
-///   these modules.
+/// How the files that `mprpc_build` makes begin: `mprpc-build` writes each with and without JSON.
+#[cfg(feature = "json")]
+#[doc(hidden)]
 #[macro_export]
-#[cfg(not(feature = "json"))]
-macro_rules! include_proto {
+macro_rules! __proto_files {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/mprpc.rs"));
+        "mprpc-json"
     };
-    ($package:literal) => {
-        include!(concat!(env!("OUT_DIR"), "/mprpc.", $package, ".rs"));
+}
+
+/// As above, for messages without JSON.
+#[cfg(not(feature = "json"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __proto_files {
+    () => {
+        "mprpc"
     };
 }
 

@@ -2,7 +2,7 @@
 
 mod balancer;
 pub mod client;
-pub mod codec;
+mod codec;
 #[doc(hidden)]
 pub mod codegen;
 mod config;
@@ -22,6 +22,7 @@ mod service;
 mod status;
 
 pub use client::{Call, Channel, ChannelOptions};
+pub use codec::{Codec, Message, MessageView, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;

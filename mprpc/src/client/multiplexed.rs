@@ -616,6 +616,7 @@ impl Shared {
         }
         state.ended = Some(why);
         state.output = SendBuffer::default();
+        self.writer.shutdown();
         self.room.notify_waiters();
     }
 }

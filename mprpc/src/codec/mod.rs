@@ -4,6 +4,13 @@
 pub(crate) mod json;
 pub(crate) mod protobuf;
 
+/// What a generated message can do: `encode_to_vec`, `decode_from_slice`.
+pub use buffa::Message;
+/// What a view of a message can do: `to_owned_message`.
+pub use buffa::MessageView;
+/// The well-known types: `Timestamp`, `Duration`, `Any`, `Empty`.
+pub use buffa_types::google::protobuf as well_known;
+
 /// How messages are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {

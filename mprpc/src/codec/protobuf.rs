@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 
 use crate::status::Status;
 
-/// Encodes a message. Up to [`SHARED_MESSAGE_BYTES_MAX`] it takes a slice of the thread's arena and allocates nothing of
-/// its own; above, it gets a buffer of its own.
+/// Encodes a message. Up to [`SHARED_MESSAGE_BYTES_MAX`] it takes a slice of the thread's arena and allocates nothing;
+/// above, it gets a buffer of its own.
 ///
 /// A slice keeps its arena of [`ARENA_BYTES`] alive; one that is to be kept for long is better copied.
 pub(crate) fn encode<M: Message>(message: &M) -> Result<Bytes, Status> {
@@ -71,8 +71,7 @@ const SHARED_MESSAGE_BYTES_MAX: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use buffa_types::google::protobuf::__buffa::view::StringValueView;
-    use buffa_types::google::protobuf::{BytesValue, StringValue};
+    use buffa_types::google::protobuf::{BytesValue, StringValue, StringValueView};
 
     use super::*;
     use crate::status::Code;

@@ -3,12 +3,13 @@
 //! A reader has one owner. A writer can be shared: whoever has bytes for an idle connection writes them.
 
 use std::io::{self, IoSlice};
-use std::net::TcpStream as StdTcpStream;
+use std::net::{Shutdown, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use tokio_util::io::poll_read_buf;
 
@@ -128,6 +129,19 @@ impl Writer {
             Writer::Unix(writer) => writer.try_write_vectored(slices),
             Writer::Memory(MemoryWriter(pipe)) => slices.first().map_or(Ok(0), |first| pipe.try_write(first)),
         }
+    }
+
+    /// Closes both directions now, whoever else holds the writer. Closing what is closed already does nothing.
+    pub(crate) fn shutdown(&self) {
+        // An error says that the peer was faster.
+        let _ = match self {
+            Writer::Tcp(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
+            Writer::Unix(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
+            Writer::Memory(MemoryWriter(pipe)) => {
+                pipe.close();
+                Ok(())
+            }
+        };
     }
 
     /// Ready when a write may take bytes. Only one task may wait.

@@ -1,1 +1,237 @@
-//! Tests.
+//! Caller and server over a connection in memory, under virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::{Router, Shared, serve_stream};
+use crate::client::{Multiplexed, Request};
+use crate::codec::Codec;
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::endpoint::Address;
+use crate::limits::Limits;
+use crate::metadata::Metadata;
+use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+use crate::net::connection::Close;
+use crate::net::{Stream, clock};
+use crate::protocol::native::encode_metadata;
+use crate::service::{Body, BoxFuture, Service};
+use crate::status::{Code, Phase, Ran, Status};
+
+const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
+    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
+}
+
+pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Probe",
+    methods: &[
+        unary("Echo", "test.Probe/Echo"),
+        unary("Sleep", "test.Probe/Sleep"),
+        unary("Panic", "test.Probe/Panic"),
+        unary("Fail", "test.Probe/Fail"),
+        unary("Metadata", "test.Probe/Metadata"),
+        unary("Hang", "test.Probe/Hang"),
+    ],
+};
+
+static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");
+
+/// A service with one method for each way a call can go.
+pub(crate) struct Probe;
+
+impl Service for Probe {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &PROBE
+    }
+
+    fn call(&self, method: usize, context: Context, request: Body, _codec: Codec) -> BoxFuture<Result<Body, Status>> {
+        Box::pin(async move {
+            let message = request.into_message()?;
+            match PROBE.methods[method].name {
+                "Sleep" => sleep(Duration::from_secs(1)).await,
+                "Hang" => std::future::pending().await,
+                "Panic" => panic!("a handler's bug"),
+                "Fail" => return Err(Status::not_found("no such thing")),
+                "Metadata" => {
+                    let value = context.metadata().value("key").unwrap_or_default().to_vec();
+                    return Ok(Body::Message(value.into()));
+                }
+                _ => {}
+            }
+            Ok(Body::Message(message))
+        })
+    }
+}
+
+/// A caller's and a server's end of one connection.
+struct Pair {
+    caller: Multiplexed,
+    server: JoinHandle<Close>,
+    shared: Arc<Shared>,
+}
+
+fn pair(limits: Limits) -> Pair {
+    pair_of(limits.clone(), limits)
+}
+
+fn pair_of(of_server: Limits, of_caller: Limits) -> Pair {
+    let mut router = Router::default();
+    router.add(Arc::new(Probe));
+    let shared = Arc::new(Shared::new(router, of_server));
+    let (near, far) = Stream::pair(64 << 10);
+    let server = tokio::spawn(serve_stream(far, shared.clone()));
+    Pair { caller: Multiplexed::open(near, &Address::Memory, &of_caller), server, shared }
+}
+
+fn request(name: &str, message: impl Into<Bytes>) -> Request {
+    let method = PROBE.methods.iter().find(|method| method.name == name).unwrap_or(&UNKNOWN);
+    let deadline = Deadline::after(clock::now(), Duration::from_secs(5));
+    Request { method, metadata: Bytes::new(), message: message.into(), deadline, is_reply: |_| true }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_answered_each_with_its_own_reply() {
+    let pair = pair(Limits::default());
+    let caller = Arc::new(pair.caller);
+    let calls: Vec<_> = (0..200u32)
+        .map(|number| {
+            let caller = caller.clone();
+            // Some handlers are ready at once and some are not, so replies overtake each other.
+            let name = if number % 3 == 0 { "Sleep" } else { "Echo" };
+            tokio::spawn(async move { (number, caller.call(&request(name, number.to_le_bytes().to_vec())).await) })
+        })
+        .collect();
+    for call in calls {
+        let (number, reply) = call.await.unwrap();
+        assert_eq!(reply.unwrap(), number.to_le_bytes()[..]);
+    }
+    assert_eq!(pair.shared.stats().calls, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn empty_and_large_messages_come_back_whole() {
+    let pair = pair(Limits::default());
+    for size in [0, 1, 4096, 4097, 70_000, 1 << 20] {
+        let message: Bytes = (0..size).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
+        assert_eq!(pair.caller.call(&request("Echo", message.clone())).await.unwrap(), message);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_arrive_as_they_were_returned() {
+    let pair = pair(Limits::default());
+    let status = pair.caller.call(&request("Fail", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.message(), status.ran()), (Code::NotFound, "no such thing", Ran::Yes));
+    let status = pair.caller.call(&request("Nothing", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unimplemented, Ran::No));
+    assert!(status.message().contains("test.Probe/Nothing"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_handler_is_internal_and_nothing_else_dies() {
+    let pair = pair(Limits::default());
+    let status = pair.caller.call(&request("Panic", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"));
+    assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_reaches_the_handler() {
+    let pair = pair(Limits::default());
+    let mut metadata = Metadata::new();
+    metadata.append("Key", "value");
+    let with = Request { metadata: encode_metadata(&metadata), ..request("Metadata", "x") };
+    assert_eq!(pair.caller.call(&with).await.unwrap(), "value");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
+    let pair = pair(Limits::default());
+    let status = pair.caller.call(&request("Hang", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Reply)));
+    assert_eq!(pair.caller.call(&request("Echo", "on")).await.unwrap(), "on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn abandoned_calls_free_their_place() {
+    let limits = Limits { in_flight_max: 2, ..Limits::default() };
+    let pair = pair(limits);
+    for _ in 0..20 {
+        // Gives up long before the handler would answer; the CANCEL makes the server answer at once.
+        assert!(timeout(Duration::from_millis(10), pair.caller.call(&request("Hang", ""))).await.is_err());
+        assert_eq!(pair.caller.call(&request("Echo", "free")).await.unwrap(), "free");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_flight_max_is_named_on_both_sides() {
+    let narrow = Limits { in_flight_max: 1, ..Limits::default() };
+    let pair = pair_of(Limits::default(), narrow.clone());
+    let hanging = async { tokio::time::timeout(Duration::from_secs(1), pair.caller.call(&request("Hang", ""))).await };
+    let second = async { pair.caller.call(&request("Echo", "")).await };
+    let (_, refused) = tokio::join!(hanging, second);
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.code(), refused.ran()), (Code::ResourceExhausted, Ran::No));
+    assert!(refused.message().contains("in_flight_max 1"), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_long_messages_are_refused_with_limit_and_size() {
+    let small = Limits { message_bytes_max: 1000, ..Limits::default() };
+    let pair = pair_of(small.clone(), Limits::default());
+    // Before the server has said what it accepts, it has to refuse; afterwards the caller knows.
+    for _ in 0..2 {
+        let status = pair.caller.call(&request("Echo", vec![0; 1001])).await.unwrap_err();
+        assert_eq!((status.code(), status.ran()), (Code::ResourceExhausted, Ran::No));
+        assert!(status.message().contains("1001") && status.message().contains("message_bytes_max 1000"), "{status}");
+        assert_eq!(pair.caller.call(&request("Echo", "small")).await.unwrap(), "small");
+    }
+    let pair = pair_of(Limits::default(), small);
+    let status = pair.caller.call(&request("Echo", vec![0; 200_000])).await.unwrap_err();
+    assert!(status.message().contains("200000") && status.message().contains("message_bytes_max 1000"), "{status}");
+    assert_eq!(pair.caller.call(&request("Echo", "small")).await.unwrap(), "small");
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_connection_fails_what_is_in_flight_as_may_have_run() {
+    let pair = pair(Limits::default());
+    let lose = async {
+        sleep(Duration::from_millis(5)).await;
+        pair.server.abort();
+    };
+    let hanging = request("Hang", "");
+    let (status, ()) = tokio::join!(pair.caller.call(&hanging), lose);
+    let status = status.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
+    let status = pair.caller.call(&request("Echo", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
+    assert!(!pair.caller.takes_calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
+    let pair = pair(Limits::default());
+    let drain = async {
+        sleep(Duration::from_millis(5)).await;
+        pair.shared.drain();
+    };
+    let sleeping = request("Sleep", "in flight");
+    let (reply, ()) = tokio::join!(pair.caller.call(&sleeping), drain);
+    assert_eq!(reply.unwrap(), "in flight");
+    let status = pair.caller.call(&request("Echo", "late")).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
+    // The caller closes once its last call has ended, and the server ends with it.
+    assert_eq!(pair.server.await.unwrap(), Close::PeerClosed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_caller_closes_the_connection() {
+    let Pair { caller, server, .. } = pair(Limits::default());
+    caller.call(&request("Echo", "once")).await.unwrap();
+    drop(caller);
+    assert_eq!(server.await.unwrap(), Close::PeerClosed);
+}

@@ -1,0 +1,138 @@
+//! What a wrong `.proto` file is answered with: the place, as rustc gives it, and what is wrong there.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+
+use mprpc_build::{Config, Error};
+
+/// Compiles `files`, of which the first is the one that is named, and returns the error with the folder cut off.
+fn error(files: &[(&str, &str)]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let error = compile(folder.path(), files[0].0).unwrap_err();
+    assert_eq!(format!("{error:?}"), error.to_string(), "unwrap() in a build script prints Debug");
+    error.to_string().replace(&format!("{}/", folder.path().display()), "")
+}
+
+fn compile(folder: &Path, file: &str) -> Result<(), Error> {
+    let config = Config { out_dir: Some(folder.join("out")), ..Config::default() };
+    config.compile(&[folder.join(file)])
+}
+
+#[test]
+fn syntax_error_points_to_its_place() {
+    let text = "syntax = \"proto3\";\n\nmessage A {\n  string name 1;\n}\n";
+    assert_eq!(error(&[("a.proto", text)]), "a.proto:4:15: expected '=', but found '1'");
+}
+
+#[test]
+fn unknown_type_points_to_its_place() {
+    let text = "syntax = \"proto3\";\npackage p;\nmessage A {\n  Missing x = 1;\n}\n";
+    let error = error(&[("a.proto", text)]);
+    assert!(error.starts_with("a.proto:4:3: ") && error.contains("Missing"), "{error}");
+}
+
+#[test]
+fn unknown_type_of_a_method_points_to_its_place() {
+    let text = "syntax = \"proto3\";\nmessage A {}\nservice S {\n  rpc Get(A) returns (Missing);\n}\n";
+    let error = error(&[("a.proto", text)]);
+    assert!(error.starts_with("a.proto:4:23: ") && error.contains("Missing"), "{error}");
+}
+
+#[test]
+fn unknown_import_points_to_the_import() {
+    let text = "syntax = \"proto3\";\nimport \"b.proto\";\n";
+    assert_eq!(error(&[("a.proto", text)]), "a.proto:2:1: import 'b.proto' not found");
+}
+
+#[test]
+fn error_in_an_import_points_into_the_import() {
+    let importing = "syntax = \"proto3\";\nimport \"b.proto\";\n";
+    let error = error(&[("a.proto", importing), ("b.proto", "syntax = \"proto3\";\nmessage {}\n")]);
+    assert!(error.starts_with("b.proto:2:9: expected an identifier"), "{error}");
+}
+
+#[test]
+fn import_cycle_is_named() {
+    let error = error(&[
+        ("a.proto", "syntax = \"proto3\";\nimport \"b.proto\";\n"),
+        ("b.proto", "syntax = \"proto3\";\nimport \"a.proto\";\n"),
+    ]);
+    assert!(error.contains("cycle") && error.contains("b.proto"), "{error}");
+}
+
+#[test]
+fn missing_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = compile(folder.path(), "none.proto").unwrap_err();
+    let path = folder.path().join("none.proto");
+    assert_eq!(error.to_string(), format!("{}: no such file", path.display()));
+    assert_eq!((error.file(), error.line(), error.column()), (Some(path.as_path()), None, None));
+}
+
+#[test]
+fn file_that_is_no_text_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.proto"), b"syntax = \"\xff\";").unwrap();
+    let error = compile(folder.path(), "a.proto").unwrap_err().to_string();
+    assert!(error.ends_with("is not valid utf-8"), "{error}");
+}
+
+#[test]
+fn message_that_takes_the_name_of_a_client_points_to_the_service() {
+    let text = "syntax = \"proto3\";\npackage p;\nmessage UserClient {}\nservice User {}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:4:9: service `User` generates `UserClient`, and that name is taken"
+    );
+}
+
+#[test]
+fn service_that_takes_the_name_of_a_view_or_server_is_refused() {
+    let text = "syntax = \"proto3\";\nmessage User {}\nservice UserView {}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:3:9: message `User` generates `UserView`, which is the name of this service"
+    );
+    let text = "syntax = \"proto3\";\nservice UserServer {}\nservice User {}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:3:9: service `User` generates `UserServer`, and that name is taken"
+    );
+}
+
+#[test]
+fn odd_names_do_not_panic() {
+    let text = "syntax = \"proto3\";\nmessage _1 { string _2 = 1; }\n\
+        service _ { rpc _(_1) returns (_1); rpc _3(_1) returns (_1); }\n";
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.proto"), text).unwrap();
+    let _ = compile(folder.path(), "a.proto");
+}
+
+#[test]
+fn message_named_by_a_keyword_points_to_it() {
+    let text = "syntax = \"proto3\";\nmessage A { message match {} }\n";
+    assert_eq!(error(&[("a.proto", text)]), "a.proto:2:21: a message cannot be named `match`, a keyword of Rust");
+}
+
+#[test]
+fn edition_is_refused_with_what_to_write() {
+    let error = error(&[("a.proto", "edition = \"2023\";\n")]);
+    assert!(
+        error.starts_with("a.proto:1:1: ") && error.contains("help: the parser knows proto2 and proto3"),
+        "{error}"
+    );
+}
+
+#[test]
+fn crate_path_that_is_no_path_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.proto"), "syntax = \"proto3\";\n").unwrap();
+    let config = Config { out_dir: Some(folder.path().into()), crate_path: "a b".into(), ..Config::default() };
+    let error = config.compile(&[folder.path().join("a.proto")]).unwrap_err().to_string();
+    assert!(error.starts_with("Config::crate_path, `a b`, is no path"), "{error}");
+}
