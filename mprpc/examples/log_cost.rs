@@ -25,8 +25,9 @@ fn main() -> Result<(), mprpc::Error> {
     let entered = span.entered();
     measure("the same in a span", |n| tracing::info!(n, peer = "127.0.0.1:8000", ok = true, "call done"));
     drop(entered);
-    let pause = |_| std::thread::sleep(Duration::from_millis(60));
-    single("message after a pause, wakes the writer", pause);
+    measure("error among errors", |_| tracing::error!("a message of some forty characters, as is usual"));
+    single("message, 60 ms after the last", Duration::from_millis(60));
+    single("message, 2 s after the last", Duration::from_secs(2));
     println!("dropped: {}", logging::dropped_lines());
     logging::flush(Duration::from_secs(5));
     let _ = std::fs::remove_dir_all(folder);
@@ -44,14 +45,14 @@ fn measure(name: &str, line: impl Fn(u32)) {
     report(name, (0..ROUNDS).map(round).collect());
 }
 
-fn single(name: &str, pause: impl Fn(usize)) {
-    let one = |round| {
-        pause(round);
+fn single(name: &str, pause: Duration) {
+    let one = |_| {
+        std::thread::sleep(pause);
         let start = Instant::now();
         tracing::info!("a message of some forty characters, as is usual");
         start.elapsed().as_nanos()
     };
-    report(name, (0..50).map(one).collect());
+    report(name, (0..15).map(one).collect());
 }
 
 fn report(name: &str, mut nanos: Vec<u128>) {

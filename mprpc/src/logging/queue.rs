@@ -27,6 +27,8 @@ struct State {
     parked: bool,
     /// The writer is not to linger.
     urgent: bool,
+    /// An error makes it urgent: not while the errors of a storm gather, each of which would pay for a wake-up.
+    errors_hurry: bool,
     /// An error has waited in vain, and nothing was written since.
     stalled: bool,
     /// How many lines went in, and up to which of them they are written, lost or evicted.
@@ -90,7 +92,7 @@ impl Queue {
         state.waiting.lines.push(Line { end, error });
         state.pushed += 1;
         // A parked writer is woken once; a lingering one only by what cannot wait.
-        let urgent = !state.urgent && (error || end > self.bytes_max / 2);
+        let urgent = !state.urgent && (error && state.errors_hurry || end > self.bytes_max / 2);
         state.urgent |= urgent;
         if std::mem::take(&mut state.parked) || urgent {
             self.work.notify_one();
@@ -104,7 +106,7 @@ impl Queue {
         batch.lines.clear();
         (batch.dropped, batch.dropped_errors) = (0, 0);
         let mut state = self.lock();
-        if state.waiting.is_empty() && !state.urgent {
+        if state.waiting.is_empty() && !state.urgent && timeout != Some(Duration::ZERO) {
             state.parked = true;
             let idle = |state: &mut State| state.waiting.is_empty() && !state.urgent;
             state = match timeout {
@@ -131,9 +133,11 @@ impl Queue {
         self.done.notify_all();
     }
 
-    /// For the writer: lets lines gather for `pause`, so that a burst is one write and one wake-up; less if it is urgent.
-    pub(super) fn linger(&self, pause: Duration) {
-        let state = self.lock();
+    /// For the writer: lets lines gather for `pause`, so that a burst is one write and one wake-up; less if it is urgent,
+    /// as the first error after others is.
+    pub(super) fn linger(&self, pause: Duration, errors_hurry: bool) {
+        let mut state = self.lock();
+        state.errors_hurry = errors_hurry;
         let _ = self.work.wait_timeout_while(state, pause, |state| !state.urgent);
     }
 
