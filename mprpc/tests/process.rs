@@ -1,5 +1,11 @@
 //! Configuration and log of a whole process: this program starts itself as a child, by `MPRPC_TEST_PROCESS`. No harness,
 //! since the end of `main` and of the main thread is what is tested.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test, which clippy does not see where there is no harness"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -25,9 +25,13 @@ pub(super) enum Zone {
 }
 
 impl Zone {
-    /// That of the machine, from `TZ` and /etc/localtime; UTC where it cannot be had.
+    /// That of `TZ` where it is set, `Asia/Shanghai` or `CST-8`, else that of /etc/localtime; UTC where neither is had.
     pub(super) fn local() -> Zone {
-        tz::TimeZone::local().map_or(Zone::Utc, Zone::Local)
+        let zone = match std::env::var("TZ") {
+            Ok(name) => tz::TimeZone::from_posix_tz(&name),
+            Err(_) => tz::TimeZone::local(),
+        };
+        zone.map_or(Zone::Utc, Zone::Local)
     }
 
     /// The seconds since 1970 that the clock on the wall shows.

@@ -16,8 +16,8 @@
 //!   terminal values of several lines stay so, indented.
 //! - At most about three times `queue_bytes_max` is held: the queue, the batch being written, and errors kept.
 //!
-//! What a line costs the caller stands in `docs/guide/logging.md`; `cargo run --release -p mprpc --example log_cost`
-//! measures it.
+//! A line costs its caller 0.19 us in text (0.31 us with three fields in a span; under 1 ns where its level is off), and
+//! 40 us after more than a second of silence, when it wakes the writer: 2026-11-22, `docs/guide/logging.md`.
 
 mod clock;
 mod files;

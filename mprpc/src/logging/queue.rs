@@ -259,6 +259,30 @@ mod tests {
     }
 
     #[test]
+    fn every_line_is_taken_or_counted() {
+        const LINES: u64 = 4 * 20_000;
+        let queue = Queue::new(1000, Duration::ZERO);
+        let level = |n| if n % 10 == 0 { Level::ERROR } else { Level::INFO };
+        let (mut taken, mut dropped, mut torn) = (0, 0, 0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..LINES / 4).for_each(|n| queue.push(level(n), "a line of thirty characters..\n")));
+            }
+            let mut batch = Batch::default();
+            while taken + dropped < LINES {
+                queue.take(&mut batch, Some(Duration::from_secs(60)));
+                taken += batch.lines.len() as u64;
+                dropped += batch.dropped;
+                torn +=
+                    batch.lines.iter().filter(|line| line.end % 30 != 0 || batch.bytes[line.end - 1] != b'\n').count();
+                queue.settle(&batch);
+            }
+        });
+        assert_eq!((taken + dropped, torn), (LINES, 0));
+        assert_eq!(queue.dropped_total(), dropped);
+    }
+
+    #[test]
     fn flush_waits_for_the_writer_and_no_longer_than_told() {
         let queue = Queue::new(100, Duration::ZERO);
         queue.push(Level::INFO, "a\n");

@@ -13,8 +13,8 @@ use super::queue::{Batch, Queue};
 
 /// How long lines gather after a write, so that a burst is one write and one wake-up of this thread.
 const LINGER: Duration = Duration::from_millis(20);
-/// After so many pauses without a line the writer sleeps until the next one, and that one pays for waking it: 28 us on
-/// the machine of docs/guide/logging.md, beside 0.2 us for any other line. So a program that logs once a second never does.
+/// After so many pauses without a line the writer sleeps until the next one, and that one pays some 30 us for waking it
+/// (docs/guide/logging.md), beside 0.2 us for another. So a program that logs once a second never does.
 const PAUSES_MAX: u32 = 50;
 /// How long after a failed write the next is tried.
 const RETRY_SECONDS: i64 = 1;
