@@ -8,7 +8,8 @@
 )]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn main() {
     if let Ok(mode) = std::env::var("MPRPC_TEST_PROCESS") {
@@ -23,6 +24,10 @@ fn main() {
         ("subscriber_of_the_program_stays", subscriber_of_the_program_stays),
         ("standard_error_is_the_default", standard_error_is_the_default),
         ("full_standard_error_does_not_hurt", full_standard_error_does_not_hurt),
+        (
+            "standard_error_that_nobody_reads_does_not_hold_the_program",
+            standard_error_that_nobody_reads_does_not_hold_the_program,
+        ),
         ("sources_come_together", sources_come_together),
         ("help_and_version_end_with_0", help_and_version_end_with_0),
     ] {
@@ -60,6 +65,11 @@ fn child(mode: &str) {
     };
     match mode {
         "main" => (0..1000).for_each(|n| tracing::info!(n, "line")),
+        "flood" => {
+            (0..100_000).for_each(|n| tracing::info!(n, "line"));
+            (0..10_000).for_each(|n| tracing::error!(n, "line"));
+            println!("{}", mprpc::logging::dropped_lines());
+        }
         "exit" => {
             tracing::info!("before exit");
             std::process::exit(3);
@@ -79,7 +89,7 @@ fn child(mode: &str) {
         "subscriber" => {
             tracing::error!("x");
             assert!(mprpc::logging::set_level("debug").is_err());
-            assert!(mprpc::logging::flush(std::time::Duration::ZERO));
+            assert!(mprpc::logging::flush(Duration::ZERO));
         }
         "sources" => println!("{} {:?}", config.loops, config.flag("demo")),
         _ => panic!("no such mode"),
@@ -139,6 +149,17 @@ fn standard_error_is_the_default(_: &Folder) {
 fn full_standard_error_does_not_hurt(_: &Folder) {
     let Ok(full) = std::fs::OpenOptions::new().write(true).open("/dev/full") else { return };
     assert!(command("main", &[]).stderr(full).status().unwrap().success());
+}
+
+fn standard_error_that_nobody_reads_does_not_hold_the_program(_: &Folder) {
+    let begin = Instant::now();
+    let flags = ["--log.queue_bytes_max=64KiB", "--log.flush_timeout=100ms"];
+    let mut child = command("flood", &flags).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    // Only standard output is read: standard error stays full as long as the program runs.
+    let dropped = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
+    assert!(dropped.trim().parse::<u64>().unwrap() > 90_000, "{dropped}");
 }
 
 fn sources_come_together(folder: &Folder) {
