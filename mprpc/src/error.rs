@@ -21,7 +21,8 @@ pub enum ErrorKind {
 }
 
 /// Why something could not be built, configured or started. `Display` names what, where and the limit or cause.
-#[derive(Debug)]
+///
+/// `Debug` says the same, since that is what a `main` that returns an error prints.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -51,6 +52,12 @@ impl fmt::Display for Error {
             Some(source) => write!(f, "{}: {source}", self.message),
             None => f.write_str(&self.message),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
