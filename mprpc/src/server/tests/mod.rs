@@ -1,5 +1,7 @@
 //! Caller and server over a connection in memory, under virtual time.
 
+mod raw;
+
 use std::sync::Arc;
 use std::time::Duration;
 
