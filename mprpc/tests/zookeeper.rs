@@ -214,6 +214,20 @@ async fn nodes_that_cannot_be_read_are_skipped_and_counted() {
 }
 
 #[tokio::test]
+async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
+    let place = Place::new(ZooKeeper::shared()).await;
+    let (mut first, second) = (place.watch(), place.watch());
+    until(&mut first, "an empty list", |r| matches!(r.state, ResolutionState::Current(_))).await;
+    drop(second);
+    for address in ["127.0.0.1:8000", "127.0.0.1:8001"] {
+        let registered = place.register(address, false);
+        until(&mut first, "it", |r| shows(r, &[address])).await;
+        drop(registered);
+        until(&mut first, "an empty list", |r| shows(r, &[])).await;
+    }
+}
+
+#[tokio::test]
 async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     let mut server = ZooKeeper::own();
     let place = Place::at(&server.address);

@@ -6,13 +6,14 @@
 //! whose beginning the users read and check everything again, and an expired session is followed by a new client.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use zookeeper_client::{Client, Error, SessionState};
 
-use super::super::backoff::Backoff;
+use super::super::backoff::{BACKOFF_MAX, Backoff};
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
 
@@ -85,11 +86,17 @@ async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sende
         };
         match connected {
             Ok(client) => {
-                backoff.reset();
                 let id = client.session_id().0;
+                let mut session = pin!(serve(&name, client, past.as_slice().into(), &link, &mut outage));
                 tokio::select! {
                     () = link.closed() => return,
-                    () = serve(&name, client, &past, &link, &mut outage) => {}
+                    () = async {
+                        // A server that takes sessions and ends them at once is not asked without a pause.
+                        if tokio::time::timeout(BACKOFF_MAX, session.as_mut()).await.is_err() {
+                            backoff.reset();
+                            session.await;
+                        }
+                    } => {}
                 }
                 past.push(id);
                 if past.len() > PAST_SESSIONS_MAX {
@@ -109,8 +116,7 @@ async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sende
 }
 
 /// Tells how the session stands until it has ended.
-async fn serve(name: &str, client: Client, past: &[i64], link: &watch::Sender<Link>, outage: &mut Outage) {
-    let past: Arc<[i64]> = past.into();
+async fn serve(name: &str, client: Client, past: Arc<[i64]>, link: &watch::Sender<Link>, outage: &mut Outage) {
     let mut states = client.state_watcher();
     let mut state = client.state();
     loop {
