@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use mprpc::codegen::{Body, BoxFuture, Bytes, Codec, Stub};
+use mprpc::codegen::{Body, BoxFuture, Codec, Stub};
 use mprpc::{Channel, Context, Idempotency, MethodDescriptor, MethodKind, Server, Service, ServiceDescriptor, Status};
 
 type AnyError = Box<dyn std::error::Error>;
