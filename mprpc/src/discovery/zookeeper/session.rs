@@ -143,11 +143,12 @@ async fn serve(name: &str, client: Client, past: Arc<[i64]>, link: &watch::Sende
 async fn cause(servers: &[String], error: &Error) -> String {
     let mut causes = Vec::new();
     for server in servers.iter().take(SERVERS_ASKED_MAX) {
-        let connect = tokio::net::TcpStream::connect(server.as_str());
-        let cause = match tokio::time::timeout(ASK_TIMEOUT, connect).await {
-            Ok(Ok(_)) => format!("it accepts connections and no session ({error})"),
-            Ok(Err(error)) => error.to_string().to_lowercase(),
-            Err(_) => format!("no connection within {ASK_TIMEOUT:?}"),
+        let cause = match server.parse() {
+            Ok(address) => match crate::net::connect(&address, ASK_TIMEOUT).await {
+                Ok(_) => format!("it accepts connections and no session ({error})"),
+                Err(error) => error.to_string().to_lowercase(),
+            },
+            Err(why) => why,
         };
         causes.push(if servers.len() == 1 { cause } else { format!("{server}: {cause}") });
     }
