@@ -1,6 +1,8 @@
 //! A real ZooKeeper server for tests: Debian's, on a free port of loopback, with a data folder of its own. Or the one
 //! that `MPRPC_TEST_ZOOKEEPER` names, for the tests that need not restart it.
 
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
