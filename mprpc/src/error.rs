@@ -20,8 +20,8 @@ pub enum ErrorKind {
     System,
 }
 
-/// Why something could not be built, configured or started. `Display` names what, where and the limit or cause.
-#[derive(Debug)]
+/// Why something could not be built, configured or started. `Display` names what, where and the limit or cause; `Debug`
+/// prints the same line, since that is what a `main` which returns it shows.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -51,6 +51,12 @@ impl fmt::Display for Error {
             Some(source) => write!(f, "{}: {source}", self.message),
             None => f.write_str(&self.message),
         }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
