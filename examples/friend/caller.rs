@@ -9,7 +9,8 @@ use mprpc::{Channel, Error, ErrorKind};
 use mprpc_examples::proto::{FriendServiceRpcClient, GetFriendsListRequest};
 
 fn main() -> Result<ExitCode, Error> {
-    let config = mprpc::init()?;
+    // The keys of the provider, so that one conf file does for both.
+    let config = mprpc::init_with(&["demo"])?;
     let friends = FriendServiceRpcClient::new(Channel::from_config(&config)?);
     let mut ids = Vec::new();
     for word in config.arguments() {

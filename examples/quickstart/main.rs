@@ -26,7 +26,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = folder.path().join("accounts.redb").display().to_string();
     let mut first = Provider::start(&registry, &store)?;
     let mut second = Provider::start(&registry, &store)?;
-    println!("started provider {} at {} and provider {} at {}", first.pid(), first.address, second.pid(), second.address);
+    println!(
+        "started provider {} at {} and provider {} at {}",
+        first.pid(),
+        first.address,
+        second.pid(),
+        second.address
+    );
 
     let channel = Channel::new(&registry)?;
     let users = UserServiceRpcClient::new(channel.clone());

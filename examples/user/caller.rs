@@ -14,7 +14,8 @@ use mprpc_examples::proto::{LoginRequest, RegisterRequest, ResultCode, UserServi
 const USAGE: &str = "usage: user_caller -i FILE [login NAME PASSWORD | register ID NAME PASSWORD]";
 
 fn main() -> Result<ExitCode, Error> {
-    let config = mprpc::init()?;
+    // The keys of the provider, so that one conf file does for both.
+    let config = mprpc::init_with(&["demo", "store"])?;
     let users = UserServiceRpcClient::new(Channel::from_config(&config)?);
     let usage = || Error::new(ErrorKind::Config, USAGE);
     let words: Vec<&str> = config.arguments().iter().map(String::as_str).collect();
@@ -33,13 +34,15 @@ fn main() -> Result<ExitCode, Error> {
 
 fn login(users: &UserServiceRpcClient, name: &str, password: &str) -> bool {
     let request = LoginRequest { name: name.into(), pwd: password.into(), ..Default::default() };
-    let outcome = users.login(request).wait().map(|reply| (reply.success, reply.result.into_option().unwrap_or_default()));
+    let outcome =
+        users.login(request).wait().map(|reply| (reply.success, reply.result.into_option().unwrap_or_default()));
     said(&format!("Login {name}"), outcome)
 }
 
 fn register(users: &UserServiceRpcClient, id: u32, name: &str, password: &str) -> bool {
     let request = RegisterRequest { id, name: name.into(), pwd: password.into(), ..Default::default() };
-    let outcome = users.register(request).wait().map(|reply| (reply.success, reply.result.into_option().unwrap_or_default()));
+    let outcome =
+        users.register(request).wait().map(|reply| (reply.success, reply.result.into_option().unwrap_or_default()));
     said(&format!("Register {id} {name}"), outcome)
 }
 

@@ -71,7 +71,9 @@ impl Place<'_> {
     fn take(waiting: &AtomicUsize, max: usize) -> Result<Place<'_>, Status> {
         let place = Place(waiting);
         if waiting.fetch_add(1, Ordering::Relaxed) >= max {
-            return Err(Status::resource_exhausted(format!("{max} wait for a worker thread, the queue_max of its pool")));
+            return Err(Status::resource_exhausted(format!(
+                "{max} wait for a worker thread, the queue_max of its pool"
+            )));
         }
         Ok(place)
     }

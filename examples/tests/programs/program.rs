@@ -1,0 +1,112 @@
+//! A program as a process: its lines, its signals, its end; and the folder it works in.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+pub(crate) const USER_PROVIDER: &str = env!("CARGO_BIN_EXE_user_provider");
+pub(crate) const USER_CALLER: &str = env!("CARGO_BIN_EXE_user_caller");
+pub(crate) const FRIEND_PROVIDER: &str = env!("CARGO_BIN_EXE_friend_provider");
+pub(crate) const FRIEND_CALLER: &str = env!("CARGO_BIN_EXE_friend_caller");
+
+/// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running program. Killed when dropped.
+pub(crate) struct Program {
+    pub(crate) process: Child,
+    lines: Receiver<String>,
+}
+
+impl Program {
+    /// Starts `binary` with these arguments, separated by spaces.
+    pub(crate) fn start(binary: &str, arguments: &str) -> Program {
+        let mut process = Command::new(binary)
+            .args(arguments.split_whitespace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let (sender, lines) = channel();
+        std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Program { process, lines }
+    }
+
+    /// Starts a provider, and returns it with the address it listens at, once it is registered where it is to be.
+    pub(crate) fn provider(binary: &str, arguments: &str) -> (Program, String) {
+        let program = Program::start(binary, arguments);
+        let first = program.line();
+        let address = first.strip_prefix("listening on ").unwrap_or_else(|| panic!("the first line is {first}"));
+        if arguments.contains("registry") {
+            assert!(program.line().starts_with("registered in file:"));
+        }
+        (program, address.to_owned())
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("a line of output")
+    }
+
+    pub(crate) fn terminate(&self) {
+        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a program to its end; whether it ended with 0, and what it printed, errors last.
+pub(crate) fn run(binary: &str, arguments: &str) -> (bool, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(binary).args(arguments.split_whitespace()).stdin(Stdio::null()).output().unwrap();
+    (status.success(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
+}
+
+/// Waits for something to become true.
+pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is() {
+        assert!(begin.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A folder of the test's own, removed at its end.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        Folder(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The flag that names a registry in it.
+    pub(crate) fn registry(&self) -> String {
+        format!("--registry=file:{}", self.path("registry").display())
+    }
+
+    /// Writes a conf file; returns the `-i` for it.
+    pub(crate) fn conf(&self, text: &str) -> String {
+        let path = self.path("test.conf");
+        std::fs::write(&path, text).unwrap();
+        format!("-i {}", path.display())
+    }
+}
