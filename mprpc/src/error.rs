@@ -20,8 +20,9 @@ pub enum ErrorKind {
     System,
 }
 
-/// Why something could not be built, configured or started. `Display` names what, where and the limit or cause; `Debug`
-/// prints the same line, since that is what a `main` which returns it shows.
+/// Why something could not be built, configured or started. `Display` names what, where and the limit or cause.
+///
+/// `Debug` says the same, since that is what a `main` that returns an error prints.
 pub struct Error {
     kind: ErrorKind,
     message: String,

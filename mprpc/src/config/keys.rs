@@ -199,7 +199,7 @@ impl Setting for Option<Address> {
 impl Setting for Option<String> {
     fn read(text: &str) -> Result<Option<String>, String> {
         match text.find(char::is_whitespace) {
-            Some(_) => Err(format!("'{text}' has a space in it")),
+            Some(_) => Err(format!("'{}' has a space in it", without_password(text))),
             None => Ok(Some(text.to_owned())),
         }
     }

@@ -1,13 +1,50 @@
-//! The log: what is logged, in which form, and where to.
+//! The log: `tracing` outside, and an asynchronous writer of our own behind it. Not what is logged: any crate may.
+//!
+//! A thread that logs makes the line and puts it into a bounded queue; one thread, `mprpc-log`, writes what has
+//! gathered in one write. The thread that logs makes no system call but, after a pause, the one that wakes the writer.
+//!
+//! - Under load: beyond [`LogConfig::queue_bytes_max`] lines below ERROR are dropped and counted, and a line says how
+//!   many. An ERROR takes their place; only in a queue full of errors it waits, [`LogConfig::error_wait`] and once a
+//!   stall, and is then counted as well.
+//! - Disk full, folder not writable: said on standard error once; lines are counted, errors are kept (up to
+//!   `queue_bytes_max`), and as soon as it works again a line says what was lost, before the errors. It is tried once a
+//!   second. The program neither waits nor ends. A file or folder that was removed is made again.
+//! - At the end: the thread that called [`start`] flushes when it ends, that is when `main` returns or calls
+//!   `std::process::exit`, within [`LogConfig::flush_timeout`]. Other threads call [`flush`] before `exit`.
+//! - On a panic: it is logged at ERROR with its backtrace, and the log flushed, within the same time.
+//! - A line is a line: control characters, line ends and marks of writing direction in values are escaped. Only at a
+//!   terminal values of several lines stay so, indented.
+//! - At most about three times `queue_bytes_max` is held: the queue, the batch being written, and errors kept.
+//!
+//! A line costs its caller 0.19 us in text (0.31 us with three fields in a span; under 1 ns where its level is off), and
+//! 40 us after more than a second of silence, when it wakes the writer: 2026-11-22, `docs/guide/logging.md`.
 
+mod clock;
+mod files;
 mod filter;
+mod line;
+mod panic;
+mod queue;
+mod subscriber;
+mod writer;
 
+use std::cell::RefCell;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 pub use self::filter::Filter;
 
-use crate::error::Error;
+use self::clock::Zone;
+use self::files::Files;
+use self::line::Style;
+use self::queue::Queue;
+use self::subscriber::LogSubscriber;
+use self::writer::{Destination, Writer};
+use crate::error::{Error, ErrorKind};
 
 /// What is logged, in which form, where to, and the bounds of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,10 +112,101 @@ pub enum LogRotation {
     Never,
 }
 
-/// Starts the log.
+/// Starts the log; [`crate::init`] does. The second call in a process changes nothing.
+///
+/// Where the program has installed a `tracing` subscriber of its own, that stays, and nothing is started. Call it on
+/// the thread that lives longest: when that ends, the log is flushed.
 ///
 /// # Errors
-/// None yet.
-pub fn start(_config: &LogConfig) -> Result<(), Error> {
+/// The machine refuses a thread. A folder that cannot be written is none: it may become so.
+pub fn start(config: &LogConfig) -> Result<(), Error> {
+    let filter = Arc::new(ArcSwap::from_pointee(config.level.clone()));
+    let queue = Arc::new(Queue::new(config.queue_bytes_max, config.error_wait));
+    let zone = if config.format == LogFormat::Classic { Zone::local() } else { Zone::Utc };
+    let coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let terminal = config.folder.is_none() && config.format == LogFormat::Text && coloured;
+    let style = Style { format: config.format, terminal, line_bytes_max: config.line_bytes_max, zone: zone.clone() };
+    let subscriber = LogSubscriber {
+        filter: filter.clone(),
+        queue: queue.clone(),
+        style: style.clone(),
+        spans: std::sync::Mutex::default(),
+    };
+    if LOG.get().is_some() || tracing::subscriber::set_global_default(subscriber).is_err() {
+        return Ok(());
+    }
+    let destination = match &config.folder {
+        Some(folder) => Destination::Files(Box::new(Files::new(config, folder.clone(), zone))),
+        None => Destination::Stderr,
+    };
+    let writer = Writer::new(destination, style, config.queue_bytes_max, complain);
+    let for_thread = queue.clone();
+    std::thread::Builder::new()
+        .name(THREAD_NAME.into())
+        .spawn(move || writer.run(for_thread))
+        .map_err(|error| Error::with_source(ErrorKind::System, "the thread of the log", error))?;
+    let _ = LOG.set(Log { queue, filter });
+    panic::install(config.flush_timeout, config.folder.is_some());
+    FLUSH_AT_END.with(|flush| *flush.borrow_mut() = Some(FlushAtEnd(config.flush_timeout)));
     Ok(())
 }
+
+/// Changes what is logged, from the next event on: `debug`, or `info,mprpc::net=debug`.
+///
+/// # Errors
+/// The text is no filter; or the log is not ours, or not started.
+pub fn set_level(filter: &str) -> Result<(), Error> {
+    let log = LOG.get().ok_or_else(|| Error::new(ErrorKind::Log, "the log of mprpc is not started"))?;
+    let filter: Filter = filter.parse().map_err(|what: String| Error::new(ErrorKind::Log, what))?;
+    log.filter.store(Arc::new(filter));
+    tracing_core::callsite::rebuild_interest_cache();
+    Ok(())
+}
+
+/// What is logged now; `None` where the log is not ours, or not started.
+pub fn level() -> Option<Filter> {
+    LOG.get().map(|log| log.filter.load().as_ref().clone())
+}
+
+/// Waits until every line logged before is written, or counted as lost; false where `timeout` was over before that.
+///
+/// Blocks the thread: not for an event loop.
+pub fn flush(timeout: Duration) -> bool {
+    LOG.get().is_none_or(|log| log.queue.flush(timeout))
+}
+
+/// Lines that found no room in the queue since the start.
+pub fn dropped_lines() -> u64 {
+    LOG.get().map_or(0, |log| log.queue.dropped_total())
+}
+
+const THREAD_NAME: &str = "mprpc-log";
+
+/// The log of the process.
+struct Log {
+    queue: Arc<Queue>,
+    filter: Arc<ArcSwap<Filter>>,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+thread_local! {
+    static FLUSH_AT_END: RefCell<Option<FlushAtEnd>> = const { RefCell::new(None) };
+}
+
+/// Flushes the log when its thread ends.
+struct FlushAtEnd(Duration);
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        flush(self.0);
+    }
+}
+
+/// The log's own failure has only one other place to go to; where that is closed too, there is none.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests;
