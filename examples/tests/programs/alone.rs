@@ -26,8 +26,7 @@ fn quickstart_shows_what_it_should_and_leaves_nothing_behind() {
 #[test]
 fn echo_server_sends_back_what_it_gets() {
     let server = Program::start(env!("CARGO_BIN_EXE_echo_server"), "127.0.0.1:0");
-    let line = server.line();
-    let mut socket = connect(line.strip_prefix("listening on ").unwrap());
+    let mut socket = connect(&server.line_after("listening on "));
     let sent: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let mut writer = socket.try_clone().unwrap();
     let expected = sent.clone();

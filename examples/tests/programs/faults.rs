@@ -14,9 +14,9 @@ use crate::program::*;
 const ARGS_AT: usize = 29;
 
 #[test]
-fn what_cannot_become_a_request_is_closed_at_once() {
+fn what_cannot_become_a_request_is_closed_at_once_and_logged_once() {
     // With the default timeouts of 10 s.
-    let (_users, address) = Program::provider(USER_PROVIDER, "--demo=true");
+    let (users, address) = Program::provider(USER_PROVIDER, "--demo=true");
     let unknown_service = bytes(LOGIN).iter().map(|&b| if b == b'U' { b'V' } else { b }).collect();
     let unknown_method = bytes(LOGIN).iter().map(|&b| if b == b'g' { b'G' } else { b }).collect();
     let mut args_that_do_not_parse = bytes(LOGIN);
@@ -36,8 +36,12 @@ fn what_cannot_become_a_request_is_closed_at_once() {
         ("much garbage", b"0123456789abcdef".repeat(4 << 10)),
     ] {
         let begin = Instant::now();
-        assert_closed(&mut sent(&address, &input), what);
+        let mut socket = sent(&address, &input);
+        assert_closed(&mut socket, what);
         assert!(begin.elapsed() < Duration::from_secs(5), "{what} took {:?}", begin.elapsed());
+        let us = format!("peer={} ", socket.local_addr().unwrap());
+        eventually("a line of the log that names us", || users.log().contains(&us));
+        assert_eq!(users.log().matches(&us).count(), 1, "{what}");
         assert_lives(&address, what);
     }
 }

@@ -8,3 +8,4 @@ mod faults;
 mod program;
 mod registry;
 mod stop;
+mod zookeeper;

@@ -1,6 +1,7 @@
 //! A program as a process: its lines, its signals, its end; and the folder it works in.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -21,37 +22,57 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 pub(crate) struct Program {
     pub(crate) process: Child,
     lines: Receiver<String>,
+    log: File,
 }
 
 impl Program {
     /// Starts `binary` with these arguments, separated by spaces.
     pub(crate) fn start(binary: &str, arguments: &str) -> Program {
+        let log = tempfile::tempfile().unwrap();
         let mut process = Command::new(binary)
             .args(arguments.split_whitespace())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log.try_clone().unwrap())
             .spawn()
             .unwrap();
         let stdout = BufReader::new(process.stdout.take().unwrap());
         let (sender, lines) = channel();
         std::thread::spawn(move || stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Program { process, lines }
+        Program { process, lines, log }
     }
 
-    /// Starts a provider, and returns it with the address it listens at, once it is registered where it is to be.
+    /// Starts a provider, and returns it with the address it listens at.
     pub(crate) fn provider(binary: &str, arguments: &str) -> (Program, String) {
         let program = Program::start(binary, arguments);
-        let first = program.line();
-        let address = first.strip_prefix("listening on ").unwrap_or_else(|| panic!("the first line is {first}"));
-        if arguments.contains("registry") {
-            assert!(program.line().starts_with("registered in file:"));
-        }
-        (program, address.to_owned())
+        let address = program.line_after("listening on ");
+        (program, address)
+    }
+
+    /// Starts a provider that registers, and returns it with its address once it has.
+    pub(crate) fn registered(binary: &str, arguments: &str) -> (Program, String) {
+        let (program, address) = Program::provider(binary, arguments);
+        program.line_after("registered in ");
+        (program, address)
     }
 
     /// The next line that it prints.
     pub(crate) fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("a line of output")
+        self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line of output; the log: {}", self.log()))
+    }
+
+    /// What stands in its next line after `beginning`.
+    pub(crate) fn line_after(&self, beginning: &str) -> String {
+        let line = self.line();
+        line.strip_prefix(beginning).unwrap_or_else(|| panic!("not '{beginning}': {line}")).to_owned()
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        let (mut file, mut text) = (self.log.try_clone().unwrap(), String::new());
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        text
     }
 
     pub(crate) fn terminate(&self) {

@@ -6,8 +6,8 @@ use crate::program::*;
 fn callers_find_providers_in_the_registry_of_their_conf_file() {
     let folder = Folder::new();
     let conf = folder.conf(&format!("registry = file:{}\nlisten = 127.0.0.1:0\n", folder.path("registry").display()));
-    let (_users, _) = Program::provider(USER_PROVIDER, &conf);
-    let (_friends, _) = Program::provider(FRIEND_PROVIDER, &conf);
+    let (_users, _) = Program::registered(USER_PROVIDER, &conf);
+    let (_friends, _) = Program::registered(FRIEND_PROVIDER, &conf);
 
     let (succeeded, output) = run(USER_CALLER, &conf);
     let lines: Vec<&str> = output.lines().collect();
@@ -47,9 +47,9 @@ fn a_refusal_is_printed_with_its_reason_and_the_caller_fails() {
 fn accounts_survive_kill_and_are_shared_by_the_providers_of_a_store() {
     let folder = Folder::new();
     let store = folder.path("accounts.redb");
-    let arguments = format!("--store={}", store.display());
+    let arguments = format!("--log.level=trace --store={}", store.display());
     let (mut first, address) = Program::provider(USER_PROVIDER, &arguments);
-    let (_second, second_address) = Program::provider(USER_PROVIDER, &arguments);
+    let (second, second_address) = Program::provider(USER_PROVIDER, &arguments);
     let (succeeded, output) = run(USER_CALLER, &format!("--registry={address} register 5 anna open-sesame"));
     assert!(succeeded, "{output}");
     first.process.kill().unwrap();
@@ -66,6 +66,9 @@ fn accounts_survive_kill_and_are_shared_by_the_providers_of_a_store() {
     let holds = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
     assert!(holds(b"anna") && holds(b"$argon2id$"), "what a store holds");
     assert!(!holds(b"open-sesame"), "the password is on the disk in clear text");
+    for provider in [&first, &second] {
+        assert!(!provider.log().contains("open-sesame"), "the password is in the log");
+    }
 }
 
 #[test]

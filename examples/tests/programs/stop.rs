@@ -10,7 +10,7 @@ use crate::program::*;
 #[test]
 fn sigterm_withdraws_and_ends_with_0() {
     let folder = Folder::new();
-    let (mut provider, address) = Program::provider(USER_PROVIDER, &format!("--demo=true {}", folder.registry()));
+    let (mut provider, address) = Program::registered(USER_PROVIDER, &format!("--demo=true {}", folder.registry()));
     // A connection that stays open does not hold it up.
     let users = UserServiceRpcClient::new(Channel::new(&address).unwrap());
     let login = LoginRequest { name: b"cuism".to_vec(), pwd: b"123456".to_vec(), ..Default::default() };
@@ -25,7 +25,7 @@ fn sigterm_withdraws_and_ends_with_0() {
 fn a_second_sigterm_ends_at_once() {
     let folder = Folder::new();
     let stops_slowly = folder.conf("limits.withdraw_grace = 1h\n");
-    let (mut provider, _) = Program::provider(USER_PROVIDER, &format!("{stops_slowly} {}", folder.registry()));
+    let (mut provider, _) = Program::registered(USER_PROVIDER, &format!("{stops_slowly} {}", folder.registry()));
     provider.terminate();
     eventually("the registration is withdrawn", || entries(&folder) == 0);
     assert!(provider.is_running());
