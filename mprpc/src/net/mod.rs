@@ -9,6 +9,7 @@ mod memory;
 mod send_buffer;
 mod stream;
 mod tcp_server;
+mod worker_pool;
 
 pub(crate) use acceptor::Listener;
 pub(crate) use connector::connect;
@@ -16,6 +17,7 @@ pub use event_loop::{LoopGroup, Loops};
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};
 pub use tcp_server::{Connection, Stopper, TcpServer};
+pub use worker_pool::WorkerPool;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,66 @@
+//! Provider and caller on a real ZooKeeper, by the keys of the C++ MPRPC.
+
+use std::time::{Duration, Instant};
+
+use mprpc::discovery::list_services;
+use mprpc::net::background;
+use zookeeper_client::Client;
+
+use self::server::ZooKeeper;
+use crate::program::*;
+
+#[path = "../../../mprpc/tests/support/zookeeper.rs"]
+#[allow(dead_code, reason = "the tests of mprpc use the rest of it")]
+mod server;
+
+#[test]
+fn callers_find_providers_in_zookeeper_for_as_long_as_they_run() {
+    let zookeeper = ZooKeeper::own();
+    let (ip, port) = zookeeper.address.split_once(':').unwrap();
+    let folder = Folder::new();
+    let keys = format!("rpcserverip = 127.0.0.1\nrpcserverport = 0\nzookeeperip = {ip}\nzookeeperport = {port}\n");
+    let conf = folder.conf(&(keys + "demo = true\n"));
+    let (users, address) = Program::registered(USER_PROVIDER, &conf);
+    let short_session =
+        format!("{conf} --registry=zookeeper://{}?classic=true&session_timeout_ms=1000", zookeeper.address);
+    let (mut friends, _) = Program::registered(FRIEND_PROVIDER, &short_session);
+    // In our layout, and in that of the C++ programs.
+    assert_eq!(listed(&zookeeper, "fixbug.UserServiceRpc"), [&*address]);
+    assert_eq!(node(&zookeeper, "/UserServiceRpc/Login"), Some(address));
+    for caller in [USER_CALLER, FRIEND_CALLER] {
+        let (succeeded, output) = run(caller, &conf);
+        assert!(succeeded, "{output}");
+    }
+
+    users.terminate();
+    let begin = Instant::now();
+    eventually("the provider is gone from the registry", || listed(&zookeeper, "fixbug.UserServiceRpc").is_empty());
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
+    assert_eq!(node(&zookeeper, "/UserServiceRpc/Login"), None);
+
+    // Killed, and another in its place before the session of the first has ended.
+    friends.process.kill().unwrap();
+    let (_friends, address) = Program::registered(FRIEND_PROVIDER, &short_session);
+    eventually("exactly the second provider stands", || listed(&zookeeper, "fixbug.FriendServiceRpc") == [&*address]);
+    let path = "/FriendServiceRpc/GetFriendsList";
+    eventually("and the C++ programs find it", || node(&zookeeper, path).as_ref() == Some(&address));
+    let (succeeded, output) = run(FRIEND_CALLER, &conf);
+    assert!(succeeded, "{output}");
+}
+
+/// Where a service runs.
+fn listed(zookeeper: &ZooKeeper, service: &str) -> Vec<String> {
+    let target = format!("zookeeper://{}", zookeeper.address).parse().unwrap();
+    let all = background().block_on(list_services(&target, PATIENCE)).unwrap();
+    let endpoints = all.iter().filter(|(name, _)| name == service).flat_map(|(_, endpoints)| endpoints);
+    endpoints.map(ToString::to_string).collect()
+}
+
+/// What a node holds, where it is.
+fn node(zookeeper: &ZooKeeper, path: &str) -> Option<String> {
+    let data = background().block_on(async {
+        let client = Client::connect(&zookeeper.address).await.unwrap();
+        client.get_data(path).await
+    });
+    data.ok().map(|(data, _)| String::from_utf8(data).unwrap())
+}
