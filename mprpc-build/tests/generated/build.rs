@@ -10,6 +10,7 @@ fn main() -> Result<(), mprpc_build::Error> {
         "../../../examples/proto/friend.proto",
         "proto/alone.proto",
         "proto/bare.proto",
+        "proto/hello.proto",
         "proto/hard/keywords.proto",
         "proto/hard/old.proto",
         "proto/shop/cart.proto",
