@@ -1,3 +1,138 @@
-//! Under construction.
+//! The command line `mprpc`: reads the arguments and ends with the status. What a command does is in its own file.
 
-fn main() {}
+mod registry;
+mod table;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use mprpc::discovery::Target;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let failure = match parse(&words) {
+        Ok(command) => match run(command) {
+            Ok(()) => return ExitCode::SUCCESS,
+            // Whoever read the output has seen enough.
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Err(failure) => failure,
+        },
+        Err(why) => Failure::Usage(why),
+    };
+    let (text, status) = match failure {
+        Failure::Usage(why) => (format!("{why}\n\n{USAGE}"), EXIT_USAGE),
+        Failure::Registry(error) => (error.to_string(), EXIT_FAILED),
+        Failure::Output(error) => (format!("cannot write the output: {error}"), EXIT_FAILED),
+    };
+    // Where standard error is gone too, the status is all that can be said.
+    let _ = writeln!(io::stderr(), "mprpc: {text}");
+    ExitCode::from(status)
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+enum Command {
+    Help,
+    Version,
+    List(Target),
+    Watch(Target, Option<String>),
+}
+
+/// Why it could not be done.
+enum Failure {
+    Usage(String),
+    Registry(mprpc::Error),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Output(error)
+    }
+}
+
+impl From<mprpc::Error> for Failure {
+    fn from(error: mprpc::Error) -> Failure {
+        Failure::Registry(error)
+    }
+}
+
+/// Reads the arguments after the program's name. The error says what is wrong with them.
+fn parse(words: &[&str]) -> Result<Command, String> {
+    let target = |url: &str| url.parse::<Target>().map_err(|error| error.to_string());
+    match words {
+        ["--help" | "-h" | "help"] => Ok(Command::Help),
+        ["--version" | "-V"] => Ok(Command::Version),
+        ["registry", "ls", url] => Ok(Command::List(target(url)?)),
+        ["registry", "watch", url] => Ok(Command::Watch(target(url)?, None)),
+        ["registry", "watch", url, service] => Ok(Command::Watch(target(url)?, Some((*service).into()))),
+        ["registry", "ls" | "watch"] => Err("it is not said which registry: the URL is missing".into()),
+        ["registry", "ls", _, extra, ..] | ["registry", "watch", _, _, extra, ..] => {
+            Err(format!("'{extra}' is one word too many"))
+        }
+        ["registry", other, ..] => Err(format!("there is no command 'registry {other}'")),
+        ["registry"] => Err("registry does what? ls or watch".into()),
+        [other, ..] => Err(format!("there is no command '{other}'")),
+        [] => Err("a command is missing".into()),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    let mut out = io::stdout();
+    match command {
+        Command::Help => Ok(writeln!(out, "{USAGE}")?),
+        Command::Version => Ok(writeln!(out, "mprpc {}", env!("CARGO_PKG_VERSION"))?),
+        Command::List(target) => on_runtime(registry::list(&target, &mut out)),
+        Command::Watch(target, Some(service)) => on_runtime(registry::watch_service(&target, &service, &mut out)),
+        Command::Watch(target, None) => on_runtime(registry::watch_all(&target, &mut out)),
+    }
+}
+
+fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let no_runtime = |error| mprpc::Error::with_source(mprpc::ErrorKind::System, "no event loop can be had", error);
+    runtime.map_err(no_runtime)?.block_on(work)
+}
+
+/// The status of a command that could not be done.
+const EXIT_FAILED: u8 = 1;
+/// The status of arguments that are none.
+const EXIT_USAGE: u8 = 2;
+const USAGE: &str = "\
+usage: mprpc registry ls URL                 the services in a registry and where they run
+       mprpc registry watch URL [SERVICE]    a line for every change, until it is interrupted
+       mprpc --version
+
+URL is file:/folder, zookeeper://host:port,host:port/chroot, list:host:port,host:port or an address. SERVICE is a full
+name, fixbug.UserServiceRpc. The status is 0, or 1 where the registry cannot be read, or 2 for wrong arguments.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_read() {
+        let target: Target = "file:/run/mprpc".parse().unwrap();
+        assert_eq!(parse(&["--version"]), Ok(Command::Version));
+        assert_eq!(parse(&["registry", "ls", "file:/run/mprpc"]), Ok(Command::List(target.clone())));
+        let watch = parse(&["registry", "watch", "file:/run/mprpc", "a.B"]);
+        assert_eq!(watch, Ok(Command::Watch(target, Some("a.B".into()))));
+    }
+
+    #[test]
+    fn wrong_arguments_say_what_is_wrong() {
+        for (words, part) in [
+            (&[][..], "a command is missing"),
+            (&["regstry"], "'regstry'"),
+            (&["registry"], "ls or watch"),
+            (&["registry", "rm", "x"], "'registry rm'"),
+            (&["registry", "ls"], "the URL is missing"),
+            (&["registry", "ls", "consul://x"], "allowed are"),
+            (&["registry", "ls", "file:/x", "more"], "'more'"),
+        ] {
+            let why = parse(words).unwrap_err();
+            assert!(why.contains(part), "{why}");
+        }
+    }
+}

@@ -1,3 +1,40 @@
-//! Under construction.
+//! Chores of the repository, `cargo xtask NAME`. Nothing here is part of what is shipped, and it uses std alone, so
+//! that it builds in a second.
 
-fn main() {}
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+mod budget;
+mod test;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    match arguments.next().as_deref().and_then(|name| name.to_str()) {
+        Some("test") => finish(test::run(arguments.collect::<Vec<OsString>>())),
+        Some("budget") => {
+            finish(budget::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()))
+        }
+        Some("help" | "--help" | "-h") => finish(Err(USAGE.into())),
+        Some(other) => finish(Err(format!("there is no chore '{other}'\n{USAGE}"))),
+        None => finish(Err(USAGE.into())),
+    }
+}
+
+fn finish(result: Result<ExitCode, String>) -> ExitCode {
+    result.unwrap_or_else(|error| {
+        say(&error);
+        ExitCode::FAILURE
+    })
+}
+
+#[allow(clippy::print_stderr, reason = "printing is how a chore speaks")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+const USAGE: &str = "\
+usage: cargo xtask test [ARGUMENTS]
+       cargo xtask budget [--check]
+  budget  counts the crates that a hello world compiles, and writes or compares examples/hello/crates.budget
+  test     installs what the tests need and is missing (ZooKeeper and Java, on Debian and its kin), then runs
+          `cargo test --workspace ARGUMENTS`";

@@ -16,7 +16,6 @@ use crate::deadline::Deadline;
 use crate::metadata::Metadata;
 use crate::method::MethodDescriptor;
 use crate::net::clock;
-use crate::protocol::native::encode_metadata;
 use crate::service::BoxFuture;
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -158,18 +157,13 @@ impl<R> Prepared<R> {
         let max = options.limits.message_bytes_max;
         if self.message.len() > max {
             let size = self.message.len();
-            return Err(not_sent(format!("a message of {size} bytes is beyond message_bytes_max {max}")));
-        }
-        let metadata = if self.metadata.is_empty() { Bytes::new() } else { encode_metadata(&self.metadata) };
-        let metadata_max = options.limits.metadata_bytes_max;
-        if metadata.len() > metadata_max {
-            let size = metadata.len();
-            return Err(not_sent(format!("metadata of {size} bytes is beyond metadata_bytes_max {metadata_max}")));
+            let message = format!("a message of {size} bytes is beyond message_bytes_max {max}");
+            return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
         }
         let timeout = self.timeout.unwrap_or(options.limits.call_timeout);
         let request = Request {
             method: self.method,
-            metadata,
+            metadata: self.metadata,
             message: self.message,
             deadline: Deadline::after(clock::now(), timeout),
             is_reply: self.is_reply,
@@ -180,10 +174,6 @@ impl<R> Prepared<R> {
             Status::internal(format!("the reply does not decode: {}", status.message())).with_phase(Phase::Reply)
         })
     }
-}
-
-fn not_sent(message: String) -> Status {
-    Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No)
 }
 
 /// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline.

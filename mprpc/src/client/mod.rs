@@ -9,6 +9,9 @@ mod stub;
 mod subchannel;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 pub use call::Call;
 pub use channel::{Channel, ChannelOptions};
 pub use stub::Stub;

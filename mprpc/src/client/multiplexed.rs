@@ -175,6 +175,13 @@ impl Shared {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
         }
+        let metadata =
+            if request.metadata.is_empty() { Bytes::new() } else { native::encode_metadata(&request.metadata) };
+        let (size, max) = (metadata.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
+        if size > max {
+            let message = format!("metadata of {size} bytes is beyond metadata_bytes_max {max}");
+            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
+        }
         if state.output.len() > self.limits.send_buffer_bytes_max {
             return Ok(Begun::NoRoom(self.room.notified()));
         }
@@ -183,7 +190,7 @@ impl Shared {
         let deadline = request.deadline;
         let call = InFlight { outcome: Outcome::Awaited(None), deadline, ends_at: 0, answered: false };
         let key = state.calls.insert(call);
-        state.request(key, method, request);
+        state.request(key, method, request, &metadata);
         if state.expects(deadline) {
             state.wake_driver();
         }
@@ -244,12 +251,12 @@ impl State {
         }
     }
 
-    fn request(&mut self, key: usize, method: u16, request: &Request) {
+    fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8]) {
         let mut length = request.message.len();
         let mut flags = flag::END;
-        if !request.metadata.is_empty() {
+        if !metadata.is_empty() {
             flags |= flag::METADATA;
-            length += size_of::<u32>() + request.metadata.len();
+            length += size_of::<u32>() + metadata.len();
         }
         let header = Header {
             length: native::wire_length(length),
@@ -262,9 +269,9 @@ impl State {
         let before = self.output.len();
         let tail = self.output.tail();
         tail.extend_from_slice(&header.encode());
-        if !request.metadata.is_empty() {
-            tail.extend_from_slice(&native::wire_length(request.metadata.len()).to_le_bytes());
-            tail.extend_from_slice(&request.metadata);
+        if !metadata.is_empty() {
+            tail.extend_from_slice(&native::wire_length(metadata.len()).to_le_bytes());
+            tail.extend_from_slice(metadata);
         }
         self.output.push(request.message.clone());
         self.queued += (self.output.len() - before) as u64;

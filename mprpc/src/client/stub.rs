@@ -33,6 +33,11 @@ impl Stub {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn endpoints_for_test(&self) -> &ServiceEndpoints {
+        &self.endpoints
+    }
+
     /// Prepares a call of a streaming method, which this version answers with UNIMPLEMENTED.
     pub fn streaming<R>(&self, method: usize) -> Call<R> {
         let path = self.descriptor.methods[method].path;

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use crate::deadline::Deadline;
+use crate::metadata::Metadata;
 use crate::method::MethodDescriptor;
 
 /// A call, encoded once, however often it is sent.
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: &'static MethodDescriptor,
-    /// Encoded as the native wire has it; empty where there is none.
-    pub(crate) metadata: Bytes,
+    pub(crate) metadata: Metadata,
     pub(crate) message: Bytes,
     pub(crate) deadline: Deadline,
     /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.

@@ -20,6 +20,7 @@ use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::logging::{self, LogConfig};
+use crate::server::Server;
 
 /// The configuration of a program.
 ///
@@ -306,6 +307,20 @@ impl fmt::Display for Config {
             }
         }
         Ok(())
+    }
+}
+
+impl Server {
+    /// A server as `config` describes it: where it listens and announces, its loops and its bounds.
+    pub fn new(config: &Config) -> Server {
+        Server {
+            listen: config.listen.clone(),
+            advertise: config.advertise.clone(),
+            registry: config.registry.clone(),
+            loops: config.loops,
+            limits: config.limits.clone(),
+            services: Vec::new(),
+        }
     }
 }
 

@@ -58,12 +58,19 @@ impl Resolution {
     }
 
     /// The registry is away: the last good list stays, where there was one.
-    fn failed(self, why: &str) -> Resolution {
+    fn failed(&self, why: &str) -> Resolution {
         let state = match self.state {
             ResolutionState::Pending(_) => ResolutionState::Pending(why.into()),
             ResolutionState::Current(_) | ResolutionState::Stale(_) => ResolutionState::Stale(why.into()),
         };
-        Resolution { state, ..self }
+        Resolution { endpoints: self.endpoints.clone(), state }
+    }
+
+    /// Shows that the registry is away.
+    fn publish_failed(sender: &watch::Sender<Resolution>, why: &str) {
+        // On a line of its own: what is borrowed must be given back before something is sent.
+        let failed = sender.borrow().failed(why);
+        failed.publish(sender);
     }
 
     /// Shows it to those who watch; they are woken only where it says something else than before.

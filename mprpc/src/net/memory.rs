@@ -1,7 +1,7 @@
 //! A connection in memory: two byte pipes. For tests of everything above the sockets.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Waker};
 
 use bytes::{Buf, BytesMut};
@@ -21,9 +21,10 @@ struct State {
 
 impl Pipe {
     /// A pipe that holds `capacity` bytes before its writer has to wait.
-    pub(crate) fn new(capacity: usize) -> Arc<Pipe> {
+    #[cfg(test)]
+    pub(crate) fn new(capacity: usize) -> std::sync::Arc<Pipe> {
         let state = State { bytes: BytesMut::new(), capacity, closed: false, reader: None, writer: None };
-        Arc::new(Pipe(Mutex::new(state)))
+        std::sync::Arc::new(Pipe(Mutex::new(state)))
     }
 
     pub(crate) fn poll_read(&self, cx: &mut task::Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -30,6 +30,7 @@ pub(crate) struct Stream {
 pub(crate) enum Reader {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
+    #[cfg_attr(not(test), expect(dead_code, reason = "the transport in memory is for tests so far"))]
     Memory(MemoryReader),
 }
 
@@ -38,6 +39,7 @@ pub(crate) enum Reader {
 pub(crate) enum Writer {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
+    #[cfg_attr(not(test), expect(dead_code, reason = "the transport in memory is for tests so far"))]
     Memory(MemoryWriter),
 }
 

@@ -19,7 +19,6 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
 use crate::discovery::{Registered, Registration, RegistrationState, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
@@ -45,7 +44,8 @@ pub struct Server {
     pub loops: usize,
     /// Bounds.
     pub limits: Limits,
-    router: Router,
+    /// What is served; [`Server::add`] appends.
+    pub services: Vec<Arc<dyn Service>>,
 }
 
 impl Default for Server {
@@ -56,28 +56,16 @@ impl Default for Server {
             registry: None,
             loops: 0,
             limits: Limits::default(),
-            router: Router::default(),
+            services: Vec::new(),
         }
     }
 }
 
 impl Server {
-    /// A server as `config` describes it: where it listens and announces, its loops and its bounds.
-    pub fn new(config: &Config) -> Server {
-        Server {
-            listen: config.listen.clone(),
-            advertise: config.advertise.clone(),
-            registry: config.registry.clone(),
-            loops: config.loops,
-            limits: config.limits.clone(),
-            router: Router::default(),
-        }
-    }
-
     /// Adds a service. Several are served on the same addresses.
     #[expect(clippy::should_implement_trait, reason = "the field's word for it; nobody adds two servers")]
     pub fn add(mut self, service: impl Service) -> Server {
-        self.router.add(Arc::new(service));
+        self.services.push(Arc::new(service));
         self
     }
 
@@ -121,7 +109,11 @@ impl Server {
         };
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
-        let shared = Arc::new(Shared::new(self.router, self.limits));
+        let mut router = Router::default();
+        for service in self.services {
+            router.add(service);
+        }
+        let shared = Arc::new(Shared::new(router, self.limits));
         let open = watch::Sender::new(0);
         let acceptors = listeners
             .into_iter()
@@ -184,6 +176,8 @@ impl Running {
         }
         for acceptor in self.acceptors.drain(..) {
             acceptor.abort();
+            // An error says that it was aborted; with it the socket is closed and the address free.
+            let _ = acceptor.await;
         }
         self.shared.drain();
         let mut open = self.open.subscribe();

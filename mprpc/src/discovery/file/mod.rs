@@ -17,6 +17,9 @@ pub use registry::FileRegistry;
 pub use resolver::FileResolver;
 
 use super::is_service_name;
+#[cfg(feature = "zookeeper")]
+pub(super) use entry::parse_protocols;
+
 use crate::endpoint::Endpoint;
 
 /// Every service and its endpoints, read once, by name. Blocking.

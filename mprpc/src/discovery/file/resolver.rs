@@ -51,19 +51,18 @@ async fn follow(folder: PathBuf, sender: watch::Sender<Resolution>) {
         let read = tokio::task::spawn_blocking(move || (folder_watch::watch(&path), folder::scan(&path)));
         let Ok((watch, scan)) = read.await else { return };
         drop(last_watch.take());
-        let resolution = match scan {
+        match scan {
             Ok(scan) => {
                 outage.over(&place);
                 tell_bad(&folder, &scan, &mut told_bad);
                 let note = if scan.exists { "" } else { " (no such folder yet)" };
-                Resolution::current(scan.endpoints, &format!("{place}{note}"))
+                Resolution::current(scan.endpoints, &format!("{place}{note}")).publish(&sender);
             }
             Err(error) => {
                 let why = outage.failed(&place, &error.to_string(), SystemTime::now());
-                sender.borrow().clone().failed(&format!("{place}: {why}"))
+                Resolution::publish_failed(&sender, &format!("{place}: {why}"));
             }
-        };
-        resolution.publish(&sender);
+        }
 
         let pause = match &watch {
             _ if follow_up => FOLLOW_UP,

@@ -1,45 +1,12 @@
-//! The registry in ZooKeeper. Under construction.
+//! The registry in ZooKeeper: many machines, an ensemble, ephemeral nodes; the layout of mprpc and that of the C++ MPRPC.
 
-use tokio::sync::watch;
+mod layout;
+mod owner;
+mod registry;
+mod resolver;
+mod services;
+mod session;
 
-use super::{Ensemble, Registered, Registration, Registry, Resolution, Resolver};
-use crate::endpoint::Endpoint;
-use crate::error::{Error, ErrorKind};
-
-/// Reads the registry in ZooKeeper.
-#[derive(Debug)]
-pub struct ZooKeeperResolver;
-
-/// Announces in ZooKeeper.
-#[derive(Debug)]
-pub struct ZooKeeperRegistry;
-
-impl ZooKeeperResolver {
-    /// Of this ensemble.
-    pub fn new(_ensemble: Ensemble) -> Self {
-        Self
-    }
-}
-
-impl ZooKeeperRegistry {
-    /// Of this ensemble.
-    pub fn new(_ensemble: Ensemble) -> Self {
-        Self
-    }
-}
-
-impl Resolver for ZooKeeperResolver {
-    fn watch(&self, _service: &str) -> watch::Receiver<Resolution> {
-        watch::channel(Resolution::pending("zookeeper is under construction")).1
-    }
-}
-
-impl Registry for ZooKeeperRegistry {
-    fn register(&self, _registration: Registration) -> Registered {
-        Registered::failed("zookeeper is under construction")
-    }
-}
-
-pub(super) async fn list(ensemble: &Ensemble) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
-    Err(Error::new(ErrorKind::Registry, format!("{ensemble} is under construction")))
-}
+pub use registry::ZooKeeperRegistry;
+pub use resolver::ZooKeeperResolver;
+pub(super) use services::list;

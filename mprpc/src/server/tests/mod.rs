@@ -1,5 +1,7 @@
 //! Caller and server over a connection in memory, under virtual time.
 
+mod raw;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +20,6 @@ use crate::metadata::Metadata;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 use crate::net::connection::Close;
 use crate::net::{Stream, clock};
-use crate::protocol::native::encode_metadata;
 use crate::service::{Body, BoxFuture, Service};
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -90,7 +91,7 @@ fn pair_of(of_server: Limits, of_caller: Limits) -> Pair {
 fn request(name: &str, message: impl Into<Bytes>) -> Request {
     let method = PROBE.methods.iter().find(|method| method.name == name).unwrap_or(&UNKNOWN);
     let deadline = Deadline::after(clock::now(), Duration::from_secs(5));
-    Request { method, metadata: Bytes::new(), message: message.into(), deadline, is_reply: |_| true }
+    Request { method, metadata: Metadata::new(), message: message.into(), deadline, is_reply: |_| true }
 }
 
 #[tokio::test(start_paused = true)]
@@ -144,7 +145,7 @@ async fn metadata_reaches_the_handler() {
     let pair = pair(Limits::default());
     let mut metadata = Metadata::new();
     metadata.append("Key", "value");
-    let with = Request { metadata: encode_metadata(&metadata), ..request("Metadata", "x") };
+    let with = Request { metadata, ..request("Metadata", "x") };
     assert_eq!(pair.caller.call(&with).await.unwrap(), "value");
 }
 

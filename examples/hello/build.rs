@@ -1,0 +1,5 @@
+//! Compiles `hello.proto`.
+
+fn main() {
+    mprpc_build::compile(&["hello.proto"]).unwrap();
+}

@@ -1,0 +1,521 @@
+//! Channels over a network in memory, under virtual time: picking, failing over, reconnecting, waiting.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+
+use super::channel::Connect;
+use super::{Call, Channel, ChannelOptions, Stub};
+use crate::codec::Codec;
+use crate::context::Context;
+use crate::discovery::{Resolution, ResolutionState, Resolver};
+use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+use crate::net::Stream;
+use crate::server::{Router, Shared, serve_stream};
+use crate::service::{Body, BoxFuture, Service};
+use crate::status::{Code, Phase, Ran, Status};
+use crate::well_known::StringValue;
+
+static WHO: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Who",
+    methods: &[
+        MethodDescriptor {
+            name: "Am",
+            path: "test.Who/Am",
+            kind: MethodKind::Unary,
+            idempotency: Idempotency::Unknown,
+        },
+        MethodDescriptor {
+            name: "Hang",
+            path: "test.Who/Hang",
+            kind: MethodKind::Unary,
+            idempotency: Idempotency::Unknown,
+        },
+        MethodDescriptor {
+            name: "HangSafely",
+            path: "test.Who/HangSafely",
+            kind: MethodKind::Unary,
+            idempotency: Idempotency::NoSideEffects,
+        },
+    ],
+};
+
+const AM: usize = 0;
+const HANG: usize = 1;
+const HANG_SAFELY: usize = 2;
+
+/// Answers with its own name; hangs where it is told to and is not the last one alive.
+struct Who {
+    name: String,
+    hangs: bool,
+}
+
+impl Service for Who {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &WHO
+    }
+
+    fn call(&self, method: usize, _: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let (name, hangs) = (self.name.clone(), self.hangs && method != AM);
+        Box::pin(async move {
+            if hangs {
+                std::future::pending::<()>().await;
+            }
+            let reply = StringValue { value: name, ..StringValue::default() };
+            Ok(Body::Message(crate::codec::protobuf::encode(&reply)?))
+        })
+    }
+}
+
+/// What answers at an address.
+#[derive(Clone)]
+enum Host {
+    Server(Arc<Shared>),
+    /// Whatever comes, it sends these chunks, a second apart, then closes or stays.
+    Script {
+        chunks: Vec<Vec<u8>>,
+        closes: bool,
+    },
+}
+
+/// A network in memory.
+#[derive(Clone, Default)]
+struct Network {
+    hosts: Arc<Mutex<HashMap<Address, Host>>>,
+    connections: Arc<Mutex<Vec<(Address, AbortHandle)>>>,
+    attempts: Arc<AtomicUsize>,
+}
+
+impl Network {
+    fn start(&self, address: &str) {
+        self.serve(address, false);
+    }
+
+    fn start_all(&self, addresses: &[&str]) {
+        for address in addresses {
+            self.start(address);
+        }
+    }
+
+    fn serve(&self, address: &str, hangs: bool) {
+        let mut router = Router::default();
+        router.add(Arc::new(Who { name: address.to_owned(), hangs }));
+        let shared = Arc::new(Shared::new(router, crate::Limits::default()));
+        self.hosts.lock().unwrap().insert(address.parse().unwrap(), Host::Server(shared));
+    }
+
+    fn script(&self, address: &str, chunks: &[&[u8]], closes: bool) {
+        let chunks = chunks.iter().map(|chunk| chunk.to_vec()).collect();
+        self.hosts.lock().unwrap().insert(address.parse().unwrap(), Host::Script { chunks, closes });
+    }
+
+    /// As kill -9: connections are cut, new ones refused.
+    fn kill(&self, address: &str) {
+        let address: Address = address.parse().unwrap();
+        self.hosts.lock().unwrap().remove(&address);
+        self.connections.lock().unwrap().retain(|(of, connection)| {
+            if *of == address {
+                connection.abort();
+            }
+            *of != address
+        });
+    }
+
+    fn connect(&self) -> Connect {
+        let network = self.clone();
+        Arc::new(move |address: Address| {
+            network.attempts.fetch_add(1, Ordering::Relaxed);
+            let host = network.hosts.lock().unwrap().get(&address).cloned();
+            let connected = host.map(|host| {
+                let (near, far) = Stream::pair(64 << 10);
+                let connection = match host {
+                    Host::Server(shared) => tokio::spawn(async move {
+                        serve_stream(far, shared).await;
+                    }),
+                    Host::Script { chunks, closes } => tokio::spawn(play(far, chunks, closes)),
+                };
+                network.connections.lock().unwrap().push((address, connection.abort_handle()));
+                near
+            });
+            Box::pin(async move { connected.ok_or_else(|| io::ErrorKind::ConnectionRefused.into()) })
+        })
+    }
+}
+
+async fn play(stream: Stream, chunks: Vec<Vec<u8>>, closes: bool) {
+    for chunk in chunks {
+        stream.writer.try_write(&chunk).unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    if !closes {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A registry whose word is set by the test.
+struct Scripted(watch::Receiver<Resolution>);
+
+impl Resolver for Scripted {
+    fn watch(&self, _service: &str) -> watch::Receiver<Resolution> {
+        self.0.clone()
+    }
+}
+
+fn listed(endpoints: &[&str]) -> Resolution {
+    let endpoints = endpoints.iter().map(|text| text.parse::<Endpoint>().unwrap()).collect();
+    Resolution { endpoints, state: ResolutionState::Current("test:registry".into()) }
+}
+
+struct World {
+    network: Network,
+    registry: watch::Sender<Resolution>,
+    stub: Stub,
+}
+
+fn world(resolution: Resolution) -> World {
+    world_with(resolution, ChannelOptions::default())
+}
+
+fn world_with(resolution: Resolution, options: ChannelOptions) -> World {
+    let network = Network::default();
+    let (registry, receiver) = watch::channel(resolution);
+    let channel = Channel::over(Arc::new(Scripted(receiver)), options, network.connect());
+    World { network, registry, stub: Stub::new(channel, &WHO) }
+}
+
+impl World {
+    fn call(&self, method: usize) -> Call<StringValue> {
+        self.stub.unary(method, &StringValue::default())
+    }
+
+    async fn who(&self) -> Result<String, Status> {
+        self.call(AM).await.map(|reply| reply.value)
+    }
+}
+
+const A: &str = "10.0.0.1:1";
+const B: &str = "10.0.0.2:2";
+const C: &str = "10.0.0.3:3";
+
+#[tokio::test(start_paused = true)]
+async fn calls_take_endpoints_in_turn_over_one_connection_each() {
+    let world = world(listed(&[A, B, C]));
+    world.network.start_all(&[A, B, C]);
+    let mut answered = HashMap::new();
+    for _ in 0..30 {
+        *answered.entry(world.who().await.unwrap()).or_insert(0) += 1;
+    }
+    assert_eq!(answered.values().collect::<Vec<_>>(), [&10; 3]);
+    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_endpoint_is_passed_over() {
+    let world = world(listed(&[A, B, C]));
+    world.network.start(C);
+    for _ in 0..30 {
+        assert_eq!(world.who().await.unwrap(), C);
+    }
+    let attempts = world.network.attempts.load(Ordering::Relaxed);
+    assert!(attempts < 15, "{attempts} attempts: a refused endpoint pauses");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_says_address_phase_cause_and_that_it_did_not_run() {
+    let world = world(listed(&[A]));
+    let status = world.who().await.unwrap_err();
+    assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
+    assert_eq!(status.peer(), Some(A));
+    assert!(status.message().contains("refused"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn killed_provider_costs_no_call_that_had_not_begun() {
+    let world = world(listed(&[A, B]));
+    world.network.start_all(&[A, B]);
+    for _ in 0..4 {
+        world.who().await.unwrap();
+    }
+    world.network.kill(A);
+    tokio::task::yield_now().await;
+    for _ in 0..100 {
+        assert_eq!(world.who().await.unwrap(), B);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn restarted_provider_is_reached_again() {
+    let world = world(listed(&[A]));
+    world.network.start(A);
+    world.who().await.unwrap();
+    world.network.kill(A);
+    world.network.start(A);
+    tokio::task::yield_now().await;
+    assert_eq!(world.who().await.unwrap(), A);
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
+    for (method, safe) in [(HANG, false), (HANG_SAFELY, true)] {
+        let world = world(listed(&[A]));
+        world.network.serve(A, true);
+        let cut = async {
+            sleep(Duration::from_millis(10)).await;
+            world.network.kill(A);
+            world.network.start(A);
+        };
+        let (reply, ()) = tokio::join!(world.call(method).into_future(), cut);
+        match reply {
+            Ok(reply) => assert!(safe && reply.value == A),
+            Err(status) => assert!(!safe && status.ran() == Ran::Maybe, "{status}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn unreachable_endpoint_is_tried_ever_more_rarely() {
+    let world = world(listed(&[A]));
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(60) {
+        world.who().await.unwrap_err();
+        sleep(Duration::from_millis(10)).await;
+    }
+    let attempts = world.network.attempts.load(Ordering::Relaxed);
+    assert!((10..60).contains(&attempts), "{attempts} attempts in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_the_registry_within_their_deadline() {
+    let pending = ResolutionState::Pending("zookeeper 127.0.0.1:2181: connection refused".into());
+    let world = world(Resolution { endpoints: Arc::new([]), state: pending });
+    world.network.start(A);
+    let begin = Instant::now();
+    let status = world.call(AM).timeout(Duration::from_secs(2)).await.unwrap_err();
+    assert_eq!((status.code(), status.phase(), status.ran()), (Code::DeadlineExceeded, Some(Phase::Resolve), Ran::No));
+    assert!(status.message().contains("zookeeper 127.0.0.1:2181: connection refused"), "{status}");
+    assert_eq!(begin.elapsed(), Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn call_that_waits_goes_out_once_the_registry_knows() {
+    let pending = ResolutionState::Pending("being read".into());
+    let world = world(Resolution { endpoints: Arc::new([]), state: pending });
+    world.network.start(A);
+    let call = tokio::spawn(world.call(AM).into_future());
+    tokio::task::yield_now().await;
+    world.registry.send_replace(listed(&[A]));
+    assert_eq!(call.await.unwrap().unwrap().value, A);
+}
+
+#[tokio::test(start_paused = true)]
+async fn service_without_provider_names_the_place_that_lists_none() {
+    let world = world(listed(&[]));
+    let status = world.who().await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
+    assert!(status.message().contains("test.Who/Am") && status.message().contains("test:registry"), "{status}");
+}
+
+/// Sets the registry's word and waits until the stub's endpoints have taken it over.
+async fn publish(world: &World, resolution: Resolution) {
+    let mut changes = world.stub.endpoints_for_test().changes();
+    world.registry.send_replace(resolution);
+    changes.changed().await.unwrap();
+}
+
+#[tokio::test]
+async fn empty_list_is_not_believed_while_providers_answer() {
+    let world = world(listed(&[A]));
+    world.network.start(A);
+    world.who().await.unwrap();
+    publish(&world, listed(&[])).await;
+    assert_eq!(world.who().await.unwrap(), A);
+    world.network.kill(A);
+    tokio::task::yield_now().await;
+    assert_eq!(world.who().await.unwrap_err().code(), Code::Unavailable);
+    world.network.start(B);
+    publish(&world, listed(&[B])).await;
+    assert_eq!(world.who().await.unwrap(), B);
+}
+
+#[tokio::test]
+async fn call_in_flight_outlives_the_removal_of_its_endpoint() {
+    let world = world(listed(&[A]));
+    world.network.serve(A, true);
+    let hanging = tokio::spawn(world.call(HANG).timeout(Duration::from_millis(300)).into_future());
+    while world.network.connections.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    world.network.start(B);
+    publish(&world, listed(&[B])).await;
+    assert_eq!(world.who().await.unwrap(), B);
+    // It expires by its own deadline: its connection was not cut under it.
+    assert_eq!(hanging.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_ready_waits_for_the_provider() {
+    let world = world(listed(&[A]));
+    let network = world.network.clone();
+    tokio::spawn(async move {
+        sleep(Duration::from_secs(3)).await;
+        network.start(A);
+    });
+    let call = world.call(AM).wait_for_ready(true).timeout(Duration::from_secs(20));
+    assert_eq!(call.await.unwrap().value, A);
+    let status = world_with(listed(&[A]), ChannelOptions::default())
+        .call(AM)
+        .wait_for_ready(true)
+        .timeout(Duration::from_secs(1))
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(status.message().contains("refused"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoint_that_lists_its_methods_gets_no_others() {
+    let mut resolution = listed(&[A, B]);
+    let mut endpoints = resolution.endpoints.to_vec();
+    endpoints[0].methods = vec!["Hang".to_owned()];
+    resolution.endpoints = endpoints.into();
+    let world = world(resolution);
+    world.network.start_all(&[A, B]);
+    for _ in 0..10 {
+        assert_eq!(world.who().await.unwrap(), B);
+    }
+}
+
+fn classic(options: ChannelOptions) -> World {
+    let world = world_with(listed(&[&format!("classic:{A}")]), options);
+    assert_eq!(world.registry.borrow().endpoints[0].protocol, Protocol::Classic);
+    world
+}
+
+/// `StringValue { value: 2,000 × 'x' }` on the wire.
+fn long_reply() -> Vec<u8> {
+    [&[0x0a, 0xd0, 0x0f][..], &[b'x'; 2000]].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_endpoint_is_called_in_classic() {
+    let world = classic(ChannelOptions::default());
+    world.network.start(A);
+    for _ in 0..3 {
+        assert_eq!(world.who().await.unwrap(), A);
+    }
+    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 3, "a connection a call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_reply_is_read_to_its_end_however_it_comes() {
+    let world = classic(ChannelOptions::default());
+    let reply = long_reply();
+    world.network.script(A, &[&reply[..1], &reply[1..700], &reply[700..]], true);
+    assert_eq!(world.who().await.unwrap().len(), 2000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_server_that_closes_without_a_reply_is_an_error_unless_allowed() {
+    let world = classic(ChannelOptions::default());
+    world.network.script(A, &[], true);
+    let status = world.who().await.unwrap_err();
+    assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Reply), Ran::Maybe));
+    assert!(status.message().contains("closed without a reply"), "{status}");
+    let world = classic(ChannelOptions { classic_empty_reply: true, ..ChannelOptions::default() });
+    world.network.script(A, &[], true);
+    assert_eq!(world.who().await.unwrap(), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_server_that_stays_open_is_answered_by_the_pause_where_allowed() {
+    let reply = long_reply();
+    let world = classic(ChannelOptions::default());
+    world.network.script(A, &[&reply], false);
+    let status = world.who().await.unwrap_err();
+    assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Reply)));
+    let world = classic(ChannelOptions { classic_reply_pause: true, ..ChannelOptions::default() });
+    world.network.script(A, &[&reply[..900], &reply[900..]], false);
+    assert_eq!(world.who().await.unwrap().len(), 2000, "half a message does not decode and is waited for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_reply_cut_off_is_an_error() {
+    let world = classic(ChannelOptions::default());
+    world.network.script(A, &[&long_reply()[..900]], true);
+    let status = world.who().await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    assert!(status.message().contains("does not decode"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_server_that_never_answers_costs_the_deadline() {
+    let world = classic(ChannelOptions::default());
+    world.network.script(A, &[], false);
+    let begin = Instant::now();
+    let status = world.call(AM).timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::DeadlineExceeded, Ran::Maybe));
+    assert_eq!(begin.elapsed(), Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_of_another_protocol_is_named() {
+    let world = world(listed(&[A]));
+    world.network.script(A, &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], true);
+    let status = world.who().await.unwrap_err();
+    assert!(status.message().contains("does not speak version 1 of the native protocol"), "{status}");
+    world.network.kill(A);
+    world.network.script(A, &[], true);
+    let status = world.who().await.unwrap_err();
+    assert!(status.message().contains("closed before it greeted"), "{status}");
+}
+
+#[test]
+fn plain_thread_waits_and_foreign_executor_awaits() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    // A classic server by hand: whatever comes, it answers "x" and closes.
+    runtime.spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            assert!(socket.read(&mut [0; 100]).await.unwrap() > 0);
+            socket.write_all(b"\x0a\x01x").await.unwrap();
+        }
+    });
+    let stub = Stub::new(Channel::new(&format!("classic:{address}")).unwrap(), &WHO);
+    let call = || stub.unary::<_, StringValue>(AM, &StringValue::default());
+    assert_eq!(call().wait().unwrap().value, "x");
+    assert_eq!(runtime.block_on(call().into_future()).unwrap().value, "x");
+    let lent = runtime.block_on(runtime.spawn_blocking({
+        let call = call();
+        move || call.wait()
+    }));
+    assert_eq!(lent.unwrap().unwrap().value, "x");
+    assert_eq!(block_on_without_tokio(call().into_future()).unwrap().value, "x");
+}
+
+/// The smallest executor there is.
+fn block_on_without_tokio<T>(mut future: BoxFuture<T>) -> T {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Arc::new(Unpark(std::thread::current())).into();
+    let mut cx = std::task::Context::from_waker(&waker);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(value) => return value,
+            std::task::Poll::Pending => std::thread::park(),
+        }
+    }
+}

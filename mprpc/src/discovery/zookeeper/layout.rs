@@ -1,0 +1,237 @@
+//! The two layouts of services in ZooKeeper, both ways: paths and data as they are written and as they are read. Pure;
+//! it speaks to no server.
+//!
+//! | layout | path | kind | data |
+//! |---|---|---|---|
+//! | native | `/mprpc/services/fixbug.UserServiceRpc/127.0.0.1:8000` | ephemeral | JSON, below |
+//! | classic | `/UserServiceRpc/Login` | ephemeral | `127.0.0.1:8000` |
+//!
+//! ```json
+//! {"mprpc":1,"protocols":["native"],"weight":100,"zone":"eu-1","version":"1.2","tags":{"team":"login"}}
+//! ```
+//!
+//! What is not said has its default; unknown keys are for newer readers. The classic layout has room for one provider
+//! of a method; its persistent parent is empty.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::super::file::parse_protocols;
+use super::super::merge;
+use crate::endpoint::{Address, Endpoint, Protocol};
+
+/// The folder of all services in the native layout.
+pub(super) fn services_path(chroot: &str) -> String {
+    format!("{chroot}/{NATIVE_ROOT}/services")
+}
+
+/// The folder of a service in the native layout; `service` is its full name.
+pub(super) fn service_path(chroot: &str, service: &str) -> String {
+    format!("{}/{service}", services_path(chroot))
+}
+
+/// The folder of a service in the classic layout; `service` is its full or its short name.
+pub(super) fn classic_service_path(chroot: &str, service: &str) -> String {
+    format!("{chroot}/{}", short_name(service))
+}
+
+/// The name without its package.
+pub(super) fn short_name(service: &str) -> &str {
+    service.rsplit('.').next().unwrap_or(service)
+}
+
+/// Whether a child of the root can be a service of the classic layout.
+pub(super) fn is_classic_service(name: &str) -> bool {
+    super::super::is_service_name(name) && !name.contains('.') && name != NATIVE_ROOT && name != "zookeeper"
+}
+
+/// The name of a provider's node: its address, in which `/` and `%` of Unix paths are written as `%2f` and `%25`.
+pub(super) fn node_name(address: &Address) -> String {
+    address.to_string().replace('%', "%25").replace('/', "%2f")
+}
+
+/// The data of a provider's node.
+pub(super) fn node_data(endpoint: &Endpoint) -> Vec<u8> {
+    let mut object = Map::new();
+    object.insert("mprpc".into(), FORMAT.into());
+    object.insert("protocols".into(), json!([endpoint.protocol.name()]));
+    object.insert("weight".into(), endpoint.weight.into());
+    for (key, value) in [("zone", &endpoint.zone), ("version", &endpoint.version)] {
+        if !value.is_empty() {
+            object.insert(key.into(), value.as_str().into());
+        }
+    }
+    if !endpoint.tags.is_empty() {
+        object.insert("tags".into(), json!(endpoint.tags));
+    }
+    if !endpoint.methods.is_empty() {
+        object.insert("methods".into(), json!(endpoint.methods));
+    }
+    Value::Object(object).to_string().into_bytes()
+}
+
+/// Reads a provider's node. The error says what is wrong with it, for a person.
+pub(super) fn parse_node(name: &str, data: &[u8]) -> Result<Endpoint, String> {
+    let address = name.replace("%2f", "/").replace("%25", "%").parse::<Address>()?;
+    let value: Value = serde_json::from_slice(data).map_err(|error| format!("its data is no JSON: {error}"))?;
+    let Value::Object(object) = value else { return Err("its data is no JSON object".into()) };
+    match object.get("mprpc").and_then(Value::as_u64) {
+        Some(FORMAT) => {}
+        Some(other) => return Err(format!("it is of format {other}; this build reads {FORMAT}")),
+        None => return Err("its data does not say \"mprpc\":1".into()),
+    }
+    let mut endpoint = Endpoint::new(address);
+    if let Some(protocols) = object.get("protocols") {
+        endpoint.protocol = parse_protocols(&texts("protocols", protocols)?.join(","))?;
+    }
+    if let Some(weight) = object.get("weight") {
+        let number = weight.as_u64().and_then(|weight| u32::try_from(weight).ok());
+        endpoint.weight = number.ok_or_else(|| format!("the weight is {weight}, which is no number"))?;
+    }
+    for (key, field) in [("zone", &mut endpoint.zone), ("version", &mut endpoint.version)] {
+        if let Some(value) = object.get(key) {
+            *field = text(key, value)?;
+        }
+    }
+    if let Some(methods) = object.get("methods") {
+        endpoint.methods = texts("methods", methods)?;
+    }
+    if let Some(tags) = object.get("tags") {
+        let Value::Object(tags) = tags else { return Err(format!("tags is {tags}, no object")) };
+        let tag = |(key, value): (&String, &Value)| Ok((key.clone(), text(key, value)?));
+        endpoint.tags = tags.iter().map(tag).collect::<Result<_, String>>()?;
+    }
+    Ok(endpoint)
+}
+
+/// Reads a method's node of the classic layout: the address of its one provider.
+pub(super) fn parse_classic_node(data: &[u8]) -> Result<Address, String> {
+    let text = std::str::from_utf8(data).map_err(|_| "its data is no text")?;
+    // C programs may count the NUL, and people who write it by hand may end the line.
+    match text.trim_end_matches(['\0', '\n', '\r', ' ']).parse()? {
+        address @ (Address::Tcp(_) | Address::Host(..)) => Ok(address),
+        other => Err(format!("'{other}' is no host:port")),
+    }
+}
+
+/// The data of a method's node of the classic layout, or why a classic caller could not use the address.
+pub(super) fn classic_node_data(address: &Address) -> Result<String, String> {
+    match address {
+        // The C++ caller splits at the first colon and takes the rest for a port.
+        Address::Tcp(address) if address.is_ipv4() => Ok(address.to_string()),
+        other => Err(format!("a classic caller can reach IPv4 addresses only, not {other}")),
+    }
+}
+
+/// The endpoints of a service from what both layouts say. An address that stands in both is what the native one says;
+/// one that stands in the classic one alone serves, in classic, the methods that it has nodes for.
+pub(super) fn merge_layouts(native: Vec<Endpoint>, classic: Vec<(String, Address)>) -> Vec<Endpoint> {
+    let mut methods: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    for (method, address) in classic {
+        methods.entry(address).or_default().push(method);
+    }
+    let classic = methods.into_iter().map(|(address, mut methods)| {
+        methods.sort();
+        Endpoint { protocol: Protocol::Classic, methods, ..Endpoint::new(address) }
+    });
+    merge::without_duplicates(native.into_iter().chain(classic))
+}
+
+fn text(key: &str, value: &Value) -> Result<String, String> {
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("{key} is {value}, no text"))
+}
+
+fn texts(key: &str, value: &Value) -> Result<Vec<String>, String> {
+    let Value::Array(values) = value else { return Err(format!("{key} is {value}, no array")) };
+    values.iter().map(|value| text(key, value)).collect()
+}
+
+/// What the native layout stands under.
+const NATIVE_ROOT: &str = "mprpc";
+/// The format of a node's data. Another number says that an older reader would misunderstand it.
+const FORMAT: u64 = 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn nodes_read_as_they_were_written() {
+        let mut endpoint: Endpoint = "127.0.0.1:8000".parse().unwrap();
+        assert_eq!(node_name(&endpoint.address), "127.0.0.1:8000");
+        assert_eq!(node_data(&endpoint), br#"{"mprpc":1,"protocols":["native"],"weight":100}"#);
+        assert_eq!(parse_node("127.0.0.1:8000", &node_data(&endpoint)).unwrap(), endpoint);
+
+        endpoint.address = address("unix:/run/100%2f/user.sock");
+        endpoint.protocol = Protocol::Classic;
+        endpoint.weight = 0;
+        endpoint.zone = "eu \"1\"".into();
+        endpoint.version = "1.2".into();
+        endpoint.tags = [("team".to_owned(), "login".to_owned())].into();
+        endpoint.methods = vec!["Login".into()];
+        let name = node_name(&endpoint.address);
+        assert!(!name.contains('/'), "{name}");
+        assert_eq!(parse_node(&name, &node_data(&endpoint)).unwrap(), endpoint);
+    }
+
+    #[test]
+    fn bad_nodes_say_what_is_wrong() {
+        for (name, data, part) in [
+            ("nonsense", "{}", "has no port"),
+            ("a:1", "", "no JSON"),
+            ("a:1", "127.0.0.1", "no JSON"),
+            ("a:1", "7", "no JSON object"),
+            ("a:1", "{}", "does not say"),
+            ("a:1", r#"{"mprpc":2}"#, "format 2"),
+            ("a:1", r#"{"mprpc":1,"weight":-1}"#, "the weight is -1"),
+            ("a:1", r#"{"mprpc":1,"zone":7}"#, "zone is 7"),
+            ("a:1", r#"{"mprpc":1,"tags":[]}"#, "tags is []"),
+            ("a:1", r#"{"mprpc":1,"protocols":["telepathy"]}"#, "speaks none"),
+        ] {
+            let error = parse_node(name, data.as_bytes()).unwrap_err();
+            assert!(error.contains(part), "{data}: {error}");
+        }
+        for data in [&b""[..], b"\xff", b"127.0.0.1", b"unix:/x"] {
+            parse_classic_node(data).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn classic_nodes_hold_the_bare_address() {
+        assert_eq!(classic_node_data(&address("127.0.0.1:8000")).unwrap(), "127.0.0.1:8000");
+        for text in ["[::1]:8000", "unix:/run/user.sock", "host:8000"] {
+            classic_node_data(&address(text)).unwrap_err();
+        }
+        for data in ["127.0.0.1:8000", "127.0.0.1:8000\0", "127.0.0.1:8000\n"] {
+            assert_eq!(parse_classic_node(data.as_bytes()).unwrap(), address("127.0.0.1:8000"));
+        }
+    }
+
+    #[test]
+    fn native_wins_over_classic_and_classic_methods_are_united_by_address() {
+        let native = vec![Endpoint { weight: 7, ..Endpoint::new(address("127.0.0.1:1")) }];
+        let classic = [("Login", "127.0.0.1:1"), ("Register", "127.0.0.1:2"), ("Login", "127.0.0.1:2")];
+        let classic = classic.map(|(method, text)| (method.to_owned(), address(text))).to_vec();
+        let merged = merge_layouts(native.clone(), classic);
+        assert_eq!(merged.len(), 2);
+        assert_eq!(merged[0], native[0]);
+        assert_eq!(
+            (merged[1].protocol, &merged[1].methods[..]),
+            (Protocol::Classic, &["Login".into(), "Register".into()][..])
+        );
+    }
+
+    #[test]
+    fn paths_are_those_of_the_layouts() {
+        assert_eq!(service_path("", "fixbug.UserServiceRpc"), "/mprpc/services/fixbug.UserServiceRpc");
+        assert_eq!(classic_service_path("/apps", "fixbug.UserServiceRpc"), "/apps/UserServiceRpc");
+        for (name, is) in [("UserServiceRpc", true), ("mprpc", false), ("zookeeper", false), ("a-b", false)] {
+            assert_eq!(is_classic_service(name), is, "{name}");
+        }
+    }
+}

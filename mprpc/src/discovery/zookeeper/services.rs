@@ -1,0 +1,51 @@
+//! Every service in ZooKeeper, of both layouts, read once.
+
+use std::collections::BTreeMap;
+
+use super::super::target::Ensemble;
+use super::layout;
+use super::resolver::{child_names, read};
+use super::session::{Link, Session};
+use crate::endpoint::Endpoint;
+use crate::error::{Error, ErrorKind};
+
+/// Every service and its endpoints, by name. A service that stands in the classic layout alone has its short name.
+pub(in super::super) async fn list(ensemble: &Ensemble) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
+    let session = Session::shared(ensemble);
+    let mut links = session.link();
+    let decided = links.wait_for(|link| !matches!(link, Link::Connecting)).await;
+    let link = decided.map(|link| link.clone()).unwrap_or(Link::Connecting);
+    let failed = |why: &str| Error::new(ErrorKind::Registry, format!("cannot read {ensemble}: {why}"));
+    let client = match link {
+        Link::Up(connected) => connected.client,
+        Link::Down(why) => return Err(failed(&why)),
+        Link::Connecting => return Err(failed("the session was given up")),
+    };
+    list_connected(&client, &ensemble.chroot).await.map_err(|error| failed(&error.to_string()))
+}
+
+async fn list_connected(
+    client: &zookeeper_client::Client,
+    chroot: &str,
+) -> Result<Vec<(String, Vec<Endpoint>)>, zookeeper_client::Error> {
+    let mut services = BTreeMap::new();
+    for name in child_names(client, &layout::services_path(chroot)).await? {
+        let (native, classic) = (layout::service_path(chroot, &name), layout::classic_service_path(chroot, &name));
+        let (endpoints, _) = read(client, &native, &classic).await?;
+        services.insert(name, endpoints);
+    }
+    let root = if chroot.is_empty() { "/" } else { chroot };
+    for name in child_names(client, root).await? {
+        let shown = services.keys().any(|service| layout::short_name(service) == name);
+        if shown || !layout::is_classic_service(&name) {
+            continue;
+        }
+        // Where nothing is native; other programs' nodes hold no addresses.
+        let native = layout::service_path(chroot, &name);
+        let (endpoints, _) = read(client, &native, &layout::classic_service_path(chroot, &name)).await?;
+        if !endpoints.is_empty() {
+            services.insert(name, endpoints);
+        }
+    }
+    Ok(services.into_iter().collect())
+}

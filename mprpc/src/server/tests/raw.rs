@@ -1,0 +1,331 @@
+//! Bytes that no well-behaved caller sends: every beginning, cut and nonsense, and what the server does about each.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{PROBE, Probe, Router, Shared, serve_stream};
+use crate::limits::Limits;
+use crate::net::connection::Close;
+use crate::net::{Reader, Stream, Writer};
+use crate::protocol::classic;
+use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, encode_frame, flag, kind};
+use crate::status::Code;
+
+/// A peer that sends what it likes.
+struct Peer {
+    reader: Reader,
+    writer: Writer,
+    server: JoinHandle<Close>,
+    shared: Arc<Shared>,
+}
+
+fn peer(limits: Limits) -> Peer {
+    peer_with_window(limits, 64 << 10)
+}
+
+fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
+    let mut router = Router::default();
+    router.add(Arc::new(Probe));
+    let shared = Arc::new(Shared::new(router, limits));
+    let (near, far) = Stream::pair(capacity);
+    let server = tokio::spawn(serve_stream(far, shared.clone()));
+    Peer { reader: near.reader, writer: near.writer, server, shared }
+}
+
+impl Peer {
+    fn send(&self, bytes: &[u8]) {
+        assert_eq!(self.writer.try_write(bytes).unwrap(), bytes.len());
+    }
+
+    async fn read_some(&mut self, buffer: &mut BytesMut) -> usize {
+        poll_fn(|cx| self.reader.poll_read(cx, buffer)).await.unwrap()
+    }
+
+    /// Everything up to the end of the stream, and why the server closed.
+    async fn read_to_end(mut self) -> (BytesMut, Close, Arc<Shared>) {
+        let mut bytes = BytesMut::new();
+        while self.read_some(&mut bytes).await > 0 {}
+        (bytes, self.server.await.unwrap(), self.shared)
+    }
+}
+
+/// The one reason for which a connection was rejected.
+fn rejection(shared: &Shared) -> &'static str {
+    let rejected = shared.stats().rejected;
+    assert_eq!(rejected.values().sum::<u64>(), 1, "{rejected:?}");
+    rejected.into_keys().next().unwrap()
+}
+
+fn classic_request(method: &str, args: &[u8]) -> BytesMut {
+    classic::encode_request("Probe", method, args)
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_call_is_answered_and_the_connection_closed() {
+    let peer = peer(Limits::default());
+    peer.send(&classic_request("Echo", b"reply"));
+    let (bytes, close, _) = peer.read_to_end().await;
+    assert_eq!((&bytes[..], close), (&b"reply"[..], Close::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_request_split_anywhere_is_waited_for() {
+    let whole = classic_request("Echo", b"reply");
+    for cut in 1..whole.len() {
+        let peer = peer(Limits::default());
+        peer.send(&whole[..cut]);
+        sleep(Duration::from_millis(100)).await;
+        peer.send(&whole[cut..]);
+        let (bytes, close, _) = peer.read_to_end().await;
+        assert_eq!((&bytes[..], close), (&b"reply"[..], Close::Done), "cut at {cut}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_request_that_never_completes_is_closed_in_time() {
+    let limits = Limits::default();
+    let whole = classic_request("Echo", b"reply");
+    let header_of_100 = [&100u32.to_le_bytes()[..], b"\x0a"].concat();
+    let beginnings = [&whole[..1], &whole[..3], &whole[..6], &whole[..whole.len() - 2], &header_of_100[..]];
+    for beginning in beginnings {
+        let peer = peer(limits.clone());
+        peer.send(beginning);
+        let begin = Instant::now();
+        let (bytes, close, shared) = peer.read_to_end().await;
+        assert!(bytes.is_empty());
+        assert!(matches!(close, Close::ReadTimeout | Close::FirstByteTimeout));
+        assert_eq!(begin.elapsed().as_secs(), limits.read_timeout.as_secs());
+        assert!(rejection(&shared).contains("timeout"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_args_of_a_mebibyte_are_served() {
+    let peer = peer_with_window(Limits::default(), 4 << 20);
+    let args: Vec<u8> = (0..1 << 20).map(|at| (at % 251) as u8).collect();
+    peer.send(&classic_request("Echo", &args));
+    let (bytes, close, _) = peer.read_to_end().await;
+    assert_eq!((bytes, close), (BytesMut::from(&args[..]), Close::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_second_request_on_a_connection_is_dropped() {
+    let peer = peer(Limits::default());
+    let two = [&classic_request("Echo", b"first")[..], &classic_request("Echo", b"second")[..]].concat();
+    peer.send(&two);
+    let (bytes, close, shared) = peer.read_to_end().await;
+    assert_eq!((&bytes[..], close), (&b"first"[..], Close::Done));
+    assert_eq!(shared.stats().calls, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_request_is_closed_at_once_counted_and_named() {
+    let over = [&5000u32.to_le_bytes()[..], b"x"].concat();
+    let long_args = {
+        let mut header = BytesMut::from(&b"\x12\0\0\0\x0a\x05Probe\x12\x04Echo\x18"[..]);
+        header.extend_from_slice(&[0x80, 0x80, 0x80, 0x10]);
+        header
+    };
+    for (bytes, reason) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], "an HTTP request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "an HTTP/2 preface"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "a TLS hello"),
+        (b"\0\0\0\0", "bytes of no known protocol"),
+        (b"\xff\xff\xff\xff", "bytes of no known protocol"),
+        (b"garbage, and more of it", "bytes of no known protocol"),
+        (&over, "bytes of no known protocol"),
+        (b"\x04\0\0\0\x0a\x05ab", "a malformed request"),
+        (&long_args, "a malformed request"),
+        (&classic_request("Nothing", b""), "a call of an unknown method"),
+        (&classic::encode_request("Nobody", "Echo", b""), "a call of an unknown method"),
+        (&classic_request("Fail", b""), "a call that failed"),
+        (&classic_request("Panic", b""), "a call that failed"),
+    ] {
+        let peer = peer(Limits::default());
+        let begin = Instant::now();
+        peer.send(bytes);
+        let (answer, close, shared) = peer.read_to_end().await;
+        assert!(answer.is_empty(), "{reason}");
+        assert_eq!((close, rejection(&shared)), (Close::Protocol, reason), "{bytes:?}");
+        assert!(begin.elapsed() < Duration::from_millis(10), "{reason}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_says_nothing_is_closed_after_first_byte_timeout() {
+    let limits = Limits::default();
+    let peer = peer(limits.clone());
+    let begin = Instant::now();
+    let (bytes, close, shared) = peer.read_to_end().await;
+    assert!(bytes.is_empty());
+    assert_eq!(close, Close::FirstByteTimeout);
+    assert_eq!(begin.elapsed().as_secs(), limits.first_byte_timeout.as_secs());
+    assert_eq!(rejection(&shared), "nothing within first_byte_timeout");
+}
+
+/// The preface, one METHOD for each method of the probe, and a REQUEST for each of `calls`.
+fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    for (number, method) in PROBE.methods.iter().enumerate() {
+        let header = Header { kind: kind::METHOD, word: number as u16, ..Header::default() };
+        encode_frame(&mut bytes, header, method.path.as_bytes());
+    }
+    for (id, name, message) in calls {
+        let number = PROBE.methods.iter().position(|method| method.name == *name).unwrap();
+        let header =
+            Header { kind: kind::REQUEST, flags: flag::END, word: number as u16, id: *id, ..Header::default() };
+        encode_frame(&mut bytes, header, message);
+    }
+    bytes
+}
+
+/// The frames that came, without the greeting.
+fn frames(mut bytes: BytesMut) -> Vec<(Header, Vec<u8>)> {
+    assert_eq!(bytes.split_to(PREFACE.len()), PREFACE[..]);
+    let mut decoder = Decoder::new(1 << 20);
+    let mut frames = Vec::new();
+    while let Decoded::Frame(header, body) = decoder.decode(&mut bytes) {
+        frames.push((header, body.to_vec()));
+    }
+    assert!(bytes.is_empty());
+    frames
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_calls_split_anywhere_are_answered() {
+    let whole = native_calls(&[(1, "Echo", b"one"), (2, "Echo", b"two")]);
+    for cut in 1..whole.len() {
+        let mut peer = peer(Limits::default());
+        peer.send(&whole[..cut]);
+        tokio::task::yield_now().await;
+        peer.send(&whole[cut..]);
+        let mut bytes = BytesMut::new();
+        let expected = PREFACE.len() + 40 + 2 * (16 + 3);
+        while bytes.len() < expected {
+            peer.read_some(&mut bytes).await;
+        }
+        let replies: Vec<_> = frames(bytes).into_iter().filter(|(header, _)| header.kind == kind::RESPONSE).collect();
+        assert_eq!(replies.len(), 2, "cut at {cut}");
+        assert_eq!((replies[0].0.id, &replies[0].1[..]), (1, &b"one"[..]));
+        assert_eq!((replies[1].0.id, &replies[1].1[..]), (2, &b"two"[..]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_half_a_frame_is_closed_after_read_timeout() {
+    let whole = native_calls(&[(1, "Echo", b"one")]);
+    let peer = peer(Limits::default());
+    peer.send(&whole[..whole.len() - 1]);
+    let (_, close, shared) = peer.read_to_end().await;
+    assert_eq!(close, Close::ReadTimeout);
+    assert_eq!(rejection(&shared), "half a frame within read_timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_unknown_kinds_and_flags_are_skipped() {
+    let mut peer = peer(Limits::default());
+    let mut bytes = native_calls(&[]);
+    encode_frame(&mut bytes, Header { kind: 200, flags: 0xff, ..Header::default() }, b"from the future");
+    encode_frame(&mut bytes, Header { kind: kind::PING, value: 77, flags: 0x80, ..Header::default() }, b"");
+    peer.send(&bytes);
+    let mut got = BytesMut::new();
+    while got.len() < PREFACE.len() + 40 + 16 {
+        peer.read_some(&mut got).await;
+    }
+    let pong = frames(got).pop().unwrap().0;
+    assert_eq!((pong.kind, pong.value), (kind::PONG, 77));
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_violations_are_answered_by_go_away_that_says_what() {
+    let method = |number: u16, path: &[u8]| {
+        let mut bytes = BytesMut::from(&PREFACE[..]);
+        encode_frame(&mut bytes, Header { kind: kind::METHOD, word: number, ..Header::default() }, path);
+        bytes
+    };
+    let mut metadata_cut = BytesMut::from(&PREFACE[..]);
+    let flags = flag::END | flag::METADATA;
+    encode_frame(&mut metadata_cut, Header { kind: kind::REQUEST, flags, id: 1, ..Header::default() }, b"\xff\0\0\0");
+    for (bytes, part) in [
+        (native_calls(&[(0, "Echo", b"")]), "call id 0"),
+        (native_calls(&[(1, "Hang", b""), (1, "Echo", b"")]), "call id 1 is 0 or in use"),
+        (method(7, b"a.B/C"), "method number 7 where 0 is next"),
+        (method(0, &[b'x'; 600]), "600 bytes is beyond method_path_bytes_max 512"),
+        (method(0, b"\xff"), "not UTF-8"),
+        (metadata_cut, "metadata longer than its frame"),
+    ] {
+        let peer = peer(Limits::default());
+        peer.send(&bytes);
+        let (answer, close, shared) = peer.read_to_end().await;
+        let (header, reason) = frames(answer).pop().unwrap();
+        assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Internal as u16));
+        assert!(String::from_utf8(reason).unwrap().contains(part), "{part}");
+        assert_eq!((close, rejection(&shared)), (Close::Protocol, "a protocol error"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_preface_of_another_version_is_answered_by_ours() {
+    let peer = peer(Limits::default());
+    peer.send(b"\x89MPRPC\n\x07");
+    let (answer, _, shared) = peer.read_to_end().await;
+    let (header, reason) = frames(answer).pop().unwrap();
+    assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Unimplemented as u16));
+    assert_eq!(reason, b"version 7; this server speaks version 1");
+    assert_eq!(rejection(&shared), "an unknown version of the protocol");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_sends_and_never_reads_is_bounded_then_closed() {
+    let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
+    let peer = peer_with_window(limits.clone(), 4 << 10);
+    peer.send(&native_calls(&[]));
+    let mut request = BytesMut::new();
+    let header = Header { kind: kind::REQUEST, flags: flag::END, id: 9, ..Header::default() };
+    encode_frame(&mut request, header, &[7; 1000]);
+    let begin = Instant::now();
+    let mut sent = 0;
+    // Sends for as long as the server takes it. It stops taking once its own send buffer is full.
+    let flood = async {
+        loop {
+            let mut rest = &request[..];
+            while !rest.is_empty() {
+                if poll_fn(|cx| peer.writer.poll_write_ready(cx)).await.is_err() {
+                    return;
+                }
+                match peer.writer.try_write(rest) {
+                    Ok(written) => rest = &rest[written..],
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                    Err(_) => return,
+                }
+            }
+            sent += request.len();
+        }
+    };
+    timeout(Duration::from_secs(60), flood).await.expect("the server closes a peer that does not read");
+    assert!(sent < 4 * limits.send_buffer_bytes_max, "{sent} bytes were taken from a peer that does not read");
+    assert_eq!(begin.elapsed().as_secs(), limits.write_timeout.as_secs());
+    assert_eq!(peer.server.await.unwrap(), Close::WriteTimeout);
+    assert_eq!(rejection(&peer.shared), "a peer that does not read within write_timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_lets_a_classic_call_finish_and_closes_those_who_said_nothing() {
+    let asking = peer(Limits::default());
+    asking.send(&classic_request("Sleep", b"late"));
+    tokio::task::yield_now().await;
+    asking.shared.drain();
+    let (bytes, close, _) = asking.read_to_end().await;
+    assert_eq!((&bytes[..], close), (&b"late"[..], Close::Done));
+
+    let silent = peer(Limits::default());
+    tokio::task::yield_now().await;
+    silent.shared.drain();
+    let (bytes, close, _) = silent.read_to_end().await;
+    assert_eq!((bytes.len(), close), (0, Close::Done));
+}

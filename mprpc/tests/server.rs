@@ -1,0 +1,216 @@
+//! Servers and callers over real sockets: addresses, runtimes, graceful stop. Logic is tested in memory, beside the code.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use mprpc::codegen::Stub;
+use mprpc::well_known::StringValue;
+use mprpc::{
+    Address, Body, BoxFuture, Channel, Code, Codec, Context, Idempotency, MethodDescriptor, MethodKind, Server,
+    Service, ServiceDescriptor, Status,
+};
+
+const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
+    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
+}
+
+static ECHO: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Echo",
+    methods: &[unary("Echo", "test.Echo/Echo"), unary("Slow", "test.Echo/Slow")],
+};
+
+struct Echo;
+
+impl Service for Echo {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &ECHO
+    }
+
+    fn call(&self, method: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        Box::pin(async move {
+            if method == 1 {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            Ok(request)
+        })
+    }
+}
+
+fn server(listen: &str) -> Server {
+    let listen = listen.parse().unwrap();
+    Server { listen: vec![listen], loops: 2, ..Server::default() }.add(Echo)
+}
+
+fn stub(target: &str) -> Stub {
+    Stub::new(Channel::new(target).unwrap(), &ECHO)
+}
+
+fn text(value: &str) -> StringValue {
+    StringValue { value: value.to_owned(), ..StringValue::default() }
+}
+
+/// A blocking call from a thread without a runtime.
+fn echo(stub: &Stub, value: &str) -> Result<String, Status> {
+    stub.unary::<_, StringValue>(0, &text(value)).wait().map(|reply| reply.value)
+}
+
+#[test]
+fn every_kind_of_address_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = format!("unix:{}", folder.path().join("echo.sock").display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for listen in ["127.0.0.1:0", "[::1]:0", "localhost:0", &path] {
+        let running = server(listen).start().unwrap();
+        let address = running.addresses()[0].to_string();
+        assert_eq!(echo(&stub(&address), "native").unwrap(), "native", "{listen}");
+        assert_eq!(echo(&stub(&format!("classic:{address}")), "classic").unwrap(), "classic", "{listen}");
+        let stats = running.stats();
+        assert_eq!((stats.calls, stats.connections_accepted), (2, 2));
+        assert!(stats.rejected.is_empty(), "{stats:?}");
+        runtime.block_on(running.stop());
+    }
+    assert!(!folder.path().join("echo.sock").exists(), "the path of a Unix socket goes with its server");
+}
+
+#[test]
+fn socket_path_of_a_dead_server_is_taken_over_and_of_a_live_one_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.sock");
+    let listen = format!("unix:{}", path.display());
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let running = server(&listen).start().unwrap();
+    assert_eq!(echo(&stub(&listen), "taken over").unwrap(), "taken over");
+    let error = server(&listen).start().err().unwrap().to_string();
+    assert!(error.contains("cannot listen on unix:") && error.contains("in use"), "{error}");
+    drop(running);
+}
+
+#[test]
+fn port_in_use_is_an_error_that_names_it() {
+    let running = server("127.0.0.1:0").start().unwrap();
+    let address = running.addresses()[0].to_string();
+    let error = server(&address).start().err().unwrap().to_string();
+    assert!(error.contains(&address) && error.contains("in use"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
+    let running = server("127.0.0.1:0").serve().unwrap();
+    let stub = stub(&running.addresses()[0].to_string());
+    let calls = (0..500).map(|number| {
+        let stub = stub.clone();
+        tokio::spawn(async move {
+            let reply: StringValue = stub.unary(0, &text(&number.to_string())).await.unwrap();
+            assert_eq!(reply.value, number.to_string());
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap();
+    }
+    assert_eq!(running.stats().connections_accepted, 1, "one connection for all callers of a runtime");
+    running.stop().await;
+}
+
+#[test]
+fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
+    let running = server("127.0.0.1:0").start().unwrap();
+    let stub = stub(&running.addresses()[0].to_string());
+    assert_eq!(echo(&stub, "plain thread").unwrap(), "plain thread");
+    for round in 0..3 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let reply: StringValue = runtime.block_on(async { stub.unary(0, &text(&round.to_string())).await }).unwrap();
+        assert_eq!(reply.value, round.to_string());
+        // The runtime ends here, and its connection with it; the channel does not.
+    }
+    let threads = (0..8).map(|number: usize| {
+        let stub = stub.clone();
+        std::thread::spawn(move || assert_eq!(echo(&stub, &number.to_string()).unwrap(), number.to_string()))
+    });
+    for thread in threads.collect::<Vec<_>>() {
+        thread.join().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn stop_finishes_what_is_in_flight_and_frees_the_port() {
+    let running = server("127.0.0.1:0").start().unwrap();
+    let address = running.addresses()[0].clone();
+    let stub = stub(&address.to_string());
+    let slow = tokio::spawn(stub.unary::<_, StringValue>(1, &text("in flight")).into_future());
+    while running.stats().calls == 0 {
+        tokio::task::yield_now().await;
+    }
+    running.stop().await;
+    assert_eq!(slow.await.unwrap().unwrap().value, "in flight");
+    let status = stub.unary::<_, StringValue>(0, &text("late")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable, "{status}");
+    let again = server(&address.to_string()).start().unwrap();
+    assert_eq!(again.addresses()[0], address);
+    // An endpoint that refused pauses; waiting for it is what a caller can ask for.
+    let reply: StringValue = stub.unary(0, &text("again")).wait_for_ready(true).await.unwrap();
+    assert_eq!(reply.value, "again");
+}
+
+#[test]
+fn rolling_restart_behind_a_registry_fails_no_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = format!("file:{}", folder.path().display());
+    let provider = || Server { registry: Some(registry.clone()), ..server("127.0.0.1:0") }.start().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (mut first, mut second) = (provider(), provider());
+    runtime.block_on(async { tokio::join!(first.registered(), second.registered()) });
+
+    let done = Arc::new(AtomicBool::new(false));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let callers: Vec<_> = (0..4)
+        .map(|_| {
+            let (stub, done, calls) = (stub(&registry), done.clone(), calls.clone());
+            runtime.spawn(async move {
+                while !done.load(Ordering::Relaxed) {
+                    let reply: Result<StringValue, Status> = stub.unary(0, &text("x")).await;
+                    assert_eq!(reply?.value, "x");
+                    calls.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok::<(), Status>(())
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        for running in [&mut first, &mut second] {
+            let stopped = std::mem::replace(running, provider());
+            runtime.block_on(running.registered());
+            runtime.block_on(stopped.stop());
+        }
+    }
+    done.store(true, Ordering::Relaxed);
+    for caller in callers {
+        runtime.block_on(caller).unwrap().unwrap();
+    }
+    assert!(calls.load(Ordering::Relaxed) > 100);
+}
+
+#[test]
+fn connections_max_closes_the_surplus_and_keeps_serving() {
+    let mut server = server("127.0.0.1:0");
+    server.limits.connections_max = 2;
+    let running = server.start().unwrap();
+    let Address::Tcp(address) = running.addresses()[0] else { panic!("no TCP address") };
+    let held: Vec<_> = (0..2).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while running.stats().connections_open < 2 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let mut surplus = std::net::TcpStream::connect(address).unwrap();
+    assert_eq!(std::io::Read::read(&mut surplus, &mut [0; 1]).unwrap_or(0), 0);
+    drop(held);
+    while running.stats().connections_open > 0 {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    let stub = stub(&address.to_string());
+    let reply = echo(&stub, "room again");
+    assert_eq!(reply.unwrap(), "room again");
+}

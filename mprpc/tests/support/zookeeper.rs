@@ -1,0 +1,162 @@
+//! A real ZooKeeper server for tests: Debian's, on a free port of loopback, with a data folder of its own. Or the one
+//! that `MPRPC_TEST_ZOOKEEPER` names, for the tests that need not restart it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// A server. Stopped, by its process id, when dropped; also when the test panics.
+pub(crate) struct ZooKeeper {
+    /// `host:port`.
+    pub(crate) address: String,
+    /// None where the server is not ours.
+    own: Option<Own>,
+}
+
+struct Own {
+    folder: PathBuf,
+    java: Option<Child>,
+}
+
+impl ZooKeeper {
+    /// The server that tests share: the one of `MPRPC_TEST_ZOOKEEPER`, or one that runs while a test holds it.
+    pub(crate) fn shared() -> Arc<ZooKeeper> {
+        static SHARED: Mutex<Weak<ZooKeeper>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return server;
+        }
+        let server = Arc::new(match std::env::var(ADDRESS_VARIABLE) {
+            Ok(address) => ZooKeeper { address, own: None },
+            Err(_) => ZooKeeper::own(),
+        });
+        *shared = Arc::downgrade(&server);
+        server
+    }
+
+    /// A running server of the test's own.
+    pub(crate) fn own() -> ZooKeeper {
+        let mut server = ZooKeeper::stopped();
+        server.start();
+        server
+    }
+
+    /// A server of the test's own that does not run yet: its address refuses connections.
+    pub(crate) fn stopped() -> ZooKeeper {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = std::env::temp_dir().join(format!("mprpc-zookeeper-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir(&folder).unwrap();
+        let configuration = format!(
+            "tickTime=500\ndataDir={}\nclientPort={port}\nclientPortAddress=127.0.0.1\nadmin.enableServer=false\n\
+             4lw.commands.whitelist=*\nmaxClientCnxns=0\n",
+            folder.join("data").display()
+        );
+        std::fs::write(folder.join("zoo.cfg"), configuration).unwrap();
+        ZooKeeper { address: format!("127.0.0.1:{port}"), own: Some(Own { folder, java: None }) }
+    }
+
+    /// Starts it, and returns once it answers.
+    pub(crate) fn start(&mut self) {
+        let address = self.address.clone();
+        let own = self.own.as_mut().expect("only a server of the test's own is started");
+        own.start();
+        let deadline = Instant::now() + START_PATIENCE;
+        while self.ask("ruok").as_deref() != Some("imok") {
+            let own = self.own.as_mut().expect("it was just there");
+            let ended = own.java.as_mut().and_then(|java| java.try_wait().unwrap());
+            if ended.is_some() || Instant::now() > deadline {
+                panic!("ZooKeeper on {address} does not answer ({ended:?}): {}\n{HELP}", own.log());
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Stops it as a power cut would.
+    pub(crate) fn stop(&mut self) {
+        self.own.as_mut().expect("only a server of the test's own is stopped").stop();
+    }
+
+    /// Forgets everything it held, while it is stopped.
+    pub(crate) fn wipe(&mut self) {
+        let own = self.own.as_ref().expect("only a server of the test's own is wiped");
+        std::fs::remove_dir_all(own.folder.join("data")).unwrap();
+    }
+
+    /// The answer to one of its four-letter words.
+    pub(crate) fn ask(&self, word: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.write_all(word.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+}
+
+impl Own {
+    fn start(&mut self) {
+        let missing: Vec<String> = class_path().into_iter().filter(|path| !Path::new(path).exists()).collect();
+        assert!(missing.is_empty(), "ZooKeeper is not installed, {} is missing\n{HELP}", missing.join(", "));
+        let log = File::create(self.folder.join("log")).unwrap();
+        let java = Command::new("java")
+            .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-Dzookeeper.root.logger=WARN,CONSOLE"])
+            .args(["-cp", &class_path().join(":"), "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
+            .arg(self.folder.join("zoo.cfg"))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn();
+        match java {
+            Ok(java) => self.java = Some(java),
+            Err(error) => panic!("java cannot be started: {error}\n{HELP}"),
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut java) = self.java.take() {
+            let _ = java.kill();
+            let _ = java.wait();
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        self.stop();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn class_path() -> Vec<String> {
+    let jars = JARS.map(|jar| format!("/usr/share/java/{jar}.jar"));
+    std::iter::once("/etc/zookeeper/conf".to_owned()).chain(jars).collect()
+}
+
+const ADDRESS_VARIABLE: &str = "MPRPC_TEST_ZOOKEEPER";
+const HELP: &str = "`cargo xtask test` installs what the tests need; MPRPC_TEST_ZOOKEEPER=host:port names a server that \
+                    most of them can use instead";
+const START_PATIENCE: Duration = Duration::from_secs(60);
+const POLL: Duration = Duration::from_millis(20);
+/// What Debian's ZooKeeper 3.8 needs, in Debian's folder of Java libraries.
+const JARS: [&str; 12] = [
+    "zookeeper",
+    "zookeeper-jute",
+    "slf4j-api",
+    "slf4j-log4j12",
+    "log4j-1.2",
+    "netty-all",
+    "commons-cli",
+    "metrics-core",
+    "snappy-java",
+    "jackson-databind",
+    "jackson-core",
+    "jackson-annotations",
+];
