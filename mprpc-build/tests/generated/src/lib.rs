@@ -11,7 +11,7 @@ pub mod proto {
     mprpc::include_proto!();
 }
 
-/// The code of the guide, compiled: a page is a module. Its programs take in `proto/hello.proto`.
+/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../../../../README.md")]
