@@ -1,5 +1,6 @@
 //! A million calls over a hundred connections to a provider in a process of its own: no error, and the provider's
-//! memory at the end as at the beginning. `cargo run --release -p mprpc --example soak [CALLS [CONNECTIONS]]`.
+//! memory at the end as at the beginning. `cargo run --release -p mprpc --example soak [CALLS [CONNECTIONS [CALLERS]]]`, where
+//! CALLERS share a connection.
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
@@ -42,10 +43,12 @@ fn main() -> Result<(), AnyError> {
     }
     let calls: usize = first.map_or(Ok(1_000_000), |text| text.parse())?;
     let connections: usize = args.next().map_or(Ok(100), |text| text.parse())?;
+    let callers: usize = args.next().map_or(Ok(1), |text| text.parse())?;
     let mut provider = Provider::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stub = || Ok::<_, mprpc::Error>(Stub::new(Channel::new(&provider.address)?, &ECHO));
     let stubs = (0..connections).map(|_| stub()).collect::<Result<Vec<_>, _>>()?;
+    let stubs: Vec<Stub> = stubs.iter().flat_map(|stub| std::iter::repeat_n(stub, callers).cloned()).collect();
     let first_tenth = runtime.block_on(call(&stubs, calls / 10))?;
     let before = provider.memory_bytes()?;
     let middle = runtime.block_on(call(&stubs, calls - 2 * (calls / 10)))?;
@@ -59,7 +62,7 @@ fn main() -> Result<(), AnyError> {
     if growth > 1.0 { Err("the provider's memory grew by more than 1 %".into()) } else { Ok(()) }
 }
 
-/// Makes `calls` calls, spread over `stubs`, each a connection; returns the seconds that they took.
+/// Makes `calls` calls, spread over `stubs`, a caller each; returns the seconds that they took.
 async fn call(stubs: &[Stub], calls: usize) -> Result<f64, AnyError> {
     let begin = Instant::now();
     let mut callers = Vec::new();

@@ -22,7 +22,7 @@ use mprpc::discovery::{
     Registered, Registration, RegistrationState, Resolution, ResolutionState, Target, entries_skipped, list_services,
 };
 use provider::{PATIENCE, Provider, USERS, shows, until};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use zookeeper::ZooKeeper;
 use zookeeper_client::{Acls, Client, CreateMode, CreateOptions};
 
@@ -227,7 +227,8 @@ async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
     }
 }
 
-#[tokio::test]
+// More than one thread: starting a server blocks one, and what is shown meanwhile is recorded.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     let mut server = ZooKeeper::own();
     let place = Place::at(&server.address);
@@ -236,7 +237,8 @@ async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     stands(&registered).await;
     let mut shown = place.watch();
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
-    let seen = record(shown.clone());
+    let (stop, stopped) = oneshot::channel();
+    let seen = record(shown.clone(), stopped);
 
     server.stop();
     let stale = until(&mut shown, "stale", |r| matches!(r.state, ResolutionState::Stale(_))).await;
@@ -246,7 +248,9 @@ async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     let current = until(&mut shown, "current", |r| matches!(r.state, ResolutionState::Current(_))).await;
     println!("current again {current:?} after the server answered");
     stands(&registered).await;
+    stop.send(()).unwrap();
     let lists = seen.await.unwrap();
+    assert!(!lists.is_empty());
     assert!(lists.iter().all(|list| shows(list, &["127.0.0.1:8000"])), "{lists:?}");
 
     // Longer away than the session lasts by the client's own clock, and back with nothing: built anew.
@@ -371,18 +375,19 @@ async fn eventually<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(wha
     }
 }
 
-/// Everything that is shown until it is current again after having been stale.
-fn record(mut shown: watch::Receiver<Resolution>) -> tokio::task::JoinHandle<Vec<Resolution>> {
+/// Everything that is shown until it is stopped.
+fn record(
+    mut shown: watch::Receiver<Resolution>,
+    mut stopped: oneshot::Receiver<()>,
+) -> tokio::task::JoinHandle<Vec<Resolution>> {
     tokio::spawn(async move {
         let mut seen = Vec::new();
         loop {
-            shown.changed().await.unwrap();
-            let resolution = shown.borrow_and_update().clone();
-            let current = matches!(resolution.state, ResolutionState::Current(_));
-            seen.push(resolution);
-            if current && seen.len() > 1 {
-                return seen;
+            tokio::select! {
+                _ = &mut stopped => return seen,
+                changed = shown.changed() => changed.unwrap(),
             }
+            seen.push(shown.borrow_and_update().clone());
         }
     })
 }

@@ -1,0 +1,81 @@
+//! A provider that runs out of file descriptors: it pauses, says so, and serves again once there are some.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use mprpc::{Body, BoxFuture, Codec, Context, Idempotency, MethodDescriptor, MethodKind, Server, Service};
+use mprpc::{ServiceDescriptor, Status};
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+/// Says to this program that it is the provider.
+const PROVIDER: &str = "MPRPC_TEST_PROVIDER_WITH_FEW_DESCRIPTORS";
+const DESCRIPTORS: u64 = 40;
+
+static ECHO: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Echo",
+    methods: &[MethodDescriptor {
+        name: "Echo",
+        path: "test.Echo/Echo",
+        kind: MethodKind::Unary,
+        idempotency: Idempotency::Unknown,
+    }],
+};
+
+struct Echo;
+
+impl Service for Echo {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &ECHO
+    }
+
+    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        Box::pin(async move { Ok(request) })
+    }
+}
+
+/// Stops the provider however the test ends.
+struct Provider(Child);
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The provider itself, where this program was started as one.
+#[test]
+fn provider() {
+    if std::env::var_os(PROVIDER).is_none() {
+        return;
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(DESCRIPTORS), maximum: Some(DESCRIPTORS) }).unwrap();
+    Server { loops: 1, ..Server::default() }.add(Echo).run().unwrap();
+}
+
+#[test]
+fn provider_without_descriptors_pauses_and_serves_again() {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "provider", "--nocapture", "--test-threads=1"]).env(PROVIDER, "1");
+    let mut provider = Provider(command.stdout(Stdio::piped()).spawn().unwrap());
+    let lines = BufReader::new(provider.0.stdout.take().unwrap()).lines();
+    let address = lines.map(Result::unwrap).find_map(|line| line.split_once("listening on ").map(|(_, at)| at.to_owned()));
+    let address = address.unwrap();
+    let held: Vec<TcpStream> = (0..2 * DESCRIPTORS).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    // The last ones wait in the kernel: the provider cannot accept them. The first is served all the same.
+    assert_eq!(classic_echo(&held[0]), b"ab");
+    drop(held);
+    assert_eq!(classic_echo(&TcpStream::connect(&address).unwrap()), b"ab");
+    assert!(provider.0.try_wait().unwrap().is_none(), "the provider lives");
+}
+
+/// The classic frame of `Echo/Echo` with the arguments `ab`, and all that comes back.
+fn classic_echo(mut stream: &TcpStream) -> Vec<u8> {
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    stream.write_all(b"\x0e\0\0\0\x0a\x04Echo\x12\x04Echo\x18\x02ab").unwrap();
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply).unwrap();
+    reply
+}
