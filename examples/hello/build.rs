@@ -1,5 +1,5 @@
 //! Compiles `hello.proto`.
 
-fn main() {
-    mprpc_build::compile(&["hello.proto"]).unwrap();
+fn main() -> Result<(), mprpc_build::Error> {
+    mprpc_build::compile(&["hello.proto"])
 }

@@ -94,6 +94,7 @@ pub mod server;
 mod service;
 mod status;
 
+pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions};
 pub use codec::{Codec, Message, MessageView, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};

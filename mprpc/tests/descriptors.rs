@@ -1,5 +1,10 @@
 //! A provider that runs out of file descriptors: it pauses, says so, and serves again once there are some.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
+)]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -61,7 +66,8 @@ fn provider_without_descriptors_pauses_and_serves_again() {
     command.args(["--exact", "provider", "--nocapture", "--test-threads=1"]).env(PROVIDER, "1");
     let mut provider = Provider(command.stdout(Stdio::piped()).spawn().unwrap());
     let lines = BufReader::new(provider.0.stdout.take().unwrap()).lines();
-    let address = lines.map(Result::unwrap).find_map(|line| line.split_once("listening on ").map(|(_, at)| at.to_owned()));
+    let address =
+        lines.map(Result::unwrap).find_map(|line| line.split_once("listening on ").map(|(_, at)| at.to_owned()));
     let address = address.unwrap();
     let held: Vec<TcpStream> = (0..2 * DESCRIPTORS).map(|_| TcpStream::connect(&address).unwrap()).collect();
     // The last ones wait in the kernel: the provider cannot accept them. The first is served all the same.

@@ -1,5 +1,10 @@
 //! Servers and callers over real sockets: addresses, runtimes, graceful stop. Logic is tested in memory, beside the code.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
+)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};

@@ -9,12 +9,17 @@ use tracing::level_filters::LevelFilter;
 /// Which events are logged: a level, and levels of their own for targets, `info,mprpc::net=debug,mprpc::client=off`.
 ///
 /// A target is meant with all below it: `mprpc::net` is also `mprpc::net::acceptor`. The longest that fits decides.
+/// What the ZooKeeper client says of its own accord is at `error` unless its target, `zookeeper_client`, is named: it
+/// logs every try of an outage, and `mprpc::discovery` logs the outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     level: LevelFilter,
     /// The longest first, so that the first that fits decides.
     targets: Vec<(String, LevelFilter)>,
 }
+
+/// Logged from `error` on unless it is named.
+const NOISY_TARGET: &str = "zookeeper_client";
 
 impl Filter {
     /// One level for every target.
@@ -29,7 +34,8 @@ impl Filter {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
         let own = self.targets.iter().find(|(prefix, _)| below(prefix));
-        level <= own.map_or(self.level, |(_, level)| *level)
+        let unnamed = if below(NOISY_TARGET) { self.level.min(LevelFilter::ERROR) } else { self.level };
+        level <= own.map_or(unnamed, |(_, level)| *level)
     }
 
     /// The most that any target logs.
@@ -109,6 +115,14 @@ mod tests {
             assert_eq!(filter.allows(level, target), allowed, "{level} {target}");
         }
         assert_eq!(filter.most(), LevelFilter::TRACE);
+    }
+
+    #[test]
+    fn zookeeper_client_is_quiet_unless_named() {
+        let target = "zookeeper_client::session";
+        assert!(!Filter::default().allows(Level::WARN, target));
+        assert!(Filter::default().allows(Level::ERROR, target));
+        assert!("info,zookeeper_client=debug".parse::<Filter>().unwrap().allows(Level::DEBUG, target));
     }
 
     #[test]
