@@ -1,4 +1,77 @@
 //! mprpc: an RPC framework for Rust services.
+//!
+//! A provider publishes the services of a `.proto` file, a registry tells where they run, a caller uses them through a
+//! generated client. It speaks a native protocol, many calls at a time over one connection, and the frame of the C++
+//! MPRPC, both on one port.
+//!
+//! # The paved path
+//!
+//! `build.rs` makes Rust of the `.proto` files, without `protoc`:
+//!
+//! ```ignore
+//! fn main() -> Result<(), mprpc_build::Error> {
+//!     mprpc_build::compile(&["proto/hello.proto"])
+//! }
+//! ```
+//!
+//! A provider implements the generated trait, and a caller uses the generated client:
+//!
+//! ```ignore
+//! mprpc::include_proto!("hello");
+//!
+//! impl Greeter for Hello {
+//!     async fn say_hello(&self, _: &Context, request: HelloRequestView<'_>) -> Result<HelloReply, Status> {
+//!         Ok(HelloReply { text: format!("hello, {}", request.name), ..Default::default() })
+//!     }
+//! }
+//!
+//! // the provider: configuration and log, then serve until SIGTERM
+//! let config = mprpc::init()?;
+//! Server::new(&config).add(GreeterServer::new(Hello)).run()?;
+//!
+//! // the caller: `.await` in async code, `.wait()` on a thread without a runtime
+//! let greeter = GreeterClient::new(Channel::new("zookeeper://127.0.0.1:2181")?);
+//! let request = HelloRequest { name: "mprpc".into(), ..Default::default() };
+//! let reply = greeter.say_hello(request).timeout(Duration::from_millis(200)).await?;
+//! ```
+//!
+//! What generated code stands on can be used by itself:
+//!
+//! ```no_run
+//! use mprpc::{Channel, Error, Server, Service};
+//!
+//! fn serve(service: impl Service) -> Result<(), Error> {
+//!     let running = Server { registry: Some("file:/run/mprpc".into()), ..Server::default() }.add(service).start()?;
+//!     let channel = Channel::new("file:/run/mprpc")?;
+//!     println!("{} serves; {channel:?} finds it", running.addresses()[0]);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Where what stands
+//!
+//! | | |
+//! |---|---|
+//! | [`Server`], [`Running`], [`ServerStats`] | the provider's side |
+//! | [`Channel`], [`ChannelOptions`], [`Call`] | the caller's side |
+//! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: what, where on its way, and whether it ran |
+//! | [`Context`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
+//! | [`init`], [`init_with`], [`Config`] | conf file, environment, flags |
+//! | [`Limits`] | every bound, and what happens beyond it |
+//! | [`Error`] | the failure of building, configuring and starting |
+//! | [`discovery`] | registries, and how to make one |
+//! | [`logging`] | the asynchronous log behind `tracing` |
+//! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
+//! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
+//! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
+//!
+//! # Features
+//!
+//! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
+//! - `json` (default): protobuf JSON on generated messages.
+//!
+//! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
+//! architecture.
 
 mod balancer;
 pub mod client;

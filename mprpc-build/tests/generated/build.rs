@@ -1,13 +1,14 @@
-//! Compiles the classic services from the examples and the hard cases of this folder; an ordinary build script of a user.
+//! Compiles the services of the examples and the hard cases of this folder; an ordinary build script of a user.
 
 fn main() -> Result<(), mprpc_build::Error> {
     let config = mprpc_build::Config {
-        includes: vec!["proto".into(), "../../../examples/proto".into()],
+        includes: vec!["proto".into(), "../../../examples/proto".into(), "../../../examples/hello".into()],
         ..mprpc_build::Config::default()
     };
     config.compile(&[
         "../../../examples/proto/user.proto",
         "../../../examples/proto/friend.proto",
+        "../../../examples/hello/hello.proto",
         "proto/alone.proto",
         "proto/bare.proto",
         "proto/hard/keywords.proto",

@@ -10,3 +10,20 @@ pub mod alone {
 pub mod proto {
     mprpc::include_proto!();
 }
+
+/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../../../docs/guide/first-service.md")]
+    mod first_service {}
+    #[doc = include_str!("../../../../docs/guide/calls.md")]
+    mod calls {}
+    #[doc = include_str!("../../../../docs/guide/server.md")]
+    mod server {}
+    #[doc = include_str!("../../../../docs/guide/registry.md")]
+    mod registry {}
+    #[doc = include_str!("../../../../docs/guide/reactor.md")]
+    mod reactor {}
+}
