@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
-use crate::config::Config;
 use crate::discovery::{Resolver, Target};
 use crate::endpoint::{Address, Endpoint};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::method::ServiceDescriptor;
 use crate::net::Stream;
@@ -65,19 +64,6 @@ impl Channel {
     /// The same, with options.
     pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
         Ok(Channel::from_resolver(target.parse::<Target>()?.resolver()?, options))
-    }
-
-    /// A channel to what the configuration names as the registry, with its limits: what [`crate::Server::new`] is to a
-    /// provider. A list or an address stands there as well as a registry.
-    ///
-    /// # Errors
-    /// Those of [`Channel::new`]; and a configuration that names none.
-    pub fn from_config(config: &Config) -> Result<Channel, Error> {
-        let Some(registry) = &config.registry else {
-            let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
-            return Err(Error::new(ErrorKind::Config, message));
-        };
-        Channel::with_options(registry, ChannelOptions { limits: config.limits.clone(), ..ChannelOptions::default() })
     }
 
     /// A channel to what a resolver of your own finds.

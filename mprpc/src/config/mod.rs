@@ -16,6 +16,7 @@ pub use self::file::CONF_FILE_BYTES_MAX;
 
 use self::arguments::{Arguments, Ask};
 use self::keys::{CLASSIC, ClassicPair, KEYS, Key, nearest};
+use crate::client::{Channel, ChannelOptions};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
@@ -321,6 +322,21 @@ impl Server {
             limits: config.limits.clone(),
             services: Vec::new(),
         }
+    }
+}
+
+impl Channel {
+    /// A channel as `config` describes it: to its registry, or what else stands there as [`Channel::new`] takes it, and
+    /// with its bounds.
+    ///
+    /// # Errors
+    /// Those of [`Channel::new`]; and a configuration that names no registry.
+    pub fn from_config(config: &Config) -> Result<Channel, Error> {
+        let Some(registry) = &config.registry else {
+            let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
+            return Err(Error::new(ErrorKind::Config, message));
+        };
+        Channel::with_options(registry, ChannelOptions { limits: config.limits.clone(), ..ChannelOptions::default() })
     }
 }
 
