@@ -100,6 +100,62 @@ fn port_in_use_is_an_error_that_names_it() {
     assert!(error.contains(&address) && error.contains("in use"), "{error}");
 }
 
+#[test]
+fn address_that_no_caller_can_use_is_not_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Some(format!("file:{}", folder.path().display()));
+    let error = Server { registry: registry.clone(), ..server("0.0.0.0:0") }.start().err().unwrap().to_string();
+    assert!(error.contains("0.0.0.0:") && error.contains("advertise"), "{error}");
+    let advertise = Some("10.1.2.3:80".parse().unwrap());
+    Server { registry, advertise, ..server("0.0.0.0:0") }.start().unwrap();
+}
+
+#[test]
+fn background_loop_refuses_to_wait_for_itself() {
+    let stub = stub("127.0.0.1:1");
+    let (told, tells) = std::sync::mpsc::channel();
+    mprpc::net::background().spawn(async move { told.send(echo(&stub, "x")).unwrap() });
+    let status = tells.recv_timeout(Duration::from_secs(30)).unwrap().unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+}
+
+#[test]
+fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
+    let mut server = server("127.0.0.1:0");
+    server.limits.drain_timeout = Duration::from_millis(100);
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (begun, begins) = std::sync::mpsc::channel::<()>();
+    server.services = vec![Arc::new(Blocking { begun, released: std::sync::Mutex::new(released) })];
+    let running = server.start().unwrap();
+    let stub = stub(&running.addresses()[0].to_string());
+    let caller = std::thread::spawn(move || echo(&stub, "x"));
+    begins.recv_timeout(Duration::from_secs(30)).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(running.stop());
+    release.send(()).unwrap();
+    // The turn that was blocked still ends with its reply; then the loop ends.
+    assert_eq!(caller.join().unwrap().unwrap(), "x");
+}
+
+/// Its handler blocks the loop until it is released.
+struct Blocking {
+    begun: std::sync::mpsc::Sender<()>,
+    released: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
+}
+
+impl Service for Blocking {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &ECHO
+    }
+
+    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        self.begun.send(()).unwrap();
+        // An error says that the test has ended.
+        let _ = self.released.lock().unwrap().recv();
+        Box::pin(async move { Ok(request) })
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
     let running = server("127.0.0.1:0").serve().unwrap();

@@ -105,6 +105,10 @@ impl<R: Send + 'static> Call<R> {
             State::Ready(result) => return result,
             State::Prepared(call) => call,
         };
+        if crate::net::is_background() {
+            let message = "Call::wait on mprpc's background loop would wait for itself; await the call";
+            return Err(Status::failed_precondition(message).with_ran(Ran::No));
+        }
         let (done, answer) = std::sync::mpsc::sync_channel(1);
         crate::net::background().spawn(async move {
             // The receiver waits below for as long as this runs.

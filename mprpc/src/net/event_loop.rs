@@ -2,20 +2,25 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind};
 
-/// A group of event loops, each a thread of its own. Dropping it stops the loops and waits for their threads; what runs
-/// on them is dropped at its next await.
+/// How long a stopping group waits for its loops. One whose handler blocks ends when that returns, or with the process.
+const STOP_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A group of event loops, each a thread of its own. Dropping it stops the loops and waits for them, at most a second;
+/// what runs on them is dropped at its next await.
 #[derive(Debug)]
 pub struct LoopGroup {
     loops: Loops,
     stop: watch::Sender<()>,
-    threads: Vec<JoinHandle<()>>,
+    /// Disconnected once every loop has ended.
+    ended: Receiver<()>,
 }
 
 /// The loops that connections are spread over, round robin. Cheap to clone; any thread may use it.
@@ -34,21 +39,24 @@ impl LoopGroup {
         };
         let (stop, _) = watch::channel(());
         let mut handles = Vec::with_capacity(count);
-        let mut threads = Vec::with_capacity(count);
+        let (running, ended): (Sender<()>, _) = channel();
         for index in 0..count {
             let system =
                 |error| Error::with_source(ErrorKind::System, format!("cannot start event loop {index}"), error);
             let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
             handles.push(runtime.handle().clone());
             let mut stopped = stop.subscribe();
+            let running = running.clone();
             let run = move || {
                 // An error means that the group was dropped, which is the other way to say stop.
                 let _ = runtime.block_on(stopped.changed());
+                drop(runtime);
+                drop(running);
             };
-            threads.push(std::thread::Builder::new().name(format!("mprpc-loop-{index}")).spawn(run).map_err(system)?);
+            drop(std::thread::Builder::new().name(format!("mprpc-loop-{index}")).spawn(run).map_err(system)?);
         }
         let loops = Loops { handles: handles.into(), next: Arc::default() };
-        Ok(LoopGroup { loops, stop, threads })
+        Ok(LoopGroup { loops, stop, ended })
     }
 
     /// The loops, for spreading work over them.
@@ -60,9 +68,8 @@ impl LoopGroup {
 impl Drop for LoopGroup {
     fn drop(&mut self) {
         self.stop.send_replace(());
-        for thread in self.threads.drain(..) {
-            // A loop whose thread panicked has printed why; the others stop all the same.
-            let _ = thread.join();
+        if self.ended.recv_timeout(STOP_TIMEOUT) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!(waited = ?STOP_TIMEOUT, "an event loop does not stop: something blocks it");
         }
     }
 }

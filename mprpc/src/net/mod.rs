@@ -19,7 +19,17 @@ pub(crate) use stream::{Accepted, Reader, Stream, Writer};
 pub use tcp_server::{Connection, Stopper, TcpServer};
 pub use worker_pool::WorkerPool;
 
+use std::cell::Cell;
 use std::sync::OnceLock;
+
+thread_local! {
+    static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is the thread of the background loop, which must not wait for itself.
+pub(crate) fn is_background() -> bool {
+    IS_BACKGROUND.get()
+}
 
 /// The process's background loop: one thread for what belongs to no caller's runtime (discovery, registration, calls
 /// from threads without a runtime). Started at the first use, it lives as long as the process.
@@ -33,7 +43,10 @@ pub fn background() -> &'static tokio::runtime::Handle {
         let handle = runtime.handle().clone();
         std::thread::Builder::new()
             .name("mprpc-background".into())
-            .spawn(move || runtime.block_on(std::future::pending::<()>()))
+            .spawn(move || {
+                IS_BACKGROUND.set(true);
+                runtime.block_on(std::future::pending::<()>());
+            })
             .expect("a process that can start no thread at its first call cannot go on");
         handle
     })

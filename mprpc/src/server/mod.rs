@@ -109,6 +109,14 @@ impl Server {
         };
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let announced = self.advertise.as_ref().or(addresses.first());
+        if let (Some((_, url)), Some(Address::Tcp(address))) = (&registry, announced)
+            && address.ip().is_unspecified()
+        {
+            let message =
+                format!("{address} cannot be announced in {url}: no caller can connect to it; set `advertise`");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let mut router = Router::default();
         for service in self.services {
             router.add(service);
@@ -120,7 +128,7 @@ impl Server {
             .map(|listener| acceptor.spawn(accept(listener, loops.clone(), shared.clone(), open.clone())))
             .collect();
         let mut registered = Vec::new();
-        if let (Some((registry, _)), Some(address)) = (&registry, self.advertise.as_ref().or(addresses.first())) {
+        if let (Some((registry, _)), Some(address)) = (&registry, announced) {
             let announce =
                 |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
             registered.extend(shared.router.descriptors().map(announce));

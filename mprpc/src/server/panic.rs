@@ -24,7 +24,8 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     HOOK.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            if CONTAINING.get() {
+            // Where nobody takes the log, the panic is said as any other is.
+            if CONTAINING.get() && tracing::dispatcher::has_been_set() {
                 // The stack is gone once the panic has been caught, so the trace is taken here and logged there.
                 BACKTRACE.replace(Some(Backtrace::force_capture()));
             } else {
