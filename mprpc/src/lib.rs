@@ -90,6 +90,7 @@ mod metadata;
 mod method;
 pub mod net;
 mod protocol;
+mod scope;
 pub mod server;
 mod service;
 mod status;

@@ -10,7 +10,6 @@ use self::server::ZooKeeper;
 use crate::program::*;
 
 #[path = "../../../mprpc/tests/support/zookeeper.rs"]
-#[allow(dead_code, reason = "the tests of mprpc use the rest of it")]
 mod server;
 
 #[test]

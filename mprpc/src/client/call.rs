@@ -16,6 +16,7 @@ use crate::deadline::Deadline;
 use crate::metadata::Metadata;
 use crate::method::MethodDescriptor;
 use crate::net::clock;
+use crate::scope;
 use crate::service::BoxFuture;
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -37,6 +38,8 @@ struct Prepared<R> {
     message: Bytes,
     metadata: Metadata,
     timeout: Option<Duration>,
+    /// What is left to the call that is being served here, if one is.
+    inherited: Deadline,
     wait_for_ready: Option<bool>,
     decode: fn(&[u8]) -> Result<R, Status>,
     is_reply: fn(&[u8]) -> bool,
@@ -63,6 +66,7 @@ impl<R> Call<R> {
             message,
             metadata: Metadata::new(),
             timeout: None,
+            inherited: scope::deadline(),
             wait_for_ready: None,
             decode: protobuf::decode::<R>,
             is_reply: |bytes| protobuf::decode::<R>(bytes).is_ok(),
@@ -71,10 +75,20 @@ impl<R> Call<R> {
         Call { state: State::Prepared(prepared) }
     }
 
-    /// The longest the call may take, all attempts together; the default is `limits.call_timeout` of the channel.
+    /// The longest the call may take, all attempts together; the default is `limits.call_timeout` of the channel. A call
+    /// made by a handler ends with the deadline of the call that it serves, if that is earlier.
     pub fn timeout(mut self, timeout: Duration) -> Call<R> {
         if let State::Prepared(call) = &mut self.state {
             call.timeout = Some(timeout);
+        }
+        self
+    }
+
+    /// Lets the call go on where the handler that makes it has run out of time: it inherits no deadline. Dropping it
+    /// cancels it all the same, so it belongs into a task of its own.
+    pub fn independent(mut self) -> Call<R> {
+        if let State::Prepared(call) = &mut self.state {
+            call.inherited = Deadline::NONE;
         }
         self
     }
@@ -165,11 +179,16 @@ impl<R> Prepared<R> {
             return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
         }
         let timeout = self.timeout.unwrap_or(options.limits.call_timeout);
+        let now = clock::now();
+        if self.inherited.has_passed(now) {
+            let message = "the deadline of the call that is being served has passed";
+            return Err(expired(message.to_owned(), Phase::Send));
+        }
         let request = Request {
             method: self.method,
             metadata: self.metadata,
             message: self.message,
-            deadline: Deadline::after(clock::now(), timeout),
+            deadline: Deadline::after(now, timeout).earlier(self.inherited),
             is_reply: self.is_reply,
         };
         let wait_for_ready = self.wait_for_ready.unwrap_or(options.wait_for_ready);

@@ -22,6 +22,17 @@ pub use worker_pool::WorkerPool;
 use std::cell::Cell;
 use std::sync::OnceLock;
 
+use crate::scope::Scoped;
+
+/// `tokio::spawn` for work that a handler starts and does not wait for here: calls made in it inherit the deadline of
+/// the call that is being served, as calls of the handler itself do.
+///
+/// # Panics
+/// Outside a tokio runtime.
+pub fn spawn<F: Future<Output: Send> + Send + 'static>(future: F) -> tokio::task::JoinHandle<F::Output> {
+    tokio::spawn(Scoped::new(future))
+}
+
 thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }

@@ -9,7 +9,9 @@ use super::panic::contain;
 use super::router::Route;
 use crate::codec::Codec;
 use crate::context::Context;
+use crate::deadline::Deadline;
 use crate::method::MethodKind;
+use crate::scope;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Ran, Status};
 
@@ -17,6 +19,7 @@ use crate::status::{Ran, Status};
 pub(super) struct RunningCall {
     future: BoxFuture<Result<Body, Status>>,
     path: &'static str,
+    deadline: Deadline,
 }
 
 impl RunningCall {
@@ -29,15 +32,22 @@ impl RunningCall {
             ))
             .with_ran(Ran::No));
         }
-        match contain(|| route.service.call(route.index, context, Body::Message(request), Codec::Protobuf)) {
-            Ok(future) => Ok(RunningCall { future, path }),
+        let deadline = context.deadline;
+        let begin = || route.service.call(route.index, context, Body::Message(request), Codec::Protobuf);
+        match contain(|| scope::under(deadline, begin)) {
+            Ok(future) => Ok(RunningCall { future, path, deadline }),
             Err(panic) => Err(panicked(path, panic)),
         }
     }
 
+    /// When nobody waits for it any more.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline
+    }
+
     /// Polls the handler; a panic in it is its answer: INTERNAL, and a line in the log with its backtrace.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Bytes, Status>> {
-        match contain(|| self.future.as_mut().poll(cx)) {
+        match contain(|| scope::under(self.deadline, || self.future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(result)) => Poll::Ready(result.and_then(Body::into_message)),
             Err(panic) => Poll::Ready(Err(panicked(self.path, panic))),

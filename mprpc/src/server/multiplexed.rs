@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use futures_util::future::{AbortHandle, Abortable};
 use futures_util::stream::FuturesUnordered;
+use tokio::time::{Sleep, sleep_until};
 
 use super::call::RunningCall;
 use super::router::Route;
@@ -43,6 +44,8 @@ struct Parked {
     id: u32,
     begun: Instant,
     call: Abortable<RunningCall>,
+    /// Fires at the deadline, also where no CANCEL comes.
+    expires: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the peer did against the protocol; it gets to read it.
@@ -211,7 +214,8 @@ impl Multiplexed {
     fn park(&mut self, begun: Instant, id: u32, call: RunningCall) {
         let (cancel, registration) = AbortHandle::new_pair();
         self.cancels.insert(id, cancel);
-        self.parked.push(Parked { id, begun, call: Abortable::new(call, registration) });
+        let expires = call.deadline().instant().map(|at| Box::pin(sleep_until(at.into())));
+        self.parked.push(Parked { id, begun, call: Abortable::new(call, registration), expires });
     }
 
     /// Polls parked calls.
@@ -288,9 +292,14 @@ impl Future for Parked {
     type Output = (u32, Instant, Result<Bytes, Status>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let result = match ready!(Pin::new(&mut self.call).poll(cx)) {
-            Ok(result) => result,
-            Err(_aborted) => Err(Status::cancelled("cancelled by the caller")),
+        let result = match Pin::new(&mut self.call).poll(cx) {
+            Poll::Ready(Ok(result)) => result,
+            Poll::Ready(Err(_aborted)) => Err(Status::cancelled("cancelled by the caller")),
+            Poll::Pending => {
+                let Some(expires) = &mut self.expires else { return Poll::Pending };
+                ready!(expires.as_mut().poll(cx));
+                Err(Status::deadline_exceeded("the handler did not finish within the deadline"))
+            }
         };
         Poll::Ready((self.id, self.begun, result))
     }

@@ -217,6 +217,24 @@ async fn native_calls_split_anywhere_are_answered() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn handler_is_stopped_at_its_deadline_without_a_cancel() {
+    let mut peer = peer(Limits::default());
+    let mut bytes = native_calls(&[]);
+    let number = PROBE.methods.iter().position(|method| method.name == "Hang").unwrap() as u16;
+    let header = Header { kind: kind::REQUEST, flags: flag::END, word: number, id: 3, value: 70, ..Header::default() };
+    encode_frame(&mut bytes, header, b"");
+    let begin = Instant::now();
+    peer.send(&bytes);
+    let mut got = BytesMut::new();
+    while got.len() <= PREFACE.len() + 40 {
+        peer.read_some(&mut got).await;
+    }
+    let (header, _) = frames(got).pop().unwrap();
+    assert_eq!((header.kind, header.id, header.word), (kind::RESPONSE, 3, Code::DeadlineExceeded as u16));
+    assert!((70..75).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn native_half_a_frame_is_closed_after_read_timeout() {
     let whole = native_calls(&[(1, "Echo", b"one")]);
     let peer = peer(Limits::default());

@@ -1,0 +1,108 @@
+//! Deadlines down a chain of services: what the first caller grants is all that anybody has.
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::Deadline;
+use crate::net::clock;
+
+/// A service that passes the call on to the next of the chain, or hangs where it is the last.
+struct Hop {
+    next: Option<Stub>,
+    /// What was left to each hop when its handler began.
+    began: Arc<Mutex<Vec<Duration>>>,
+    /// Told when the handler of the last hop is dropped.
+    dropped: watch::Sender<bool>,
+    spawns: bool,
+}
+
+struct TellDropped(watch::Sender<bool>);
+
+impl Drop for TellDropped {
+    fn drop(&mut self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Service for Hop {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &WHO
+    }
+
+    fn call(&self, _: usize, context: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let (next, dropped, spawns) = (self.next.clone(), self.dropped.clone(), self.spawns);
+        self.began.lock().unwrap().push(context.deadline().remaining(clock::now()).unwrap());
+        Box::pin(async move {
+            sleep(Duration::from_millis(10)).await;
+            let Some(next) = next else {
+                let _told = TellDropped(dropped);
+                return std::future::pending().await;
+            };
+            let call = async move {
+                // Would wait for a minute if it were the first.
+                let call = next.unary::<_, StringValue>(AM, &StringValue::default());
+                call.timeout(Duration::from_secs(60)).await
+            };
+            let reply = if spawns { crate::net::spawn(call).await.unwrap()? } else { call.await? };
+            Ok(Body::Message(crate::codec::protobuf::encode(&reply)?))
+        })
+    }
+}
+
+impl Network {
+    fn serve_hop(&self, address: &str, hop: Hop) {
+        let mut router = Router::default();
+        router.add(Arc::new(hop));
+        let shared = Arc::new(Shared::new(router, crate::Limits::default()));
+        self.hosts.lock().unwrap().insert(address.parse().unwrap(), Host::Server(shared));
+    }
+}
+
+async fn run_chain(spawns: bool) {
+    let network = Network::default();
+    let began = Arc::new(Mutex::new(Vec::new()));
+    let (dropped, mut is_dropped) = watch::channel(false);
+    let mut next = None;
+    for hop in (1..=4).rev() {
+        let address = format!("10.0.0.{hop}:1");
+        network.serve_hop(&address, Hop { next, began: began.clone(), dropped: dropped.clone(), spawns });
+        let (_, receiver) = watch::channel(listed(&[&address]));
+        let channel = Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), network.connect());
+        next = Some(Stub::new(channel, &WHO));
+    }
+    let root = next.unwrap();
+    let begin = Instant::now();
+    let call = root.unary::<_, StringValue>(AM, &StringValue::default());
+    let status = call.timeout(Duration::from_millis(100)).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(begin.elapsed() <= Duration::from_millis(101));
+    is_dropped.wait_for(|dropped| *dropped).await.unwrap();
+    assert!(begin.elapsed() <= Duration::from_millis(110), "the last hop went on for {:?}", begin.elapsed());
+    let began = began.lock().unwrap();
+    assert_eq!(began.len(), 4);
+    assert!(began.is_sorted_by(|earlier, later| earlier > later), "{began:?}");
+    assert!(began[0] <= Duration::from_millis(101), "{began:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hops_inherit_what_is_left() {
+    run_chain(false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn spawned_work_inherits_too() {
+    run_chain(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_once_the_served_call_has_expired() {
+    let world = world(listed(&[A]));
+    world.network.start(A);
+    let past = Deadline::at(clock::now());
+    let call = crate::scope::under(past, || world.call(AM));
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::DeadlineExceeded, Ran::No));
+    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 0);
+    let call = crate::scope::under(past, || world.call(AM).independent());
+    assert_eq!(call.await.unwrap().value, A);
+}
