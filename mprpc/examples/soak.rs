@@ -4,36 +4,18 @@
 
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
+#[path = "../tests/support/echo.rs"]
+mod echo;
+
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use mprpc::codegen::{Body, BoxFuture, Codec, Stub};
-use mprpc::{Channel, Context, Idempotency, MethodDescriptor, MethodKind, Server, Service, ServiceDescriptor, Status};
+use echo::{AT_ONCE, ECHO, Echo};
+use mprpc::codegen::Stub;
+use mprpc::{Channel, Server, Status};
 
 type AnyError = Box<dyn std::error::Error>;
-
-static ECHO: ServiceDescriptor = ServiceDescriptor {
-    name: "soak.Echo",
-    methods: &[MethodDescriptor {
-        name: "Echo",
-        path: "soak.Echo/Echo",
-        kind: MethodKind::Unary,
-        idempotency: Idempotency::Unknown,
-    }],
-};
-
-struct Echo;
-
-impl Service for Echo {
-    fn descriptor(&self) -> &'static ServiceDescriptor {
-        &ECHO
-    }
-
-    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
-        Box::pin(async move { Ok(request) })
-    }
-}
 
 fn main() -> Result<(), AnyError> {
     let mut args = std::env::args().skip(1);
@@ -71,7 +53,7 @@ async fn call(stubs: &[Stub], calls: usize) -> Result<f64, AnyError> {
         callers.push(tokio::spawn(async move {
             for number in 0..share {
                 let message = mprpc::well_known::UInt64Value { value: number as u64, ..Default::default() };
-                let reply: mprpc::well_known::UInt64Value = stub.unary(0, &message).await?;
+                let reply: mprpc::well_known::UInt64Value = stub.unary(AT_ONCE, &message).await?;
                 if reply.value != message.value {
                     return Err(Status::data_loss("another call's reply"));
                 }

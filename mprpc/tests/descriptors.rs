@@ -5,40 +5,21 @@
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
+#[path = "support/echo.rs"]
+mod echo;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use mprpc::{Body, BoxFuture, Codec, Context, Idempotency, MethodDescriptor, MethodKind, Server, Service};
-use mprpc::{ServiceDescriptor, Status};
+use echo::Echo;
+use mprpc::Server;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 /// Says to this program that it is the provider.
 const PROVIDER: &str = "MPRPC_TEST_PROVIDER_WITH_FEW_DESCRIPTORS";
 const DESCRIPTORS: u64 = 40;
-
-static ECHO: ServiceDescriptor = ServiceDescriptor {
-    name: "test.Echo",
-    methods: &[MethodDescriptor {
-        name: "Echo",
-        path: "test.Echo/Echo",
-        kind: MethodKind::Unary,
-        idempotency: Idempotency::Unknown,
-    }],
-};
-
-struct Echo;
-
-impl Service for Echo {
-    fn descriptor(&self) -> &'static ServiceDescriptor {
-        &ECHO
-    }
-
-    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
-        Box::pin(async move { Ok(request) })
-    }
-}
 
 /// Stops the provider however the test ends.
 struct Provider(Child);

@@ -5,42 +5,17 @@
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
+#[path = "support/echo.rs"]
+mod echo;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use echo::{AT_ONCE, ECHO, Echo, SLOW};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
-use mprpc::{
-    Address, Body, BoxFuture, Channel, Code, Codec, Context, Idempotency, MethodDescriptor, MethodKind, Server,
-    Service, ServiceDescriptor, Status,
-};
-
-const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
-    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
-}
-
-static ECHO: ServiceDescriptor = ServiceDescriptor {
-    name: "test.Echo",
-    methods: &[unary("Echo", "test.Echo/Echo"), unary("Slow", "test.Echo/Slow")],
-};
-
-struct Echo;
-
-impl Service for Echo {
-    fn descriptor(&self) -> &'static ServiceDescriptor {
-        &ECHO
-    }
-
-    fn call(&self, method: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
-        Box::pin(async move {
-            if method == 1 {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-            }
-            Ok(request)
-        })
-    }
-}
+use mprpc::{Address, Body, BoxFuture, Channel, Code, Codec, Context, Server, Service, ServiceDescriptor, Status};
 
 fn server(listen: &str) -> Server {
     let listen = listen.parse().unwrap();
@@ -56,8 +31,8 @@ fn text(value: &str) -> StringValue {
 }
 
 /// A blocking call from a thread without a runtime.
-fn echo(stub: &Stub, value: &str) -> Result<String, Status> {
-    stub.unary::<_, StringValue>(0, &text(value)).wait().map(|reply| reply.value)
+fn call_echo(stub: &Stub, value: &str) -> Result<String, Status> {
+    stub.unary::<_, StringValue>(AT_ONCE, &text(value)).wait().map(|reply| reply.value)
 }
 
 #[test]
@@ -68,8 +43,8 @@ fn every_kind_of_address_serves() {
     for listen in ["127.0.0.1:0", "[::1]:0", "localhost:0", &path] {
         let running = server(listen).start().unwrap();
         let address = running.addresses()[0].to_string();
-        assert_eq!(echo(&stub(&address), "native").unwrap(), "native", "{listen}");
-        assert_eq!(echo(&stub(&format!("classic:{address}")), "classic").unwrap(), "classic", "{listen}");
+        assert_eq!(call_echo(&stub(&address), "native").unwrap(), "native", "{listen}");
+        assert_eq!(call_echo(&stub(&format!("classic:{address}")), "classic").unwrap(), "classic", "{listen}");
         let stats = running.stats();
         assert_eq!((stats.calls, stats.connections_accepted), (2, 2));
         assert!(stats.rejected.is_empty(), "{stats:?}");
@@ -86,7 +61,7 @@ fn socket_path_of_a_dead_server_is_taken_over_and_of_a_live_one_not() {
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
     let running = server(&listen).start().unwrap();
-    assert_eq!(echo(&stub(&listen), "taken over").unwrap(), "taken over");
+    assert_eq!(call_echo(&stub(&listen), "taken over").unwrap(), "taken over");
     let error = server(&listen).start().err().unwrap().to_string();
     assert!(error.contains("cannot listen on unix:") && error.contains("in use"), "{error}");
     drop(running);
@@ -114,7 +89,7 @@ fn address_that_no_caller_can_use_is_not_announced() {
 fn background_loop_refuses_to_wait_for_itself() {
     let stub = stub("127.0.0.1:1");
     let (told, tells) = std::sync::mpsc::channel();
-    mprpc::net::background().spawn(async move { told.send(echo(&stub, "x")).unwrap() });
+    mprpc::net::background().spawn(async move { told.send(call_echo(&stub, "x")).unwrap() });
     let status = tells.recv_timeout(Duration::from_secs(30)).unwrap().unwrap_err();
     assert_eq!(status.code(), Code::FailedPrecondition);
 }
@@ -128,7 +103,7 @@ fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
     server.services = vec![Arc::new(Blocking { begun, released: std::sync::Mutex::new(released) })];
     let running = server.start().unwrap();
     let stub = stub(&running.addresses()[0].to_string());
-    let caller = std::thread::spawn(move || echo(&stub, "x"));
+    let caller = std::thread::spawn(move || call_echo(&stub, "x"));
     begins.recv_timeout(Duration::from_secs(30)).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(running.stop());
@@ -163,7 +138,7 @@ async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
     let calls = (0..500).map(|number| {
         let stub = stub.clone();
         tokio::spawn(async move {
-            let reply: StringValue = stub.unary(0, &text(&number.to_string())).await.unwrap();
+            let reply: StringValue = stub.unary(AT_ONCE, &text(&number.to_string())).await.unwrap();
             assert_eq!(reply.value, number.to_string());
         })
     });
@@ -178,16 +153,17 @@ async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
 fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
     let running = server("127.0.0.1:0").start().unwrap();
     let stub = stub(&running.addresses()[0].to_string());
-    assert_eq!(echo(&stub, "plain thread").unwrap(), "plain thread");
+    assert_eq!(call_echo(&stub, "plain thread").unwrap(), "plain thread");
     for round in 0..3 {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let reply: StringValue = runtime.block_on(async { stub.unary(0, &text(&round.to_string())).await }).unwrap();
+        let reply: StringValue =
+            runtime.block_on(async { stub.unary(AT_ONCE, &text(&round.to_string())).await }).unwrap();
         assert_eq!(reply.value, round.to_string());
         // The runtime ends here, and its connection with it; the channel does not.
     }
     let threads = (0..8).map(|number: usize| {
         let stub = stub.clone();
-        std::thread::spawn(move || assert_eq!(echo(&stub, &number.to_string()).unwrap(), number.to_string()))
+        std::thread::spawn(move || assert_eq!(call_echo(&stub, &number.to_string()).unwrap(), number.to_string()))
     });
     for thread in threads.collect::<Vec<_>>() {
         thread.join().unwrap();
@@ -199,18 +175,18 @@ async fn stop_finishes_what_is_in_flight_and_frees_the_port() {
     let running = server("127.0.0.1:0").start().unwrap();
     let address = running.addresses()[0].clone();
     let stub = stub(&address.to_string());
-    let slow = tokio::spawn(stub.unary::<_, StringValue>(1, &text("in flight")).into_future());
+    let slow = tokio::spawn(stub.unary::<_, StringValue>(SLOW, &text("in flight")).into_future());
     while running.stats().calls == 0 {
         tokio::task::yield_now().await;
     }
     running.stop().await;
     assert_eq!(slow.await.unwrap().unwrap().value, "in flight");
-    let status = stub.unary::<_, StringValue>(0, &text("late")).await.unwrap_err();
+    let status = stub.unary::<_, StringValue>(AT_ONCE, &text("late")).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     let again = server(&address.to_string()).start().unwrap();
     assert_eq!(again.addresses()[0], address);
     // An endpoint that refused pauses; waiting for it is what a caller can ask for.
-    let reply: StringValue = stub.unary(0, &text("again")).wait_for_ready(true).await.unwrap();
+    let reply: StringValue = stub.unary(AT_ONCE, &text("again")).wait_for_ready(true).await.unwrap();
     assert_eq!(reply.value, "again");
 }
 
@@ -230,7 +206,7 @@ fn rolling_restart_behind_a_registry_fails_no_call() {
             let (stub, done, calls) = (stub(&registry), done.clone(), calls.clone());
             runtime.spawn(async move {
                 while !done.load(Ordering::Relaxed) {
-                    let reply: Result<StringValue, Status> = stub.unary(0, &text("x")).await;
+                    let reply: Result<StringValue, Status> = stub.unary(AT_ONCE, &text("x")).await;
                     assert_eq!(reply?.value, "x");
                     calls.fetch_add(1, Ordering::Relaxed);
                 }
@@ -272,6 +248,6 @@ fn connections_max_closes_the_surplus_and_keeps_serving() {
         std::thread::yield_now();
     }
     let stub = stub(&address.to_string());
-    let reply = echo(&stub, "room again");
+    let reply = call_echo(&stub, "room again");
     assert_eq!(reply.unwrap(), "room again");
 }

@@ -6,6 +6,8 @@
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
+#[path = "support/echo.rs"]
+mod echo;
 #[path = "support/zookeeper.rs"]
 mod zookeeper;
 
@@ -13,46 +15,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use echo::{AT_ONCE, ECHO, Echo};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
-use mprpc::{
-    Body, BoxFuture, Channel, Codec, Context, Idempotency, MethodDescriptor, MethodKind, Running, Server, Service,
-    ServiceDescriptor, Status,
-};
+use mprpc::{Channel, Running, Server, Status};
 use zookeeper::ZooKeeper;
 
 /// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-static ECHO: ServiceDescriptor = ServiceDescriptor {
-    name: "test.Echo",
-    methods: &[MethodDescriptor {
-        name: "Echo",
-        path: "test.Echo/Echo",
-        kind: MethodKind::Unary,
-        idempotency: Idempotency::Unknown,
-    }],
-};
-
-struct Echo;
-
-impl Service for Echo {
-    fn descriptor(&self) -> &'static ServiceDescriptor {
-        &ECHO
-    }
-
-    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
-        Box::pin(async move { Ok(request) })
-    }
-}
-
 fn provider(registry: &str) -> Running {
     Server { registry: Some(registry.to_owned()), loops: 1, ..Server::default() }.add(Echo).start().unwrap()
 }
 
-async fn echo(stub: &Stub) -> Result<(), Status> {
+async fn call(stub: &Stub) -> Result<(), Status> {
     let text = StringValue { value: "x".to_owned(), ..StringValue::default() };
-    let reply: StringValue = stub.unary(0, &text).await?;
+    let reply: StringValue = stub.unary(AT_ONCE, &text).await?;
     assert_eq!(reply.value, "x");
     Ok(())
 }
@@ -64,7 +42,7 @@ async fn no_call_fails_while_zookeeper_restarts() {
     let running = provider(&registry);
     tokio::time::timeout(PATIENCE, running.registered()).await.unwrap();
     let stub = Stub::new(Channel::new(&registry).unwrap(), &ECHO);
-    echo(&stub).await.unwrap();
+    call(&stub).await.unwrap();
 
     let done = Arc::new(AtomicBool::new(false));
     let calls = Arc::new(AtomicUsize::new(0));
@@ -72,7 +50,7 @@ async fn no_call_fails_while_zookeeper_restarts() {
         let (stub, done, calls) = (stub.clone(), done.clone(), calls.clone());
         async move {
             while !done.load(Ordering::Relaxed) {
-                echo(&stub).await?;
+                call(&stub).await?;
                 calls.fetch_add(1, Ordering::Relaxed);
             }
             Ok::<(), Status>(())
@@ -86,7 +64,7 @@ async fn no_call_fails_while_zookeeper_restarts() {
         server.start();
         tokio::time::timeout(PATIENCE, running.registered()).await.unwrap();
         // A caller that comes now finds the provider by the registry alone.
-        echo(&Stub::new(Channel::new(&registry).unwrap(), &ECHO)).await.unwrap();
+        call(&Stub::new(Channel::new(&registry).unwrap(), &ECHO)).await.unwrap();
     }
     done.store(true, Ordering::Relaxed);
     calling.await.unwrap().unwrap();
@@ -100,13 +78,13 @@ async fn caller_and_provider_start_without_zookeeper_and_meet_when_it_is_there()
     let registry = format!("zookeeper://{}/late", server.address);
     let running = provider(&registry);
     let direct = Stub::new(Channel::new(&running.addresses()[0].to_string()).unwrap(), &ECHO);
-    echo(&direct).await.expect("a provider serves while its registry is away");
+    call(&direct).await.expect("a provider serves while its registry is away");
 
     let text = StringValue { value: "late".to_owned(), ..StringValue::default() };
     let stub = Stub::new(Channel::new(&registry).unwrap(), &ECHO);
-    let expired = stub.unary::<_, StringValue>(0, &text).timeout(Duration::from_millis(300)).await.unwrap_err();
+    let expired = stub.unary::<_, StringValue>(AT_ONCE, &text).timeout(Duration::from_millis(300)).await.unwrap_err();
     assert!(expired.to_string().starts_with("DEADLINE_EXCEEDED: where test.Echo runs is not known"), "{expired}");
-    let waiting = stub.unary::<_, StringValue>(0, &text).timeout(PATIENCE).wait_for_ready(true);
+    let waiting = stub.unary::<_, StringValue>(AT_ONCE, &text).timeout(PATIENCE).wait_for_ready(true);
     let waiting = tokio::spawn(waiting.into_future());
     server.start();
     assert_eq!(waiting.await.unwrap().unwrap().value, "late");
