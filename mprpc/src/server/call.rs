@@ -39,7 +39,10 @@ impl RunningCall {
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Bytes, Status>> {
         match contain(|| self.future.as_mut().poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(result.and_then(Body::into_message)),
+            // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
+            Ok(Poll::Ready(result)) => {
+                Poll::Ready(result.and_then(Body::into_message).map_err(|status| status.with_ran(Ran::Yes)))
+            }
             Err(panic) => Poll::Ready(Err(panicked(self.path, panic))),
         }
     }

@@ -36,6 +36,7 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         unary("Fail", "test.Probe/Fail"),
         unary("Metadata", "test.Probe/Metadata"),
         unary("Hang", "test.Probe/Hang"),
+        unary("PassOn", "test.Probe/PassOn"),
     ],
 };
 
@@ -57,6 +58,7 @@ impl Service for Probe {
                 "Hang" => std::future::pending().await,
                 "Panic" => panic!("a handler's bug"),
                 "Fail" => return Err(Status::not_found("no such thing")),
+                "PassOn" => return Err(Status::unavailable("its own callee is gone").with_ran(Ran::No)),
                 "Metadata" => {
                     let value = context.metadata().value("key").unwrap_or_default().to_vec();
                     return Ok(Body::Message(value.into()));
@@ -130,6 +132,13 @@ async fn failures_arrive_as_they_were_returned() {
     let status = pair.caller.call(&request("Nothing", "")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unimplemented, Ran::No));
     assert!(status.message().contains("test.Probe/Nothing"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_of_a_handlers_own_call_does_not_say_that_the_handler_did_not_run() {
+    let pair = pair(Limits::default());
+    let status = pair.caller.call(&request("PassOn", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Yes));
 }
 
 #[tokio::test(start_paused = true)]
