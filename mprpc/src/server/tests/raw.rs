@@ -315,6 +315,31 @@ async fn peer_that_sends_and_never_reads_is_bounded_then_closed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn peer_that_read_late_is_read_from_again() {
+    let limits = Limits { send_buffer_bytes_max: 1 << 10, ..Limits::default() };
+    let mut peer = peer_with_window(limits, 16 << 10);
+    peer.send(&native_calls(&[]));
+    let mut request = BytesMut::new();
+    let header = Header { kind: kind::REQUEST, flags: flag::END, id: 9, ..Header::default() };
+    encode_frame(&mut request, header, &[7; 1008]);
+    let mut replies = BytesMut::new();
+    while peer.read_some(&mut replies).await > 0 && replies.len() < PREFACE.len() + 40 {}
+    // The replies to these fill the window and the send buffer; the requests behind them wait in the server's window.
+    let mut sent = 0;
+    while let Ok(written) = peer.writer.try_write(&request[sent % 1024..]) {
+        sent += written;
+        tokio::task::yield_now().await;
+    }
+    let whole = PREFACE.len() + 40 + sent / 1024 * 1024;
+    let reading = async {
+        while replies.len() < whole {
+            peer.read_some(&mut replies).await;
+        }
+    };
+    timeout(Duration::from_secs(1), reading).await.expect("every request is answered once its replies are read");
+}
+
+#[tokio::test(start_paused = true)]
 async fn drain_lets_a_classic_call_finish_and_closes_those_who_said_nothing() {
     let asking = peer(Limits::default());
     asking.send(&classic_request("Sleep", b"late"));
