@@ -13,9 +13,10 @@ use crate::method::MethodKind;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Ran, Status};
 
-/// A call that has begun.
+/// A call that has begun. Dropping it drops the handler's future, and keeps a panic in that from getting out too.
 pub(super) struct RunningCall {
-    future: BoxFuture<Result<Body, Status>>,
+    /// `None` once it is dropped.
+    future: Option<BoxFuture<Result<Body, Status>>>,
     path: &'static str,
 }
 
@@ -30,14 +31,15 @@ impl RunningCall {
             .with_ran(Ran::No));
         }
         match contain(|| route.service.call(route.index, context, Body::Message(request), Codec::Protobuf)) {
-            Ok(future) => Ok(RunningCall { future, path }),
+            Ok(future) => Ok(RunningCall { future: Some(future), path }),
             Err(panic) => Err(panicked(path, panic)),
         }
     }
 
     /// Polls the handler; a panic in it is its answer: INTERNAL, and a line in the log with its backtrace.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Bytes, Status>> {
-        match contain(|| self.future.as_mut().poll(cx)) {
+        let future = self.future.as_mut().expect("only dropping the call takes it");
+        match contain(|| future.as_mut().poll(cx)) {
             Ok(Poll::Pending) => Poll::Pending,
             // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
             Ok(Poll::Ready(result)) => {
@@ -56,6 +58,15 @@ impl Future for RunningCall {
     }
 }
 
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        if let Err(panic) = contain(|| drop(self.future.take())) {
+            panicked(self.path, panic);
+        }
+    }
+}
+
+/// Says so in the log, and makes the answer.
 fn panicked(path: &'static str, panic: super::panic::Panic) -> Status {
     let backtrace = panic.backtrace.map(|trace| trace.to_string()).unwrap_or_default();
     tracing::error!(method = path, panic = panic.message, backtrace, "a handler panicked");

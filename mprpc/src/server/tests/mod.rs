@@ -37,6 +37,7 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         unary("Metadata", "test.Probe/Metadata"),
         unary("Hang", "test.Probe/Hang"),
         unary("PassOn", "test.Probe/PassOn"),
+        unary("PanicInDrop", "test.Probe/PanicInDrop"),
     ],
 };
 
@@ -56,6 +57,10 @@ impl Service for Probe {
             match PROBE.methods[method].name {
                 "Sleep" => sleep(Duration::from_secs(1)).await,
                 "Hang" => std::future::pending().await,
+                "PanicInDrop" => {
+                    let _panics = PanicsInDrop;
+                    std::future::pending().await
+                }
                 "Panic" => panic!("a handler's bug"),
                 "Fail" => return Err(Status::not_found("no such thing")),
                 "PassOn" => return Err(Status::unavailable("its own callee is gone").with_ran(Ran::No)),
@@ -67,6 +72,14 @@ impl Service for Probe {
             }
             Ok(Body::Message(message))
         })
+    }
+}
+
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("a bug in a handler's clean-up");
     }
 }
 
@@ -147,6 +160,20 @@ async fn panic_of_a_handler_is_internal_and_nothing_else_dies() {
     let status = pair.caller.call(&request("Panic", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"));
     assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_cancelled_handler_is_contained() {
+    let pair = pair(Limits::default());
+    assert!(timeout(Duration::from_millis(10), pair.caller.call(&request("PanicInDrop", ""))).await.is_err());
+    assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+    let hanging = request("PanicInDrop", "");
+    let (status, ()) = tokio::join!(pair.caller.call(&hanging), async {
+        sleep(Duration::from_millis(10)).await;
+        pair.server.abort();
+    });
+    status.unwrap_err();
+    assert!(pair.server.await.unwrap_err().is_cancelled(), "the connection's task did not panic");
 }
 
 #[tokio::test(start_paused = true)]
