@@ -62,7 +62,7 @@ struct State {
     /// No handle is left.
     released: bool,
     driver: Option<Waker>,
-    /// Bytes ever appended to the output, and ever written: what is between them was not sent.
+    /// Bytes ever appended to the output, and ever written or being written: what is between them was not sent.
     queued: u64,
     written: u64,
     /// No call expires before this.
@@ -208,15 +208,16 @@ impl Shared {
     fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> io::Result<()> {
         state.writing = true;
         let mut output = mem::take(&mut state.output);
+        // Counted before they are written: if the connection is lost meanwhile, the peer may have read them.
+        state.written += output.len() as u64;
         drop(state);
-        let before = output.len();
         let mut outcome = Ok(());
         while !output.is_empty() && outcome.is_ok() {
             outcome = output.write_to(&self.writer).map(drop);
         }
         let mut state = self.lock();
         state.writing = false;
-        state.written += (before - output.len()) as u64;
+        state.written -= output.len() as u64;
         output.append(&mut state.output);
         state.output = output;
         if !state.output.is_empty() {

@@ -1,5 +1,7 @@
 //! Channels over a network in memory, under virtual time: picking, failing over, reconnecting, waiting.
 
+mod raw;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
