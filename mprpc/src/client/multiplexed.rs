@@ -196,16 +196,19 @@ impl Shared {
         }
         let call = PendingCall { shared: self.clone(), key, taken: false };
         if idle {
-            // What the socket did not take, or why it takes nothing any more, is the driver's to find.
-            let _ = self.flush(state);
+            // Why the socket takes nothing any more is the driver's to find.
+            let (mut state, _) = self.flush(state);
+            if !state.output.is_empty() {
+                state.wake_driver();
+            }
         } else {
             state.wake_driver();
         }
         Ok(Begun::Call(call))
     }
 
-    /// Writes what waits, without holding the lock; what the socket does not take is left to the driver.
-    fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> io::Result<()> {
+    /// Writes what waits, without holding the lock. What the socket does not take is the driver's to write.
+    fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, io::Result<()>) {
         state.writing = true;
         let mut output = mem::take(&mut state.output);
         // Counted before they are written: if the connection is lost meanwhile, the peer may have read them.
@@ -220,13 +223,10 @@ impl Shared {
         state.written -= output.len() as u64;
         output.append(&mut state.output);
         state.output = output;
-        if !state.output.is_empty() {
-            state.wake_driver();
-        }
         if state.output.len() <= self.limits.send_buffer_bytes_max {
             self.room.notify_waiters();
         }
-        outcome
+        (state, outcome)
     }
 }
 
@@ -452,8 +452,14 @@ impl Driver {
                 cx.waker().wake_by_ref();
                 return Ok(());
             }
-            match self.shared.flush(state) {
-                Ok(()) => self.stalled_since = None,
+            let before = state.written;
+            let (state, outcome) = self.shared.flush(state);
+            if state.written > before {
+                self.stalled_since = None;
+            }
+            drop(state);
+            match outcome {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.shared.writer.poll_write_ready(cx)?.is_pending() {
                         self.stalled_since.get_or_insert_with(clock::now);

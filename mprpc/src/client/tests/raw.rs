@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
+use tokio::time::sleep;
 
 use super::{AM, WHO};
 use crate::client::{Multiplexed, Request};
@@ -81,4 +82,24 @@ fn request_that_is_being_written_when_the_connection_is_lost_may_have_run() {
         panic!("the connection is lost");
     };
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_reads_slowly_is_not_given_up() {
+    let limits = Limits { write_timeout: Duration::from_secs(3), ..Limits::default() };
+    let mut peer = peer(&limits, 4 << 10);
+    let mut received = BytesMut::new();
+    while received.len() < GREETING_BYTES {
+        peer.read_some(&mut received).await;
+    }
+    let request = request(vec![7; 100 << 10]);
+    let Peer { caller, mut reader, writer: _writer } = peer;
+    let reading = async {
+        while received.len() < request.message.len() {
+            sleep(Duration::from_secs(1)).await;
+            let read = poll_fn(|cx| reader.poll_read(cx, &mut received)).await.unwrap();
+            assert!(read > 0, "the connection was closed after {} bytes", received.len());
+        }
+    };
+    tokio::select! { outcome = caller.call(&request) => panic!("{outcome:?}"), () = reading => {} }
 }
