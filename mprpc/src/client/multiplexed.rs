@@ -161,6 +161,11 @@ impl Shared {
     }
 
     fn begin<'a>(self: &'a Arc<Self>, request: &Request) -> Result<Begun<'a>, Status> {
+        let now = clock::now();
+        if request.deadline.has_passed(now) {
+            let message = "the deadline passed before the call was sent";
+            return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
+        }
         let mut state = self.lock();
         if let Some(why) = &state.ended {
             return Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No));
@@ -190,7 +195,7 @@ impl Shared {
         let deadline = request.deadline;
         let call = InFlight { outcome: Outcome::Awaited(None), deadline, ends_at: 0, answered: false };
         let key = state.calls.insert(call);
-        state.request(key, method, request, &metadata);
+        state.request(key, method, request, &metadata, now);
         if state.expects(deadline) {
             state.wake_driver();
         }
@@ -252,7 +257,7 @@ impl State {
         }
     }
 
-    fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8]) {
+    fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8], now: Instant) {
         let mut length = request.message.len();
         let mut flags = flag::END;
         if !metadata.is_empty() {
@@ -265,7 +270,7 @@ impl State {
             flags,
             word: method,
             id: key as u32 + 1,
-            value: remaining_ms(request.deadline),
+            value: remaining_ms(request.deadline, now),
         };
         let before = self.output.len();
         let tail = self.output.tail();
@@ -316,8 +321,8 @@ impl State {
     }
 }
 
-fn remaining_ms(deadline: Deadline) -> u32 {
-    let Some(remaining) = deadline.remaining(clock::now()) else {
+fn remaining_ms(deadline: Deadline, now: Instant) -> u32 {
+    let Some(remaining) = deadline.remaining(now) else {
         return 0;
     };
     // Rounded up, and at least 1: 0 means that there is no deadline.

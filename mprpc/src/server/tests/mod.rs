@@ -194,6 +194,17 @@ async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_whose_deadline_has_passed_is_not_sent() {
+    let pair = pair(Limits::default());
+    pair.caller.call(&request("Echo", "")).await.unwrap();
+    let late = Request { deadline: Deadline::at(clock::now()), ..request("Echo", "") };
+    let status = pair.caller.call(&late).await.unwrap_err();
+    assert_eq!((status.code(), status.phase(), status.ran()), (Code::DeadlineExceeded, Some(Phase::Send), Ran::No));
+    pair.caller.call(&request("Echo", "")).await.unwrap();
+    assert_eq!(pair.shared.stats().calls, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn abandoned_calls_free_their_place() {
     let limits = Limits { in_flight_max: 2, ..Limits::default() };
     let pair = pair(limits);
