@@ -227,6 +227,23 @@ async fn native_half_a_frame_is_closed_after_read_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn native_frame_that_trickles_in_is_closed_after_read_timeout() {
+    let limits = Limits::default();
+    let peer = peer_with_window(limits.clone(), 1 << 20);
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    let header = Header { length: 1 << 20, kind: kind::REQUEST, flags: flag::END, id: 1, ..Header::default() };
+    bytes.extend_from_slice(&header.encode());
+    bytes.resize(100 << 10, 7);
+    peer.send(&bytes);
+    let begin = Instant::now();
+    while peer.writer.try_write(b"x").is_ok() {
+        assert!(begin.elapsed() < 3 * limits.read_timeout, "a byte now and then keeps the connection");
+        sleep(limits.read_timeout / 2).await;
+    }
+    assert_eq!(peer.server.await.unwrap(), Close::ReadTimeout);
+}
+
+#[tokio::test(start_paused = true)]
 async fn native_unknown_kinds_and_flags_are_skipped() {
     let mut peer = peer(Limits::default());
     let mut bytes = native_calls(&[]);
