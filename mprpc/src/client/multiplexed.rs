@@ -104,7 +104,7 @@ impl Multiplexed {
             shared: shared.clone(),
             reader: stream.reader,
             input: ReadBuffer::default(),
-            decoder: Decoder::new(limits.message_bytes_max + limits.metadata_bytes_max + size_of::<u32>()),
+            decoder: Decoder::of(limits),
             greeted: false,
             stalled_since: None,
             yields: Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
@@ -484,7 +484,7 @@ impl Driver {
                 drop(state);
                 return self.end(self.lost("closed here"));
             }
-            let write = self.stalled_since.map(|since| since + self.shared.limits.write_timeout);
+            let write = self.stalled_since.and_then(|since| since.checked_add(self.shared.limits.write_timeout));
             let Some(at) = [state.earliest_deadline, write].into_iter().flatten().min() else {
                 return Poll::Pending;
             };

@@ -242,7 +242,8 @@ impl<S: Session> Connection<S> {
 
     /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.
     fn wait(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>, now: Instant) -> Poll<Close> {
-        let write = self.write_stalled_at.map(|since| (since + self.write_timeout, Close::WriteTimeout));
+        let write = self.write_stalled_at.and_then(|since| since.checked_add(self.write_timeout));
+        let write = write.map(|at| (at, Close::WriteTimeout));
         let read = if self.closing.is_none() { self.session.waits_until() } else { None };
         let Some((at, close)) = [write, read].into_iter().flatten().min_by_key(|(at, _)| *at) else {
             return Poll::Pending;

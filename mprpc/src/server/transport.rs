@@ -115,7 +115,7 @@ impl Session for Transport {
         let (since, close) = self.patience.owed?;
         let limits = &self.shared.limits;
         let timeout = if close == Close::FirstByteTimeout { limits.first_byte_timeout } else { limits.read_timeout };
-        Some((since + timeout, close))
+        Some((since.checked_add(timeout)?, close))
     }
 
     fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {

@@ -277,6 +277,25 @@ async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn limits_without_an_end_are_none() {
+    let limits = Limits {
+        message_bytes_max: usize::MAX,
+        metadata_bytes_max: usize::MAX,
+        in_flight_max: usize::MAX,
+        send_buffer_bytes_max: usize::MAX,
+        first_byte_timeout: Duration::MAX,
+        read_timeout: Duration::MAX,
+        write_timeout: Duration::MAX,
+        ..Limits::default()
+    };
+    let pair = pair(limits);
+    let large = Bytes::from(vec![7; 1 << 20]);
+    let mut forever = request("Echo", large.clone());
+    forever.deadline = Deadline::NONE;
+    assert_eq!(pair.caller.call(&forever).await.unwrap(), large);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropped_caller_closes_the_connection() {
     let Pair { caller, server, .. } = pair(Limits::default());
     caller.call(&request("Echo", "once")).await.unwrap();
