@@ -62,7 +62,7 @@ struct State {
     /// No handle is left.
     released: bool,
     driver: Option<Waker>,
-    /// Bytes ever appended to the output, and ever written: what is between them was not sent.
+    /// Bytes ever appended to the output, and ever written or being written: what is between them was not sent.
     queued: u64,
     written: u64,
     /// No call expires before this.
@@ -104,7 +104,7 @@ impl Multiplexed {
             shared: shared.clone(),
             reader: stream.reader,
             input: ReadBuffer::default(),
-            decoder: Decoder::new(limits.message_bytes_max + limits.metadata_bytes_max + size_of::<u32>()),
+            decoder: Decoder::of(limits),
             greeted: false,
             stalled_since: None,
             yields: Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
@@ -161,6 +161,11 @@ impl Shared {
     }
 
     fn begin<'a>(self: &'a Arc<Self>, request: &Request) -> Result<Begun<'a>, Status> {
+        let now = clock::now();
+        if request.deadline.has_passed(now) {
+            let message = "the deadline passed before the call was sent";
+            return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
+        }
         let mut state = self.lock();
         if let Some(why) = &state.ended {
             return Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No));
@@ -190,42 +195,43 @@ impl Shared {
         let deadline = request.deadline;
         let call = InFlight { outcome: Outcome::Awaited(None), deadline, ends_at: 0, answered: false };
         let key = state.calls.insert(call);
-        state.request(key, method, request, &metadata);
+        state.request(key, method, request, &metadata, now);
         if state.expects(deadline) {
             state.wake_driver();
         }
         let call = PendingCall { shared: self.clone(), key, taken: false };
         if idle {
-            // What the socket did not take, or why it takes nothing any more, is the driver's to find.
-            let _ = self.flush(state);
+            // Why the socket takes nothing any more is the driver's to find.
+            let (mut state, _) = self.flush(state);
+            if !state.output.is_empty() {
+                state.wake_driver();
+            }
         } else {
             state.wake_driver();
         }
         Ok(Begun::Call(call))
     }
 
-    /// Writes what waits, without holding the lock; what the socket does not take is left to the driver.
-    fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> io::Result<()> {
+    /// Writes what waits, without holding the lock. What the socket does not take is the driver's to write.
+    fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, io::Result<()>) {
         state.writing = true;
         let mut output = mem::take(&mut state.output);
+        // Counted before they are written: if the connection is lost meanwhile, the peer may have read them.
+        state.written += output.len() as u64;
         drop(state);
-        let before = output.len();
         let mut outcome = Ok(());
         while !output.is_empty() && outcome.is_ok() {
             outcome = output.write_to(&self.writer).map(drop);
         }
         let mut state = self.lock();
         state.writing = false;
-        state.written += (before - output.len()) as u64;
+        state.written -= output.len() as u64;
         output.append(&mut state.output);
         state.output = output;
-        if !state.output.is_empty() {
-            state.wake_driver();
-        }
         if state.output.len() <= self.limits.send_buffer_bytes_max {
             self.room.notify_waiters();
         }
-        outcome
+        (state, outcome)
     }
 }
 
@@ -251,7 +257,7 @@ impl State {
         }
     }
 
-    fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8]) {
+    fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8], now: Instant) {
         let mut length = request.message.len();
         let mut flags = flag::END;
         if !metadata.is_empty() {
@@ -264,7 +270,7 @@ impl State {
             flags,
             word: method,
             id: key as u32 + 1,
-            value: remaining_ms(request.deadline),
+            value: remaining_ms(request.deadline, now),
         };
         let before = self.output.len();
         let tail = self.output.tail();
@@ -315,8 +321,8 @@ impl State {
     }
 }
 
-fn remaining_ms(deadline: Deadline) -> u32 {
-    let Some(remaining) = deadline.remaining(clock::now()) else {
+fn remaining_ms(deadline: Deadline, now: Instant) -> u32 {
+    let Some(remaining) = deadline.remaining(now) else {
         return 0;
     };
     // Rounded up, and at least 1: 0 means that there is no deadline.
@@ -451,8 +457,14 @@ impl Driver {
                 cx.waker().wake_by_ref();
                 return Ok(());
             }
-            match self.shared.flush(state) {
-                Ok(()) => self.stalled_since = None,
+            let before = state.written;
+            let (state, outcome) = self.shared.flush(state);
+            if state.written > before {
+                self.stalled_since = None;
+            }
+            drop(state);
+            match outcome {
+                Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     if self.shared.writer.poll_write_ready(cx)?.is_pending() {
                         self.stalled_since.get_or_insert_with(clock::now);
@@ -472,7 +484,7 @@ impl Driver {
                 drop(state);
                 return self.end(self.lost("closed here"));
             }
-            let write = self.stalled_since.map(|since| since + self.shared.limits.write_timeout);
+            let write = self.stalled_since.and_then(|since| since.checked_add(self.shared.limits.write_timeout));
             let Some(at) = [state.earliest_deadline, write].into_iter().flatten().min() else {
                 return Poll::Pending;
             };

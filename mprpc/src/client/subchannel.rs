@@ -41,7 +41,7 @@ struct Home {
 #[derive(Default)]
 struct Failures {
     count: u32,
-    paused_until: Option<Instant>,
+    paused_until: Option<Deadline>,
     last: Option<Status>,
 }
 
@@ -74,7 +74,8 @@ impl Subchannel {
 
     /// Whether it failed lately and is not to be tried again yet.
     pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
-        self.failing.load(Ordering::Relaxed) && self.failures().paused_until.is_some_and(|until| now() < until)
+        self.failing.load(Ordering::Relaxed)
+            && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
     }
 
     /// Why it pauses.
@@ -163,7 +164,7 @@ impl Subchannel {
         let mut failures = self.failures();
         let longest = backoff(failures.count, self.options.limits.backoff_min, self.options.limits.backoff_max);
         failures.count = failures.count.saturating_add(1);
-        failures.paused_until = Some(clock::now() + longest.mul_f64(fastrand::f64()));
+        failures.paused_until = Some(Deadline::after(clock::now(), longest.mul_f64(fastrand::f64())));
         failures.last = Some(status.clone());
         self.failing.store(true, Ordering::Relaxed);
     }

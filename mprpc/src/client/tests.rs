@@ -1,6 +1,7 @@
 //! Channels over a network in memory, under virtual time: picking, failing over, reconnecting, waiting.
 
 mod chain;
+mod raw;
 
 use std::collections::HashMap;
 use std::io;
@@ -19,6 +20,7 @@ use crate::codec::Codec;
 use crate::context::Context;
 use crate::discovery::{Resolution, ResolutionState, Resolver};
 use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::limits::Limits;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 use crate::net::Stream;
 use crate::server::{Router, Shared, serve_stream};
@@ -292,6 +294,18 @@ async fn unreachable_endpoint_is_tried_ever_more_rarely() {
     }
     let attempts = world.network.attempts.load(Ordering::Relaxed);
     assert!((10..60).contains(&attempts), "{attempts} attempts in a minute");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pause_beyond_what_the_clock_holds_is_one() {
+    let limits = Limits { backoff_min: Duration::MAX, backoff_max: Duration::MAX, ..Limits::default() };
+    // A random part of it is taken: several, so that one is long.
+    for _ in 0..10 {
+        let world = world_with(listed(&[A]), ChannelOptions { limits: limits.clone(), ..ChannelOptions::default() });
+        world.who().await.unwrap_err();
+        world.who().await.unwrap_err();
+        assert_eq!(world.network.attempts.load(Ordering::Relaxed), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -164,6 +164,7 @@ impl<S: Session> Connection<S> {
     fn poll(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<Close> {
         let now = clock::now();
         for _ in 0..READS_PER_POLL {
+            let full = self.is_full();
             let read = self.read(cx, now);
             if self.closing.is_none() {
                 let mut turn = Turn { cx, now, output: &mut self.output, missing: 0 };
@@ -177,7 +178,9 @@ impl<S: Session> Connection<S> {
             {
                 return Poll::Ready(close);
             }
-            if !read {
+            // Once there is room again, what waits to be read brings no wake-up of its own.
+            let room_again = full && !self.is_full();
+            if !read && !room_again {
                 return self.wait(cx, timer, now);
             }
         }
@@ -188,7 +191,7 @@ impl<S: Session> Connection<S> {
     /// Reads once and hands it over; whether there may be more.
     fn read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
         // A peer that does not read is not read from either: its requests wait in its own send buffer.
-        if self.closing.is_some() || self.peer_closed || self.output.len() > self.send_buffer_bytes_max {
+        if self.closing.is_some() || self.peer_closed || self.is_full() {
             return false;
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
@@ -215,6 +218,10 @@ impl<S: Session> Connection<S> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.output.len() > self.send_buffer_bytes_max
+    }
+
     fn write(&mut self, cx: &mut task::Context<'_>, now: Instant) -> io::Result<()> {
         while !self.output.is_empty() {
             match self.output.write_to(&self.writer) {
@@ -235,7 +242,8 @@ impl<S: Session> Connection<S> {
 
     /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.
     fn wait(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>, now: Instant) -> Poll<Close> {
-        let write = self.write_stalled_at.map(|since| (since + self.write_timeout, Close::WriteTimeout));
+        let write = self.write_stalled_at.and_then(|since| since.checked_add(self.write_timeout));
+        let write = write.map(|at| (at, Close::WriteTimeout));
         let read = if self.closing.is_none() { self.session.waits_until() } else { None };
         let Some((at, close)) = [write, read].into_iter().flatten().min_by_key(|(at, _)| *at) else {
             return Poll::Pending;

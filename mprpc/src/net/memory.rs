@@ -38,7 +38,9 @@ impl Pipe {
         }
         let length = buffer.len().min(state.bytes.len());
         state.bytes.copy_to_slice(&mut buffer[..length]);
-        wake(&mut state.writer);
+        let writer = state.writer.take();
+        drop(state);
+        wake(writer);
         Poll::Ready(Ok(length))
     }
 
@@ -52,7 +54,9 @@ impl Pipe {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         state.bytes.extend_from_slice(&bytes[..length]);
-        wake(&mut state.reader);
+        let reader = state.reader.take();
+        drop(state);
+        wake(reader);
         Ok(length)
     }
 
@@ -69,8 +73,10 @@ impl Pipe {
     pub(crate) fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        wake(&mut state.reader);
-        wake(&mut state.writer);
+        let (reader, writer) = (state.reader.take(), state.writer.take());
+        drop(state);
+        wake(reader);
+        wake(writer);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -78,8 +84,9 @@ impl Pipe {
     }
 }
 
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
+/// Wakes, with the pipe unlocked: a waker may do as it likes.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
         waker.wake();
     }
 }

@@ -55,6 +55,9 @@ impl SendBuffer {
 
     /// Moves everything that waits in `other` behind what waits here.
     pub(crate) fn append(&mut self, other: &mut SendBuffer) {
+        if other.is_empty() {
+            return;
+        }
         if self.is_empty() {
             return std::mem::swap(self, other);
         }
@@ -114,5 +117,21 @@ impl SendBuffer {
         } else {
             self.tail.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_after_nothing_was_appended() {
+        let mut buffer = SendBuffer::default();
+        buffer.push(Bytes::from_static(&[7; 1000]));
+        let place = buffer.tail.as_ptr();
+        buffer.advance(1000);
+        buffer.append(&mut SendBuffer::default());
+        buffer.push(Bytes::from_static(&[7; 1000]));
+        assert_eq!(buffer.tail.as_ptr(), place);
     }
 }

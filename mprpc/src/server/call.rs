@@ -15,9 +15,10 @@ use crate::scope;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Ran, Status};
 
-/// A call that has begun.
+/// A call that has begun. Dropping it drops the handler's future, and keeps a panic in that from getting out too.
 pub(super) struct RunningCall {
-    future: BoxFuture<Result<Body, Status>>,
+    /// `None` once it is dropped.
+    future: Option<BoxFuture<Result<Body, Status>>>,
     path: &'static str,
     deadline: Deadline,
 }
@@ -35,7 +36,7 @@ impl RunningCall {
         let deadline = context.deadline;
         let begin = || route.service.call(route.index, context, Body::Message(request), Codec::Protobuf);
         match contain(|| scope::under(deadline, begin)) {
-            Ok(future) => Ok(RunningCall { future, path, deadline }),
+            Ok(future) => Ok(RunningCall { future: Some(future), path, deadline }),
             Err(panic) => Err(panicked(path, panic)),
         }
     }
@@ -47,9 +48,13 @@ impl RunningCall {
 
     /// Polls the handler; a panic in it is its answer: INTERNAL, and a line in the log with its backtrace.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Bytes, Status>> {
-        match contain(|| scope::under(self.deadline, || self.future.as_mut().poll(cx))) {
+        let future = self.future.as_mut().expect("only dropping the call takes it");
+        match contain(|| scope::under(self.deadline, || future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(result)) => Poll::Ready(result.and_then(Body::into_message)),
+            // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
+            Ok(Poll::Ready(result)) => {
+                Poll::Ready(result.and_then(Body::into_message).map_err(|status| status.with_ran(Ran::Yes)))
+            }
             Err(panic) => Poll::Ready(Err(panicked(self.path, panic))),
         }
     }
@@ -63,6 +68,15 @@ impl Future for RunningCall {
     }
 }
 
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        if let Err(panic) = contain(|| drop(self.future.take())) {
+            panicked(self.path, panic);
+        }
+    }
+}
+
+/// Says so in the log, and makes the answer.
 fn panicked(path: &'static str, panic: super::panic::Panic) -> Status {
     let backtrace = panic.backtrace.map(|trace| trace.to_string()).unwrap_or_default();
     tracing::error!(method = path, panic = panic.message, backtrace, "a handler panicked");

@@ -53,9 +53,8 @@ type Violation = String;
 
 impl Multiplexed {
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Multiplexed {
-        let limits = &shared.limits;
         Multiplexed {
-            decoder: Decoder::new(limits.message_bytes_max + limits.metadata_bytes_max + size_of::<u32>()),
+            decoder: Decoder::of(&shared.limits),
             peer,
             greeted: false,
             methods: Vec::new(),

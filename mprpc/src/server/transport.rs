@@ -40,13 +40,16 @@ const PROGRESS_BYTES: usize = 64 << 10;
 struct Patience {
     /// Since when, and for what; `None` where nothing is owed.
     owed: Option<(Instant, Close)>,
+    /// Bytes of the frame that came since then.
     received: usize,
+    /// Bytes that were left of the turn before, and come again with those of this one.
+    left: usize,
 }
 
 impl Transport {
     /// A connection that has just begun, at `now`.
     pub(crate) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Transport {
-        let patience = Patience { owed: Some((now, Close::FirstByteTimeout)), received: 0 };
+        let patience = Patience { owed: Some((now, Close::FirstByteTimeout)), received: 0, left: 0 };
         let drained = shared.clone();
         let drained: BoxFuture<()> = Box::pin(async move { drained.drained().await });
         Transport { shared, peer, speaks: Speaks::Unknown, patience, drained: Some(drained) }
@@ -73,16 +76,20 @@ impl Transport {
 
 impl Session for Transport {
     fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
-        let before = input.len();
+        let came = input.len() - self.patience.left;
         if let Speaks::Unknown = self.speaks {
             self.sniff(input)?;
         }
         let incomplete = match &mut self.speaks {
-            Speaks::Unknown => return ControlFlow::Continue(()),
+            Speaks::Unknown => {
+                self.patience.left = input.len();
+                return ControlFlow::Continue(());
+            }
             Speaks::Multiplexed(session) => session.received(turn, input)?,
             Speaks::OneShot(session) => session.received(turn, input)?,
         };
-        self.patience.saw(turn.now, before, incomplete);
+        self.patience.saw(turn.now, came, incomplete);
+        self.patience.left = input.len();
         ControlFlow::Continue(())
     }
 
@@ -108,7 +115,7 @@ impl Session for Transport {
         let (since, close) = self.patience.owed?;
         let limits = &self.shared.limits;
         let timeout = if close == Close::FirstByteTimeout { limits.first_byte_timeout } else { limits.read_timeout };
-        Some((since + timeout, close))
+        Some((since.checked_add(timeout)?, close))
     }
 
     fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {

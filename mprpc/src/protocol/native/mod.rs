@@ -11,6 +11,8 @@ pub(crate) use settings::Settings;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use crate::limits::Limits;
+
 /// What either side sends first: the magic, then the version.
 pub(crate) const PREFACE: [u8; 8] = *b"\x89MPRPC\n\x01";
 /// How much of the preface is the same in every version.
@@ -98,6 +100,12 @@ pub(crate) struct Decoder {
 }
 
 impl Decoder {
+    /// For what this side accepts under `limits`.
+    pub(crate) fn of(limits: &Limits) -> Decoder {
+        let metadata_bytes_max = limits.metadata_bytes_max.saturating_add(size_of::<u32>());
+        Decoder::new(limits.message_bytes_max.saturating_add(metadata_bytes_max))
+    }
+
     /// `body_bytes_max` bounds what a frame may make the reader hold.
     pub(crate) fn new(body_bytes_max: usize) -> Decoder {
         Decoder { body_bytes_max, skip_bytes: 0 }

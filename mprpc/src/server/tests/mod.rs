@@ -36,6 +36,8 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         unary("Fail", "test.Probe/Fail"),
         unary("Metadata", "test.Probe/Metadata"),
         unary("Hang", "test.Probe/Hang"),
+        unary("PassOn", "test.Probe/PassOn"),
+        unary("PanicInDrop", "test.Probe/PanicInDrop"),
     ],
 };
 
@@ -55,8 +57,13 @@ impl Service for Probe {
             match PROBE.methods[method].name {
                 "Sleep" => sleep(Duration::from_secs(1)).await,
                 "Hang" => std::future::pending().await,
+                "PanicInDrop" => {
+                    let _panics = PanicsInDrop;
+                    std::future::pending().await
+                }
                 "Panic" => panic!("a handler's bug"),
                 "Fail" => return Err(Status::not_found("no such thing")),
+                "PassOn" => return Err(Status::unavailable("its own callee is gone").with_ran(Ran::No)),
                 "Metadata" => {
                     let value = context.metadata().value("key").unwrap_or_default().to_vec();
                     return Ok(Body::Message(value.into()));
@@ -65,6 +72,14 @@ impl Service for Probe {
             }
             Ok(Body::Message(message))
         })
+    }
+}
+
+struct PanicsInDrop;
+
+impl Drop for PanicsInDrop {
+    fn drop(&mut self) {
+        panic!("a bug in a handler's clean-up");
     }
 }
 
@@ -133,11 +148,32 @@ async fn failures_arrive_as_they_were_returned() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failure_of_a_handlers_own_call_does_not_say_that_the_handler_did_not_run() {
+    let pair = pair(Limits::default());
+    let status = pair.caller.call(&request("PassOn", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Yes));
+}
+
+#[tokio::test(start_paused = true)]
 async fn panic_of_a_handler_is_internal_and_nothing_else_dies() {
     let pair = pair(Limits::default());
     let status = pair.caller.call(&request("Panic", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"));
     assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+}
+
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_cancelled_handler_is_contained() {
+    let pair = pair(Limits::default());
+    assert!(timeout(Duration::from_millis(10), pair.caller.call(&request("PanicInDrop", ""))).await.is_err());
+    assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+    let hanging = request("PanicInDrop", "");
+    let (status, ()) = tokio::join!(pair.caller.call(&hanging), async {
+        sleep(Duration::from_millis(10)).await;
+        pair.server.abort();
+    });
+    status.unwrap_err();
+    assert!(pair.server.await.unwrap_err().is_cancelled(), "the connection's task did not panic");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,6 +191,17 @@ async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
     let status = pair.caller.call(&request("Hang", "")).await.unwrap_err();
     assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Reply)));
     assert_eq!(pair.caller.call(&request("Echo", "on")).await.unwrap(), "on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_whose_deadline_has_passed_is_not_sent() {
+    let pair = pair(Limits::default());
+    pair.caller.call(&request("Echo", "")).await.unwrap();
+    let late = Request { deadline: Deadline::at(clock::now()), ..request("Echo", "") };
+    let status = pair.caller.call(&late).await.unwrap_err();
+    assert_eq!((status.code(), status.phase(), status.ran()), (Code::DeadlineExceeded, Some(Phase::Send), Ran::No));
+    pair.caller.call(&request("Echo", "")).await.unwrap();
+    assert_eq!(pair.shared.stats().calls, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -227,6 +274,25 @@ async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
     // The caller closes once its last call has ended, and the server ends with it.
     assert_eq!(pair.server.await.unwrap(), Close::PeerClosed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn limits_without_an_end_are_none() {
+    let limits = Limits {
+        message_bytes_max: usize::MAX,
+        metadata_bytes_max: usize::MAX,
+        in_flight_max: usize::MAX,
+        send_buffer_bytes_max: usize::MAX,
+        first_byte_timeout: Duration::MAX,
+        read_timeout: Duration::MAX,
+        write_timeout: Duration::MAX,
+        ..Limits::default()
+    };
+    let pair = pair(limits);
+    let large = Bytes::from(vec![7; 1 << 20]);
+    let mut forever = request("Echo", large.clone());
+    forever.deadline = Deadline::NONE;
+    assert_eq!(pair.caller.call(&forever).await.unwrap(), large);
 }
 
 #[tokio::test(start_paused = true)]

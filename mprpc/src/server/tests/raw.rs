@@ -245,6 +245,23 @@ async fn native_half_a_frame_is_closed_after_read_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn native_frame_that_trickles_in_is_closed_after_read_timeout() {
+    let limits = Limits::default();
+    let peer = peer_with_window(limits.clone(), 1 << 20);
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    let header = Header { length: 1 << 20, kind: kind::REQUEST, flags: flag::END, id: 1, ..Header::default() };
+    bytes.extend_from_slice(&header.encode());
+    bytes.resize(100 << 10, 7);
+    peer.send(&bytes);
+    let begin = Instant::now();
+    while peer.writer.try_write(b"x").is_ok() {
+        assert!(begin.elapsed() < 3 * limits.read_timeout, "a byte now and then keeps the connection");
+        sleep(limits.read_timeout / 2).await;
+    }
+    assert_eq!(peer.server.await.unwrap(), Close::ReadTimeout);
+}
+
+#[tokio::test(start_paused = true)]
 async fn native_unknown_kinds_and_flags_are_skipped() {
     let mut peer = peer(Limits::default());
     let mut bytes = native_calls(&[]);
@@ -330,6 +347,31 @@ async fn peer_that_sends_and_never_reads_is_bounded_then_closed() {
     assert_eq!(begin.elapsed().as_secs(), limits.write_timeout.as_secs());
     assert_eq!(peer.server.await.unwrap(), Close::WriteTimeout);
     assert_eq!(rejection(&peer.shared), "a peer that does not read within write_timeout");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_read_late_is_read_from_again() {
+    let limits = Limits { send_buffer_bytes_max: 1 << 10, ..Limits::default() };
+    let mut peer = peer_with_window(limits, 16 << 10);
+    peer.send(&native_calls(&[]));
+    let mut request = BytesMut::new();
+    let header = Header { kind: kind::REQUEST, flags: flag::END, id: 9, ..Header::default() };
+    encode_frame(&mut request, header, &[7; 1008]);
+    let mut replies = BytesMut::new();
+    while peer.read_some(&mut replies).await > 0 && replies.len() < PREFACE.len() + 40 {}
+    // The replies to these fill the window and the send buffer; the requests behind them wait in the server's window.
+    let mut sent = 0;
+    while let Ok(written) = peer.writer.try_write(&request[sent % 1024..]) {
+        sent += written;
+        tokio::task::yield_now().await;
+    }
+    let whole = PREFACE.len() + 40 + sent / 1024 * 1024;
+    let reading = async {
+        while replies.len() < whole {
+            peer.read_some(&mut replies).await;
+        }
+    };
+    timeout(Duration::from_secs(1), reading).await.expect("every request is answered once its replies are read");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,105 @@
+//! Peers that no well-behaved server is, and connections that end at the worst moment: what callers are told.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::runtime::Builder;
+use tokio::task::yield_now;
+use tokio::time::sleep;
+
+use super::{AM, WHO};
+use crate::client::{Multiplexed, Request};
+use crate::deadline::Deadline;
+use crate::endpoint::Address;
+use crate::limits::Limits;
+use crate::metadata::Metadata;
+use crate::net::{Reader, Stream, Writer, clock};
+use crate::status::{Code, Ran};
+
+/// A caller, and a server by hand at the other end.
+struct Peer {
+    caller: Multiplexed,
+    reader: Reader,
+    writer: Writer,
+}
+
+fn peer(limits: &Limits, capacity: usize) -> Peer {
+    let (near, far) = Stream::pair(capacity);
+    Peer { caller: Multiplexed::open(near, &Address::Memory, limits), reader: far.reader, writer: far.writer }
+}
+
+impl Peer {
+    async fn read_some(&mut self, buffer: &mut BytesMut) -> usize {
+        poll_fn(|cx| self.reader.poll_read(cx, buffer)).await.unwrap()
+    }
+}
+
+/// A caller's preface and settings.
+const GREETING_BYTES: usize = 8 + 16 + 24;
+
+fn request(message: Vec<u8>) -> Request {
+    let deadline = Deadline::after(clock::now(), Duration::from_secs(60));
+    Request {
+        method: &WHO.methods[AM],
+        metadata: Metadata::new(),
+        message: message.into(),
+        deadline,
+        is_reply: |_| true,
+    }
+}
+
+/// Does something where it is woken, once.
+struct OnWake(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Wake for OnWake {
+    fn wake(self: Arc<Self>) {
+        if let Some(work) = self.0.lock().unwrap().take() {
+            work();
+        }
+    }
+}
+
+#[test]
+fn request_that_is_being_written_when_the_connection_is_lost_may_have_run() {
+    let runtime = Arc::new(Builder::new_current_thread().enable_time().build().unwrap());
+    let _entered = runtime.enter();
+    let Peer { caller, mut reader, writer } = peer(&Limits::default(), 64 << 10);
+    runtime.block_on(yield_now());
+    // The server has the whole request and goes, and the driver sees it go, before the caller's write has returned.
+    let driver = runtime.clone();
+    let go = OnWake(Mutex::new(Some(Box::new(move || {
+        drop(writer);
+        driver.block_on(yield_now());
+    }))));
+    let go = Waker::from(Arc::new(go));
+    while reader.poll_read(&mut Context::from_waker(&go), &mut BytesMut::new()).is_ready() {}
+    let request = request(b"run me once".to_vec());
+    let Poll::Ready(Err(status)) = pin!(caller.call(&request)).poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("the connection is lost");
+    };
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_reads_slowly_is_not_given_up() {
+    let limits = Limits { write_timeout: Duration::from_secs(3), ..Limits::default() };
+    let mut peer = peer(&limits, 4 << 10);
+    let mut received = BytesMut::new();
+    while received.len() < GREETING_BYTES {
+        peer.read_some(&mut received).await;
+    }
+    let request = request(vec![7; 100 << 10]);
+    let Peer { caller, mut reader, writer: _writer } = peer;
+    let reading = async {
+        while received.len() < request.message.len() {
+            sleep(Duration::from_secs(1)).await;
+            let read = poll_fn(|cx| reader.poll_read(cx, &mut received)).await.unwrap();
+            assert!(read > 0, "the connection was closed after {} bytes", received.len());
+        }
+    };
+    tokio::select! { outcome = caller.call(&request) => panic!("{outcome:?}"), () = reading => {} }
+}
