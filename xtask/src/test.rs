@@ -2,12 +2,13 @@
 //! and stop the server.
 
 use std::ffi::OsString;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::say;
 
-/// Runs `cargo test --workspace` with these arguments after it, and ends as it ends.
+/// Runs `cargo test --workspace` with these arguments after it, says the sum of all test programs, and ends as it ends.
 pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, String> {
     if std::env::var_os(ADDRESS_VARIABLE).is_some() {
         say(&format!("{ADDRESS_VARIABLE} is set: nothing is installed"));
@@ -15,9 +16,38 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, String> {
         install()?;
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(["test", "--workspace"]).args(arguments).status();
-    let status = status.map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let mut command = Command::new(cargo);
+    command.args(["test", "--workspace"]).args(arguments).stdout(Stdio::piped());
+    let mut child = command.spawn().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let output = child.stdout.take().ok_or("cargo has no output")?;
+    let sum = pass_through(BufReader::new(output))?;
+    let status = child.wait().map_err(|error| format!("cargo was lost: {error}"))?;
+    print_line(&format!("{} passed, {} failed, {} skipped", sum[0], sum[1], sum[2]));
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints every line as it comes, and sums what the test programs passed, failed and skipped.
+fn pass_through(output: impl BufRead) -> Result<[u64; 3], String> {
+    let mut sum = [0; 3];
+    for line in output.lines() {
+        let line = line.map_err(|error| format!("cargo's output: {error}"))?;
+        if line.starts_with("test result: ") {
+            let counts = line.split(['.', ';']).filter_map(|part| part.trim().split_once(' '));
+            for (count, what) in counts {
+                let place = ["passed", "failed", "ignored"].iter().position(|name| *name == what);
+                if let (Some(place), Ok(count)) = (place, count.parse::<u64>()) {
+                    sum[place] += count;
+                }
+            }
+        }
+        print_line(&line);
+    }
+    Ok(sum)
+}
+
+#[allow(clippy::print_stdout, reason = "the output of the tests is passed through")]
+fn print_line(line: &str) {
+    println!("{line}");
 }
 
 /// What the tests need and this machine is without.
