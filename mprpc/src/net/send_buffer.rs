@@ -55,6 +55,9 @@ impl SendBuffer {
 
     /// Moves everything that waits in `other` behind what waits here.
     pub(crate) fn append(&mut self, other: &mut SendBuffer) {
+        if other.is_empty() {
+            return;
+        }
         if self.is_empty() {
             return std::mem::swap(self, other);
         }
@@ -114,5 +117,20 @@ impl SendBuffer {
         } else {
             self.tail.clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_used_again_after_nothing_was_appended() {
+        let mut buffer = SendBuffer::default();
+        buffer.tail().reserve(8000);
+        buffer.push(Bytes::from_static(&[7; 1000]));
+        buffer.advance(1000);
+        buffer.append(&mut SendBuffer::default());
+        assert!(buffer.tail.capacity() >= 7000);
     }
 }
