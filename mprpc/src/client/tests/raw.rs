@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{AM, WHO};
 use crate::client::{Multiplexed, Request};
@@ -102,4 +102,14 @@ async fn peer_that_reads_slowly_is_not_given_up() {
         }
     };
     tokio::select! { outcome = caller.call(&request) => panic!("{outcome:?}"), () = reading => {} }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_without_owner_does_not_wait_for_replies_that_nobody_awaits() {
+    let Peer { caller, mut reader, writer: _writer } = peer(&Limits::default(), 64 << 10);
+    assert!(timeout(Duration::from_millis(10), caller.call(&request(Vec::new()))).await.is_err());
+    drop(caller);
+    let mut bytes = BytesMut::new();
+    let ended = async { while poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await.unwrap() > 0 {} };
+    timeout(Duration::from_secs(1), ended).await.expect("the connection is closed");
 }
