@@ -632,6 +632,13 @@ impl Shared {
         if mem::replace(&mut state.disconnected, true) {
             return;
         }
+        let why = match &state.ended {
+            // What the peer said in its GO_AWAY says more than how the connection ended.
+            Some(said) => {
+                self.failed(why.code(), format!("{}: {}", why.message(), said.message()), Phase::Reply, Ran::Maybe)
+            }
+            None => why,
+        };
         let keys: Vec<(usize, u64)> = state.calls.iter().map(|(key, call)| (key, call.ends_at)).collect();
         for (key, ends_at) in keys {
             let unsent = ends_at > state.written;
