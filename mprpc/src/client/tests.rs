@@ -284,6 +284,19 @@ async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failure_of_the_last_attempt_does_not_hide_that_an_earlier_one_may_have_run() {
+    let world = world(listed(&[A]));
+    world.network.serve(A, true);
+    let kill = async {
+        sleep(Duration::from_millis(10)).await;
+        world.network.kill(A);
+    };
+    let (reply, ()) = tokio::join!(world.call(HANG_SAFELY).into_future(), kill);
+    let status = reply.unwrap_err();
+    assert_eq!((status.phase(), status.ran()), (Some(Phase::Connect), Ran::Maybe), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn unreachable_endpoint_is_tried_ever_more_rarely() {
     let world = world(listed(&[A]));
     let begin = Instant::now();
