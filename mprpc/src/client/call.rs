@@ -235,7 +235,14 @@ async fn attempts(
         if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request.method) {
             return Err(status);
         }
-        attempts_left = attempts_left.max(1);
+        if attempts_left == 0 {
+            // An endpoint that accepts and closes is no reason to connect without end.
+            let limits = &endpoints.options().limits;
+            if within(request.deadline, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+                return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
+            }
+            attempts_left = limits.attempts_max.max(1);
+        }
         // A connection that turned out to be gone is opened anew; an endpoint that cannot be connected to is passed over.
         if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
             tried.push(subchannel);

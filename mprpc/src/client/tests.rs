@@ -409,6 +409,23 @@ async fn waiting_for_ready_waits_for_the_provider() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waiting_for_ready_pauses_where_connections_are_accepted_and_closed() {
+    let network = Network::default();
+    network.script(A, &[], true);
+    let (attempts, connect) = (network.attempts.clone(), network.connect());
+    let bounded: Connect = Arc::new(move |address| match attempts.load(Ordering::Relaxed) {
+        200.. => Box::pin(std::future::pending()),
+        _ => connect(address),
+    });
+    let (_registry, receiver) = watch::channel(listed(&[A]));
+    let stub = Stub::new(Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), bounded), &WHO);
+    let call = stub.unary::<_, StringValue>(HANG_SAFELY, &StringValue::default());
+    let status = call.wait_for_ready(true).timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(network.attempts.load(Ordering::Relaxed) < 100, "a storm of connections");
+}
+
+#[tokio::test(start_paused = true)]
 async fn endpoint_that_lists_its_methods_gets_no_others() {
     let mut resolution = listed(&[A, B]);
     let mut endpoints = resolution.endpoints.to_vec();
