@@ -321,6 +321,26 @@ async fn pause_beyond_what_the_clock_holds_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn connecting_outlives_the_call_that_began_it() {
+    let network = Network::default();
+    network.start(A);
+    let connect = network.connect();
+    let slow: Connect = Arc::new(move |address| {
+        let connected = connect(address);
+        Box::pin(async move {
+            sleep(Duration::from_millis(300)).await;
+            connected.await
+        })
+    });
+    let (_registry, receiver) = watch::channel(listed(&[A]));
+    let stub = Stub::new(Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), slow), &WHO);
+    let call = || stub.unary::<_, StringValue>(AM, &StringValue::default()).timeout(Duration::from_millis(200));
+    assert_eq!(call().await.unwrap_err().phase(), Some(Phase::Connect));
+    assert_eq!(call().await.unwrap().value, A);
+    assert_eq!(network.attempts.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_wait_for_the_registry_within_their_deadline() {
     let pending = ResolutionState::Pending("zookeeper 127.0.0.1:2181: connection refused".into());
     let world = world(Resolution { endpoints: Arc::new([]), state: pending });
