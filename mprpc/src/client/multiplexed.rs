@@ -552,6 +552,8 @@ impl Shared {
         loop {
             match decoder.decode(input) {
                 Decoded::NeedMore(missing) => return Ok(missing),
+                // A frame of an unknown kind is skipped, however long.
+                Decoded::TooLong(header) if header.kind != kind::RESPONSE => {}
                 Decoded::TooLong(header) => {
                     let (size, max) = (header.length, self.limits.message_bytes_max);
                     let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
