@@ -192,15 +192,26 @@ impl<R> Prepared<R> {
             is_reply: self.is_reply,
         };
         let wait_for_ready = self.wait_for_ready.unwrap_or(options.wait_for_ready);
-        let reply = attempts(&self.endpoints, &request, wait_for_ready).await?;
+        let mut may_have_run = false;
+        let reply = attempts(&self.endpoints, &request, wait_for_ready, &mut may_have_run).await;
+        let reply = reply.map_err(|status| match status.ran() {
+            Ran::No if may_have_run => status.with_ran(Ran::Maybe),
+            _ => status,
+        })?;
         (self.decode)(&reply).map_err(|status| {
             Status::internal(format!("the reply does not decode: {}", status.message())).with_phase(Phase::Reply)
         })
     }
 }
 
-/// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline.
-async fn attempts(endpoints: &ServiceEndpoints, request: &Request, wait_for_ready: bool) -> Result<Bytes, Status> {
+/// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline. Notes whether any
+/// attempt may have run: the status is that of the last one.
+async fn attempts(
+    endpoints: &ServiceEndpoints,
+    request: &Request,
+    wait_for_ready: bool,
+    may_have_run: &mut bool,
+) -> Result<Bytes, Status> {
     let mut tried = Vec::new();
     let mut last: Option<Status> = None;
     let mut attempts_left = endpoints.options().limits.attempts_max.max(1);
@@ -242,11 +253,19 @@ async fn attempts(endpoints: &ServiceEndpoints, request: &Request, wait_for_read
             Ok(reply) => return Ok(reply),
             Err(status) => status,
         };
+        *may_have_run |= status.ran() != Ran::No;
         attempts_left -= 1;
         if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request.method) {
             return Err(status);
         }
-        attempts_left = attempts_left.max(1);
+        if attempts_left == 0 {
+            // An endpoint that accepts and closes is no reason to connect without end.
+            let limits = &endpoints.options().limits;
+            if within(request.deadline, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+                return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
+            }
+            attempts_left = limits.attempts_max.max(1);
+        }
         // A connection that turned out to be gone is opened anew; an endpoint that cannot be connected to is passed over.
         if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
             tried.push(subchannel);

@@ -242,6 +242,12 @@ impl State {
         }
     }
 
+    /// Everything is written, the last CANCEL too, and nobody waits for a reply.
+    fn is_done(&self) -> bool {
+        let mut outcomes = self.calls.iter().map(|(_, call)| &call.outcome);
+        self.output.is_empty() && !self.writing && outcomes.all(|outcome| matches!(outcome, Outcome::Abandoned))
+    }
+
     /// The number of a method, given by a METHOD frame at its first call. 65,536 methods are more than a service has.
     fn method_number(&mut self, method: &'static MethodDescriptor) -> u16 {
         let next = self.methods.len() as u16;
@@ -349,7 +355,7 @@ impl Future for PendingCall {
                 if call.answered {
                     state.calls.remove(self.key);
                 }
-                if state.ended.is_some() && state.calls.is_empty() {
+                if state.ended.is_some() {
                     state.wake_driver();
                 }
                 Poll::Ready(outcome)
@@ -479,8 +485,7 @@ impl Driver {
     fn expire_and_wait(&mut self, cx: &mut task::Context<'_>, mut timer: Pin<&mut Timer>) -> Poll<()> {
         loop {
             let state = self.shared.lock();
-            let idle = state.calls.is_empty() && state.output.is_empty();
-            if idle && (state.released || state.ended.is_some()) {
+            if (state.released || state.ended.is_some()) && state.is_done() {
                 drop(state);
                 return self.end(self.lost("closed here"));
             }
@@ -547,6 +552,8 @@ impl Shared {
         loop {
             match decoder.decode(input) {
                 Decoded::NeedMore(missing) => return Ok(missing),
+                // A frame of an unknown kind is skipped, however long.
+                Decoded::TooLong(header) if header.kind != kind::RESPONSE => {}
                 Decoded::TooLong(header) => {
                     let (size, max) = (header.length, self.limits.message_bytes_max);
                     let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
@@ -627,6 +634,13 @@ impl Shared {
         if mem::replace(&mut state.disconnected, true) {
             return;
         }
+        let why = match &state.ended {
+            // What the peer said in its GO_AWAY says more than how the connection ended.
+            Some(said) => {
+                self.failed(why.code(), format!("{}: {}", why.message(), said.message()), Phase::Reply, Ran::Maybe)
+            }
+            None => why,
+        };
         let keys: Vec<(usize, u64)> = state.calls.iter().map(|(key, call)| (key, call.ends_at)).collect();
         for (key, ends_at) in keys {
             let unsent = ends_at > state.written;

@@ -35,7 +35,7 @@ struct Home {
     runtime: runtime::Id,
     connection: ArcSwapOption<Multiplexed>,
     /// Held while connecting, so that many callers open one connection.
-    connecting: tokio::sync::Mutex<()>,
+    connecting: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -47,7 +47,7 @@ struct Failures {
 
 impl Home {
     fn new(runtime: runtime::Id) -> Arc<Home> {
-        let connecting = tokio::sync::Mutex::default();
+        let connecting = Arc::default();
         Arc::new(Home { runtime, connection: ArcSwapOption::empty(), connecting })
     }
 
@@ -85,7 +85,7 @@ impl Subchannel {
     }
 
     /// Makes one call here. The caller bounds it by the deadline.
-    pub(super) async fn call(&self, request: &Request) -> Result<Bytes, Status> {
+    pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Bytes, Status> {
         match self.endpoint.protocol {
             Protocol::Native => self.connection(request.deadline).await?.call(request).await,
             Protocol::Classic => {
@@ -100,7 +100,7 @@ impl Subchannel {
     }
 
     /// The connection of this runtime: the one there is, or a new one.
-    async fn connection(&self, deadline: Deadline) -> Result<Arc<Multiplexed>, Status> {
+    async fn connection(self: &Arc<Self>, deadline: Deadline) -> Result<Arc<Multiplexed>, Status> {
         let home = self.home();
         if let Some(connection) = home.usable() {
             return Ok(connection);
@@ -112,14 +112,27 @@ impl Subchannel {
         })
     }
 
-    async fn connect(&self, home: &Home) -> Result<Arc<Multiplexed>, Status> {
-        let _connecting = home.connecting.lock().await;
+    /// What connects is a task of its own, so that an endpoint that takes longer than one call waits is reached all the
+    /// same, or found to be unreachable.
+    async fn connect(self: &Arc<Self>, home: &Arc<Home>) -> Result<Arc<Multiplexed>, Status> {
+        let connecting = home.connecting.clone().lock_owned().await;
         if let Some(connection) = home.usable() {
             return Ok(connection);
         }
         if self.pauses(clock::now) {
             return Err(self.last_failure());
         }
+        let (subchannel, home) = (self.clone(), home.clone());
+        let opened = tokio::spawn(async move {
+            let _connecting = connecting;
+            subchannel.open(&home).await
+        });
+        opened
+            .await
+            .unwrap_or_else(|_| Err(Status::unavailable("the runtime was stopped while connecting").with_ran(Ran::No)))
+    }
+
+    async fn open(&self, home: &Home) -> Result<Arc<Multiplexed>, Status> {
         match (self.connect)(self.endpoint.address.clone()).await {
             Ok(stream) => {
                 self.succeeded();

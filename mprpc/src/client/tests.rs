@@ -285,6 +285,19 @@ async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failure_of_the_last_attempt_does_not_hide_that_an_earlier_one_may_have_run() {
+    let world = world(listed(&[A]));
+    world.network.serve(A, true);
+    let kill = async {
+        sleep(Duration::from_millis(10)).await;
+        world.network.kill(A);
+    };
+    let (reply, ()) = tokio::join!(world.call(HANG_SAFELY).into_future(), kill);
+    let status = reply.unwrap_err();
+    assert_eq!((status.phase(), status.ran()), (Some(Phase::Connect), Ran::Maybe), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn unreachable_endpoint_is_tried_ever_more_rarely() {
     let world = world(listed(&[A]));
     let begin = Instant::now();
@@ -306,6 +319,26 @@ async fn pause_beyond_what_the_clock_holds_is_one() {
         world.who().await.unwrap_err();
         assert_eq!(world.network.attempts.load(Ordering::Relaxed), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connecting_outlives_the_call_that_began_it() {
+    let network = Network::default();
+    network.start(A);
+    let connect = network.connect();
+    let slow: Connect = Arc::new(move |address| {
+        let connected = connect(address);
+        Box::pin(async move {
+            sleep(Duration::from_millis(300)).await;
+            connected.await
+        })
+    });
+    let (_registry, receiver) = watch::channel(listed(&[A]));
+    let stub = Stub::new(Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), slow), &WHO);
+    let call = || stub.unary::<_, StringValue>(AM, &StringValue::default()).timeout(Duration::from_millis(200));
+    assert_eq!(call().await.unwrap_err().phase(), Some(Phase::Connect));
+    assert_eq!(call().await.unwrap().value, A);
+    assert_eq!(network.attempts.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -394,6 +427,23 @@ async fn waiting_for_ready_waits_for_the_provider() {
         .unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!(status.message().contains("refused"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_ready_pauses_where_connections_are_accepted_and_closed() {
+    let network = Network::default();
+    network.script(A, &[], true);
+    let (attempts, connect) = (network.attempts.clone(), network.connect());
+    let bounded: Connect = Arc::new(move |address| match attempts.load(Ordering::Relaxed) {
+        200.. => Box::pin(std::future::pending()),
+        _ => connect(address),
+    });
+    let (_registry, receiver) = watch::channel(listed(&[A]));
+    let stub = Stub::new(Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), bounded), &WHO);
+    let call = stub.unary::<_, StringValue>(HANG_SAFELY, &StringValue::default());
+    let status = call.wait_for_ready(true).timeout(Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
+    assert!(network.attempts.load(Ordering::Relaxed) < 100, "a storm of connections");
 }
 
 #[tokio::test(start_paused = true)]

@@ -127,11 +127,10 @@ mod tests {
     #[test]
     fn memory_is_used_again_after_nothing_was_appended() {
         let mut buffer = SendBuffer::default();
+        buffer.tail().reserve(8000);
         buffer.push(Bytes::from_static(&[7; 1000]));
-        let place = buffer.tail.as_ptr();
         buffer.advance(1000);
         buffer.append(&mut SendBuffer::default());
-        buffer.push(Bytes::from_static(&[7; 1000]));
-        assert_eq!(buffer.tail.as_ptr(), place);
+        assert!(buffer.tail.capacity() >= 7000);
     }
 }

@@ -238,8 +238,12 @@ impl Multiplexed {
     fn refuse_too_long(&self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
         let limits = &self.shared.limits;
         let (length, max) = (header.length as usize, limits.message_bytes_max);
-        if header.kind != kind::REQUEST {
-            return Err(format!("a frame of kind {} with {length} bytes", header.kind));
+        match header.kind {
+            kind::REQUEST => {}
+            kind::SETTINGS | kind::METHOD => {
+                return Err(format!("a frame of kind {} with {length} bytes", header.kind));
+            }
+            _ => return Ok(()),
         }
         let status = too_long("a message", length, "message_bytes_max", max).with_ran(Ran::No);
         self.respond(output, header.id, 0, Err(status));

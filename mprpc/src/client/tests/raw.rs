@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{AM, WHO};
 use crate::client::{Multiplexed, Request};
@@ -18,6 +18,7 @@ use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::{Reader, Stream, Writer, clock};
+use crate::protocol::native::{Header, PREFACE, encode_frame, kind};
 use crate::status::{Code, Ran};
 
 /// A caller, and a server by hand at the other end.
@@ -102,4 +103,32 @@ async fn peer_that_reads_slowly_is_not_given_up() {
         }
     };
     tokio::select! { outcome = caller.call(&request) => panic!("{outcome:?}"), () = reading => {} }
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_without_owner_does_not_wait_for_replies_that_nobody_awaits() {
+    let Peer { caller, mut reader, writer: _writer } = peer(&Limits::default(), 64 << 10);
+    assert!(timeout(Duration::from_millis(10), caller.call(&request(Vec::new()))).await.is_err());
+    drop(caller);
+    let mut bytes = BytesMut::new();
+    let ended = async { while poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await.unwrap() > 0 {} };
+    timeout(Duration::from_secs(1), ended).await.expect("the connection is closed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn reason_of_a_go_away_is_told_to_the_calls_that_it_ended() {
+    let Peer { caller, reader: _reader, writer } = peer(&Limits::default(), 64 << 10);
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    let header = Header { kind: kind::GO_AWAY, word: Code::Internal as u16, ..Header::default() };
+    encode_frame(&mut bytes, header, b"a method number out of order");
+    let request = request(Vec::new());
+    let (outcome, ()) = tokio::join!(caller.call(&request), async {
+        // The request is sent by then.
+        yield_now().await;
+        writer.try_write(&bytes).unwrap();
+        drop(writer);
+    });
+    let status = outcome.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
+    assert!(status.message().contains("a method number out of order"), "{status}");
 }

@@ -277,6 +277,20 @@ async fn native_unknown_kinds_and_flags_are_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn native_frame_of_an_unknown_kind_is_skipped_however_long() {
+    let mut peer = peer(Limits { message_bytes_max: 100, metadata_bytes_max: 0, ..Limits::default() });
+    let mut bytes = native_calls(&[]);
+    encode_frame(&mut bytes, Header { kind: 200, ..Header::default() }, &[7; 1000]);
+    encode_frame(&mut bytes, Header { kind: kind::PING, value: 77, ..Header::default() }, b"");
+    peer.send(&bytes);
+    let mut got = BytesMut::new();
+    while got.len() < PREFACE.len() + 40 + 16 {
+        peer.read_some(&mut got).await;
+    }
+    assert_eq!(frames(got).pop().unwrap().0.kind, kind::PONG);
+}
+
+#[tokio::test(start_paused = true)]
 async fn native_violations_are_answered_by_go_away_that_says_what() {
     let method = |number: u16, path: &[u8]| {
         let mut bytes = BytesMut::from(&PREFACE[..]);
