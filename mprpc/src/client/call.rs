@@ -249,9 +249,15 @@ async fn attempts(
                 continue;
             }
         };
-        let status = match subchannel.call(request).await {
-            Ok(reply) => return Ok(reply),
-            Err(status) => status,
+        let status = match (subchannel.call(request).await, &last) {
+            (Ok(reply), _) => return Ok(reply),
+            // What failed before says more than that the time is up.
+            (Err(status), Some(last))
+                if (status.code(), status.phase()) == (Code::DeadlineExceeded, Some(Phase::Connect)) =>
+            {
+                return Err(expired(format!("no endpoint could be reached: {last}"), Phase::Connect));
+            }
+            (Err(status), _) => status,
         };
         *may_have_run |= status.ran() != Ran::No;
         attempts_left -= 1;
