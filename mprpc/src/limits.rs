@@ -27,8 +27,13 @@ pub struct Limits {
     pub read_timeout: Duration,
     /// How long a peer may leave bytes unread that are waiting for it. Then the connection is closed.
     pub write_timeout: Duration,
-    /// How long opening a connection may take.
+    /// How long opening a connection may take, and then the peer's greeting.
     pub connect_timeout: Duration,
+    /// How long the peer of calls in flight may be silent before it is asked for a sign of life. A dead peer is found
+    /// after twice this and `keepalive_timeout`, at the latest.
+    pub keepalive_interval: Duration,
+    /// How long the answer to that may take. Then the connection is closed, and the endpoint passed over for a while.
+    pub keepalive_timeout: Duration,
     /// The first pause before connecting again; it doubles with each failure, and a random part of it is taken.
     pub backoff_min: Duration,
     /// The longest pause before connecting again.
@@ -62,6 +67,8 @@ impl Default for Limits {
             read_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),
+            keepalive_interval: Duration::from_secs(10),
+            keepalive_timeout: Duration::from_secs(5),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             attempts_max: 4,

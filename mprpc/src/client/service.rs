@@ -105,7 +105,12 @@ impl ServiceEndpoints {
         };
         // The clock is read only where an endpoint has failed and pauses.
         let usable = |subchannel: &Arc<Subchannel>| untried(subchannel) && !subchannel.pauses(clock::now);
-        if let Some(index) = self.balancer.pick(candidates.len(), |index| usable(&candidates[index])) {
+        let pick = |wanted: &dyn Fn(&Arc<Subchannel>) -> bool| {
+            self.balancer.pick(candidates.len(), |index| wanted(&candidates[index]))
+        };
+        // One that failed is tried again beside the calls, which wait for it only where there is no other.
+        let quick = |subchannel: &Arc<Subchannel>| usable(subchannel) && subchannel.is_well_or_probed();
+        if let Some(index) = pick(&quick).or_else(|| pick(&usable)) {
             return Picked::Subchannel(candidates[index].clone());
         }
         if let Some(paused) = candidates.iter().find(|subchannel| untried(subchannel)) {

@@ -16,7 +16,7 @@ use super::transport::Request;
 use crate::deadline::Deadline;
 use crate::endpoint::{Address, Endpoint, Protocol};
 use crate::net::clock;
-use crate::status::{Phase, Ran, Status};
+use crate::status::{Code, Phase, Ran, Status};
 
 /// One endpoint, as a channel holds it.
 pub(super) struct Subchannel {
@@ -28,6 +28,17 @@ pub(super) struct Subchannel {
     /// Whether `failures` says anything: what a pick reads.
     failing: AtomicBool,
     failures: Mutex<Failures>,
+    /// Whether it failed and is being tried again.
+    probing: AtomicBool,
+}
+
+/// An endpoint that failed is being tried again, for as long as this lives.
+struct Probe(Arc<Subchannel>);
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        self.0.probing.store(false, Ordering::Relaxed);
+    }
 }
 
 /// The connection of one runtime.
@@ -65,6 +76,7 @@ impl Subchannel {
             homes: ArcSwap::default(),
             failing: AtomicBool::new(false),
             failures: Mutex::default(),
+            probing: AtomicBool::new(false),
         }
     }
 
@@ -76,6 +88,24 @@ impl Subchannel {
     pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
         self.failing.load(Ordering::Relaxed)
             && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
+    }
+
+    /// Whether a call can go there without waiting to see if it is back. Where not, that is being found out from now on.
+    ///
+    /// A classic endpoint has nothing to greet with: a call is the only way to find out.
+    pub(super) fn is_well_or_probed(self: &Arc<Self>) -> bool {
+        if !self.failing.load(Ordering::Relaxed) || self.endpoint.protocol == Protocol::Classic {
+            return true;
+        }
+        if !self.probing.swap(true, Ordering::Relaxed) {
+            let probe = Probe(self.clone());
+            let home = self.home();
+            tokio::spawn(async move {
+                // What it found stands in the failures of the subchannel.
+                let _ = probe.0.connect(&home).await;
+            });
+        }
+        false
     }
 
     /// Why it pauses.
@@ -91,7 +121,12 @@ impl Subchannel {
             Protocol::Classic => {
                 let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request).await;
                 match &result {
-                    Err(status) if status.phase() == Some(Phase::Connect) => self.failed(status),
+                    Err(status) if status.phase() == Some(Phase::Connect) => {
+                        // The deadline of one call says nothing of the endpoint.
+                        if status.code() == Code::Unavailable {
+                            self.failed(status);
+                        }
+                    }
                     _ => self.succeeded(),
                 }
                 result
@@ -119,6 +154,9 @@ impl Subchannel {
         if let Some(connection) = home.usable() {
             return Ok(connection);
         }
+        if let Some(why) = home.connection.load().as_ref().and_then(|connection| connection.take_fault()) {
+            self.failed(&why.with_phase(Phase::Connect).with_ran(Ran::No));
+        }
         if self.pauses(clock::now) {
             return Err(self.last_failure());
         }
@@ -132,20 +170,26 @@ impl Subchannel {
             .unwrap_or_else(|_| Err(Status::unavailable("the runtime was stopped while connecting").with_ran(Ran::No)))
     }
 
+    /// A healthy endpoint is sent calls as soon as it is connected. One that failed has to greet first: the kernel
+    /// accepts connections for a process that is frozen.
     async fn open(&self, home: &Home) -> Result<Arc<Multiplexed>, Status> {
-        match (self.connect)(self.endpoint.address.clone()).await {
+        let failed_before = self.failing.load(Ordering::Relaxed);
+        let opened = match (self.connect)(self.endpoint.address.clone()).await {
             Ok(stream) => {
-                self.succeeded();
                 let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
+                let greeted = if failed_before { connection.greeted().await } else { Ok(()) };
+                greeted.map(|()| connection)
+            }
+            Err(error) => Err(connect_failed(&self.endpoint.address, &error)),
+        };
+        match &opened {
+            Ok(connection) => {
+                self.succeeded();
                 home.connection.store(Some(connection.clone()));
-                Ok(connection)
             }
-            Err(error) => {
-                let status = connect_failed(&self.endpoint.address, &error);
-                self.failed(&status);
-                Err(status)
-            }
+            Err(status) => self.failed(status),
         }
+        opened
     }
 
     fn home(&self) -> Arc<Home> {

@@ -1,6 +1,7 @@
 //! Channels over a network in memory, under virtual time: picking, failing over, reconnecting, waiting.
 
 mod chain;
+mod keepalive;
 mod raw;
 
 use std::collections::HashMap;
@@ -537,7 +538,7 @@ async fn peer_of_another_protocol_is_named() {
     world.network.script(A, &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], true);
     let status = world.who().await.unwrap_err();
     assert!(status.message().contains("does not speak version 1 of the native protocol"), "{status}");
-    world.network.kill(A);
+    let world = self::world(listed(&[A]));
     world.network.script(A, &[], true);
     let status = world.who().await.unwrap_err();
     assert!(status.message().contains("closed before it greeted"), "{status}");

@@ -93,6 +93,7 @@ async fn peer_that_reads_slowly_is_not_given_up() {
     while received.len() < GREETING_BYTES {
         peer.read_some(&mut received).await;
     }
+    peer.writer.try_write(&PREFACE).unwrap();
     let request = request(vec![7; 100 << 10]);
     let Peer { caller, mut reader, writer: _writer } = peer;
     let reading = async {

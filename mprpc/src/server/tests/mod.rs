@@ -189,7 +189,9 @@ async fn metadata_reaches_the_handler() {
 async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
     let pair = pair(Limits::default());
     let status = pair.caller.call(&request("Hang", "")).await.unwrap_err();
-    assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Reply)));
+    // Both sides end it at the same instant, and either may be first to say so.
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!(matches!(status.phase(), None | Some(Phase::Reply)), "{status}");
     assert_eq!(pair.caller.call(&request("Echo", "on")).await.unwrap(), "on");
 }
 

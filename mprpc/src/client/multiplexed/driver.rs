@@ -1,0 +1,321 @@
+//! What drives a native connection at the caller's side: reads replies, writes what callers leave to it, expires calls,
+//! looks after the peer. One task for each connection.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::Shared;
+use super::in_flight::{Outcome, State};
+use crate::net::connection::{ReadBuffer, Timer};
+use crate::net::{Reader, SendBuffer, clock};
+use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
+use crate::status::{Code, Phase, Ran, Status};
+
+/// Reads in one poll before others on the runtime get their turn.
+const READS_PER_POLL: usize = 8;
+
+/// Reads replies, writes what callers leave to it, expires calls. One task for each connection.
+pub(super) struct Driver {
+    shared: Arc<Shared>,
+    reader: Reader,
+    input: ReadBuffer,
+    decoder: Decoder,
+    /// Until when the peer has to greet.
+    greet_until: Option<Instant>,
+    stalled_since: Option<Instant>,
+    /// On a runtime of several threads a task that is woken runs at once; yielding first lets callers fill the buffer.
+    yields: bool,
+    yielded: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Driver {
+    /// For the runtime that this is called on.
+    pub(super) fn new(shared: Arc<Shared>, reader: Reader) -> Driver {
+        Driver {
+            reader,
+            input: ReadBuffer::default(),
+            decoder: Decoder::of(&shared.limits),
+            greet_until: clock::now().checked_add(shared.limits.connect_timeout),
+            stalled_since: None,
+            yields: Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
+            yielded: false,
+            wakers: Vec::new(),
+            shared,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut timer = pin!(Timer::default());
+        poll_fn(|cx| self.poll(cx, timer.as_mut())).await;
+    }
+
+    fn poll(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<()> {
+        self.shared.lock().driver = Some(cx.waker().clone());
+        for read in 0..=READS_PER_POLL {
+            match self.read(cx) {
+                Ok(true) if read == READS_PER_POLL => cx.waker().wake_by_ref(),
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(why) => return self.end(why),
+            }
+            break;
+        }
+        if let Err(error) = self.write(cx) {
+            return self.end(self.lost(&error.to_string()));
+        }
+        self.expire_and_wait(cx, timer)
+    }
+
+    /// Reads once and completes what came; whether there may be more.
+    fn read(&mut self, cx: &mut task::Context<'_>) -> Result<bool, Status> {
+        let mut outcome = Ok(0);
+        let polled = {
+            let (shared, decoder, wakers) = (&self.shared, &mut self.decoder, &mut self.wakers);
+            self.input.poll_read(cx, &mut self.reader, |_, input| {
+                outcome = shared.received(decoder, wakers, input);
+            })
+        };
+        self.wakers.drain(..).for_each(Waker::wake);
+        self.input.expect(outcome?);
+        match polled {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Ok(0)) if self.shared.lock().greeted => Err(self.lost("the peer closed the connection")),
+            Poll::Ready(Ok(0)) => Err(self.unwell("closed before it greeted: is it an mprpc server?")),
+            Poll::Ready(Ok(_)) => Ok(true),
+            Poll::Ready(Err(error)) => Err(self.lost(&error.to_string())),
+        }
+    }
+
+    fn write(&mut self, cx: &mut task::Context<'_>) -> io::Result<()> {
+        loop {
+            let state = self.shared.lock();
+            if state.output.is_empty() || state.writing {
+                self.stalled_since = None;
+                self.yielded = false;
+                return Ok(());
+            }
+            if self.yields && !self.yielded && state.calls.len() > 1 {
+                self.yielded = true;
+                cx.waker().wake_by_ref();
+                return Ok(());
+            }
+            let before = state.written;
+            let (state, outcome) = self.shared.flush(state);
+            if state.written > before {
+                self.stalled_since = None;
+            }
+            drop(state);
+            match outcome {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.shared.writer.poll_write_ready(cx)?.is_pending() {
+                        self.stalled_since.get_or_insert_with(clock::now);
+                        return Ok(());
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn expire_and_wait(&mut self, cx: &mut task::Context<'_>, mut timer: Pin<&mut Timer>) -> Poll<()> {
+        loop {
+            let state = self.shared.lock();
+            if (state.released || state.ended.is_some()) && state.is_done() {
+                drop(state);
+                return self.end(self.lost("closed here"));
+            }
+            let write = self.stalled_since.and_then(|since| since.checked_add(self.shared.limits.write_timeout));
+            let greet = self.greet_until.filter(|_| !state.greeted);
+            let look = state.keepalive.look_at;
+            let Some(at) = [state.earliest_deadline, write, greet, look].into_iter().flatten().min() else {
+                return Poll::Pending;
+            };
+            drop(state);
+            if timer.as_mut().poll(cx, at).is_pending() {
+                return Poll::Pending;
+            }
+            let now = clock::now();
+            let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            let limits = &self.shared.limits;
+            if passed(write) {
+                return self.end(self.lost("the peer does not read: nothing was taken within write_timeout"));
+            }
+            if passed(greet) {
+                return self.end(self.unwell("connected, and no greeting came within connect_timeout"));
+            }
+            if passed(look) {
+                let mut state = self.shared.lock();
+                let alive = state.peer_is_alive(now, limits.keepalive_interval, limits.keepalive_timeout);
+                drop(state);
+                if !alive {
+                    return self.end(self.unwell("no sign of life: a PING was not answered within keepalive_timeout"));
+                }
+            }
+            self.shared.expire(now, &mut self.wakers);
+            self.wakers.drain(..).for_each(Waker::wake);
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn lost(&self, why: &str) -> Status {
+        self.shared.failed(Code::Unavailable, why.to_owned(), Phase::Reply, Ran::Maybe)
+    }
+
+    /// The same, where the endpoint is to blame and calls better go elsewhere for a while.
+    fn unwell(&self, why: &str) -> Status {
+        let status = self.lost(why);
+        self.shared.lock().fault = Some(status.clone());
+        status
+    }
+
+    fn end(&mut self, why: Status) -> Poll<()> {
+        self.shared.disconnect(why, &mut self.wakers);
+        self.wakers.drain(..).for_each(Waker::wake);
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime stopped, or the connection ended: nothing is left waiting.
+    fn drop(&mut self) {
+        let why = self.lost("the runtime that drove the connection was stopped");
+        self.shared.disconnect(why, &mut self.wakers);
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl Shared {
+    /// Takes every complete frame; how many bytes the next is short of. The error ends the connection.
+    fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
+        let mut state = self.lock();
+        state.keepalive.heard = true;
+        if !state.greeted {
+            let compared = input.len().min(PREFACE.len());
+            if input[..compared] != PREFACE[..compared] {
+                let message = "the peer does not speak version 1 of the native protocol";
+                let status = self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe);
+                state.fault = Some(status.clone());
+                return Err(status);
+            }
+            if compared < PREFACE.len() {
+                return Ok(PREFACE.len() - compared);
+            }
+            state.greeted = true;
+            self.greeting.notify_waiters();
+            drop(input.split_to(PREFACE.len()));
+        }
+        loop {
+            match decoder.decode(input) {
+                Decoded::NeedMore(missing) => return Ok(missing),
+                // A frame of an unknown kind is skipped, however long.
+                Decoded::TooLong(header) if header.kind != kind::RESPONSE => {}
+                Decoded::TooLong(header) => {
+                    let (size, max) = (header.length, self.limits.message_bytes_max);
+                    let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
+                    let status = self.failed(Code::ResourceExhausted, message, Phase::Reply, Ran::Yes);
+                    state.complete((header.id as usize).wrapping_sub(1), Err(status), true, wakers);
+                }
+                Decoded::Frame(header, body) => self.frame(&mut state, header, body, wakers)?,
+            }
+        }
+    }
+
+    fn frame(&self, state: &mut State, header: Header, body: Bytes, wakers: &mut Vec<Waker>) -> Result<(), Status> {
+        let broken = |what: &str| {
+            let message = format!("the peer broke the protocol: {what}");
+            Err(self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe))
+        };
+        match header.kind {
+            kind::RESPONSE => {
+                let Some((_metadata, message)) = native::split_body(header, body) else {
+                    return broken("metadata longer than its frame");
+                };
+                let outcome = if header.word == 0 { Ok(message) } else { Err(self.refused(header, &message)) };
+                state.complete((header.id as usize).wrapping_sub(1), outcome, true, wakers);
+            }
+            kind::SETTINGS => {
+                if let Err(what) = state.peer.merge(body) {
+                    return broken(what);
+                }
+            }
+            kind::PING => state.frame(Header { kind: kind::PONG, value: header.value, ..Header::default() }, &[]),
+            kind::GO_AWAY => {
+                let reason = String::from_utf8_lossy(&body).into_owned();
+                let code = u8::try_from(header.word).map_or(Code::Unknown, Code::from_number);
+                tracing::debug!(peer = %self.address, %code, reason, "the peer goes away");
+                state.ended = Some(Status::unavailable(reason).with_peer(&self.address));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The status that a RESPONSE carries.
+    fn refused(&self, header: Header, body: &[u8]) -> Status {
+        let status = native::decode_error(header.word, body).with_peer(&self.address);
+        if header.has(flag::NOT_RUN) { status.with_phase(Phase::Queue).with_ran(Ran::No) } else { status }
+    }
+
+    /// Ends the calls whose deadline has passed, here and at the peer.
+    fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let mut expired = Vec::new();
+        let mut earliest: Option<Instant> = None;
+        for (key, call) in &state.calls {
+            let Some(at) = call.deadline.instant() else { continue };
+            if !matches!(call.outcome, Outcome::Awaited(_)) {
+                continue;
+            }
+            if at <= now {
+                expired.push((key, call.ends_at));
+            } else {
+                earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
+            }
+        }
+        state.earliest_deadline = earliest;
+        for (key, ends_at) in expired {
+            let ran = if ends_at <= state.written { Ran::Maybe } else { Ran::No };
+            let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);
+            let header =
+                Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
+            state.frame(header, &[]);
+            state.complete(key, Err(status), false, wakers);
+        }
+    }
+
+    /// The connection is gone: every call learns why, and whether its request can have been read.
+    fn disconnect(&self, why: Status, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if mem::replace(&mut state.disconnected, true) {
+            return;
+        }
+        let why = match &state.ended {
+            // What the peer said in its GO_AWAY says more than how the connection ended.
+            Some(said) => {
+                self.failed(why.code(), format!("{}: {}", why.message(), said.message()), Phase::Reply, Ran::Maybe)
+            }
+            None => why,
+        };
+        let keys: Vec<(usize, u64)> = state.calls.iter().map(|(key, call)| (key, call.ends_at)).collect();
+        for (key, ends_at) in keys {
+            let unsent = ends_at > state.written;
+            let status = if unsent { why.clone().with_phase(Phase::Send).with_ran(Ran::No) } else { why.clone() };
+            state.complete(key, Err(status), true, wakers);
+        }
+        state.ended = Some(why);
+        state.output = SendBuffer::default();
+        self.writer.shutdown();
+        self.room.notify_waiters();
+        self.greeting.notify_waiters();
+    }
+}
