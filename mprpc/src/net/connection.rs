@@ -42,6 +42,14 @@ pub(crate) struct Turn<'a, 'w> {
     pub(crate) output: &'a mut SendBuffer,
     /// Said by `received`: how many bytes the frame it left incomplete is short of, so that room is made at once.
     pub(crate) missing: usize,
+    /// Said by the session: it stopped because the send buffer is full, and goes on once there is room.
+    pub(crate) paused: bool,
+}
+
+impl<'a, 'w> Turn<'a, 'w> {
+    fn new(cx: &'a mut task::Context<'w>, now: Instant, output: &'a mut SendBuffer) -> Turn<'a, 'w> {
+        Turn { cx, now, output, missing: 0, paused: false }
+    }
 }
 
 /// Why a connection ended.
@@ -113,6 +121,14 @@ impl ReadBuffer {
         polled
     }
 
+    /// Gives `take` once more what it left, without reading.
+    pub(crate) fn again(&mut self, take: impl FnOnce(&mut BytesMut)) {
+        take(&mut self.own);
+        if self.own.is_empty() {
+            self.own = BytesMut::new();
+        }
+    }
+
     /// Makes room for a frame of which `missing` bytes are still to come, so that it is read without growing in steps.
     pub(crate) fn expect(&mut self, missing: usize) {
         if !self.own.is_empty() {
@@ -140,6 +156,7 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
         write_stalled_at: None,
         closing: None,
         peer_closed: false,
+        paused: false,
     };
     let mut timer = pin!(Timer::default());
     poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
@@ -158,6 +175,8 @@ struct Connection<S> {
     /// The session has ended; what is in `output` still goes out.
     closing: Option<Close>,
     peer_closed: bool,
+    /// The session has more to do once the send buffer has room.
+    paused: bool,
 }
 
 impl<S: Session> Connection<S> {
@@ -167,8 +186,9 @@ impl<S: Session> Connection<S> {
             let full = self.is_full();
             let read = self.read(cx, now);
             if self.closing.is_none() {
-                let mut turn = Turn { cx, now, output: &mut self.output, missing: 0 };
+                let mut turn = Turn::new(cx, now, &mut self.output);
                 self.closing = self.session.poll(&mut turn).break_value();
+                self.paused |= turn.paused;
             }
             if let Err(error) = self.write(cx, now) {
                 return Poll::Ready(Close::Io(error.kind()));
@@ -179,7 +199,7 @@ impl<S: Session> Connection<S> {
                 return Poll::Ready(close);
             }
             // Once there is room again, what waits to be read brings no wake-up of its own.
-            let room_again = full && !self.is_full();
+            let room_again = (full || self.paused) && !self.is_full();
             if !read && !room_again {
                 return self.wait(cx, timer, now);
             }
@@ -195,12 +215,19 @@ impl<S: Session> Connection<S> {
             return false;
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
-        let mut missing = 0;
-        let polled = self.input.poll_read(cx, &mut self.reader, |cx, input| {
-            let mut turn = Turn { cx, now, output, missing: 0 };
+        let (mut missing, mut paused) = (0, false);
+        let mut take = |cx: &mut task::Context<'_>, input: &mut BytesMut| {
+            let mut turn = Turn::new(cx, now, output);
             *closing = session.received(&mut turn, input).break_value();
-            missing = turn.missing;
-        });
+            (missing, paused) = (turn.missing, turn.paused);
+        };
+        let polled = if std::mem::take(&mut self.paused) {
+            self.input.again(|input| take(cx, input));
+            Poll::Ready(Ok(1))
+        } else {
+            self.input.poll_read(cx, &mut self.reader, take)
+        };
+        self.paused |= paused;
         self.input.expect(missing);
         match polled {
             Poll::Pending => false,
@@ -244,7 +271,8 @@ impl<S: Session> Connection<S> {
     fn wait(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>, now: Instant) -> Poll<Close> {
         let write = self.write_stalled_at.and_then(|since| since.checked_add(self.write_timeout));
         let write = write.map(|at| (at, Close::WriteTimeout));
-        let read = if self.closing.is_none() { self.session.waits_until() } else { None };
+        // Nothing is owed by a peer that is not read from.
+        let read = if self.closing.is_none() && !self.is_full() { self.session.waits_until() } else { None };
         let Some((at, close)) = [write, read].into_iter().flatten().min_by_key(|(at, _)| *at) else {
             return Poll::Pending;
         };

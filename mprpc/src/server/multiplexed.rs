@@ -29,7 +29,12 @@ pub(super) struct Multiplexed {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     decoder: Decoder,
+    /// The caller has greeted.
     greeted: bool,
+    /// The greeting of this side was sent.
+    introduced: bool,
+    /// What the caller accepts.
+    caller: Settings,
     /// By the number that the caller gave it. A method that there is not is refused at each call.
     methods: Vec<Result<Route, Status>>,
     /// Calls whose handler was not ready at once.
@@ -57,6 +62,8 @@ impl Multiplexed {
             decoder: Decoder::of(&shared.limits),
             peer,
             greeted: false,
+            introduced: false,
+            caller: Settings::default(),
             methods: Vec::new(),
             parked: FuturesUnordered::new(),
             cancels: HashMap::new(),
@@ -75,6 +82,10 @@ impl Multiplexed {
         }
         let mut calls = 0;
         let taken = loop {
+            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max;
+            if turn.paused {
+                break Ok(());
+            }
             match self.decoder.decode(input) {
                 Decoded::NeedMore(missing) => {
                     turn.missing = missing;
@@ -99,20 +110,27 @@ impl Multiplexed {
             go_away(turn.output, &Status::internal(violation));
             return ControlFlow::Break(Close::Protocol);
         }
-        ControlFlow::Continue(self.decoder.is_inside_a_frame(input))
+        ControlFlow::Continue(!turn.paused && self.decoder.is_inside_a_frame(input))
     }
 
     fn greet(&mut self, turn: &mut Turn<'_, '_>, preface: &[u8]) -> ControlFlow<Close> {
-        turn.output.tail().extend_from_slice(&PREFACE);
+        self.introduce(turn.output);
         if preface != PREFACE {
             let version = preface[native::MAGIC_BYTES];
             self.shared.reject_because(&self.peer, "an unknown version of the protocol", &version.to_string());
             go_away(turn.output, &Status::unimplemented(format!("version {version}; this server speaks version 1")));
             return ControlFlow::Break(Close::Protocol);
         }
-        Settings::of(&self.shared.limits).encode(turn.output.tail());
         self.greeted = true;
         ControlFlow::Continue(())
+    }
+
+    /// Preface and SETTINGS, before anything else that this side sends.
+    fn introduce(&mut self, output: &mut SendBuffer) {
+        if !std::mem::replace(&mut self.introduced, true) {
+            output.tail().extend_from_slice(&PREFACE);
+            Settings::of(&self.shared.limits).encode(output.tail());
+        }
     }
 
     fn frame(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
@@ -130,7 +148,7 @@ impl Multiplexed {
                 native::encode_frame(turn.output.tail(), pong, &[]);
                 Ok(())
             }
-            kind::SETTINGS => Settings::default().merge(body).map_err(str::to_owned),
+            kind::SETTINGS => self.caller.merge(body).map_err(str::to_owned),
             // PONG and GO_AWAY ask nothing of a server; kinds of later versions are skipped.
             _ => Ok(()),
         }
@@ -220,6 +238,10 @@ impl Multiplexed {
     /// Polls parked calls.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) {
         while !self.parked.is_empty() {
+            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max;
+            if turn.paused {
+                return;
+            }
             let Poll::Ready(Some((id, begun, result))) = self.parked.poll_next_unpin(turn.cx) else {
                 return;
             };
@@ -232,6 +254,7 @@ impl Multiplexed {
     /// The server stops: no new calls. The caller closes the connection once it has its last reply.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_, '_>) {
         self.going_away = true;
+        self.introduce(turn.output);
         go_away(turn.output, &Status::unavailable("the server is stopping"));
     }
 
@@ -252,7 +275,7 @@ impl Multiplexed {
 
     fn respond(&self, output: &mut SendBuffer, id: u32, spent: u32, result: Result<Bytes, Status>) {
         let result = result.and_then(|reply| {
-            let max = self.shared.limits.message_bytes_max;
+            let max = self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize);
             if reply.len() <= max {
                 Ok(reply)
             } else {

@@ -36,12 +36,16 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         unary("Fail", "test.Probe/Fail"),
         unary("Metadata", "test.Probe/Metadata"),
         unary("Hang", "test.Probe/Hang"),
+        unary("Large", "test.Probe/Large"),
         unary("PassOn", "test.Probe/PassOn"),
         unary("PanicInDrop", "test.Probe/PanicInDrop"),
     ],
 };
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");
+
+/// The bytes that `Large` answers with.
+pub(crate) const LARGE_BYTES: usize = 64 << 10;
 
 /// A service with one method for each way a call can go.
 pub(crate) struct Probe;
@@ -62,6 +66,7 @@ impl Service for Probe {
                     std::future::pending().await
                 }
                 "Panic" => panic!("a handler's bug"),
+                "Large" => return Ok(Body::Message(Bytes::from_static(&[7; LARGE_BYTES]))),
                 "Fail" => return Err(Status::not_found("no such thing")),
                 "PassOn" => return Err(Status::unavailable("its own callee is gone").with_ran(Ran::No)),
                 "Metadata" => {

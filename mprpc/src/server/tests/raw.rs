@@ -8,12 +8,12 @@ use bytes::BytesMut;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{PROBE, Probe, Router, Shared, serve_stream};
+use super::{LARGE_BYTES, PROBE, Probe, Router, Shared, serve_stream};
 use crate::limits::Limits;
 use crate::net::connection::Close;
 use crate::net::{Reader, Stream, Writer};
 use crate::protocol::classic;
-use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, encode_frame, flag, kind};
+use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::status::Code;
 
 /// A peer that sends what it likes.
@@ -386,6 +386,64 @@ async fn peer_that_read_late_is_read_from_again() {
         }
     };
     timeout(Duration::from_secs(1), reading).await.expect("every request is answered once its replies are read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_keep_to_what_the_caller_accepts() {
+    let mut peer = peer(Limits::default());
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    Settings::of(&Limits { message_bytes_max: 10, ..Limits::default() }).encode(&mut bytes);
+    bytes.extend_from_slice(&native_calls(&[(1, "Echo", b"more than ten bytes")])[PREFACE.len()..]);
+    peer.send(&bytes);
+    let mut got = BytesMut::new();
+    while got.len() <= PREFACE.len() + 40 {
+        peer.read_some(&mut got).await;
+    }
+    let (header, error) = frames(got).pop().unwrap();
+    assert_eq!(header.word, Code::ResourceExhausted as u16);
+    assert!(String::from_utf8_lossy(&error).contains("19 bytes is beyond message_bytes_max 10"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_large_replies_to_small_requests_wait_for_their_turn() {
+    let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
+    let mut peer = peer_with_window(limits, 1 << 20);
+    let mut bytes = native_calls(&[]);
+    let calls = 1000;
+    let number = PROBE.methods.iter().position(|method| method.name == "Large").unwrap() as u16;
+    for id in 1..=calls {
+        let header = Header { kind: kind::REQUEST, flags: flag::END, word: number, id, ..Header::default() };
+        encode_frame(&mut bytes, header, b"");
+    }
+    peer.send(&bytes);
+    sleep(Duration::from_millis(1)).await;
+    let begun = peer.shared.stats().calls;
+    assert!((1..50).contains(&begun), "{begun} calls were begun for a peer that has not read a byte");
+    let mut got = BytesMut::new();
+    let whole = PREFACE.len() + 40 + calls as usize * (16 + LARGE_BYTES);
+    while got.len() < whole {
+        assert!(peer.read_some(&mut got).await > 0);
+    }
+    let replies = frames(got).into_iter().filter(|(header, _)| header.kind == kind::RESPONSE);
+    assert_eq!(replies.count(), calls as usize);
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_before_the_greeting_is_said_after_ours() {
+    let peer = peer(Limits::default());
+    peer.send(&PREFACE[..PREFACE.len() - 1]);
+    sleep(Duration::from_millis(1)).await;
+    peer.shared.drain();
+    sleep(Duration::from_millis(1)).await;
+    peer.send(&PREFACE[PREFACE.len() - 1..]);
+    sleep(Duration::from_millis(1)).await;
+    let Peer { mut reader, writer, server, .. } = peer;
+    drop(writer);
+    assert_eq!(server.await.unwrap(), Close::PeerClosed);
+    let mut got = BytesMut::new();
+    while poll_fn(|cx| reader.poll_read(cx, &mut got)).await.unwrap() > 0 {}
+    let kinds: Vec<u8> = frames(got).into_iter().map(|(header, _)| header.kind).collect();
+    assert_eq!(kinds, [kind::SETTINGS, kind::GO_AWAY]);
 }
 
 #[tokio::test(start_paused = true)]
