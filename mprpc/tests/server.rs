@@ -149,6 +149,21 @@ async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
     running.stop().await;
 }
 
+#[tokio::test]
+async fn dropped_server_closes_its_connections_on_the_ambient_runtime_too() {
+    let running = server("127.0.0.1:0").serve().unwrap();
+    let stub = stub(&running.addresses()[0].to_string());
+    let slow = stub.unary::<_, StringValue>(SLOW, &text("x")).into_future();
+    let dropped = async {
+        while running.stats().calls == 0 {
+            tokio::task::yield_now().await;
+        }
+        drop(running);
+    };
+    let (lost, ()) = tokio::join!(slow, dropped);
+    assert_eq!(lost.unwrap_err().code(), Code::Unavailable);
+}
+
 #[test]
 fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
     let running = server("127.0.0.1:0").start().unwrap();

@@ -12,9 +12,11 @@ mod transport;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
+use slab::Slab;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -122,7 +124,7 @@ impl Server {
             router.add(service);
         }
         let shared = Arc::new(Shared::new(router, self.limits));
-        let open = watch::Sender::new(0);
+        let open = Arc::new(OpenConnections::default());
         let acceptors = listeners
             .into_iter()
             .map(|listener| acceptor.spawn(accept(listener, loops.clone(), shared.clone(), open.clone())))
@@ -146,7 +148,7 @@ pub struct Running {
     acceptors: Vec<JoinHandle<()>>,
     shared: Arc<Shared>,
     /// Connections that are open.
-    open: watch::Sender<usize>,
+    open: Arc<OpenConnections>,
     _group: Option<LoopGroup>,
 }
 
@@ -188,10 +190,10 @@ impl Running {
             let _ = acceptor.await;
         }
         self.shared.drain();
-        let mut open = self.open.subscribe();
+        let mut open = self.open.count.subscribe();
         let drained = tokio::time::timeout(limits.drain_timeout, open.wait_for(|open| *open == 0)).await.is_ok();
         if !drained {
-            let connections = *self.open.borrow();
+            let connections = *self.open.count.borrow();
             tracing::warn!(connections, timeout = ?limits.drain_timeout, "closing connections that did not drain in time");
         }
     }
@@ -227,20 +229,24 @@ impl Drop for Running {
         for acceptor in &self.acceptors {
             acceptor.abort();
         }
+        for (_, connection) in &*self.open.aborts() {
+            connection.abort();
+        }
     }
 }
 
-async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: watch::Sender<usize>) {
+async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: Arc<OpenConnections>) {
     let backoff = shared.limits.accept_backoff;
     let address = listener.address().clone();
     let take = |accepted| {
         let max = shared.limits.connections_max;
-        if *open.borrow() >= max {
+        if *open.count.borrow() >= max {
             tracing::warn!(connections_max = max, "connections_max reached: a new connection is closed");
             return;
         }
-        let counted = Counted::new(&shared, &open);
-        loops.next().spawn(serve_connection(accepted, shared.clone(), counted));
+        let (counted, abort) = Counted::new(&shared, &open);
+        let serving = serve_connection(accepted, shared.clone(), counted);
+        loops.next().spawn(Abortable::new(serving, abort));
     };
     let error = listener.accept(backoff, take).await;
     tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
@@ -269,24 +275,42 @@ pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
     close
 }
 
+/// The connections of a server.
+#[derive(Default)]
+struct OpenConnections {
+    count: watch::Sender<usize>,
+    /// What closes each at once.
+    aborts: Mutex<Slab<AbortHandle>>,
+}
+
+impl OpenConnections {
+    fn aborts(&self) -> MutexGuard<'_, Slab<AbortHandle>> {
+        self.aborts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Counts a connection for as long as it lives.
 struct Counted {
     shared: Arc<Shared>,
-    open: watch::Sender<usize>,
+    open: Arc<OpenConnections>,
+    key: usize,
 }
 
 impl Counted {
-    fn new(shared: &Arc<Shared>, open: &watch::Sender<usize>) -> Counted {
+    fn new(shared: &Arc<Shared>, open: &Arc<OpenConnections>) -> (Counted, AbortRegistration) {
         shared.counters.connections_accepted.fetch_add(1, Ordering::Relaxed);
         shared.counters.connections_open.fetch_add(1, Ordering::Relaxed);
-        open.send_modify(|open| *open += 1);
-        Counted { shared: shared.clone(), open: open.clone() }
+        let (abort, registration) = AbortHandle::new_pair();
+        let key = open.aborts().insert(abort);
+        open.count.send_modify(|open| *open += 1);
+        (Counted { shared: shared.clone(), open: open.clone(), key }, registration)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.shared.counters.connections_open.fetch_sub(1, Ordering::Relaxed);
-        self.open.send_modify(|open| *open -= 1);
+        self.open.aborts().remove(self.key);
+        self.open.count.send_modify(|open| *open -= 1);
     }
 }
