@@ -152,6 +152,10 @@ impl Subchannel {
     async fn connect(self: &Arc<Self>, home: &Arc<Home>) -> Result<Arc<Multiplexed>, Status> {
         let connecting = home.connecting.clone().lock_owned().await;
         if let Some(connection) = home.usable() {
+            if connection.has_greeted() {
+                // The failure was that of another runtime's connection, and nobody there may be left to find out.
+                self.succeeded();
+            }
             return Ok(connection);
         }
         if let Some(why) = home.connection.load().as_ref().and_then(|connection| connection.take_fault()) {
@@ -243,7 +247,34 @@ pub(super) fn connect_failed(address: &Address, error: &std::io::Error) -> Statu
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
+    use crate::net::Stream;
+    use crate::protocol::native::PREFACE;
+
+    #[tokio::test(start_paused = true)]
+    async fn failure_elsewhere_does_not_shut_out_a_runtime_whose_connection_lives() {
+        let peers = Arc::new(Mutex::new(Vec::new()));
+        let kept = peers.clone();
+        let connect: Connect = Arc::new(move |_| {
+            let (near, far) = Stream::pair(4096);
+            far.writer.try_write(&PREFACE).unwrap();
+            kept.lock().unwrap().push(far);
+            Box::pin(async move { Ok(near) })
+        });
+        let endpoint = Endpoint::new(Address::Memory);
+        let subchannel = Arc::new(Subchannel::new(endpoint, ChannelOptions::default(), connect));
+        subchannel.connection(Deadline::NONE).await.unwrap().greeted().await.unwrap();
+        // As another runtime would find it.
+        subchannel.failed(&Status::unavailable("refused there"));
+        assert!(!subchannel.is_well_or_probed());
+        while subchannel.probing.load(Ordering::Relaxed) {
+            tokio::task::yield_now().await;
+        }
+        assert!(subchannel.is_well_or_probed());
+        assert_eq!(peers.lock().unwrap().len(), 1);
+    }
 
     #[test]
     fn backoff_doubles_up_to_its_bound() {

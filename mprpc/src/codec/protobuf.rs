@@ -22,7 +22,6 @@ pub(crate) fn view<'a, V: MessageView<'a> + MessageName>(bytes: &'a [u8]) -> Res
 }
 
 /// Decodes a reply; INTERNAL where it is no `M`.
-#[cfg_attr(not(test), allow(dead_code, reason = "the caller's side is under construction"))]
 pub(crate) fn decode<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
     M::decode_from_slice(bytes).map_err(|error| Status::internal(format!("the reply is no {}: {error}", M::FULL_NAME)))
 }

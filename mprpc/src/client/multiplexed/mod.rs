@@ -77,6 +77,11 @@ impl Multiplexed {
         }
     }
 
+    /// Whether the peer has greeted.
+    pub(crate) fn has_greeted(&self) -> bool {
+        self.shared.lock().greeted
+    }
+
     /// Why the connection ended, where the endpoint is to blame for that: it is better passed over for a while. Says it
     /// once.
     pub(crate) fn take_fault(&self) -> Option<Status> {
