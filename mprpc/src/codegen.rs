@@ -18,8 +18,9 @@ pub use crate::codec::Codec;
 use crate::codec::protobuf;
 pub use crate::context::Context;
 pub use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
-pub use crate::service::{Body, BoxFuture, Service, Streaming};
+pub use crate::service::{Body, BoxFuture, Service};
 pub use crate::status::Status;
+pub use crate::streaming::Streaming;
 
 /// Takes in what `mprpc_build` made of `.proto` files.
 ///
@@ -100,12 +101,54 @@ pub fn view<'a, V: MessageView<'a> + MessageName>(request: &'a [u8]) -> Result<V
     protobuf::view(request)
 }
 
-/// The answer to a method that cannot be served.
+/// The requests of a streaming call, for messages that were generated without JSON.
+pub fn requests<M>(body: Body, codec: Codec) -> Result<Streaming<M>, Status>
+where
+    M: Message + MessageName + 'static,
+{
+    match codec {
+        Codec::Protobuf => Ok(body.into_stream().map(|request| protobuf::decode_request(&request))),
+        Codec::Json => Err(no_json()),
+    }
+}
+
+/// The replies of a streaming call, for messages that were generated without JSON.
+pub fn replies<M: Message + 'static>(replies: Streaming<M>, codec: Codec) -> Result<Body, Status> {
+    match codec {
+        Codec::Protobuf => Ok(Body::Stream(replies.map(|reply| protobuf::encode(&reply)))),
+        Codec::Json => Err(no_json()),
+    }
+}
+
+/// The requests of a streaming call.
+#[cfg(feature = "json")]
+pub fn requests_json<M>(body: Body, codec: Codec) -> Result<Streaming<M>, Status>
+where
+    M: Message + MessageName + serde::de::DeserializeOwned + 'static,
+{
+    match codec {
+        Codec::Protobuf => requests(body, codec),
+        Codec::Json => Ok(body
+            .into_stream()
+            .map(|request| protobuf::decode_request(&crate::codec::json::to_protobuf::<M>(&request)?))),
+    }
+}
+
+/// The replies of a streaming call.
+#[cfg(feature = "json")]
+pub fn replies_json<M>(replies: Streaming<M>, codec: Codec) -> Result<Body, Status>
+where
+    M: Message + MessageName + serde::Serialize + 'static,
+{
+    match codec {
+        Codec::Protobuf => self::replies(replies, codec),
+        Codec::Json => Ok(Body::Stream(replies.map(|reply| crate::codec::json::encode(&reply)))),
+    }
+}
+
+/// The answer to a method that there is not.
 pub fn unimplemented(service: &'static ServiceDescriptor, method: usize) -> BoxFuture<Result<Body, Status>> {
-    let status = match service.methods.get(method) {
-        Some(method) => Status::unimplemented(format!("{}: streaming calls are not served yet", method.path)),
-        None => Status::unimplemented(format!("{} has no method of index {method}", service.name)),
-    };
+    let status = Status::unimplemented(format!("{} has no method of index {method}", service.name));
     Box::pin(std::future::ready(Err(status)))
 }
 

@@ -1,22 +1,39 @@
-//! What a handler knows of the call it serves.
+//! What a call knows of itself, at the server and at the caller: method, peer, deadline, metadata, cancellation.
 
-use std::sync::Arc;
+use std::any::Any;
+use std::fmt;
+use std::ops::DerefMut;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::deadline::Deadline;
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
-use crate::method::MethodDescriptor;
+use crate::method::Method;
 
-/// What a handler knows of the call it serves.
+/// What a call knows of itself. Clones share everything but the request's metadata.
 ///
-/// When the caller cancels, or its connection is lost, the handler's future is dropped at its next await; what must be
-/// undone then belongs into the `Drop` of a value that the handler holds.
-#[derive(Debug)]
+/// A handler gets the one of the call it serves; interceptors of either side see it on its way. When the caller cancels,
+/// the deadline passes or the connection is lost, the handler's future is dropped at its next await; what must be
+/// undone then belongs into the `Drop` of a value that the handler holds. A method that the server runs to completion
+/// goes on, and asks [`Context::is_cancelled`].
+#[derive(Clone)]
 pub struct Context {
-    pub(crate) method: &'static MethodDescriptor,
-    pub(crate) peer: Arc<Peer>,
-    pub(crate) deadline: Deadline,
-    pub(crate) metadata: Metadata,
+    metadata: Metadata,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    method: Method,
+    peer: Option<Arc<Peer>>,
+    deadline: Mutex<Deadline>,
+    cancelled: AtomicBool,
+    cancel: Notify,
+    reply_metadata: Mutex<Metadata>,
+    trailer: Mutex<Metadata>,
+    values: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// The two ends of a connection, as seen from here.
@@ -29,28 +46,123 @@ pub struct Peer {
 }
 
 impl Context {
-    /// The context of a call that came over no connection: for tests of handlers.
-    pub fn new(method: &'static MethodDescriptor, peer: Arc<Peer>, deadline: Deadline, metadata: Metadata) -> Context {
-        Context { method, peer, deadline, metadata }
+    /// The context of a call; `peer` is `None` where the call came over no connection, or has not been given one yet.
+    pub fn new(
+        method: impl Into<Method>,
+        peer: impl Into<Option<Arc<Peer>>>,
+        deadline: Deadline,
+        metadata: Metadata,
+    ) -> Context {
+        let shared = Shared {
+            method: method.into(),
+            peer: peer.into(),
+            deadline: Mutex::new(deadline),
+            cancelled: AtomicBool::new(false),
+            cancel: Notify::const_new(),
+            reply_metadata: Mutex::default(),
+            trailer: Mutex::default(),
+            values: Mutex::default(),
+        };
+        Context { metadata, shared: Arc::new(shared) }
     }
 
-    /// The method that was called.
-    pub fn method(&self) -> &'static MethodDescriptor {
-        self.method
+    /// The context of the call that is being served by the code that this is called from, if one is: what outgoing
+    /// calls inherit from. [`crate::net::spawn`] takes it along to other tasks.
+    pub fn current() -> Option<Context> {
+        crate::scope::current()
     }
 
-    /// Who called.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+    /// The method that is called.
+    pub fn method(&self) -> &Method {
+        &self.shared.method
+    }
+
+    /// Who called; `None` on the caller's side, where it is not chosen yet.
+    pub fn peer(&self) -> Option<&Peer> {
+        self.shared.peer.as_deref()
     }
 
     /// When the caller stops waiting.
     pub fn deadline(&self) -> Deadline {
-        self.deadline
+        *lock(&self.shared.deadline)
     }
 
-    /// What travelled beside the request.
+    /// Brings the deadline forward: for the handler itself and for calls that it makes from now on. A later one than it
+    /// has changes nothing.
+    pub fn shorten_deadline(&self, deadline: Deadline) {
+        let mut current = lock(&self.shared.deadline);
+        *current = current.earlier(deadline);
+    }
+
+    /// What travels beside the request.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// The same, to be changed by an interceptor before it passes the call on. Clones made before keep theirs.
+    pub fn metadata_mut(&mut self) -> &mut Metadata {
+        &mut self.metadata
+    }
+
+    /// What travels before the reply. At the server it is what the handler says, up to its return; at the caller it has
+    /// come once the call has its answer, or its stream has begun.
+    pub fn reply_metadata(&self) -> impl DerefMut<Target = Metadata> + '_ {
+        lock(&self.shared.reply_metadata)
+    }
+
+    /// What travels behind the reply or the last message of a stream, and with a status. At the server it is what the
+    /// handler says up to that; at the caller it is there after that.
+    pub fn trailer(&self) -> impl DerefMut<Target = Metadata> + '_ {
+        lock(&self.shared.trailer)
+    }
+
+    /// Whether nobody waits for the call any more: cancelled, expired, or its connection lost.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Acquire)
+    }
+
+    /// Returns once nobody waits for the call any more; never, where it ends well.
+    pub async fn cancelled(&self) {
+        let told = self.shared.cancel.notified();
+        tokio::pin!(told);
+        // Registered before the look, so that a cancel in between is not missed.
+        told.as_mut().enable();
+        if !self.is_cancelled() {
+            told.await;
+        }
+    }
+
+    /// Says that nobody waits for the call any more.
+    pub(crate) fn cancel(&self) {
+        self.shared.cancelled.store(true, Ordering::Release);
+        self.shared.cancel.notify_waiters();
+    }
+
+    /// Leaves a value for those that see the call later: an interceptor tells the handler who called. One of the same
+    /// type is replaced.
+    pub fn insert<T: Any + Send + Sync>(&self, value: T) {
+        let mut values = lock(&self.shared.values);
+        values.retain(|value| !value.is::<T>());
+        values.push(Arc::new(value));
+    }
+
+    /// The value of this type that was left.
+    pub fn value<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        lock(&self.shared.values).iter().find_map(|value| value.clone().downcast().ok())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("method", self.method())
+            .field("peer", &self.peer())
+            .field("deadline", &self.deadline())
+            .field("metadata", &self.metadata)
+            .finish_non_exhaustive()
     }
 }

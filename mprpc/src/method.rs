@@ -1,4 +1,9 @@
-//! What is known of a service and its methods at compile time. Generated code holds them as statics.
+//! What is known of a service and its methods. Generated code holds them as statics; a raw call makes its own.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
 
 /// A service of a `.proto` file.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,12 +22,12 @@ impl ServiceDescriptor {
 }
 
 /// A method of a service.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MethodDescriptor {
     /// The name in the `.proto` file, `Login`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Service and method, `fixbug.UserServiceRpc/Login`.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// Which sides send one message and which a stream.
     pub kind: MethodKind,
     /// Whether the method may be run twice.
@@ -30,9 +35,71 @@ pub struct MethodDescriptor {
 }
 
 impl MethodDescriptor {
+    /// A method that is known at compile time.
+    pub const fn new(
+        name: &'static str,
+        path: &'static str,
+        kind: MethodKind,
+        idempotency: Idempotency,
+    ) -> MethodDescriptor {
+        MethodDescriptor { name: Cow::Borrowed(name), path: Cow::Borrowed(path), kind, idempotency }
+    }
+
     /// The full name of its service, `fixbug.UserServiceRpc`.
-    pub fn service(&self) -> &'static str {
-        self.path.split('/').next().unwrap_or(self.path)
+    pub fn service(&self) -> &str {
+        self.path.rsplit_once('/').map_or(&self.path, |(service, _)| service)
+    }
+}
+
+/// The method of a call. Cheap to clone; it dereferences to its [`MethodDescriptor`].
+#[derive(Clone)]
+pub struct Method(Known);
+
+#[derive(Clone)]
+enum Known {
+    /// From generated code.
+    Static(&'static MethodDescriptor),
+    /// Made for a call by name.
+    Named(Arc<MethodDescriptor>),
+}
+
+impl Method {
+    /// A method that is known by its name alone: nothing is assumed of its idempotency.
+    pub fn named(service: &str, name: &str, kind: MethodKind) -> Method {
+        let path = format!("{service}/{name}").into();
+        let idempotency = Idempotency::Unknown;
+        Method(Known::Named(Arc::new(MethodDescriptor { name: name.to_owned().into(), path, kind, idempotency })))
+    }
+
+    /// The descriptor, where it lives as long as the process: its address identifies it.
+    pub(crate) fn as_static(&self) -> Option<&'static MethodDescriptor> {
+        match self.0 {
+            Known::Static(descriptor) => Some(descriptor),
+            Known::Named(_) => None,
+        }
+    }
+}
+
+impl Deref for Method {
+    type Target = MethodDescriptor;
+
+    fn deref(&self) -> &MethodDescriptor {
+        match &self.0 {
+            Known::Static(descriptor) => descriptor,
+            Known::Named(descriptor) => descriptor,
+        }
+    }
+}
+
+impl From<&'static MethodDescriptor> for Method {
+    fn from(descriptor: &'static MethodDescriptor) -> Method {
+        Method(Known::Static(descriptor))
+    }
+}
+
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
     }
 }
 
@@ -47,6 +114,18 @@ pub enum MethodKind {
     ServerStreaming,
     /// Many of both.
     Bidirectional,
+}
+
+impl MethodKind {
+    /// Whether the caller sends a stream.
+    pub fn streams_requests(self) -> bool {
+        matches!(self, MethodKind::ClientStreaming | MethodKind::Bidirectional)
+    }
+
+    /// Whether the server sends a stream.
+    pub fn streams_replies(self) -> bool {
+        matches!(self, MethodKind::ServerStreaming | MethodKind::Bidirectional)
+    }
 }
 
 /// Whether a method may be run twice, from protobuf's `idempotency_level` option.

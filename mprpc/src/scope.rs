@@ -1,51 +1,58 @@
-//! The deadline of the call that is being served, where the code that runs for it finds it without being handed it.
+//! The call that is being served, where the code that runs for it finds it without being handed it.
 //!
-//! A handler's outgoing calls inherit it so. What a handler spawns does too, by [`crate::net::spawn`].
+//! A handler's outgoing calls inherit its deadline and some of its metadata so. What a handler spawns does too, by
+//! [`crate::net::spawn`].
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{self, Poll};
 
-use crate::deadline::Deadline;
+use crate::context::Context;
 
 thread_local! {
-    static CURRENT: Cell<Deadline> = const { Cell::new(Deadline::NONE) };
+    static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
 }
 
-/// The deadline that calls made here inherit.
-pub(crate) fn deadline() -> Deadline {
-    CURRENT.get()
+/// The call that calls made here inherit from.
+pub(crate) fn current() -> Option<Context> {
+    CURRENT.with_borrow(Clone::clone)
 }
 
-/// Runs `work` under this deadline. Nests, and ends with a panic too.
-pub(crate) fn under<T>(deadline: Deadline, work: impl FnOnce() -> T) -> T {
-    struct Restore(Deadline);
+/// Runs `work` for this call, or for none. Nests, and ends with a panic too.
+pub(crate) fn under<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Context>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CURRENT.set(self.0);
+            CURRENT.replace(self.0.take());
         }
     }
-    let _restore = Restore(CURRENT.replace(deadline));
+    let _restore = Restore(CURRENT.replace(context));
     work()
 }
 
-/// A future that always runs under the deadline under which it was made.
+/// A future that always runs for the call for which it was made.
 pub(crate) struct Scoped<F> {
-    deadline: Deadline,
+    context: Option<Context>,
     future: Pin<Box<F>>,
 }
 
 impl<F: Future> Scoped<F> {
+    /// For the call that is being served here.
     pub(crate) fn new(future: F) -> Scoped<F> {
-        Scoped { deadline: deadline(), future: Box::pin(future) }
+        Scoped { context: current(), future: Box::pin(future) }
+    }
+
+    /// For this call.
+    pub(crate) fn of(context: Context, future: F) -> Scoped<F> {
+        Scoped { context: Some(context), future: Box::pin(future) }
     }
 }
 
 impl<F: Future> Future for Scoped<F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let deadline = self.deadline;
-        under(deadline, || self.future.as_mut().poll(cx))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let context = self.context.clone();
+        under(context, || self.future.as_mut().poll(cx))
     }
 }

@@ -1,15 +1,14 @@
 //! A service, type-erased: what the router holds and generated code implements.
 
 use std::pin::Pin;
-use std::task::{self, Poll};
 
 use bytes::Bytes;
-use futures_util::Stream;
 
 use crate::codec::Codec;
 use crate::context::Context;
 use crate::method::ServiceDescriptor;
 use crate::status::Status;
+use crate::streaming::Streaming;
 
 /// A boxed future that may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -24,6 +23,13 @@ pub trait Service: Send + Sync + 'static {
     /// The future is polled on the loop of the connection the call came over, and dropped when the call is cancelled.
     /// Every failure is a [`Status`], also a request that does not decode (INVALID_ARGUMENT).
     fn call(&self, method: usize, context: Context, request: Body, codec: Codec) -> BoxFuture<Result<Body, Status>>;
+}
+
+/// What serves methods by name, with bytes: a gateway, a recorder, a proxy. See [`crate::Server::fallback`].
+pub trait RawService: Send + Sync + 'static {
+    /// Serves one call of the method `context.method().path`. The request is one message or a stream as the caller sent
+    /// it, and the reply is what the caller expects; nothing here knows which.
+    fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>>;
 }
 
 /// What a call carries in one direction, encoded: one message, or a stream of them.
@@ -42,22 +48,12 @@ impl Body {
             Body::Stream(_) => Err(Status::internal("a stream where one message was expected")),
         }
     }
-}
 
-/// A stream of messages, of which each may be the failure that ends it.
-pub struct Streaming<T>(Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>);
-
-impl<T> Streaming<T> {
-    /// Wraps any stream of results.
-    pub fn new(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Streaming<T> {
-        Streaming(Box::pin(stream))
-    }
-}
-
-impl<T> Stream for Streaming<T> {
-    type Item = Result<T, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.as_mut().poll_next(cx)
+    /// The stream; one message is a stream of one.
+    pub fn into_stream(self) -> Streaming<Bytes> {
+        match self {
+            Body::Message(bytes) => Streaming::of([bytes]),
+            Body::Stream(stream) => stream,
+        }
     }
 }

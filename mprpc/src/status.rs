@@ -195,6 +195,12 @@ impl Status {
         self.0.ran
     }
 
+    /// The status as the answer of a handler that returned it: it ran, whatever the failed call says that it passes on.
+    pub(crate) fn into_answer(mut self) -> Status {
+        (self.0.phase, self.0.peer, self.0.ran) = (None, None, Ran::Yes);
+        self
+    }
+
     /// The same, failed in `phase`.
     pub fn with_phase(mut self, phase: Phase) -> Status {
         self.0.phase = Some(phase);

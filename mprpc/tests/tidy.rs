@@ -15,7 +15,7 @@ const LEVELS: [&[&str]; 6] = [
     &["codec", "protocol"],
     &["net"],
     &["discovery", "balancer"],
-    &["service", "client", "server"],
+    &["streaming", "inbox", "service", "interceptor", "client", "server"],
     &["config", "logging", "codegen"],
 ];
 
@@ -26,7 +26,7 @@ const ONLY_IN: [(&[&str], &[&str], &str); 4] = [
     (&["Instant::now()"], &["net/", "logging/"], "time comes in as an argument; net::clock reads the clock"),
     (
         &["native::", "classic::"],
-        &["protocol/", "client/multiplexed/", "client/one_shot.rs", "server/multiplexed.rs", "server/one_shot.rs"],
+        &["protocol/", "client/multiplexed/", "client/one_shot.rs", "server/multiplexed/", "server/one_shot.rs"],
         "a protocol is named in protocol/ and in the two transports of each side",
     ),
 ];

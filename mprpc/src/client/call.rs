@@ -1,49 +1,79 @@
 //! One call, from the caller's side: prepared, then awaited or waited for; tried elsewhere where that is safe.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use buffa::{Message, MessageName};
-use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
 use super::service::{Picked, ServiceEndpoints};
 use super::transport::Request;
-use crate::codec::protobuf;
+use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::interceptor::{Chain, Next};
 use crate::metadata::Metadata;
-use crate::method::MethodDescriptor;
+use crate::method::{Method, MethodKind};
 use crate::net::clock;
 use crate::scope;
-use crate::service::BoxFuture;
+use crate::service::{Body, BoxFuture};
 use crate::status::{Code, Phase, Ran, Status};
 
 /// A prepared call. It starts when it is awaited, or by [`Call::wait`] on a thread without a runtime. Dropping it while
-/// it runs cancels it, at the server too.
+/// it runs cancels it, at the server too; so does dropping the stream that it may have come to.
 #[must_use = "a call starts when it is awaited"]
 pub struct Call<R> {
     state: State<R>,
 }
 
 enum State<R> {
-    Prepared(Prepared<R>),
+    Prepared(Box<Prepared<R>>),
     Ready(Result<R, Status>),
 }
 
 struct Prepared<R> {
-    endpoints: Arc<ServiceEndpoints>,
-    method: &'static MethodDescriptor,
-    message: Bytes,
+    way: Way,
+    method: Method,
+    body: Body,
     metadata: Metadata,
     timeout: Option<Duration>,
-    /// What is left to the call that is being served here, if one is.
-    inherited: Deadline,
-    wait_for_ready: Option<bool>,
-    decode: fn(&[u8]) -> Result<R, Status>,
-    is_reply: fn(&[u8]) -> bool,
-    _reply: PhantomData<fn() -> R>,
+    /// The call that is being served here, if one is: what is left to it is all that this one has.
+    served: Option<Context>,
+    is_independent: bool,
+    decode: Decode<R>,
+    /// Why it cannot be made.
+    broken: Option<Status>,
+}
+
+/// The way of a call to where it is served.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) endpoints: Arc<ServiceEndpoints>,
+    pub(super) interceptors: Chain,
+    pub(super) wait_for_ready: bool,
+    /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
+    pub(super) is_reply: fn(&[u8]) -> bool,
+}
+
+/// What makes the reply of what came.
+pub(super) type Decode<R> = Box<dyn FnOnce(Body, Context) -> Result<R, Status> + Send>;
+
+/// A reply, and what travelled beside it. See [`Call::with_metadata`].
+pub struct Reply<R> {
+    /// The reply itself: a message, or a stream of them.
+    pub message: R,
+    context: Context,
+}
+
+impl<R> Reply<R> {
+    /// What the server sent before the reply.
+    pub fn metadata(&self) -> Metadata {
+        self.context.reply_metadata().clone()
+    }
+
+    /// What the server sent behind the reply: of a stream, once it has ended.
+    pub fn trailer(&self) -> Metadata {
+        self.context.trailer().clone()
+    }
 }
 
 impl<R> Call<R> {
@@ -52,61 +82,76 @@ impl<R> Call<R> {
         Call { state: State::Ready(result) }
     }
 
-    pub(super) fn prepared(
-        endpoints: Arc<ServiceEndpoints>,
-        method: &'static MethodDescriptor,
-        message: Bytes,
-    ) -> Call<R>
-    where
-        R: Message + MessageName,
-    {
+    pub(super) fn prepared(way: Way, method: Method, body: Body, decode: Decode<R>) -> Call<R> {
         let prepared = Prepared {
-            endpoints,
+            way,
             method,
-            message,
+            body,
             metadata: Metadata::new(),
             timeout: None,
-            inherited: scope::deadline(),
-            wait_for_ready: None,
-            decode: protobuf::decode::<R>,
-            is_reply: |bytes| protobuf::decode::<R>(bytes).is_ok(),
-            _reply: PhantomData,
+            served: scope::current(),
+            is_independent: false,
+            decode,
+            broken: None,
         };
-        Call { state: State::Prepared(prepared) }
+        Call { state: State::Prepared(Box::new(prepared)) }
     }
 
-    /// The longest the call may take, all attempts together; the default is `limits.call_timeout` of the channel. A call
-    /// made by a handler ends with the deadline of the call that it serves, if that is earlier.
-    pub fn timeout(mut self, timeout: Duration) -> Call<R> {
+    fn change(mut self, change: impl FnOnce(&mut Prepared<R>)) -> Call<R> {
         if let State::Prepared(call) = &mut self.state {
-            call.timeout = Some(timeout);
+            change(call);
         }
         self
+    }
+
+    /// The longest the call may take, all attempts together, and of a stream up to its end. The default is that of the
+    /// channel for the method; calls with a stream have none, and only their opening is bounded. A call made by a
+    /// handler ends with the deadline of the call that it serves, if that is earlier.
+    pub fn timeout(self, timeout: Duration) -> Call<R> {
+        self.change(|call| call.timeout = Some(timeout))
     }
 
     /// Lets the call go on where the handler that makes it has run out of time: it inherits no deadline. Dropping it
     /// cancels it all the same, so it belongs into a task of its own.
-    pub fn independent(mut self) -> Call<R> {
-        if let State::Prepared(call) = &mut self.state {
-            call.inherited = Deadline::NONE;
-        }
-        self
+    pub fn independent(self) -> Call<R> {
+        self.change(|call| call.is_independent = true)
     }
 
     /// Appends metadata that travels with the request.
-    pub fn metadata(mut self, key: &str, value: impl Into<Vec<u8>>) -> Call<R> {
-        if let State::Prepared(call) = &mut self.state {
-            call.metadata.append(key, value);
-        }
-        self
+    pub fn metadata(self, key: &str, value: impl Into<Vec<u8>>) -> Call<R> {
+        self.change(|call| call.metadata.append(key, value))
     }
 
     /// Whether to wait, within the deadline, while no endpoint can be reached, instead of failing at once.
-    pub fn wait_for_ready(mut self, wait: bool) -> Call<R> {
-        if let State::Prepared(call) = &mut self.state {
-            call.wait_for_ready = Some(wait);
-        }
-        self
+    pub fn wait_for_ready(self, wait: bool) -> Call<R> {
+        self.change(|call| call.way.wait_for_ready = wait)
+    }
+}
+
+impl<R: 'static> Call<R> {
+    /// The same call with what travels beside its reply. What [`Call::ready`] made has none.
+    pub fn with_metadata(self) -> Call<Reply<R>> {
+        let call = match self.state {
+            State::Prepared(call) => *call,
+            State::Ready(result) => {
+                let method = Method::named("", "", MethodKind::Unary);
+                let context = Context::new(method, None, Deadline::NONE, Metadata::new());
+                return Call::ready(result.map(|message| Reply { message, context }));
+            }
+        };
+        let decode = call.decode;
+        let prepared = Prepared {
+            decode: Box::new(move |body, context| Ok(Reply { message: decode(body, context.clone())?, context })),
+            way: call.way,
+            method: call.method,
+            body: call.body,
+            metadata: call.metadata,
+            timeout: call.timeout,
+            served: call.served,
+            is_independent: call.is_independent,
+            broken: call.broken,
+        };
+        Call { state: State::Prepared(Box::new(prepared)) }
     }
 }
 
@@ -171,37 +216,78 @@ impl<R> Drop for AbortOnDrop<R> {
 
 impl<R> Prepared<R> {
     async fn run(self) -> Result<R, Status> {
-        let options = self.endpoints.options();
-        let max = options.limits.message_bytes_max;
-        if self.message.len() > max {
-            let size = self.message.len();
-            let message = format!("a message of {size} bytes is beyond message_bytes_max {max}");
-            return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
+        if let Some(status) = self.broken {
+            return Err(status);
         }
-        let timeout = self.timeout.unwrap_or(options.limits.call_timeout);
         let now = clock::now();
-        if self.inherited.has_passed(now) {
+        let deadline = self.deadline(now);
+        if deadline.has_passed(now) {
             let message = "the deadline of the call that is being served has passed";
             return Err(expired(message.to_owned(), Phase::Send));
         }
-        let request = Request {
-            method: self.method,
-            metadata: self.metadata,
-            message: self.message,
-            deadline: Deadline::after(now, timeout).earlier(self.inherited),
-            is_reply: self.is_reply,
+        let metadata = match &self.served {
+            Some(served) => inherited(self.metadata, served.metadata()),
+            None => self.metadata,
         };
-        let wait_for_ready = self.wait_for_ready.unwrap_or(options.wait_for_ready);
-        let mut may_have_run = false;
-        let reply = attempts(&self.endpoints, &request, wait_for_ready, &mut may_have_run).await;
-        let reply = reply.map_err(|status| match status.ran() {
-            Ran::No if may_have_run => status.with_ran(Ran::Maybe),
-            _ => status,
-        })?;
-        (self.decode)(&reply).map_err(|status| {
-            Status::internal(format!("the reply does not decode: {}", status.message())).with_phase(Phase::Reply)
-        })
+        let context = Context::new(self.method, None, deadline, metadata);
+        let way = self.way;
+        let reply = if way.interceptors.is_empty() {
+            transmit(&way, context.clone(), self.body).await?
+        } else {
+            let next = Next::new(way.interceptors.clone(), move |context, body| {
+                Box::pin(async move { transmit(&way, context, body).await })
+            });
+            next.run(context.clone(), self.body).await?
+        };
+        (self.decode)(reply, context).map_err(|status| status.with_phase(Phase::Reply))
     }
+
+    /// When the call has to be done. A call that streams has all the time it wants unless it is told otherwise.
+    fn deadline(&self, now: std::time::Instant) -> Deadline {
+        let options = self.way.endpoints.options();
+        let default = || match options.timeout_of(&self.method) {
+            None if self.method.kind != MethodKind::Unary => None,
+            timeout => Some(timeout.unwrap_or(options.limits.call_timeout)),
+        };
+        let own = self.timeout.or_else(default).map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
+        match &self.served {
+            Some(served) if !self.is_independent => own.earlier(served.deadline()),
+            _ => own,
+        }
+    }
+}
+
+/// What passes on through a chain of calls, unless the call says otherwise itself.
+fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
+    for (key, value) in served.iter().filter(|(key, _)| Metadata::PASSED_ON.contains(key)) {
+        if own.value(key).is_none() {
+            own.append(key, value);
+        }
+    }
+    own
+}
+
+/// Makes the call at an endpoint, and at others where that is safe.
+async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Status> {
+    let options = way.endpoints.options();
+    let max = options.limits.message_bytes_max;
+    if let Body::Message(message) = &body
+        && message.len() > max
+    {
+        let message = format!("a message of {} bytes is beyond message_bytes_max {max}", message.len());
+        return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
+    }
+    let mut opening = context.deadline();
+    if context.method().kind != MethodKind::Unary {
+        opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
+    }
+    let request = Request::new(context, body, opening, way.is_reply);
+    let mut may_have_run = false;
+    let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut may_have_run).await;
+    reply.map_err(|status| match status.ran() {
+        Ran::No if may_have_run => status.with_ran(Ran::Maybe),
+        _ => status,
+    })
 }
 
 /// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline. Notes whether any
@@ -211,13 +297,14 @@ async fn attempts(
     request: &Request,
     wait_for_ready: bool,
     may_have_run: &mut bool,
-) -> Result<Bytes, Status> {
+) -> Result<Body, Status> {
+    let patience = request.opening;
     let mut tried = Vec::new();
     let mut last: Option<Status> = None;
     let mut attempts_left = endpoints.options().limits.attempts_max.max(1);
     let mut changes = None;
     loop {
-        let picked = endpoints.pick(request.method.name, &tried);
+        let picked = endpoints.pick(&request.method().name, &tried);
         let subchannel = match (picked, &mut changes) {
             (Picked::Subchannel(subchannel), _) => subchannel,
             (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
@@ -227,9 +314,9 @@ async fn attempts(
                 continue;
             }
             (Picked::NotYet(reason), Some(changes)) => {
-                let changed = within(request.deadline, changes.changed()).await;
+                let changed = within(patience, changes.changed()).await;
                 if changed.is_none() {
-                    let message = format!("where {} runs is not known: {reason}", request.method.service());
+                    let message = format!("where {} runs is not known: {reason}", request.method().service());
                     return Err(expired(message, Phase::Resolve));
                 }
                 continue;
@@ -239,7 +326,7 @@ async fn attempts(
                 tried.clear();
                 attempts_left = endpoints.options().limits.attempts_max.max(1);
                 let pause = tokio::time::sleep(endpoints.options().limits.backoff_min);
-                let paused = within(request.deadline, async {
+                let paused = within(patience, async {
                     tokio::select! { _ = changes.changed() => {}, () = pause => {} }
                 });
                 if paused.await.is_none() {
@@ -261,13 +348,13 @@ async fn attempts(
         };
         *may_have_run |= status.ran() != Ran::No;
         attempts_left -= 1;
-        if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request.method) {
+        if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request) {
             return Err(status);
         }
         if attempts_left == 0 {
             // An endpoint that accepts and closes is no reason to connect without end.
             let limits = &endpoints.options().limits;
-            if within(request.deadline, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+            if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
                 return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
             }
             attempts_left = limits.attempts_max.max(1);
@@ -281,11 +368,14 @@ async fn attempts(
 }
 
 /// Whether the failure says that another attempt is safe, and may help.
-fn may_be_made_again(status: &Status, method: &MethodDescriptor) -> bool {
+fn may_be_made_again(status: &Status, request: &Request) -> bool {
+    if !request.can_be_sent() {
+        return false;
+    }
     match status.ran() {
         Ran::No if status.code() == Code::ResourceExhausted => status.phase() == Some(Phase::Queue),
         Ran::No => status.code() == Code::Unavailable,
-        Ran::Maybe => status.code() == Code::Unavailable && method.idempotency.may_run_twice(),
+        Ran::Maybe => status.code() == Code::Unavailable && request.method().idempotency.may_run_twice(),
         Ran::Yes => false,
     }
 }

@@ -1,17 +1,19 @@
 //! A way to services: where they are, and what all calls over it share.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
 use crate::discovery::{Resolver, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::Error;
+use crate::interceptor::{Chain, Interceptor};
 use crate::limits::Limits;
-use crate::method::ServiceDescriptor;
+use crate::method::MethodDescriptor;
 use crate::net::Stream;
 use crate::service::BoxFuture;
 
@@ -20,6 +22,8 @@ use crate::service::BoxFuture;
 #[derive(Clone)]
 pub struct Channel {
     shared: Arc<ChannelShared>,
+    /// What sees every call over this channel, first to last.
+    pub(super) interceptors: Chain,
 }
 
 /// What can be chosen for a channel.
@@ -27,6 +31,9 @@ pub struct Channel {
 pub struct ChannelOptions {
     /// Bounds; the deadline of calls that say none is `limits.call_timeout`.
     pub limits: Limits,
+    /// The deadline of the calls of some methods, by `package.Service/Method`, or of all methods of a service, by
+    /// `package.Service`. It also bounds streams, which have none otherwise.
+    pub timeouts: BTreeMap<String, Duration>,
     /// Whether calls wait, within their deadline, while no endpoint can be reached, instead of failing at once.
     pub wait_for_ready: bool,
     /// Whether a classic server that closes without a byte has answered with an empty message. Its bytes are the same
@@ -43,13 +50,23 @@ pub(super) struct ChannelShared {
     pub(super) connect: Connect,
     resolver: Arc<dyn Resolver>,
     /// By full name.
-    services: Mutex<HashMap<&'static str, Weak<ServiceEndpoints>>>,
+    services: Mutex<HashMap<String, Weak<ServiceEndpoints>>>,
     /// One for each endpoint, whichever service it was found for.
     subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
 }
 
 /// How connections are opened; tests put a network in memory in its place.
 pub(super) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
+
+impl ChannelOptions {
+    /// The deadline of a method's calls where they do not say one themselves, and the channel does.
+    pub(super) fn timeout_of(&self, method: &MethodDescriptor) -> Option<Duration> {
+        if self.timeouts.is_empty() {
+            return None;
+        }
+        self.timeouts.get(&*method.path).or_else(|| self.timeouts.get(method.service())).copied()
+    }
+}
 
 impl Channel {
     /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
@@ -78,18 +95,26 @@ impl Channel {
     pub(super) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
         let shared =
             ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
-        Channel { shared: Arc::new(shared) }
+        Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
+    }
+
+    /// The same channel, over the same connections, with one more interceptor. The first one added sees a call first.
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Channel {
+        let added: Arc<dyn Interceptor> = Arc::new(interceptor);
+        self.interceptors = self.interceptors.iter().cloned().chain([added]).collect();
+        self
     }
 
     /// The endpoints of a service; the same ones for every client of it.
-    pub(super) fn endpoints(&self, service: &'static ServiceDescriptor) -> Arc<ServiceEndpoints> {
+    pub(super) fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
         let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoints) = services.get(service.name).and_then(Weak::upgrade) {
+        if let Some(endpoints) = services.get(service).and_then(Weak::upgrade) {
             return endpoints;
         }
-        let resolutions = self.shared.resolver.watch(service.name);
+        let resolutions = self.shared.resolver.watch(service);
         let endpoints = ServiceEndpoints::follow(self.shared.clone(), service, resolutions);
-        services.insert(service.name, Arc::downgrade(&endpoints));
+        services.retain(|_, endpoints| endpoints.strong_count() > 0);
+        services.insert(service.to_owned(), Arc::downgrade(&endpoints));
         endpoints
     }
 }

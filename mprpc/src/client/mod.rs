@@ -4,6 +4,7 @@ mod call;
 mod channel;
 mod multiplexed;
 mod one_shot;
+mod raw;
 mod service;
 mod stub;
 mod subchannel;
@@ -12,8 +13,9 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use call::Call;
+pub use call::{Call, Reply};
 pub use channel::{Channel, ChannelOptions};
+pub use raw::RawClient;
 pub use stub::Stub;
 
 #[cfg(test)]

@@ -26,11 +26,16 @@ pub(super) async fn call(
     options: &ChannelOptions,
     request: &Request,
 ) -> Result<Bytes, Status> {
+    let Some(message) = &request.message else {
+        let message = "classic servers take one message, and no stream";
+        let status = Status::unimplemented(message).with_phase(Phase::Send).with_peer(address);
+        return Err(status.with_ran(Ran::No));
+    };
     let stream = stage(address, Phase::Connect, request, connect(address.clone())).await?;
     let stream = stream.map_err(|error| connect_failed(address, &error))?;
     let Stream { mut reader, writer, peer: _ } = stream;
     let mut output = SendBuffer::default();
-    output.push(classic::encode_request(request.short_service(), request.method.name, &request.message).freeze());
+    output.push(classic::encode_request(request.short_service(), &request.method().name, message).freeze());
     let sent = stage(address, Phase::Send, request, write_all(&writer, &mut output)).await?;
     sent.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
     let reply = stage(address, Phase::Reply, request, read_reply(&mut reader, options, request)).await?;
@@ -48,7 +53,7 @@ async fn stage<T>(
     request: &Request,
     work: impl Future<Output = T>,
 ) -> Result<T, Status> {
-    within(request.deadline, work).await.ok_or_else(|| {
+    within(request.deadline(), work).await.ok_or_else(|| {
         let (message, ran) = match phase {
             Phase::Connect => ("the deadline passed while connecting", Ran::No),
             Phase::Send => ("the deadline passed while sending", Ran::Maybe),

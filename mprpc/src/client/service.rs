@@ -9,13 +9,12 @@ use super::channel::{ChannelOptions, ChannelShared};
 use super::subchannel::Subchannel;
 use crate::balancer::RoundRobin;
 use crate::discovery::{Resolution, ResolutionState};
-use crate::method::ServiceDescriptor;
 use crate::net::clock;
 use crate::status::{Phase, Ran, Status};
 
 /// The endpoints of one service over one channel.
 pub(super) struct ServiceEndpoints {
-    service: &'static ServiceDescriptor,
+    service: Box<str>,
     channel: Arc<ChannelShared>,
     picker: ArcSwap<Picker>,
     /// Changes with the picker, for those who wait.
@@ -42,12 +41,12 @@ pub(super) enum Picked {
 impl ServiceEndpoints {
     pub(super) fn follow(
         channel: Arc<ChannelShared>,
-        service: &'static ServiceDescriptor,
+        service: &str,
         mut resolutions: watch::Receiver<Resolution>,
     ) -> Arc<ServiceEndpoints> {
         let first = Picker::new(&channel, &resolutions.borrow_and_update(), &[]);
         let endpoints = Arc::new(ServiceEndpoints {
-            service,
+            service: service.into(),
             channel,
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
@@ -76,7 +75,7 @@ impl ServiceEndpoints {
         let kept = if resolution.endpoints.is_empty() { &last.subchannels[..] } else { &[] };
         if !kept.is_empty() {
             tracing::warn!(
-                service = self.service.name,
+                service = &*self.service,
                 state = ?resolution.state,
                 kept = kept.len(),
                 "the registry lists no provider; the last known ones are kept for as long as they answer"
@@ -119,7 +118,7 @@ impl ServiceEndpoints {
         match &picker.state {
             ResolutionState::Pending(reason) => Picked::NotYet(reason.clone()),
             ResolutionState::Current(place) | ResolutionState::Stale(place) => {
-                let message = format!("no provider of {}/{method} is listed in {place}", self.service.name);
+                let message = format!("no provider of {}/{method} is listed in {place}", self.service);
                 Picked::Nowhere(Status::unavailable(message).with_phase(Phase::Pick).with_ran(Ran::No))
             }
         }

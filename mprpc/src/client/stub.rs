@@ -4,32 +4,88 @@ use std::sync::Arc;
 
 use buffa::{Message, MessageName};
 
-use super::call::Call;
+use super::call::{Call, Way};
 use super::channel::Channel;
 use super::service::ServiceEndpoints;
 use crate::codec::protobuf;
+use crate::interceptor::Chain;
 use crate::method::ServiceDescriptor;
-use crate::status::{Ran, Status};
+use crate::service::Body;
+use crate::status::{Phase, Ran, Status};
+use crate::streaming::Streaming;
 
 /// One service over a channel: what a generated client holds. Cheap to clone; any thread may use it.
 #[derive(Clone)]
 pub struct Stub {
     descriptor: &'static ServiceDescriptor,
     endpoints: Arc<ServiceEndpoints>,
+    interceptors: Chain,
 }
 
 impl Stub {
     /// Binds a channel to a service. The registry is asked from now on; connections are opened by calls.
     pub fn new(channel: Channel, service: &'static ServiceDescriptor) -> Stub {
-        Stub { descriptor: service, endpoints: channel.endpoints(service) }
+        let endpoints = channel.endpoints(service.name);
+        Stub { descriptor: service, endpoints, interceptors: channel.interceptors }
     }
 
     /// Prepares a call of `service.methods[method]`; it starts when awaited.
     pub fn unary<Q: Message, R: Message + MessageName + 'static>(&self, method: usize, request: &Q) -> Call<R> {
-        let method = &self.descriptor.methods[method];
         match protobuf::encode(request) {
-            Ok(message) => Call::prepared(self.endpoints.clone(), method, message),
+            Ok(message) => self.one_reply(method, Body::Message(message)),
             Err(status) => Call::ready(Err(status.with_ran(Ran::No))),
+        }
+    }
+
+    /// The same, of a method that takes a stream.
+    pub fn client_streaming<Q, R>(&self, method: usize, requests: Streaming<Q>) -> Call<R>
+    where
+        Q: Message + 'static,
+        R: Message + MessageName + 'static,
+    {
+        self.one_reply(method, encoded(requests))
+    }
+
+    /// The same, of a method that answers with a stream.
+    pub fn server_streaming<Q, R>(&self, method: usize, request: &Q) -> Call<Streaming<R>>
+    where
+        Q: Message,
+        R: Message + MessageName + 'static,
+    {
+        match protobuf::encode(request) {
+            Ok(message) => self.stream_of_replies(method, Body::Message(message)),
+            Err(status) => Call::ready(Err(status.with_ran(Ran::No))),
+        }
+    }
+
+    /// The same, of a method that takes a stream and answers with one.
+    pub fn bidirectional<Q, R>(&self, method: usize, requests: Streaming<Q>) -> Call<Streaming<R>>
+    where
+        Q: Message + 'static,
+        R: Message + MessageName + 'static,
+    {
+        self.stream_of_replies(method, encoded(requests))
+    }
+
+    fn one_reply<R: Message + MessageName + 'static>(&self, method: usize, body: Body) -> Call<R> {
+        let decode = Box::new(|reply: Body, _| decoded::<R>(&reply.into_message()?));
+        Call::prepared(self.way::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
+    }
+
+    fn stream_of_replies<R>(&self, method: usize, body: Body) -> Call<Streaming<R>>
+    where
+        R: Message + MessageName + 'static,
+    {
+        let decode = Box::new(|replies: Body, _| Ok(replies.into_stream().map(|reply| decoded::<R>(&reply))));
+        Call::prepared(self.way::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
+    }
+
+    fn way<R: Message + MessageName>(&self) -> Way {
+        Way {
+            wait_for_ready: self.endpoints.options().wait_for_ready,
+            endpoints: self.endpoints.clone(),
+            interceptors: self.interceptors.clone(),
+            is_reply: |bytes| protobuf::decode::<R>(bytes).is_ok(),
         }
     }
 
@@ -37,11 +93,14 @@ impl Stub {
     pub(super) fn endpoints_for_test(&self) -> &ServiceEndpoints {
         &self.endpoints
     }
+}
 
-    /// Prepares a call of a streaming method, which this version answers with UNIMPLEMENTED.
-    pub fn streaming<R>(&self, method: usize) -> Call<R> {
-        let path = self.descriptor.methods[method].path;
-        let message = format!("{path} is a streaming method, which this version does not call");
-        Call::ready(Err(Status::unimplemented(message).with_ran(Ran::No)))
-    }
+fn encoded<Q: Message + 'static>(requests: Streaming<Q>) -> Body {
+    Body::Stream(requests.map(|request| protobuf::encode(&request)))
+}
+
+fn decoded<R: Message + MessageName>(reply: &[u8]) -> Result<R, Status> {
+    protobuf::decode::<R>(reply).map_err(|status| {
+        Status::internal(format!("the reply does not decode: {}", status.message())).with_phase(Phase::Reply)
+    })
 }

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use bytes::Bytes;
 use tokio::runtime::{self, Handle};
 
 use super::call::within;
@@ -16,6 +15,7 @@ use super::transport::Request;
 use crate::deadline::Deadline;
 use crate::endpoint::{Address, Endpoint, Protocol};
 use crate::net::clock;
+use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
 
 /// One endpoint, as a channel holds it.
@@ -115,11 +115,11 @@ impl Subchannel {
     }
 
     /// Makes one call here. The caller bounds it by the deadline.
-    pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Bytes, Status> {
+    pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Body, Status> {
         match self.endpoint.protocol {
-            Protocol::Native => self.connection(request.deadline).await?.call(request).await,
+            Protocol::Native => self.connection(request.opening).await?.call(request).await,
             Protocol::Classic => {
-                let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request).await;
+                let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request).await.map(Body::Message);
                 match &result {
                     Err(status) if status.phase() == Some(Phase::Connect) => {
                         // The deadline of one call says nothing of the endpoint.

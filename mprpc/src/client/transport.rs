@@ -1,26 +1,58 @@
 //! Calls to frames on one connection: one encoded request, and the two ways to carry it.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 
+use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::metadata::Metadata;
-use crate::method::MethodDescriptor;
+use crate::method::Method;
+use crate::service::Body;
+use crate::streaming::Streaming;
 
 /// A call, encoded once, however often it is sent.
-#[derive(Clone)]
 pub(crate) struct Request {
-    pub(crate) method: &'static MethodDescriptor,
-    pub(crate) metadata: Metadata,
-    pub(crate) message: Bytes,
-    pub(crate) deadline: Deadline,
+    pub(crate) context: Context,
+    /// The one message; `None` where the request is a stream.
+    pub(crate) message: Option<Bytes>,
+    /// The stream, until a connection has taken it: then the call cannot be made again.
+    stream: Mutex<Option<Streaming<Bytes>>>,
+    /// Until when a connection has to be there. A stream itself may take longer.
+    pub(crate) opening: Deadline,
     /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
     pub(crate) is_reply: fn(&[u8]) -> bool,
 }
 
 impl Request {
+    pub(crate) fn new(context: Context, body: Body, opening: Deadline, is_reply: fn(&[u8]) -> bool) -> Request {
+        let (message, stream) = match body {
+            Body::Message(message) => (Some(message), None),
+            Body::Stream(stream) => (None, Some(stream)),
+        };
+        Request { context, message, stream: Mutex::new(stream), opening, is_reply }
+    }
+
+    pub(crate) fn method(&self) -> &Method {
+        self.context.method()
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.context.deadline()
+    }
+
+    /// The stream of requests, for the connection that carries it.
+    pub(crate) fn take_stream(&self) -> Option<Streaming<Bytes>> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether it can be sent: a stream is there only once.
+    pub(crate) fn can_be_sent(&self) -> bool {
+        self.message.is_some() || self.stream.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// The name of the service without its package, as classic peers know it.
-    pub(crate) fn short_service(&self) -> &'static str {
-        let service = self.method.service();
+    pub(crate) fn short_service(&self) -> &str {
+        let service = self.method().service();
         service.rsplit('.').next().unwrap_or(service)
     }
 }

@@ -21,6 +21,12 @@ pub(crate) fn view<'a, V: MessageView<'a> + MessageName>(bytes: &'a [u8]) -> Res
         .map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", V::FULL_NAME)))
 }
 
+/// Decodes a message of a stream of requests; INVALID_ARGUMENT where it is no `M`.
+pub(crate) fn decode_request<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
+    M::decode_from_slice(bytes)
+        .map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", M::FULL_NAME)))
+}
+
 /// Decodes a reply; INTERNAL where it is no `M`.
 pub(crate) fn decode<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
     M::decode_from_slice(bytes).map_err(|error| Status::internal(format!("the reply is no {}: {error}", M::FULL_NAME)))

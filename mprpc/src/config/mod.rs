@@ -320,7 +320,7 @@ impl Server {
             registry: config.registry.clone(),
             loops: config.loops,
             limits: config.limits.clone(),
-            services: Vec::new(),
+            ..Server::default()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which protocol a connection speaks, told by its first bytes. The frames themselves are in the modules below.
 
 pub(crate) mod classic;
+pub(crate) mod flow;
 pub(crate) mod native;
 mod wire;
 

@@ -1,84 +1,178 @@
-//! One call at the server: its future, polled without letting a panic out.
+//! One call at the server: its handler and its reply stream, polled without letting a panic out.
 
+use std::mem;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
 use bytes::Bytes;
+use futures_util::Stream;
 
-use super::panic::contain;
+use super::panic::{Panic, contain};
 use super::router::Route;
-use crate::codec::Codec;
+use super::shared::{RunningOn, Shared};
 use crate::context::Context;
-use crate::deadline::Deadline;
+use crate::interceptor::Next;
 use crate::method::MethodKind;
-use crate::scope;
+use crate::net::clock;
+use crate::scope::{self, Scoped};
 use crate::service::{Body, BoxFuture};
-use crate::status::{Ran, Status};
+use crate::status::{Phase, Ran, Status};
+use crate::streaming::Streaming;
 
 /// A call that has begun. Dropping it drops the handler's future, and keeps a panic in that from getting out too.
 pub(super) struct RunningCall {
-    /// `None` once it is dropped.
-    future: Option<BoxFuture<Result<Body, Status>>>,
-    path: &'static str,
-    deadline: Deadline,
+    work: Work,
+    context: Context,
+    /// The handler goes on when nobody waits for it any more.
+    runs_to_completion: bool,
+    /// What the handler returns comes straight from it.
+    is_plain: bool,
+}
+
+enum Work {
+    Handling(BoxFuture<Result<Body, Status>>),
+    Replying(Streaming<Bytes>),
+    Done,
+}
+
+/// What a call has come to.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The one reply: the call has ended.
+    Reply(Bytes),
+    /// A stream of replies has begun.
+    Opened,
+    /// One of its messages.
+    Message(Bytes),
+    /// The stream ended well, and the call with it.
+    End,
+    /// The call has failed.
+    Failed(Status),
+}
+
+impl Step {
+    /// Whether the call has ended with it.
+    pub(super) fn is_end(&self) -> bool {
+        matches!(self, Step::Reply(_) | Step::End | Step::Failed(_))
+    }
 }
 
 impl RunningCall {
     /// Begins a call. The handler has run no line of its own until the first poll.
-    pub(super) fn begin(route: &Route, context: Context, request: Bytes) -> Result<RunningCall, Status> {
-        let path = route.method.path;
-        if route.method.kind != MethodKind::Unary {
-            return Err(Status::unimplemented(format!(
-                "{path} is a streaming method, which this version does not serve"
-            ))
-            .with_ran(Ran::No));
+    pub(super) fn begin(shared: &Shared, route: &Route, context: Context, request: Body) -> Result<RunningCall, Status> {
+        let method = context.method();
+        if method.kind == MethodKind::Unary && matches!(request, Body::Stream(_)) {
+            let message = format!("{} takes one message, and a stream was sent", method.path);
+            return Err(Status::invalid_argument(message).with_phase(Phase::Queue).with_ran(Ran::No));
         }
-        let deadline = context.deadline;
-        let begin = || route.service.call(route.index, context, Body::Message(request), Codec::Protobuf);
-        match contain(|| scope::under(deadline, begin)) {
-            Ok(future) => Ok(RunningCall { future: Some(future), path, deadline }),
-            Err(panic) => Err(panicked(path, panic)),
-        }
-    }
-
-    /// When nobody waits for it any more.
-    pub(super) fn deadline(&self) -> Deadline {
-        self.deadline
-    }
-
-    /// Polls the handler; a panic in it is its answer: INTERNAL, and a line in the log with its backtrace.
-    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Result<Bytes, Status>> {
-        let future = self.future.as_mut().expect("only dropping the call takes it");
-        match contain(|| scope::under(self.deadline, || future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
-            Ok(Poll::Ready(result)) => {
-                Poll::Ready(result.and_then(Body::into_message).map_err(|status| status.with_ran(Ran::Yes)))
+        let is_plain = shared.interceptors.is_empty();
+        let begin = || {
+            if is_plain {
+                return route.call(context.clone(), request);
             }
-            Err(panic) => Poll::Ready(Err(panicked(self.path, panic))),
+            let route = route.clone();
+            let next = Next::new(shared.interceptors.clone(), move |context, request| handle(route, context, request));
+            next.run(context.clone(), request)
+        };
+        match contain(|| scope::under(Some(context.clone()), begin)) {
+            Ok(future) => Ok(RunningCall {
+                work: Work::Handling(future),
+                context,
+                runs_to_completion: route.runs_to_completion,
+                is_plain,
+            }),
+            Err(panic) => Err(panicked(&context, panic)),
         }
+    }
+
+    /// The call, as its handler knows it.
+    pub(super) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
+    /// its backtrace. Not to be polled again after its end.
+    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
+        let (work, context) = (&mut self.work, &self.context);
+        let polled = contain(|| {
+            scope::under(Some(context.clone()), || match work {
+                Work::Handling(future) => future.as_mut().poll(cx).map(Progress::Returned),
+                Work::Replying(stream) => Pin::new(stream).poll_next(cx).map(Progress::Streamed),
+                Work::Done => Poll::Ready(Progress::Streamed(None)),
+            })
+        });
+        let step = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Progress::Streamed(Some(Ok(message))))) => return Poll::Ready(Step::Message(message)),
+            Ok(Poll::Ready(Progress::Returned(Ok(Body::Stream(stream))))) if context.method().kind != MethodKind::Unary => {
+                self.work = Work::Replying(stream);
+                return Poll::Ready(Step::Opened);
+            }
+            Ok(Poll::Ready(Progress::Streamed(Some(Err(status))))) => Step::Failed(status.into_answer()),
+            Ok(Poll::Ready(Progress::Streamed(None))) => Step::End,
+            Ok(Poll::Ready(Progress::Returned(result))) => match result.and_then(Body::into_message) {
+                Ok(reply) => Step::Reply(reply),
+                // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
+                Err(status) if self.is_plain => Step::Failed(status.into_answer()),
+                Err(status) => Step::Failed(status),
+            },
+            Err(panic) => Step::Failed(panicked(&self.context, panic)),
+        };
+        drop_contained(mem::replace(&mut self.work, Work::Done), &self.context);
+        Poll::Ready(step)
+    }
+
+    /// Nobody waits for it any more: the handler is dropped, or goes on by itself where its method runs to completion.
+    /// Must run on the loop of the connection.
+    pub(super) fn cancel(mut self, shared: &Shared) {
+        self.context.cancel();
+        if !self.runs_to_completion || !matches!(self.work, Work::Handling(_)) {
+            return;
+        }
+        let running = RunningOn::new(shared);
+        // Without a runtime this is the end of the process, and nothing runs on.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let _running = running;
+            let step = std::future::poll_fn(|cx| self.poll(cx)).await;
+            if let Step::Failed(status) = step {
+                tracing::info!(method = %self.context.method().path, %status, "a method that nobody waited for any more failed");
+            }
+        });
     }
 }
 
-impl Future for RunningCall {
-    type Output = Result<Bytes, Status>;
+enum Progress {
+    Returned(Result<Body, Status>),
+    Streamed(Option<Result<Bytes, Status>>),
+}
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        RunningCall::poll(&mut self, cx)
+/// The handler, behind the interceptors.
+fn handle(route: Route, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+    if context.deadline().has_passed(clock::now()) {
+        let status = Status::deadline_exceeded("the deadline passed before the handler began");
+        return Box::pin(std::future::ready(Err(status.with_phase(Phase::Queue).with_ran(Ran::No))));
     }
+    // The handler's calls inherit what the interceptors have added.
+    let handler = Scoped::of(context.clone(), route.call(context, request));
+    Box::pin(async move { handler.await.map_err(Status::into_answer) })
 }
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        if let Err(panic) = contain(|| drop(self.future.take())) {
-            panicked(self.path, panic);
-        }
+        drop_contained(mem::replace(&mut self.work, Work::Done), &self.context);
+    }
+}
+
+fn drop_contained(work: Work, context: &Context) {
+    if let Err(panic) = contain(|| scope::under(Some(context.clone()), || drop(work))) {
+        panicked(context, panic);
     }
 }
 
 /// Says so in the log, and makes the answer.
-fn panicked(path: &'static str, panic: super::panic::Panic) -> Status {
+fn panicked(context: &Context, panic: Panic) -> Status {
     let backtrace = panic.backtrace.map(|trace| trace.to_string()).unwrap_or_default();
-    tracing::error!(method = path, panic = panic.message, backtrace, "a handler panicked");
-    Status::internal("the handler panicked")
+    tracing::error!(method = %context.method().path, panic = panic.message, backtrace, "a handler panicked");
+    Status::internal("the handler panicked").with_phase(Phase::Handle)
 }

@@ -27,7 +27,8 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::net::connection::{Close, drive};
 use crate::net::{Accepted, Listener, LoopGroup, Loops, Stream, clock};
-use crate::service::Service;
+use crate::interceptor::Interceptor;
+use crate::service::{RawService, Service};
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -48,6 +49,14 @@ pub struct Server {
     pub limits: Limits,
     /// What is served; [`Server::add`] appends.
     pub services: Vec<Arc<dyn Service>>,
+    /// What serves the methods that no service does, by name and with bytes.
+    pub fallback: Option<Arc<dyn RawService>>,
+    /// What sees every call before its handler, first to last; [`Server::intercept`] appends.
+    pub interceptors: Vec<Arc<dyn Interceptor>>,
+    /// Methods, as `package.Service/Method`, whose handler goes on when the caller cancels, goes or runs out of time. Its
+    /// [`Context::is_cancelled`](crate::Context::is_cancelled) says so; the caller is answered at once. All other handlers
+    /// are dropped at their next await.
+    pub run_to_completion: Vec<String>,
 }
 
 impl Default for Server {
@@ -59,6 +68,9 @@ impl Default for Server {
             loops: 0,
             limits: Limits::default(),
             services: Vec::new(),
+            fallback: None,
+            interceptors: Vec::new(),
+            run_to_completion: Vec::new(),
         }
     }
 }
@@ -68,6 +80,12 @@ impl Server {
     #[expect(clippy::should_implement_trait, reason = "the field's word for it; nobody adds two servers")]
     pub fn add(mut self, service: impl Service) -> Server {
         self.services.push(Arc::new(service));
+        self
+    }
+
+    /// Appends an interceptor. The first one added sees a call first.
+    pub fn intercept(mut self, interceptor: impl Interceptor) -> Server {
+        self.interceptors.push(Arc::new(interceptor));
         self
     }
 
@@ -123,7 +141,15 @@ impl Server {
         for service in self.services {
             router.add(service);
         }
-        let shared = Arc::new(Shared::new(router, self.limits));
+        router.set_fallback(self.fallback);
+        for path in &self.run_to_completion {
+            if !router.run_to_completion(path) {
+                let message = format!("run_to_completion names {path}, which no service here has");
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+        }
+        let shared = Shared { interceptors: self.interceptors.into(), ..Shared::new(router, self.limits) };
+        let shared = Arc::new(shared);
         let open = Arc::new(OpenConnections::default());
         let acceptors = listeners
             .into_iter()
@@ -191,7 +217,12 @@ impl Running {
         }
         self.shared.drain();
         let mut open = self.open.count.subscribe();
-        let drained = tokio::time::timeout(limits.drain_timeout, open.wait_for(|open| *open == 0)).await.is_ok();
+        let drained = async {
+            // The sender is in `self`, so the wait ends with the last connection alone.
+            let _ = open.wait_for(|open| *open == 0).await;
+            self.shared.ran_to_completion().await;
+        };
+        let drained = tokio::time::timeout(limits.drain_timeout, drained).await.is_ok();
         if !drained {
             let connections = *self.open.count.borrow();
             tracing::warn!(connections, timeout = ?limits.drain_timeout, "closing connections that did not drain in time");

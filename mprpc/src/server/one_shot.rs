@@ -7,13 +7,14 @@ use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 
-use super::call::RunningCall;
+use super::call::{RunningCall, Step};
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
 use crate::metadata::Metadata;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::classic::{self, Decoded};
+use crate::service::Body;
 use crate::status::Status;
 
 pub(super) struct OneShot {
@@ -59,13 +60,8 @@ impl OneShot {
             }
         };
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
-        let context = Context {
-            method: route.method,
-            peer: self.peer.clone(),
-            deadline: Deadline::NONE,
-            metadata: Metadata::new(),
-        };
-        match RunningCall::begin(&route, context, request.args) {
+        let context = Context::new(route.method.clone(), self.peer.clone(), Deadline::NONE, Metadata::new());
+        match RunningCall::begin(&self.shared, &route, context, Body::Message(request.args)) {
             Ok(call) => self.call = Some(call),
             Err(status) => return self.answer(turn, Err(status)),
         }
@@ -78,8 +74,8 @@ impl OneShot {
         };
         match call.poll(turn.cx) {
             Poll::Pending => ControlFlow::Continue(()),
-            Poll::Ready(result) => {
-                self.answer(turn, result)?;
+            Poll::Ready(step) => {
+                self.answer(turn, step.into_reply())?;
                 ControlFlow::Continue(())
             }
         }
@@ -93,9 +89,17 @@ impl OneShot {
                 ControlFlow::Break(Close::Done)
             }
             Err(status) => {
+                self.shared.counters.ended(&status);
                 self.shared.reject_because(&self.peer, "a call that failed", &status.to_string());
                 ControlFlow::Break(Close::Protocol)
             }
+        }
+    }
+
+    /// The caller is gone.
+    fn cancel(&mut self) {
+        if let Some(call) = self.call.take() {
+            call.cancel(&self.shared);
         }
     }
 
@@ -104,5 +108,24 @@ impl OneShot {
             tracing::debug!(peer = %self.peer.address, bytes = input.len(), "bytes behind the one request of a connection");
             input.clear();
         }
+    }
+}
+
+impl Step {
+    /// The frame has no room for a stream.
+    fn into_reply(self) -> Result<Bytes, Status> {
+        match self {
+            Step::Reply(reply) => Ok(reply),
+            Step::Failed(status) => Err(status),
+            Step::Opened | Step::Message(_) | Step::End => {
+                Err(Status::unimplemented("classic callers cannot be sent a stream"))
+            }
+        }
+    }
+}
+
+impl Drop for OneShot {
+    fn drop(&mut self) {
+        self.cancel();
     }
 }

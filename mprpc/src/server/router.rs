@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::method::{MethodDescriptor, ServiceDescriptor};
-use crate::service::Service;
+use crate::codec::Codec;
+use crate::context::Context;
+use crate::method::{Method, MethodKind, ServiceDescriptor};
+use crate::service::{Body, BoxFuture, RawService, Service};
 use crate::status::{Ran, Status};
 
 /// The services of a server.
@@ -13,14 +15,33 @@ pub(crate) struct Router {
     services: Vec<Arc<dyn Service>>,
     /// By `package.Service/Method`, and by `Service/Method` as classic callers say it.
     routes: HashMap<String, Route>,
+    /// Serves what no service does.
+    fallback: Option<Arc<dyn RawService>>,
 }
 
 /// One method of one service.
 #[derive(Clone)]
 pub(crate) struct Route {
-    pub(crate) service: Arc<dyn Service>,
-    pub(crate) index: usize,
-    pub(crate) method: &'static MethodDescriptor,
+    handler: Handler,
+    pub(crate) method: Method,
+    /// Its handler goes on when nobody waits for the call any more.
+    pub(crate) runs_to_completion: bool,
+}
+
+#[derive(Clone)]
+enum Handler {
+    Service(Arc<dyn Service>, usize),
+    Raw(Arc<dyn RawService>),
+}
+
+impl Route {
+    /// Calls the handler with what came in protobuf.
+    pub(crate) fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+        match &self.handler {
+            Handler::Service(service, index) => service.call(*index, context, request, Codec::Protobuf),
+            Handler::Raw(service) => service.call(context, request),
+        }
+    }
 }
 
 impl Router {
@@ -29,8 +50,9 @@ impl Router {
         let descriptor = service.descriptor();
         self.services.retain(|other| other.descriptor().name != descriptor.name);
         for (index, method) in descriptor.methods.iter().enumerate() {
-            let route = Route { service: service.clone(), index, method };
-            self.routes.insert(method.path.to_owned(), route.clone());
+            let handler = Handler::Service(service.clone(), index);
+            let route = Route { handler, method: method.into(), runs_to_completion: false };
+            self.routes.insert(method.path.clone().into_owned(), route.clone());
             let short = format!("{}/{}", descriptor.short_name(), method.name);
             let holder = self.routes.entry(short).or_insert_with(|| route.clone());
             if holder.method.service() == descriptor.name {
@@ -38,13 +60,24 @@ impl Router {
             } else {
                 tracing::warn!(
                     service = descriptor.name,
-                    method = method.name,
+                    method = &*method.name,
                     served_by = holder.method.service(),
                     "callers that leave out the package reach the service that was added first"
                 );
             }
         }
         self.services.push(service);
+    }
+
+    /// What serves the methods that no service does.
+    pub(crate) fn set_fallback(&mut self, fallback: Option<Arc<dyn RawService>>) {
+        self.fallback = fallback;
+    }
+
+    /// Lets the handler of this method go on when nobody waits for it; false where there is no such method.
+    pub(crate) fn run_to_completion(&mut self, path: &str) -> bool {
+        let routes = self.routes.values_mut().filter(|route| route.method.path == path);
+        routes.map(|route| route.runs_to_completion = true).count() > 0
     }
 
     /// The services, in the order they were added.
@@ -57,7 +90,11 @@ impl Router {
         if let Some(route) = self.routes.get(path) {
             return Ok(route.clone());
         }
-        let service = path.rsplit_once('/').map_or(path, |(service, _)| service);
+        let (service, name) = path.rsplit_once('/').unwrap_or((path, ""));
+        if let Some(fallback) = &self.fallback {
+            let method = Method::named(service, name, MethodKind::Bidirectional);
+            return Ok(Route { handler: Handler::Raw(fallback.clone()), method, runs_to_completion: false });
+        }
         let known = self.services.iter().map(|service| service.descriptor());
         let message = match known.clone().find(|known| known.name == service || known.short_name() == service) {
             Some(known) => format!("{} has no such method: {path}", known.name),

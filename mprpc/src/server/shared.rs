@@ -9,14 +9,35 @@ use tokio::sync::watch;
 
 use super::router::Router;
 use crate::context::Peer;
+use crate::interceptor::Chain;
 use crate::limits::Limits;
+use crate::status::{Code, Status};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
+    pub(crate) interceptors: Chain,
     draining: watch::Sender<bool>,
     pub(crate) counters: Counters,
+    /// Handlers that run to completion though nobody waits for them.
+    running_on: watch::Sender<usize>,
+}
+
+/// A handler that runs to completion, for as long as it does.
+pub(crate) struct RunningOn(watch::Sender<usize>);
+
+impl RunningOn {
+    pub(crate) fn new(shared: &Shared) -> RunningOn {
+        shared.running_on.send_modify(|count| *count += 1);
+        RunningOn(shared.running_on.clone())
+    }
+}
+
+impl Drop for RunningOn {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
 }
 
 /// What is counted. Calls are added once a turn, everything else is rare.
@@ -25,7 +46,17 @@ pub(crate) struct Counters {
     pub(crate) connections_accepted: AtomicU64,
     pub(crate) connections_open: AtomicU64,
     pub(crate) calls: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
     rejected: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+impl Counters {
+    /// A call did not end well. One that the caller gave up is nobody's failure.
+    pub(crate) fn ended(&self, status: &Status) {
+        let counter = if status.code() == Code::Cancelled { &self.cancelled } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What a server has counted since it started.
@@ -35,15 +66,32 @@ pub struct ServerStats {
     pub connections_accepted: u64,
     /// Connections open now.
     pub connections_open: u64,
-    /// Calls begun.
+    /// Calls begun, and those that were refused.
     pub calls: u64,
+    /// Calls that ended with a status other than CANCELLED.
+    pub calls_failed: u64,
+    /// Calls that the caller gave up, or that ended with CANCELLED.
+    pub calls_cancelled: u64,
     /// Connections closed for what the peer sent, by what that was: "a TLS hello".
     pub rejected: BTreeMap<&'static str, u64>,
 }
 
 impl Shared {
     pub(crate) fn new(router: Router, limits: Limits) -> Shared {
-        Shared { router, limits, draining: watch::Sender::new(false), counters: Counters::default() }
+        Shared {
+            router,
+            limits,
+            interceptors: Chain::from([]),
+            draining: watch::Sender::new(false),
+            counters: Counters::default(),
+            running_on: watch::Sender::new(0),
+        }
+    }
+
+    /// Returns once no handler runs on that nobody waits for.
+    pub(crate) async fn ran_to_completion(&self) {
+        // The sender is in `self`, so the wait ends with the last handler alone.
+        let _ = self.running_on.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Tells every connection to go away once its calls in flight are done.
@@ -74,6 +122,8 @@ impl Shared {
             connections_accepted: counters.connections_accepted.load(Ordering::Relaxed),
             connections_open: counters.connections_open.load(Ordering::Relaxed),
             calls: counters.calls.load(Ordering::Relaxed),
+            calls_failed: counters.failed.load(Ordering::Relaxed),
+            calls_cancelled: counters.cancelled.load(Ordering::Relaxed),
             rejected: counters.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

@@ -13,7 +13,8 @@ use bytes::{Bytes, BytesMut};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::Shared;
-use super::in_flight::{Outcome, State};
+use super::in_flight::{InFlight, State};
+use crate::inbox::Message;
 use crate::net::connection::{ReadBuffer, Timer};
 use crate::net::{Reader, SendBuffer, clock};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
@@ -218,12 +219,17 @@ impl Shared {
             match decoder.decode(input) {
                 Decoded::NeedMore(missing) => return Ok(missing),
                 // A frame of an unknown kind is skipped, however long.
-                Decoded::TooLong(header) if header.kind != kind::RESPONSE => {}
+                Decoded::TooLong(header) if !matches!(header.kind, kind::RESPONSE | kind::DATA) => {}
                 Decoded::TooLong(header) => {
                     let (size, max) = (header.length, self.limits.message_bytes_max);
                     let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
                     let status = self.failed(Code::ResourceExhausted, message, Phase::Reply, Ran::Yes);
-                    state.complete((header.id as usize).wrapping_sub(1), Err(status), true, wakers);
+                    let key = (header.id as usize).wrapping_sub(1);
+                    if header.has(flag::END) {
+                        state.complete(key, Err(status), true, wakers);
+                    } else if state.calls.get(key).is_some_and(InFlight::is_awaited) {
+                        state.give_up(key, status, wakers);
+                    }
                 }
                 Decoded::Frame(header, body) => self.frame(&mut state, header, body, wakers)?,
             }
@@ -237,16 +243,43 @@ impl Shared {
         };
         match header.kind {
             kind::RESPONSE => {
-                let Some((_metadata, message)) = native::split_body(header, body) else {
+                let Some((metadata, message)) = native::split_body(header, body) else {
                     return broken("metadata longer than its frame");
                 };
-                let outcome = if header.word == 0 { Ok(message) } else { Err(self.refused(header, &message)) };
-                state.complete((header.id as usize).wrapping_sub(1), outcome, true, wakers);
+                let key = (header.id as usize).wrapping_sub(1);
+                if !metadata.is_empty()
+                    && let Some(call) = state.calls.get(key)
+                {
+                    match native::decode_metadata(metadata) {
+                        Ok(metadata) if header.has(flag::END) => *call.context.trailer() = metadata,
+                        Ok(metadata) => *call.context.reply_metadata() = metadata,
+                        Err(what) => return broken(what),
+                    }
+                }
+                if !header.has(flag::END) {
+                    state.open(key, wakers);
+                    return Ok(());
+                }
+                let outcome = match header.word {
+                    0 => Ok((!header.has(flag::OPEN)).then_some(message)),
+                    _ => Err(self.refused(header, &message)),
+                };
+                state.complete(key, outcome, true, wakers);
+            }
+            kind::DATA => {
+                let message = Message { bytes: body, compressed: header.has(flag::COMPRESSED) };
+                if let Err(what) = state.reply((header.id as usize).wrapping_sub(1), message, self.windows, wakers) {
+                    return broken(what);
+                }
+            }
+            kind::CREDIT => {
+                state.credited((header.id as usize).wrapping_sub(1), header.value.into(), wakers);
             }
             kind::SETTINGS => {
                 if let Err(what) = state.peer.merge(body) {
                     return broken(what);
                 }
+                state.wake_pumps(wakers);
             }
             kind::PING => state.frame(Header { kind: kind::PONG, value: header.value, ..Header::default() }, &[]),
             kind::GO_AWAY => {
@@ -263,7 +296,13 @@ impl Shared {
     /// The status that a RESPONSE carries.
     fn refused(&self, header: Header, body: &[u8]) -> Status {
         let status = native::decode_error(header.word, body).with_peer(&self.address);
-        if header.has(flag::NOT_RUN) { status.with_phase(Phase::Queue).with_ran(Ran::No) } else { status }
+        if header.has(flag::NOT_RUN) {
+            status.with_phase(Phase::Queue).with_ran(Ran::No)
+        } else if header.has(flag::NOT_THE_HANDLERS) {
+            status.with_phase(Phase::Handle)
+        } else {
+            status
+        }
     }
 
     /// Ends the calls whose deadline has passed, here and at the peer.
@@ -273,7 +312,7 @@ impl Shared {
         let mut earliest: Option<Instant> = None;
         for (key, call) in &state.calls {
             let Some(at) = call.deadline.instant() else { continue };
-            if !matches!(call.outcome, Outcome::Awaited(_)) {
+            if !call.is_awaited() {
                 continue;
             }
             if at <= now {
@@ -286,10 +325,7 @@ impl Shared {
         for (key, ends_at) in expired {
             let ran = if ends_at <= state.written { Ran::Maybe } else { Ran::No };
             let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);
-            let header =
-                Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
-            state.frame(header, &[]);
-            state.complete(key, Err(status), false, wakers);
+            state.give_up(key, status, wakers);
         }
     }
 
@@ -314,6 +350,7 @@ impl Shared {
         }
         state.ended = Some(why);
         state.output = SendBuffer::default();
+        state.wake_pumps(wakers);
         self.writer.shutdown();
         self.room.notify_waiters();
         self.greeting.notify_waiters();

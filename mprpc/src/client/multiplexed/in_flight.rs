@@ -1,7 +1,9 @@
 //! The state of a native connection at the caller's side: the in-flight table, and what waits to be written. Touches no
 //! socket and reads no clock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::mem;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,12 @@ use bytes::Bytes;
 use slab::Slab;
 
 use crate::client::transport::Request;
+use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::method::MethodDescriptor;
+use crate::inbox::{Inbox, Message};
+use crate::method::Method;
 use crate::net::SendBuffer;
+use crate::protocol::flow::{Flow, Windows, cost};
 use crate::protocol::native::{self, Header, Settings, flag, kind};
 use crate::status::{Phase, Ran, Status};
 
@@ -23,8 +28,18 @@ pub(super) struct State {
     pub(super) writing: bool,
     /// The in-flight table: a call's id on the wire is its place here, plus one.
     pub(super) calls: Slab<InFlight>,
-    /// The number of each method on this connection, by the address of its descriptor.
-    pub(super) methods: HashMap<usize, u16>,
+    /// Of the last call that was begun: tells calls apart that have the same id, one after the other.
+    pub(super) serial: u64,
+    /// The number of each method on this connection: of generated ones by the address of the descriptor, of others by
+    /// path.
+    methods: HashMap<usize, u16>,
+    named_methods: HashMap<String, u16>,
+    /// Requests on their way, and replies that have not been read.
+    pub(super) sent: Flow,
+    pub(super) received: Flow,
+    /// Request streams that wait for room in the window of the connection, and in the send buffer.
+    pub(super) stalled: VecDeque<(usize, u64)>,
+    pub(super) crowded: Vec<Waker>,
     pub(super) peer: Settings,
     /// Why no new call is taken.
     pub(super) ended: Option<Status>,
@@ -53,13 +68,70 @@ pub(super) struct InFlight {
     pub(super) ends_at: u64,
     /// Its id is free again: the peer has answered, or is gone.
     pub(super) answered: bool,
+    pub(super) serial: u64,
+    pub(super) context: Context,
+    /// Bytes outstanding: of requests sent, and of replies received.
+    pub(super) sent: u64,
+    pub(super) received: u64,
+    /// The stream of replies, where the method has one.
+    pub(super) replies: Option<Arc<Inbox>>,
+    /// What sends the stream of requests, and what its next message costs while it waits to be sent.
+    pub(super) pump: Option<Waker>,
+    pub(super) waiting: u64,
 }
 
 pub(super) enum Outcome {
     Awaited(Option<Waker>),
-    Known(Result<Bytes, Status>),
+    /// To be taken by the one who awaits it.
+    Known(Result<Answer, Status>),
+    /// The stream of replies was handed over, and goes on.
+    Streaming,
     /// Nobody waits for it any more.
     Abandoned,
+}
+
+/// What came of a call that did not fail.
+pub(super) enum Answer {
+    Message(Bytes),
+    /// A stream of replies has begun.
+    Stream,
+}
+
+impl InFlight {
+    /// A call that begins.
+    pub(super) fn new(context: &Context, serial: u64, window: u64) -> InFlight {
+        let replies = context.method().kind.streams_replies().then(|| Inbox::new(window));
+        InFlight {
+            outcome: Outcome::Awaited(None),
+            deadline: context.deadline(),
+            ends_at: 0,
+            answered: false,
+            serial,
+            context: context.clone(),
+            sent: 0,
+            received: 0,
+            replies,
+            pump: None,
+            waiting: 0,
+        }
+    }
+
+    /// Whether its caller still waits for something to come.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self.outcome {
+            Outcome::Awaited(_) | Outcome::Streaming => !self.answered,
+            Outcome::Known(Ok(Answer::Stream)) => !self.answered,
+            Outcome::Known(_) | Outcome::Abandoned => false,
+        }
+    }
+
+    /// The stream of replies has begun.
+    fn open(&mut self, wakers: &mut Vec<Waker>) {
+        if let Outcome::Awaited(waker) = &mut self.outcome {
+            wakers.extend(waker.take());
+            self.outcome = Outcome::Known(Ok(Answer::Stream));
+        }
+    }
 }
 
 /// Whether the peer of calls in flight is alive: asked for at intervals, not at each read.
@@ -87,23 +159,34 @@ impl State {
     }
 
     /// The number of a method, given by a METHOD frame at its first call. 65,536 methods are more than a service has.
-    pub(super) fn method_number(&mut self, method: &'static MethodDescriptor) -> u16 {
-        let next = self.methods.len() as u16;
-        let place = std::ptr::from_ref(method) as usize;
-        match self.methods.get(&place) {
-            Some(number) => *number,
-            None => {
-                self.methods.insert(place, next);
-                let header = Header { kind: kind::METHOD, word: next, ..Header::default() };
-                self.frame(header, method.path.as_bytes());
-                next
-            }
+    pub(super) fn method_number(&mut self, method: &Method) -> u16 {
+        let place = method.as_static().map(|descriptor| std::ptr::from_ref(descriptor) as usize);
+        let known = match place {
+            Some(place) => self.methods.get(&place),
+            None => self.named_methods.get(&*method.path),
+        };
+        if let Some(number) = known {
+            return *number;
         }
+        let next = (self.methods.len() + self.named_methods.len()) as u16;
+        match place {
+            Some(place) => self.methods.insert(place, next),
+            None => self.named_methods.insert(method.path.clone().into_owned(), next),
+        };
+        self.frame(Header { kind: kind::METHOD, word: next, ..Header::default() }, method.path.as_bytes());
+        next
+    }
+
+    /// Whether the peer can be told of this method, or has been.
+    pub(super) fn takes_method(&self, methods_max: usize) -> bool {
+        self.methods.len() + self.named_methods.len() < methods_max.min(usize::from(u16::MAX))
     }
 
     pub(super) fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8], now: Instant) {
-        let mut length = request.message.len();
-        let mut flags = flag::END;
+        let message = request.message.clone();
+        let mut flags = if message.is_some() { flag::END } else { flag::OPEN };
+        let message = message.unwrap_or_default();
+        let mut length = message.len();
         if !metadata.is_empty() {
             flags |= flag::METADATA;
             length += size_of::<u32>() + metadata.len();
@@ -114,7 +197,7 @@ impl State {
             flags,
             word: method,
             id: key as u32 + 1,
-            value: remaining_ms(request.deadline, now),
+            value: remaining_ms(request.deadline(), now),
         };
         let before = self.output.len();
         let tail = self.output.tail();
@@ -123,7 +206,7 @@ impl State {
             tail.extend_from_slice(&native::wire_length(metadata.len()).to_le_bytes());
             tail.extend_from_slice(metadata);
         }
-        self.output.push(request.message.clone());
+        self.output.push(message);
         self.queued += (self.output.len() - before) as u64;
         self.calls[key].ends_at = self.queued;
     }
@@ -178,11 +261,88 @@ impl State {
         true
     }
 
-    /// The outcome of a call that is awaited; hands its waker over. Frees the id when the peer has `answered`.
+    /// A message of a request stream, or its end.
+    pub(super) fn data(&mut self, key: usize, message: Option<Bytes>) {
+        let flags = if message.is_some() { 0 } else { flag::OPEN | flag::END };
+        let message = message.unwrap_or_default();
+        let length = native::wire_length(message.len());
+        let header = Header { length, kind: kind::DATA, flags, id: key as u32 + 1, ..Header::default() };
+        self.output.tail().extend_from_slice(&header.encode());
+        self.queued += (native::HEADER_BYTES + message.len()) as u64;
+        self.output.push(message);
+    }
+
+    /// Tells the peer that nobody waits for a call any more, and forgets who did.
+    pub(super) fn cancel(&mut self, key: usize, code: u16) {
+        let call = &mut self.calls[key];
+        call.outcome = Outcome::Abandoned;
+        let pump = call.pump.take();
+        if call.answered {
+            self.calls.remove(key);
+        } else {
+            self.frame(Header { kind: kind::CANCEL, word: code, id: key as u32 + 1, ..Header::default() }, &[]);
+        }
+        if let Some(pump) = pump {
+            pump.wake();
+        }
+        self.wake_driver();
+    }
+
+    /// A stream of replies has begun, or what stands before a reply came.
+    pub(super) fn open(&mut self, key: usize, wakers: &mut Vec<Waker>) {
+        if let Some(call) = self.calls.get_mut(key).filter(|call| call.replies.is_some()) {
+            call.open(wakers);
+        }
+    }
+
+    /// A message of a stream of replies. The error is what the peer did against the protocol.
+    pub(super) fn reply(
+        &mut self,
+        key: usize,
+        message: Message,
+        windows: Windows,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), &'static str> {
+        let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
+        let Some(replies) = call.replies.clone() else {
+            return Err("a stream where one message was expected");
+        };
+        let cost = cost(message.bytes.len());
+        if !self.received.admits(call.received, cost, windows) {
+            return Err("more messages of streams than stream_window_bytes and connection_window_bytes allow");
+        }
+        self.received.sent(&mut call.received, cost);
+        call.open(wakers);
+        wakers.extend(replies.push(message).1);
+        Ok(())
+    }
+
+    /// The peer has read this much of a stream of requests.
+    pub(super) fn credited(&mut self, key: usize, bytes: u64, wakers: &mut Vec<Waker>) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        self.sent.credited(&mut call.sent, bytes);
+        wakers.extend(call.pump.take());
+        let windows = self.peer.windows();
+        // Room in the window of the connection goes to those who wait for it, first come, first served.
+        while let Some((key, serial)) = self.stalled.front() {
+            let call = self.calls.get_mut(*key).filter(|call| call.serial == *serial && call.waiting > 0);
+            if let Some(call) = call {
+                if self.sent.admits(call.sent, call.waiting, windows) {
+                    wakers.extend(call.pump.take());
+                } else if call.sent + call.waiting <= windows.stream {
+                    return;
+                }
+            }
+            self.stalled.pop_front();
+        }
+    }
+
+    /// A call has ended, well or not; hands over who waits for it. Frees the id when the peer has `answered`. A stream
+    /// ends with a last message, or without.
     pub(super) fn complete(
         &mut self,
         key: usize,
-        outcome: Result<Bytes, Status>,
+        outcome: Result<Option<Bytes>, Status>,
         answered: bool,
         wakers: &mut Vec<Waker>,
     ) {
@@ -190,17 +350,54 @@ impl State {
             return;
         };
         call.answered |= answered;
-        match &mut call.outcome {
-            Outcome::Awaited(waker) => {
-                wakers.extend(waker.take());
-                call.outcome = Outcome::Known(outcome);
-            }
-            Outcome::Known(_) => {}
-            Outcome::Abandoned if call.answered => {
-                self.calls.remove(key);
-            }
-            Outcome::Abandoned => {}
+        call.deadline = Deadline::NONE;
+        if call.answered {
+            self.sent.ended(&mut call.sent);
+            self.received.ended(&mut call.received);
         }
+        wakers.extend(call.pump.take());
+        match (&call.replies, &outcome, &call.outcome) {
+            (_, _, Outcome::Abandoned) => {}
+            // A stream of replies ends where it is read, unless it fails before it has begun.
+            (None, ..) | (Some(_), Err(_), Outcome::Awaited(_)) => {
+                if let Outcome::Awaited(waker) = &mut call.outcome {
+                    wakers.extend(waker.take());
+                    let missing = || Status::internal("the server sent no reply").with_phase(Phase::Reply);
+                    call.outcome = Outcome::Known(outcome.and_then(|reply| reply.map(Answer::Message).ok_or_else(missing)));
+                }
+                return;
+            }
+            (Some(replies), ..) => {
+                let replies = replies.clone();
+                let end = outcome.map(|last| {
+                    if let Some(bytes) = last {
+                        wakers.extend(replies.push(Message { bytes, compressed: false }).1);
+                    }
+                });
+                wakers.extend(replies.end(end));
+                call.open(wakers);
+                if matches!(call.outcome, Outcome::Streaming) {
+                    call.outcome = Outcome::Abandoned;
+                }
+            }
+        }
+        if call.answered && matches!(call.outcome, Outcome::Abandoned) {
+            self.calls.remove(key);
+        }
+    }
+
+    /// Fails a call whose peer still has to answer.
+    pub(super) fn give_up(&mut self, key: usize, status: Status, wakers: &mut Vec<Waker>) {
+        let header =
+            Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
+        self.frame(header, &[]);
+        self.complete(key, Err(status), false, wakers);
+    }
+
+    /// Wakes the streams of requests: there may be room, or nothing to wait for.
+    pub(super) fn wake_pumps(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(mem::take(&mut self.crowded));
+        wakers.extend(self.calls.iter_mut().filter_map(|(_, call)| call.pump.take()));
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod driver;
 mod in_flight;
+mod pump;
 
 use std::io;
 use std::mem;
@@ -16,14 +17,20 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use self::driver::Driver;
-use self::in_flight::{InFlight, Outcome, State};
+use self::in_flight::{Answer, InFlight, Outcome, State};
+use self::pump::Pump;
 use super::call::within;
 use super::transport::Request;
 use crate::endpoint::Address;
+use crate::inbox::{Inbox, Receiving, Source};
 use crate::limits::Limits;
 use crate::net::{Stream, Writer, clock};
+use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Header, PREFACE, Settings, kind};
+use crate::scope::Scoped;
+use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
+use crate::streaming::Streaming;
 
 /// A connection that takes calls. Dropping it closes the connection once its calls are done.
 pub(crate) struct Multiplexed {
@@ -34,6 +41,8 @@ struct Shared {
     writer: Writer,
     address: Address,
     limits: Limits,
+    /// What this side holds the peer to: what it announced, or what holds before that has arrived.
+    windows: Windows,
     state: Mutex<State>,
     /// Told when the send buffer has room again.
     room: Notify,
@@ -52,6 +61,7 @@ impl Multiplexed {
             writer: stream.writer,
             address: address.clone(),
             limits: limits.clone(),
+            windows: Settings::of(limits).windows().at_least(Settings::default().windows()),
             state: Mutex::new(state),
             room: Notify::new(),
             greeting: Notify::new(),
@@ -88,13 +98,20 @@ impl Multiplexed {
         self.shared.lock().fault.take()
     }
 
-    /// Makes one call. Expires with its deadline; dropping the future cancels the call at the server.
-    pub(crate) async fn call(&self, request: &Request) -> Result<Bytes, Status> {
+    /// Makes one call: up to its reply, or to the begin of its stream of replies. Expires with its deadline; dropping the
+    /// future, or that stream, cancels the call at the server.
+    pub(crate) async fn call(&self, request: &Request) -> Result<Body, Status> {
         loop {
             match self.shared.begin(request)? {
-                Begun::Call(call) => return call.await,
+                Begun::Call(call) => {
+                    if let Some(requests) = request.take_stream() {
+                        let pump = Pump::new(self.shared.clone(), call.key, call.serial, requests);
+                        tokio::spawn(Scoped::new(pump.run()));
+                    }
+                    return call.await;
+                }
                 Begun::NoRoom(room) => {
-                    if within(request.deadline, room).await.is_none() {
+                    if within(request.deadline(), room).await.is_none() {
                         let message = "the send buffer stayed full up to the deadline: the peer does not read";
                         return Err(self.shared.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
                     }
@@ -130,7 +147,7 @@ impl Shared {
 
     fn begin<'a>(self: &'a Arc<Self>, request: &Request) -> Result<Begun<'a>, Status> {
         let now = clock::now();
-        if request.deadline.has_passed(now) {
+        if request.deadline().has_passed(now) {
             let message = "the deadline passed before the call was sent";
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
         }
@@ -143,13 +160,14 @@ impl Shared {
             let message = format!("{in_flight_max} calls in flight: in_flight_max {in_flight_max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No));
         }
-        let (size, max) = (request.message.len(), state.peer.message_bytes_max as usize);
+        let size = request.message.as_ref().map_or(0, Bytes::len);
+        let max = state.peer.message_bytes_max as usize;
         if size > max {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
         }
-        let metadata =
-            if request.metadata.is_empty() { Bytes::new() } else { native::encode_metadata(&request.metadata) };
+        let metadata = request.context.metadata();
+        let metadata = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
         let (size, max) = (metadata.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
         if size > max {
             let message = format!("metadata of {size} bytes is beyond metadata_bytes_max {max}");
@@ -159,16 +177,18 @@ impl Shared {
             return Ok(Begun::NoRoom(self.room.notified()));
         }
         let idle = state.calls.is_empty() && state.output.is_empty() && !state.writing;
-        let method = state.method_number(request.method);
-        let deadline = request.deadline;
-        let call = InFlight { outcome: Outcome::Awaited(None), deadline, ends_at: 0, answered: false };
-        let key = state.calls.insert(call);
+        let method = state.method_number(request.method());
+        let deadline = request.deadline();
+        state.serial += 1;
+        let serial = state.serial;
+        let window = Settings::of(&self.limits).windows().stream;
+        let key = state.calls.insert(InFlight::new(&request.context, serial, window));
         state.request(key, method, request, &metadata, now);
         let looks = state.looks_after_the_peer(now, self.limits.keepalive_interval);
         if state.expects(deadline) || looks {
             state.wake_driver();
         }
-        let call = PendingCall { shared: self.clone(), key, taken: false };
+        let call = PendingCall { shared: self.clone(), key, serial, taken: false };
         if idle {
             // Why the socket takes nothing any more is the driver's to find.
             let (mut state, _) = self.flush(state);
@@ -199,6 +219,7 @@ impl Shared {
         state.output = output;
         if state.output.len() <= self.limits.send_buffer_bytes_max {
             self.room.notify_waiters();
+            mem::take(&mut state.crowded).into_iter().for_each(task::Waker::wake);
         }
         (state, outcome)
     }
@@ -208,32 +229,43 @@ impl Shared {
 struct PendingCall {
     shared: Arc<Shared>,
     key: usize,
+    serial: u64,
     taken: bool,
 }
 
 impl Future for PendingCall {
-    type Output = Result<Bytes, Status>;
+    type Output = Result<Body, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let shared = self.shared.clone();
         let mut state = shared.lock();
         let call = &mut state.calls[self.key];
-        match mem::replace(&mut call.outcome, Outcome::Abandoned) {
-            Outcome::Known(outcome) => {
-                self.taken = true;
-                if call.answered {
-                    state.calls.remove(self.key);
-                }
-                if state.ended.is_some() {
-                    state.wake_driver();
-                }
-                Poll::Ready(outcome)
-            }
-            Outcome::Awaited(_) | Outcome::Abandoned => {
+        let outcome = match mem::replace(&mut call.outcome, Outcome::Abandoned) {
+            Outcome::Known(outcome) => outcome,
+            Outcome::Awaited(_) | Outcome::Streaming | Outcome::Abandoned => {
                 call.outcome = Outcome::Awaited(Some(cx.waker().clone()));
-                Poll::Pending
+                return Poll::Pending;
             }
+        };
+        self.taken = true;
+        let replies = call.replies.clone();
+        if call.answered {
+            state.calls.remove(self.key);
+        } else if let Ok(Answer::Stream) = outcome {
+            call.outcome = Outcome::Streaming;
         }
+        if state.ended.is_some() {
+            state.wake_driver();
+        }
+        drop(state);
+        Poll::Ready(outcome.map(|answer| match (answer, replies) {
+            (Answer::Message(message), _) => Body::Message(message),
+            (Answer::Stream, Some(replies)) => {
+                let source = ReplySource { shared, key: self.key, serial: self.serial };
+                Body::Stream(Streaming::new(Receiving::new(replies, source)))
+            }
+            (Answer::Stream, None) => Body::Stream(Streaming::empty()),
+        }))
     }
 }
 
@@ -244,19 +276,49 @@ impl Drop for PendingCall {
         }
         let mut state = self.shared.lock();
         let call = &mut state.calls[self.key];
-        let known = matches!(call.outcome, Outcome::Known(_));
-        call.outcome = Outcome::Abandoned;
-        if call.answered {
-            state.calls.remove(self.key);
-        } else if !known {
-            let header = Header {
-                kind: kind::CANCEL,
-                word: Code::Cancelled as u16,
-                id: self.key as u32 + 1,
-                ..Header::default()
-            };
-            state.frame(header, &[]);
+        match call.outcome {
+            // It was told already that nobody waits.
+            Outcome::Known(Err(_)) if !call.answered => call.outcome = Outcome::Abandoned,
+            _ => state.cancel(self.key, Code::Cancelled as u16),
         }
         state.wake_driver();
+    }
+}
+
+/// Where the reader of a stream of replies tells that it has read.
+struct ReplySource {
+    shared: Arc<Shared>,
+    key: usize,
+    serial: u64,
+}
+
+impl ReplySource {
+    /// The state, where the peer has not ended the call yet.
+    fn live(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.shared.lock();
+        let live = state.calls.get(self.key).is_some_and(|call| call.serial == self.serial && !call.answered);
+        live.then_some(state)
+    }
+}
+
+impl Source for ReplySource {
+    fn credit(&self, _: &Arc<Inbox>, bytes: u64) {
+        let Some(mut guard) = self.live() else { return };
+        let state = &mut *guard;
+        state.received.credited(&mut state.calls[self.key].received, bytes);
+        let value = u32::try_from(bytes).unwrap_or(u32::MAX);
+        state.frame(Header { kind: kind::CREDIT, id: self.key as u32 + 1, value, ..Header::default() }, &[]);
+        state.wake_driver();
+    }
+
+    fn abandon(&self, _: &Arc<Inbox>, _: u64) {
+        let Some(mut state) = self.live() else { return };
+        if state.calls[self.key].is_awaited() {
+            state.cancel(self.key, Code::Cancelled as u16);
+        }
+    }
+
+    fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
+        Ok(message)
     }
 }

@@ -26,6 +26,8 @@ pub(crate) mod kind {
     pub(crate) const METHOD: u8 = 2;
     pub(crate) const REQUEST: u8 = 3;
     pub(crate) const RESPONSE: u8 = 4;
+    pub(crate) const DATA: u8 = 5;
+    pub(crate) const CREDIT: u8 = 6;
     pub(crate) const CANCEL: u8 = 7;
     pub(crate) const PING: u8 = 8;
     pub(crate) const PONG: u8 = 9;
@@ -39,6 +41,7 @@ pub(crate) mod flag {
     pub(crate) const COMPRESSED: u8 = 0x04;
     pub(crate) const OPEN: u8 = 0x08;
     pub(crate) const NOT_RUN: u8 = 0x10;
+    pub(crate) const NOT_THE_HANDLERS: u8 = 0x20;
 }
 
 /// The header of a frame.

@@ -75,3 +75,10 @@ impl Settings {
         Ok(())
     }
 }
+
+impl Settings {
+    /// How much of a stream, and of all streams, the sender of the settings is willing to hold unread.
+    pub(crate) fn windows(self) -> crate::protocol::flow::Windows {
+        crate::protocol::flow::Windows { stream: 256 << 10, connection: 1 << 20 }
+    }
+}

@@ -1,29 +1,32 @@
 //! The server's half of a native connection: many calls at a time, each answered when it is ready.
 
-use std::collections::HashMap;
+mod in_flight;
+mod replies;
+
 use std::ops::ControlFlow;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{self, Poll, ready};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use futures_util::future::{AbortHandle, Abortable};
-use futures_util::stream::FuturesUnordered;
-use tokio::time::{Sleep, sleep_until};
 
+use self::in_flight::InFlight;
+use self::replies::{Replies, too_long};
 use super::call::RunningCall;
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
+use crate::inbox::{Inbox, Message, Receiving};
 use crate::metadata::Metadata;
 use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
+use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, Settings, flag, kind};
-use crate::status::{Code, Ran, Status};
+use crate::service::Body;
+use crate::status::{Phase, Ran, Status};
+use crate::streaming::Streaming;
 
 pub(super) struct Multiplexed {
     shared: Arc<Shared>,
@@ -37,20 +40,8 @@ pub(super) struct Multiplexed {
     caller: Settings,
     /// By the number that the caller gave it. A method that there is not is refused at each call.
     methods: Vec<Result<Route, Status>>,
-    /// Calls whose handler was not ready at once.
-    parked: FuturesUnordered<Parked>,
-    /// What cancels a parked call, by its id.
-    cancels: HashMap<u32, AbortHandle>,
+    calls: InFlight,
     going_away: bool,
-}
-
-/// A call whose handler was not ready at once.
-struct Parked {
-    id: u32,
-    begun: Instant,
-    call: Abortable<RunningCall>,
-    /// Fires at the deadline, also where no CANCEL comes.
-    expires: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the peer did against the protocol; it gets to read it.
@@ -65,8 +56,7 @@ impl Multiplexed {
             introduced: false,
             caller: Settings::default(),
             methods: Vec::new(),
-            parked: FuturesUnordered::new(),
-            cancels: HashMap::new(),
+            calls: InFlight::new(),
             going_away: false,
             shared,
         }
@@ -107,7 +97,7 @@ impl Multiplexed {
         self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
         if let Err(violation) = taken {
             self.shared.reject_because(&self.peer, "a protocol error", &violation);
-            go_away(turn.output, &Status::internal(violation));
+            self.replies(turn.output).go_away(&Status::internal(violation));
             return ControlFlow::Break(Close::Protocol);
         }
         ControlFlow::Continue(!turn.paused && self.decoder.is_inside_a_frame(input))
@@ -118,34 +108,42 @@ impl Multiplexed {
         if preface != PREFACE {
             let version = preface[native::MAGIC_BYTES];
             self.shared.reject_because(&self.peer, "an unknown version of the protocol", &version.to_string());
-            go_away(turn.output, &Status::unimplemented(format!("version {version}; this server speaks version 1")));
+            let why = Status::unimplemented(format!("version {version}; this server speaks version 1"));
+            self.replies(turn.output).go_away(&why);
             return ControlFlow::Break(Close::Protocol);
         }
         self.greeted = true;
         ControlFlow::Continue(())
     }
 
-    /// Preface and SETTINGS, before anything else that this side sends.
     fn introduce(&mut self, output: &mut SendBuffer) {
         if !std::mem::replace(&mut self.introduced, true) {
-            output.tail().extend_from_slice(&PREFACE);
-            Settings::of(&self.shared.limits).encode(output.tail());
+            self.replies(output).greeting();
         }
+    }
+
+    fn replies<'a>(&'a self, output: &'a mut SendBuffer) -> Replies<'a> {
+        Replies { output, caller: &self.caller, shared: &self.shared }
     }
 
     fn frame(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
         match header.kind {
             kind::REQUEST => self.request(turn, header, body),
             kind::METHOD => self.method(header, &body),
+            kind::DATA => self.data(turn, header, body),
+            kind::CREDIT => {
+                self.calls.credit(header.id, header.value.into());
+                Ok(())
+            }
             kind::CANCEL => {
-                if let Some(cancel) = self.cancels.get(&header.id) {
-                    cancel.abort();
+                let why = Status::cancelled("cancelled by the caller").with_phase(Phase::Handle);
+                if self.calls.cancel(header.id, why.clone(), &self.shared) {
+                    self.replies(turn.output).refuse(header.id, why);
                 }
                 Ok(())
             }
             kind::PING => {
-                let pong = Header { kind: kind::PONG, value: header.value, ..Header::default() };
-                native::encode_frame(turn.output.tail(), pong, &[]);
+                self.replies(turn.output).pong(header.value);
                 Ok(())
             }
             kind::SETTINGS => self.caller.merge(body).map_err(str::to_owned),
@@ -172,29 +170,46 @@ impl Multiplexed {
     }
 
     fn request(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
-        if header.id == 0 || self.cancels.contains_key(&header.id) {
+        if header.id == 0 || self.calls.contains(header.id) {
             return Err(format!("call id {} is 0 or in use", header.id));
         }
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
-        match self.begin(turn.now, header, metadata, message) {
-            Ok(mut call) => match call.poll(turn.cx) {
-                Poll::Ready(result) => self.respond(turn.output, header.id, 0, result),
-                Poll::Pending => self.park(turn.now, header.id, call),
+        let requests = (!header.has(flag::END)).then(|| Inbox::new(self.windows().stream));
+        match self.begin(turn.now, header, metadata, message, requests.as_ref()) {
+            Ok(mut call) if requests.is_none() => match call.poll(turn.cx) {
+                Poll::Ready(step) if step.is_end() => {
+                    self.replies(turn.output).end(header.id, Duration::ZERO, call.context(), step);
+                }
+                polled => {
+                    let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
+                    self.calls.insert(header.id, turn.now, call, None, polled, &mut replies);
+                }
             },
-            Err(status) => self.respond(turn.output, header.id, 0, Err(status)),
+            Ok(call) => {
+                let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
+                self.calls.insert(header.id, turn.now, call, requests, Poll::Pending, &mut replies);
+            }
+            Err(status) => self.replies(turn.output).refuse(header.id, status),
         }
         Ok(())
     }
 
     /// Begins the call, or says why it does not.
-    fn begin(&self, now: Instant, header: Header, metadata: Bytes, message: Bytes) -> Result<RunningCall, Status> {
+    fn begin(
+        &self,
+        now: Instant,
+        header: Header,
+        metadata: Bytes,
+        message: Bytes,
+        requests: Option<&Arc<Inbox>>,
+    ) -> Result<RunningCall, Status> {
         let limits = &self.shared.limits;
         if self.going_away {
             return refused(Status::unavailable("the server is going away"));
         }
-        if self.parked.len() >= limits.in_flight_max {
+        if self.calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
             return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
         }
@@ -204,129 +219,103 @@ impl Multiplexed {
         if metadata.len() > limits.metadata_bytes_max {
             return refused(too_long("metadata", metadata.len(), "metadata_bytes_max", limits.metadata_bytes_max));
         }
-        if header.has(flag::OPEN) || !header.has(flag::END) {
-            return refused(Status::unimplemented("streams are not served by this version"));
-        }
         if header.has(flag::COMPRESSED) {
             return refused(Status::unimplemented("compression is not served by this version"));
         }
         let route = match self.methods.get(usize::from(header.word)) {
             Some(Ok(route)) => route,
-            Some(Err(status)) => return Err(status.clone()),
+            Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
         let metadata = if metadata.is_empty() {
             Metadata::new()
         } else {
-            native::decode_metadata(metadata).map_err(|what| Status::invalid_argument(what).with_ran(Ran::No))?
+            native::decode_metadata(metadata)
+                .map_err(|what| Status::invalid_argument(what).with_phase(Phase::Queue).with_ran(Ran::No))?
         };
         let deadline = match header.value {
             0 => Deadline::NONE,
             milliseconds => Deadline::after(now, Duration::from_millis(milliseconds.into())),
         };
-        let context = Context { method: route.method, peer: self.peer.clone(), deadline, metadata };
-        RunningCall::begin(route, context, message)
-    }
-
-    fn park(&mut self, begun: Instant, id: u32, call: RunningCall) {
-        let (cancel, registration) = AbortHandle::new_pair();
-        self.cancels.insert(id, cancel);
-        let expires = call.deadline().instant().map(|at| Box::pin(sleep_until(at.into())));
-        self.parked.push(Parked { id, begun, call: Abortable::new(call, registration), expires });
-    }
-
-    /// Polls parked calls.
-    pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) {
-        while !self.parked.is_empty() {
-            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max;
-            if turn.paused {
-                return;
+        let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+        let request = match requests {
+            None if header.has(flag::OPEN) => Body::Stream(Streaming::empty()),
+            None => Body::Message(message),
+            Some(requests) => {
+                let source = self.calls.source(header.id, limits.message_bytes_max);
+                Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)))
             }
-            let Poll::Ready(Some((id, begun, result))) = self.parked.poll_next_unpin(turn.cx) else {
-                return;
-            };
-            self.cancels.remove(&id);
-            let spent = turn.now.saturating_duration_since(begun).as_micros();
-            self.respond(turn.output, id, u32::try_from(spent).unwrap_or(u32::MAX), result);
+        };
+        RunningCall::begin(&self.shared, route, context, request)
+    }
+
+    /// A message of a request stream, or its end.
+    fn data(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
+        let max = self.shared.limits.message_bytes_max;
+        let message = (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: header.has(flag::COMPRESSED) });
+        if let Some(message) = &message
+            && message.bytes.len() > max
+        {
+            return self.refuse_too_long(turn.output, header);
         }
+        let windows = self.windows();
+        let unwanted = self.calls.request(header.id, message, header.has(flag::END), windows)?;
+        if unwanted > 0 {
+            self.replies(turn.output).credit(header.id, unwanted);
+        }
+        Ok(())
+    }
+
+    /// What this side holds the caller to: what it announced, or what holds before that has arrived.
+    fn windows(&self) -> Windows {
+        Settings::of(&self.shared.limits).windows().at_least(Settings::default().windows())
+    }
+
+    /// Polls the calls.
+    pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) {
+        let Multiplexed { calls, caller, shared, .. } = self;
+        let mut replies = Replies { output: turn.output, caller, shared };
+        calls.poll(turn.cx, turn.now, &mut replies);
+        turn.paused = replies.is_full();
     }
 
     /// The server stops: no new calls. The caller closes the connection once it has its last reply.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_, '_>) {
         self.going_away = true;
         self.introduce(turn.output);
-        go_away(turn.output, &Status::unavailable("the server is stopping"));
+        self.replies(turn.output).go_away(&Status::unavailable("the server is stopping"));
     }
 
-    fn refuse_too_long(&self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
-        let limits = &self.shared.limits;
-        let (length, max) = (header.length as usize, limits.message_bytes_max);
+    fn refuse_too_long(&mut self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
+        let (length, max) = (header.length as usize, self.shared.limits.message_bytes_max);
+        let status = too_long("a message", length, "message_bytes_max", max);
         match header.kind {
-            kind::REQUEST => {}
-            kind::SETTINGS | kind::METHOD => {
-                return Err(format!("a frame of kind {} with {length} bytes", header.kind));
+            kind::REQUEST => {
+                let status = status.with_phase(Phase::Queue).with_ran(Ran::No);
+                self.replies(output).refuse(header.id, status);
+                Ok(())
             }
-            _ => return Ok(()),
-        }
-        let status = too_long("a message", length, "message_bytes_max", max).with_ran(Ran::No);
-        self.respond(output, header.id, 0, Err(status));
-        Ok(())
-    }
-
-    fn respond(&self, output: &mut SendBuffer, id: u32, spent: u32, result: Result<Bytes, Status>) {
-        let result = result.and_then(|reply| {
-            let max = self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize);
-            if reply.len() <= max {
-                Ok(reply)
-            } else {
-                Err(too_long("the reply", reply.len(), "message_bytes_max", max))
-            }
-        });
-        let mut header = Header { kind: kind::RESPONSE, flags: flag::END, id, value: spent, ..Header::default() };
-        let body = match result {
-            Ok(reply) => reply,
-            Err(status) => {
-                // A handler that fails with OK has failed all the same.
-                header.word = if status.code() == Code::Ok { Code::Unknown } else { status.code() } as u16;
-                if status.ran() == Ran::No {
-                    header.flags |= flag::NOT_RUN;
+            kind::DATA => {
+                let status = status.with_phase(Phase::Handle);
+                if self.calls.cancel(header.id, status.clone(), &self.shared) {
+                    self.replies(output).refuse(header.id, status);
                 }
-                native::encode_error(&status)
+                Ok(())
             }
-        };
-        header.length = native::wire_length(body.len());
-        output.tail().extend_from_slice(&header.encode());
-        output.push(body);
+            kind::SETTINGS | kind::METHOD => Err(format!("a frame of kind {} with {length} bytes", header.kind)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Drop for Multiplexed {
+    /// The connection is lost, or closed: nobody waits for what is in flight.
+    fn drop(&mut self) {
+        self.calls.cancel_all(&Status::unavailable("the connection to the caller was lost"), &self.shared);
     }
 }
 
 /// The handler has not run and will not.
 fn refused<T>(status: Status) -> Result<T, Status> {
-    Err(status.with_ran(Ran::No))
-}
-
-fn too_long(what: &str, length: usize, limit: &str, max: usize) -> Status {
-    Status::resource_exhausted(format!("{what} of {length} bytes is beyond {limit} {max}"))
-}
-
-fn go_away(output: &mut SendBuffer, why: &Status) {
-    let header = Header { kind: kind::GO_AWAY, word: why.code() as u16, ..Header::default() };
-    native::encode_frame(output.tail(), header, why.message().as_bytes());
-}
-
-impl Future for Parked {
-    type Output = (u32, Instant, Result<Bytes, Status>);
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let result = match Pin::new(&mut self.call).poll(cx) {
-            Poll::Ready(Ok(result)) => result,
-            Poll::Ready(Err(_aborted)) => Err(Status::cancelled("cancelled by the caller")),
-            Poll::Pending => {
-                let Some(expires) = &mut self.expires else { return Poll::Pending };
-                ready!(expires.as_mut().poll(cx));
-                Err(Status::deadline_exceeded("the handler did not finish within the deadline"))
-            }
-        };
-        Poll::Ready((self.id, self.begun, result))
-    }
+    Err(status.with_phase(Phase::Queue).with_ran(Ran::No))
 }

@@ -1,0 +1,126 @@
+//! What sends the stream of requests of one call: as fast as the caller makes them and the server reads them.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll, Waker};
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+use super::Shared;
+use super::in_flight::{InFlight, State};
+use crate::protocol::flow::cost;
+use crate::status::{Code, Phase, Ran, Status};
+use crate::streaming::Streaming;
+
+/// A task beside its call. It ends with the stream, or with the call.
+pub(super) struct Pump {
+    shared: Arc<Shared>,
+    key: usize,
+    serial: u64,
+    requests: Streaming<Bytes>,
+    /// The next message, for which there is no room yet.
+    held: Option<Bytes>,
+}
+
+impl Pump {
+    pub(super) fn new(shared: Arc<Shared>, key: usize, serial: u64, requests: Streaming<Bytes>) -> Pump {
+        Pump { shared, key, serial, requests, held: None }
+    }
+
+    pub(super) async fn run(mut self) {
+        poll_fn(|cx| self.poll(cx)).await;
+    }
+
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+        loop {
+            match self.send_held(cx) {
+                Sent::Done => {}
+                Sent::NoRoom => return Poll::Pending,
+                Sent::Over => return Poll::Ready(()),
+            }
+            match std::task::ready!(Pin::new(&mut self.requests).poll_next(cx)) {
+                Some(Ok(message)) => self.held = Some(message),
+                Some(Err(status)) => {
+                    self.fail(status.with_phase(Phase::Send).with_ran(Ran::Maybe));
+                    return Poll::Ready(());
+                }
+                None => {
+                    let mut state = self.shared.lock();
+                    if self.call(&mut state).is_some() {
+                        state.data(self.key, None);
+                        state.wake_driver();
+                    }
+                    return Poll::Ready(());
+                }
+            }
+        }
+    }
+
+    /// Sends the message that is held, if there is one and there is room for it. Is told of room, and of the end of the
+    /// call.
+    fn send_held(&mut self, cx: &mut task::Context<'_>) -> Sent {
+        let mut state = self.shared.lock();
+        let state = &mut *state;
+        let Some(call) = self.call(state) else {
+            return Sent::Over;
+        };
+        call.pump = Some(cx.waker().clone());
+        let Some(held) = &self.held else {
+            return Sent::Done;
+        };
+        let (size, max) = (held.len(), state.peer.message_bytes_max.min(self.shared.limits.message_bytes_max as u32));
+        if size > max as usize {
+            let message = format!("a message of {size} bytes is beyond message_bytes_max {max}");
+            let status = self.shared.failed(Code::ResourceExhausted, message, Phase::Send, Ran::Maybe);
+            let mut wakers = Vec::new();
+            state.give_up(self.key, status, &mut wakers);
+            state.wake_driver();
+            wakers.into_iter().for_each(Waker::wake);
+            return Sent::Over;
+        }
+        let call = &mut state.calls[self.key];
+        let cost = cost(size);
+        if !state.sent.admits(call.sent, cost, state.peer.windows()) {
+            call.waiting = cost;
+            state.stalled.push_back((self.key, self.serial));
+            return Sent::NoRoom;
+        }
+        if state.output.len() > self.shared.limits.send_buffer_bytes_max {
+            state.crowded.push(cx.waker().clone());
+            return Sent::NoRoom;
+        }
+        call.waiting = 0;
+        state.sent.sent(&mut call.sent, cost);
+        state.data(self.key, self.held.take());
+        state.wake_driver();
+        Sent::Done
+    }
+
+    /// The stream itself failed: so does the call.
+    fn fail(&self, status: Status) {
+        let mut wakers = Vec::new();
+        let mut state = self.shared.lock();
+        if self.call(&mut state).is_some() {
+            state.give_up(self.key, status, &mut wakers);
+            state.wake_driver();
+        }
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The call, for as long as somebody waits for it.
+    fn call<'a>(&self, state: &'a mut State) -> Option<&'a mut InFlight> {
+        state.calls.get_mut(self.key).filter(|call| call.serial == self.serial && call.is_awaited())
+    }
+}
+
+/// What became of the message that was held.
+enum Sent {
+    /// There is none any more.
+    Done,
+    NoRoom,
+    /// The call has ended.
+    Over,
+}

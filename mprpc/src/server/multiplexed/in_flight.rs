@@ -1,0 +1,371 @@
+//! The calls of a native connection at the server whose end has not been said: polled when woken, held to the caller's
+//! windows, cancelled, expired. Knows no frames; what they come to goes to [`Replies`].
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::mem;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Poll, Wake, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::replies::Replies;
+use crate::inbox::{Inbox, Message, Source};
+use crate::net::connection::Timer;
+use crate::protocol::flow::{Flow, Windows, cost};
+use crate::server::call::{RunningCall, Step};
+use crate::server::shared::Shared;
+use crate::status::{Phase, Status};
+
+/// Messages that one stream sends before others get their turn.
+const MESSAGES_PER_POLL: usize = 32;
+
+/// The calls whose end has not been said.
+pub(super) struct InFlight {
+    calls: HashMap<u32, Call>,
+    woken: Arc<Woken>,
+    /// Of all calls that have a deadline.
+    deadlines: BTreeSet<(Instant, u32)>,
+    timer: Timer,
+    /// Replies on their way, and requests that have not been read.
+    sent: Flow,
+    received: Flow,
+    /// Streams that wait for room in the window of the connection, not in their own.
+    stalled: VecDeque<u32>,
+}
+
+struct Call {
+    running: RunningCall,
+    begun: Instant,
+    expires_at: Option<Instant>,
+    waker: Arc<CallWaker>,
+    /// Bytes outstanding: of replies sent, and of requests received.
+    sent: u64,
+    received: u64,
+    /// The next message of the reply stream, for which there is no room in the windows yet.
+    held: Option<Bytes>,
+    requests: Option<Arc<Inbox>>,
+    requests_ended: bool,
+}
+
+/// What became ready, told from any thread.
+#[derive(Default)]
+pub(super) struct Woken(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    calls: Vec<u32>,
+    /// Requests that were read: of which call, out of which inbox, how many bytes.
+    read: Vec<(u32, Arc<Inbox>, u64)>,
+    connection: Option<Waker>,
+}
+
+impl InFlight {
+    pub(super) fn new() -> InFlight {
+        InFlight {
+            calls: HashMap::new(),
+            woken: Arc::default(),
+            deadlines: BTreeSet::new(),
+            timer: Timer::default(),
+            sent: Flow::default(),
+            received: Flow::default(),
+            stalled: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(super) fn contains(&self, id: u32) -> bool {
+        self.calls.contains_key(&id)
+    }
+
+    /// What a reader of requests tells that it has read.
+    pub(super) fn source(&self, id: u32, message_bytes_max: usize) -> RequestSource {
+        RequestSource { id, woken: self.woken.clone(), message_bytes_max }
+    }
+
+    /// Takes a call that has not ended at once, with what its first poll came to. It is polled again in this turn.
+    pub(super) fn insert(
+        &mut self,
+        id: u32,
+        begun: Instant,
+        running: RunningCall,
+        requests: Option<Arc<Inbox>>,
+        polled: Poll<Step>,
+        replies: &mut Replies<'_>,
+    ) {
+        if let Poll::Ready(Step::Opened) = polled {
+            replies.open(id, running.context());
+        }
+        let waker = Arc::new(CallWaker { id, queued: AtomicBool::new(true), woken: self.woken.clone() });
+        self.woken.lock().calls.push(id);
+        let expires_at = running.context().deadline().instant();
+        self.deadlines.extend(expires_at.map(|at| (at, id)));
+        let call = Call { running, begun, expires_at, waker, sent: 0, received: 0, held: None, requests, requests_ended: false };
+        self.calls.insert(id, call);
+    }
+
+    /// A message of a request stream came, or its end. The error is what the caller did against the protocol.
+    pub(super) fn request(&mut self, id: u32, message: Option<Message>, end: bool, windows: Windows) -> Result<u64, String> {
+        let Some(call) = self.calls.get_mut(&id) else { return Ok(0) };
+        let Some(requests) = call.requests.as_ref().filter(|_| !call.requests_ended) else {
+            return Err(format!("a message for call {id}, whose requests have ended"));
+        };
+        let mut unwanted = 0;
+        let mut wakers = [None, None];
+        if let Some(message) = message {
+            let cost = cost(message.bytes.len());
+            if !self.received.admits(call.received, cost, windows) {
+                let (stream, connection) = (call.received, self.received.outstanding());
+                return Err(format!(
+                    "a message of {cost} bytes with {stream} of its stream and {connection} of the connection unread is \
+                     beyond stream_window_bytes {} or connection_window_bytes {}",
+                    windows.stream, windows.connection
+                ));
+            }
+            let (wanted, waker) = requests.push(message);
+            wakers[0] = waker;
+            if wanted {
+                self.received.sent(&mut call.received, cost);
+            } else {
+                unwanted = cost;
+            }
+        }
+        if end {
+            wakers[1] = requests.end(Ok(()));
+            call.requests_ended = true;
+        }
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        Ok(unwanted)
+    }
+
+    /// The caller has read this much of a reply stream.
+    pub(super) fn credit(&mut self, id: u32, bytes: u64) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            self.sent.credited(&mut call.sent, bytes);
+            if call.held.is_some() {
+                call.waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// Ends a call that the caller gave up; whether there was one.
+    pub(super) fn cancel(&mut self, id: u32, why: Status, shared: &Shared) -> bool {
+        let Some(call) = self.remove(id) else { return false };
+        if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(why))) {
+            waker.wake();
+        }
+        call.running.cancel(shared);
+        true
+    }
+
+    /// Ends all calls: the connection is lost.
+    pub(super) fn cancel_all(&mut self, why: &Status, shared: &Shared) {
+        let ids: Vec<u32> = self.calls.keys().copied().collect();
+        for id in ids {
+            self.cancel(id, why.clone(), shared);
+        }
+    }
+
+    fn remove(&mut self, id: u32) -> Option<Call> {
+        let mut call = self.calls.remove(&id)?;
+        if let Some(at) = call.expires_at {
+            self.deadlines.remove(&(at, id));
+        }
+        self.sent.ended(&mut call.sent);
+        self.received.ended(&mut call.received);
+        Some(call)
+    }
+
+    /// Polls what was woken, ends what has expired, gives credit for what was read.
+    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>, now: Instant, replies: &mut Replies<'_>) {
+        let (calls, read) = self.woken.take(cx.waker());
+        let mut calls = calls.into_iter();
+        while let Some(id) = calls.next() {
+            if replies.is_full() {
+                self.woken.lock().calls.extend(std::iter::once(id).chain(calls));
+                break;
+            }
+            self.poll_call(id, now, replies);
+        }
+        for (id, inbox, bytes) in read {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            // The id may be that of a later call by now.
+            if call.requests.as_ref().is_some_and(|requests| Arc::ptr_eq(requests, &inbox)) {
+                self.received.credited(&mut call.received, bytes);
+                replies.credit(id, bytes);
+            }
+        }
+        self.wake_stalled(replies.windows());
+        self.expire(cx, now, replies);
+    }
+
+    fn poll_call(&mut self, id: u32, now: Instant, replies: &mut Replies<'_>) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.waker.queued.store(false, Ordering::Release);
+        let waker = Waker::from(call.waker.clone());
+        let mut cx = task::Context::from_waker(&waker);
+        for _ in 0..MESSAGES_PER_POLL {
+            let step = match call.held.take() {
+                Some(held) => Step::Message(held),
+                None => match call.running.poll(&mut cx) {
+                    Poll::Ready(step) => step,
+                    Poll::Pending => return self.note_deadline(id),
+                },
+            };
+            match step {
+                Step::Opened => replies.open(id, call.running.context()),
+                Step::Message(message) => {
+                    let cost = cost(message.len());
+                    if !self.sent.admits(call.sent, cost, replies.windows()) {
+                        call.held = Some(message);
+                        self.stalled.push_back(id);
+                        return self.note_deadline(id);
+                    }
+                    match replies.message(id, message) {
+                        Ok(cost) => self.sent.sent(&mut call.sent, cost),
+                        Err(status) => return self.end(id, now, Step::Failed(status), replies),
+                    }
+                    if replies.is_full() {
+                        break;
+                    }
+                }
+                step => return self.end(id, now, step, replies),
+            }
+        }
+        call.waker.wake_by_ref();
+        self.note_deadline(id);
+    }
+
+    fn end(&mut self, id: u32, now: Instant, step: Step, replies: &mut Replies<'_>) {
+        let Some(call) = self.remove(id) else { return };
+        let spent = now.saturating_duration_since(call.begun);
+        replies.end(id, spent, call.running.context(), step);
+        let ended = Status::cancelled("the call has ended");
+        if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(ended))) {
+            waker.wake();
+        }
+    }
+
+    /// The handler may have brought its deadline forward.
+    fn note_deadline(&mut self, id: u32) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let at = call.running.context().deadline().instant();
+        if at == call.expires_at {
+            return;
+        }
+        if let Some(before) = mem::replace(&mut call.expires_at, at) {
+            self.deadlines.remove(&(before, id));
+        }
+        self.deadlines.extend(at.map(|at| (at, id)));
+    }
+
+    /// Room in the window of the connection goes to those who wait for it, first come, first served.
+    fn wake_stalled(&mut self, windows: Windows) {
+        while let Some(id) = self.stalled.front() {
+            if let Some(call) = self.calls.get(id)
+                && let Some(held) = &call.held
+            {
+                let cost = cost(held.len());
+                if self.sent.admits(call.sent, cost, windows) {
+                    call.waker.wake_by_ref();
+                } else if call.sent + cost <= windows.stream {
+                    return;
+                }
+                // What waits for its own window is woken by its credit.
+            }
+            self.stalled.pop_front();
+        }
+    }
+
+    fn expire(&mut self, cx: &mut task::Context<'_>, mut now: Instant, replies: &mut Replies<'_>) {
+        while let Some((at, id)) = self.deadlines.first().copied() {
+            if at > now {
+                if Pin::new(&mut self.timer).poll(cx, at).is_pending() {
+                    return;
+                }
+                now = at;
+            }
+            let Some(call) = self.remove(id) else { continue };
+            let status = Status::deadline_exceeded("the handler did not finish within the deadline")
+                .with_phase(Phase::Handle);
+            let spent = now.saturating_duration_since(call.begun);
+            replies.end(id, spent, call.running.context(), Step::Failed(status.clone()));
+            if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(status))) {
+                waker.wake();
+            }
+            call.running.cancel(replies.shared);
+        }
+    }
+}
+
+impl Woken {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What became ready since the last time; `connection` is woken for what comes from now on.
+    fn take(&self, connection: &Waker) -> (Vec<u32>, Vec<(u32, Arc<Inbox>, u64)>) {
+        let mut state = self.lock();
+        match &mut state.connection {
+            Some(waker) => waker.clone_from(connection),
+            none => *none = Some(connection.clone()),
+        }
+        (mem::take(&mut state.calls), mem::take(&mut state.read))
+    }
+
+    fn tell(&self, add: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        add(&mut state);
+        let connection = state.connection.clone();
+        drop(state);
+        if let Some(connection) = connection {
+            connection.wake();
+        }
+    }
+}
+
+/// Wakes one call of a connection.
+struct CallWaker {
+    id: u32,
+    queued: AtomicBool,
+    woken: Arc<Woken>,
+}
+
+impl Wake for CallWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if !self.queued.swap(true, Ordering::AcqRel) {
+            self.woken.tell(|state| state.calls.push(self.id));
+        }
+    }
+}
+
+/// Where the reader of a request stream tells that it has read.
+pub(super) struct RequestSource {
+    id: u32,
+    woken: Arc<Woken>,
+    message_bytes_max: usize,
+}
+
+impl Source for RequestSource {
+    fn credit(&self, inbox: &Arc<Inbox>, bytes: u64) {
+        self.woken.tell(|state| state.read.push((self.id, inbox.clone(), bytes)));
+    }
+
+    fn abandon(&self, inbox: &Arc<Inbox>, bytes: u64) {
+        self.credit(inbox, bytes);
+    }
+
+    fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
+        let _ = self.message_bytes_max;
+        Ok(message)
+    }
+}

@@ -1,0 +1,162 @@
+//! What leaves the server on a native connection: replies and their failures as frames, within what the caller accepts.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::context::Context;
+use crate::metadata::Metadata;
+use crate::net::SendBuffer;
+use crate::protocol::flow::{Windows, cost};
+use crate::protocol::native::{self, Header, PREFACE, Settings, flag, kind};
+use crate::server::call::Step;
+use crate::server::shared::Shared;
+use crate::status::{Code, Phase, Ran, Status};
+
+/// The way out of one connection, for one turn.
+pub(super) struct Replies<'a> {
+    pub(super) output: &'a mut SendBuffer,
+    /// What the caller accepts.
+    pub(super) caller: &'a Settings,
+    pub(super) shared: &'a Shared,
+}
+
+impl Replies<'_> {
+    /// Whether nothing more is to be made for now.
+    pub(super) fn is_full(&self) -> bool {
+        self.output.len() > self.shared.limits.send_buffer_bytes_max
+    }
+
+    /// What the caller is willing to hold unread.
+    pub(super) fn windows(&self) -> Windows {
+        self.caller.windows()
+    }
+
+    /// Preface and SETTINGS, before anything else that this side sends.
+    pub(super) fn greeting(&mut self) {
+        self.output.tail().extend_from_slice(&PREFACE);
+        Settings::of(&self.shared.limits).encode(self.output.tail());
+    }
+
+    /// A stream of replies has begun.
+    pub(super) fn open(&mut self, id: u32, context: &Context) {
+        let metadata = self.reply_metadata(context);
+        self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
+    }
+
+    /// A message of a stream; what it costs in the windows.
+    pub(super) fn message(&mut self, id: u32, message: Bytes) -> Result<u64, Status> {
+        self.check(&message)?;
+        let cost = cost(message.len());
+        let header = Header { length: native::wire_length(message.len()), kind: kind::DATA, id, ..Header::default() };
+        self.output.tail().extend_from_slice(&header.encode());
+        self.output.push(message);
+        Ok(cost)
+    }
+
+    /// The end of a call.
+    pub(super) fn end(&mut self, id: u32, spent: Duration, context: &Context, step: Step) {
+        let value = u32::try_from(spent.as_micros()).unwrap_or(u32::MAX);
+        let header = Header { id, value, ..Header::default() };
+        let (header, message) = match step {
+            Step::Reply(message) => match self.check(&message) {
+                Ok(()) => {
+                    let metadata = self.reply_metadata(context);
+                    if !metadata.is_empty() {
+                        self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
+                    }
+                    (header, message)
+                }
+                Err(status) => return self.fail(header, Some(context), status),
+            },
+            Step::Failed(status) => return self.fail(header, Some(context), status),
+            _ => (Header { flags: flag::OPEN, ..header }, Bytes::new()),
+        };
+        let trailer = self.encode_metadata(&context.trailer());
+        self.response(Header { flags: header.flags | flag::END, ..header }, &trailer, message);
+    }
+
+    /// The end of a call that did not begin.
+    pub(super) fn refuse(&mut self, id: u32, status: Status) {
+        self.fail(Header { id, ..Header::default() }, None, status);
+    }
+
+    fn fail(&mut self, mut header: Header, context: Option<&Context>, status: Status) {
+        let counters = &self.shared.counters;
+        counters.ended(&status);
+        // A handler that fails with OK has failed all the same.
+        header.word = if status.code() == Code::Ok { Code::Unknown } else { status.code() } as u16;
+        header.flags = flag::END;
+        if status.ran() == Ran::No {
+            header.flags |= flag::NOT_RUN;
+        }
+        if status.phase().is_some() {
+            header.flags |= flag::NOT_THE_HANDLERS;
+        }
+        let trailer = context.map(|context| self.encode_metadata(&context.trailer())).unwrap_or_default();
+        self.response(header, &trailer, native::encode_error(&status));
+    }
+
+    /// The caller may send this much more of a request stream.
+    pub(super) fn credit(&mut self, id: u32, bytes: u64) {
+        let value = u32::try_from(bytes).unwrap_or(u32::MAX);
+        native::encode_frame(self.output.tail(), Header { kind: kind::CREDIT, id, value, ..Header::default() }, &[]);
+    }
+
+    pub(super) fn pong(&mut self, value: u32) {
+        native::encode_frame(self.output.tail(), Header { kind: kind::PONG, value, ..Header::default() }, &[]);
+    }
+
+    pub(super) fn go_away(&mut self, why: &Status) {
+        let header = Header { kind: kind::GO_AWAY, word: why.code() as u16, ..Header::default() };
+        native::encode_frame(self.output.tail(), header, why.message().as_bytes());
+    }
+
+    fn response(&mut self, header: Header, metadata: &Bytes, message: Bytes) {
+        let mut header = Header { kind: kind::RESPONSE, ..header };
+        let mut length = message.len();
+        if !metadata.is_empty() {
+            header.flags |= flag::METADATA;
+            length += size_of::<u32>() + metadata.len();
+        }
+        header.length = native::wire_length(length);
+        let tail = self.output.tail();
+        tail.extend_from_slice(&header.encode());
+        if !metadata.is_empty() {
+            tail.extend_from_slice(&native::wire_length(metadata.len()).to_le_bytes());
+            tail.extend_from_slice(metadata);
+        }
+        self.output.push(message);
+    }
+
+    fn reply_metadata(&self, context: &Context) -> Bytes {
+        self.encode_metadata(&context.reply_metadata())
+    }
+
+    /// Metadata that the caller does not accept is left out, and the log says so: a reply is worth more than what
+    /// stands beside it.
+    fn encode_metadata(&self, metadata: &Metadata) -> Bytes {
+        if metadata.is_empty() {
+            return Bytes::new();
+        }
+        let bytes = native::encode_metadata(metadata);
+        let max = self.shared.limits.metadata_bytes_max.min(self.caller.metadata_bytes_max as usize);
+        if bytes.len() <= max {
+            return bytes;
+        }
+        tracing::warn!(bytes = bytes.len(), metadata_bytes_max = max, "metadata of a reply is too long, and left out");
+        Bytes::new()
+    }
+
+    fn check(&self, message: &Bytes) -> Result<(), Status> {
+        let max = self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize);
+        if message.len() <= max {
+            return Ok(());
+        }
+        Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply))
+    }
+}
+
+pub(super) fn too_long(what: &str, length: usize, limit: &str, max: usize) -> Status {
+    Status::resource_exhausted(format!("{what} of {length} bytes is beyond {limit} {max}"))
+}
