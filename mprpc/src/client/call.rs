@@ -37,6 +37,8 @@ struct Prepared<R> {
     method: &'static MethodDescriptor,
     message: Bytes,
     metadata: Metadata,
+    /// The first option that cannot be: it is what the call answers with.
+    refused: Option<Status>,
     timeout: Option<Duration>,
     /// What is left to the call that is being served here, if one is.
     inherited: Deadline,
@@ -65,6 +67,7 @@ impl<R> Call<R> {
             method,
             message,
             metadata: Metadata::new(),
+            refused: None,
             timeout: None,
             inherited: scope::deadline(),
             wait_for_ready: None,
@@ -93,10 +96,13 @@ impl<R> Call<R> {
         self
     }
 
-    /// Appends metadata that travels with the request.
+    /// Appends metadata that travels with the request. A call with a pair that breaks the rules of [`Metadata`] is not
+    /// made: it answers with INVALID_ARGUMENT, which names the first such key.
     pub fn metadata(mut self, key: &str, value: impl Into<Vec<u8>>) -> Call<R> {
-        if let State::Prepared(call) = &mut self.state {
-            call.metadata.append(key, value);
+        if let State::Prepared(call) = &mut self.state
+            && let Err(status) = call.metadata.append(key, value)
+        {
+            call.refused.get_or_insert(status);
         }
         self
     }
@@ -171,6 +177,9 @@ impl<R> Drop for AbortOnDrop<R> {
 
 impl<R> Prepared<R> {
     async fn run(self) -> Result<R, Status> {
+        if let Some(status) = self.refused {
+            return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
+        }
         let options = self.endpoints.options();
         let max = options.limits.message_bytes_max;
         if self.message.len() > max {

@@ -243,6 +243,17 @@ async fn failure_says_address_phase_cause_and_that_it_did_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_with_metadata_against_the_rules_names_the_first_such_key_and_is_not_made() {
+    let world = world(listed(&[A]));
+    world.network.start(A);
+    let call = world.call(AM).metadata("tenant", "blue").metadata("na me", "x").metadata("", "y");
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::InvalidArgument, Ran::No));
+    assert_eq!(status.message(), "the metadata key \"na me\" is not of a-z 0-9 - _ .");
+    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn killed_provider_costs_no_call_that_had_not_begun() {
     let world = world(listed(&[A, B]));
     world.network.start_all(&[A, B]);

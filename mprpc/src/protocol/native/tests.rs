@@ -113,17 +113,27 @@ fn body_beyond_the_limit_is_skipped_however_it_comes() {
 #[test]
 fn metadata_comes_back_and_bad_metadata_is_refused() {
     let mut metadata = Metadata::new();
-    metadata.append("Trace-Id", "7");
-    metadata.append("trace-id", "8");
-    metadata.append("blob-bin", [0u8, 255]);
+    metadata.append("Trace-Id", "7").unwrap();
+    metadata.append("trace-id", "8").unwrap();
+    metadata.append("blob-bin", [0u8, 255]).unwrap();
     let bytes = encode_metadata(&metadata);
     assert_eq!(decode_metadata(bytes.clone()), Ok(metadata));
     let ends = [0, 6 + 8 + 1, 2 * (6 + 8 + 1), bytes.len()];
     for cut in (0..bytes.len()).filter(|cut| !ends.contains(cut)) {
         assert!(decode_metadata(bytes.slice(..cut)).is_err(), "cut at {cut}");
     }
-    assert!(decode_metadata(Bytes::from_static(b"\x01\0\0\0\0\0A")).is_err());
-    assert!(decode_metadata(Bytes::from_static(b"\xff\xff\xff\xff\xff\xff")).is_err());
+    for (bad, what) in [
+        (&b"\x01\0\0\0\0\0A"[..], "the metadata key \"A\" is not of a-z 0-9 - _ ."),
+        (b"\x01\0\0\0\0\0\xff", "the metadata key \"\u{fffd}\" is not of a-z 0-9 - _ ."),
+        (b"\0\0\x01\0\0\0x", "the metadata key \"\" is empty"),
+        (
+            b"\x01\0\x02\0\0\0a\x20\x1f",
+            "the metadata key \"a\" has a value that is not printable ASCII at byte 1; a key of bytes ends in -bin",
+        ),
+        (b"\xff\xff\xff\xff\xff\xff", "a pair of the metadata is cut off"),
+    ] {
+        assert_eq!(decode_metadata(Bytes::from_static(bad)), Err(what.to_owned()));
+    }
 }
 
 #[test]

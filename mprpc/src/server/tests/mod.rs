@@ -185,7 +185,7 @@ async fn panic_of_a_cancelled_handler_is_contained() {
 async fn metadata_reaches_the_handler() {
     let pair = pair(Limits::default());
     let mut metadata = Metadata::new();
-    metadata.append("Key", "value");
+    metadata.append("Key", "value").unwrap();
     let with = Request { metadata, ..request("Metadata", "x") };
     assert_eq!(pair.caller.call(&with).await.unwrap(), "value");
 }
