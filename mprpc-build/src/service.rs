@@ -141,12 +141,12 @@ impl<'a> Service<'a> {
             let path = format!("{full_name}/{name}");
             let kind = method.streams.kind();
             quote! {
-                #door::MethodDescriptor {
-                    name: #name,
-                    path: #path,
-                    kind: #door::MethodKind::#kind,
-                    idempotency: #door::Idempotency::#idempotency,
-                }
+                #door::MethodDescriptor::new(
+                    #name,
+                    #path,
+                    #door::MethodKind::#kind,
+                    #door::Idempotency::#idempotency,
+                )
             }
         });
         quote! {
@@ -183,19 +183,33 @@ impl<'a> Service<'a> {
     fn server(&self, json: bool) -> TokenStream {
         let Service { door, full_name, name, server, constant, .. } = self;
         let doc = format!(" Serves an implementation of [`{name}`] as the service `{full_name}`.");
-        let unary = self.methods.iter().enumerate().filter(|(_, method)| method.streams.are_none());
-        let arms = unary.map(|(index, method)| {
-            let Method { ident, request, request_view, .. } = method;
-            let (decode, encode) = match json {
-                true => (quote!(request_json::<#request>), quote!(reply_json)),
-                false => (quote!(request), quote!(reply)),
+        let arms = self.methods.iter().enumerate().map(|(index, method)| {
+            let Method { ident, request, request_view, streams, .. } = method;
+            let (decode_one, decode_all, encode_one, encode_all) = match json {
+                true => ("request_json", "requests_json", "reply_json", "replies_json"),
+                false => ("request", "requests", "reply", "replies"),
+            };
+            let decode = format_ident!("{}", if streams.requests { decode_all } else { decode_one });
+            let encode = format_ident!("{}", if streams.replies { encode_all } else { encode_one });
+            let decode = match streams.requests {
+                true => quote!(let request = #door::#decode::<#request>(request, codec)?;),
+                false => {
+                    let generics = if json { quote!(::<#request>) } else { TokenStream::new() };
+                    quote! {
+                        let request = #door::#decode #generics(request, codec)?;
+                        let request = #door::view::<#request_view<'_>>(&request)?;
+                    }
+                }
+            };
+            let encode = match streams.replies {
+                true => quote!(#door::#encode(reply, codec)),
+                false => quote!(#door::#encode(&reply, codec)),
             };
             quote! {
                 #index => ::std::boxed::Box::pin(async move {
-                    let request = #door::#decode(request, codec)?;
-                    let request = #door::view::<#request_view<'_>>(&request)?;
+                    #decode
                     let reply = <T as #name>::#ident(&handler, &context, request).await?;
-                    #door::#encode(&reply, codec)
+                    #encode
                 }),
             }
         });
@@ -258,12 +272,11 @@ impl<'a> Service<'a> {
             };
             let reply = streams.reply(door, reply);
             let signature = quote!(fn #ident(&self, #name: #request) -> #door::Call<#reply>);
-            let body = match streams.are_none() {
-                true => quote!(self.0.unary(#index, &request)),
-                false => quote! {
-                    let _ = #name;
-                    self.0.streaming(#index)
-                },
+            let body = match (streams.requests, streams.replies) {
+                (false, false) => quote!(self.0.unary(#index, &request)),
+                (false, true) => quote!(self.0.server_streaming(#index, &request)),
+                (true, false) => quote!(self.0.client_streaming(#index, requests)),
+                (true, true) => quote!(self.0.bidirectional(#index, requests)),
             };
             inherent.push(quote!(#doc #deprecated pub #signature { #body }));
             declared.push(quote!(#doc #deprecated #signature;));
@@ -332,10 +345,6 @@ impl Method {
 }
 
 impl Streams {
-    fn are_none(&self) -> bool {
-        !self.requests && !self.replies
-    }
-
     fn kind(&self) -> Ident {
         match (self.requests, self.replies) {
             (false, false) => format_ident!("Unary"),

@@ -55,6 +55,7 @@
 //! | [`Server`], [`Running`], [`ServerStats`] | the provider's side |
 //! | [`Channel`], [`ChannelOptions`], [`Call`] | the caller's side |
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: what, where on its way, and whether it ran |
+//! | [`error_details`] | google.rpc's messages for the details of a failure |
 //! | [`Context`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
 //! | [`init`], [`init_with`], [`Config`] | conf file, environment, flags |
 //! | [`Limits`] | every bound, and what happens beyond it |
@@ -100,7 +101,7 @@ mod streaming;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions, RawClient, Reply};
-pub use codec::{Codec, Message, MessageView, well_known};
+pub use codec::{Codec, Message, MessageView, error_details, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;

@@ -33,6 +33,7 @@ pub trait RawService: Send + Sync + 'static {
 }
 
 /// What a call carries in one direction, encoded: one message, or a stream of them.
+#[derive(Debug)]
 pub enum Body {
     /// One message.
     Message(Bytes),

@@ -1,5 +1,6 @@
 //! A stream of messages, as handlers and callers hold it, and the sender that feeds one. Knows no wire.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -78,6 +79,12 @@ impl<T> Stream for Streaming<T> {
             self.0 = None;
         }
         Poll::Ready(item)
+    }
+}
+
+impl<T> fmt::Debug for Streaming<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Streaming" } else { "Streaming(ended)" })
     }
 }
 

@@ -35,13 +35,13 @@ struct Prepared<R> {
     method: Method,
     body: Body,
     metadata: Metadata,
+    /// The first option that cannot be: it is what the call answers with.
+    refused: Option<Status>,
     timeout: Option<Duration>,
     /// The call that is being served here, if one is: what is left to it is all that this one has.
     served: Option<Context>,
     is_independent: bool,
     decode: Decode<R>,
-    /// Why it cannot be made.
-    broken: Option<Status>,
 }
 
 /// The way of a call to where it is served.
@@ -88,11 +88,11 @@ impl<R> Call<R> {
             method,
             body,
             metadata: Metadata::new(),
+            refused: None,
             timeout: None,
             served: scope::current(),
             is_independent: false,
             decode,
-            broken: None,
         };
         Call { state: State::Prepared(Box::new(prepared)) }
     }
@@ -117,9 +117,14 @@ impl<R> Call<R> {
         self.change(|call| call.is_independent = true)
     }
 
-    /// Appends metadata that travels with the request.
+    /// Appends metadata that travels with the request. A call with a pair that breaks the rules of [`Metadata`] is not
+    /// made: it answers with INVALID_ARGUMENT, which names the first such key.
     pub fn metadata(self, key: &str, value: impl Into<Vec<u8>>) -> Call<R> {
-        self.change(|call| call.metadata.append(key, value))
+        self.change(|call| {
+            if let Err(status) = call.metadata.append(key, value) {
+                call.refused.get_or_insert(status);
+            }
+        })
     }
 
     /// Whether to wait, within the deadline, while no endpoint can be reached, instead of failing at once.
@@ -149,7 +154,7 @@ impl<R: 'static> Call<R> {
             timeout: call.timeout,
             served: call.served,
             is_independent: call.is_independent,
-            broken: call.broken,
+            refused: call.refused,
         };
         Call { state: State::Prepared(Box::new(prepared)) }
     }
@@ -216,8 +221,8 @@ impl<R> Drop for AbortOnDrop<R> {
 
 impl<R> Prepared<R> {
     async fn run(self) -> Result<R, Status> {
-        if let Some(status) = self.broken {
-            return Err(status);
+        if let Some(status) = self.refused {
+            return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
         let now = clock::now();
         let deadline = self.deadline(now);
@@ -259,9 +264,10 @@ impl<R> Prepared<R> {
 
 /// What passes on through a chain of calls, unless the call says otherwise itself.
 fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
-    for (key, value) in served.iter().filter(|(key, _)| Metadata::PASSED_ON.contains(key)) {
+    let passed_on = served.passed_on();
+    for key in Metadata::PASSED_ON.iter().filter(|key| passed_on.value(key).is_some()) {
         if own.value(key).is_none() {
-            own.append(key, value);
+            passed_on.values(key).for_each(|value| drop(own.append(key, value)));
         }
     }
     own

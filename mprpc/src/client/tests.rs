@@ -32,24 +32,9 @@ use crate::well_known::StringValue;
 static WHO: ServiceDescriptor = ServiceDescriptor {
     name: "test.Who",
     methods: &[
-        MethodDescriptor {
-            name: "Am",
-            path: "test.Who/Am",
-            kind: MethodKind::Unary,
-            idempotency: Idempotency::Unknown,
-        },
-        MethodDescriptor {
-            name: "Hang",
-            path: "test.Who/Hang",
-            kind: MethodKind::Unary,
-            idempotency: Idempotency::Unknown,
-        },
-        MethodDescriptor {
-            name: "HangSafely",
-            path: "test.Who/HangSafely",
-            kind: MethodKind::Unary,
-            idempotency: Idempotency::NoSideEffects,
-        },
+        MethodDescriptor::new("Am", "test.Who/Am", MethodKind::Unary, Idempotency::Unknown),
+        MethodDescriptor::new("Hang", "test.Who/Hang", MethodKind::Unary, Idempotency::Unknown),
+        MethodDescriptor::new("HangSafely", "test.Who/HangSafely", MethodKind::Unary, Idempotency::NoSideEffects),
     ],
 };
 
@@ -240,6 +225,17 @@ async fn failure_says_address_phase_cause_and_that_it_did_not_run() {
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
     assert_eq!(status.peer(), Some(A));
     assert!(status.message().contains("refused"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_with_metadata_against_the_rules_names_the_first_such_key_and_is_not_made() {
+    let world = world(listed(&[A]));
+    world.network.start(A);
+    let call = world.call(AM).metadata("tenant", "blue").metadata("na me", "x").metadata("", "y");
+    let status = call.await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::InvalidArgument, Ran::No));
+    assert_eq!(status.message(), "the metadata key \"na me\" is not of a-z 0-9 - _ .");
+    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! Messages to bytes and back. The message library, buffa, is named here and in `codegen` alone.
 
+mod details;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 pub(crate) mod protobuf;
@@ -10,6 +11,21 @@ pub use buffa::Message;
 pub use buffa::MessageView;
 /// The well-known types: `Timestamp`, `Duration`, `Any`, `Empty`.
 pub use buffa_types::google::protobuf as well_known;
+
+/// The messages for the details of a [`Status`](crate::Status) that the field agrees on: google.rpc's `ErrorInfo`,
+/// `RetryInfo`, `BadRequest` and so on.
+///
+/// Source: <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "buffa-codegen makes it, from proto/google/rpc/error_details.proto"
+)]
+pub mod error_details {
+    include!("../../proto/google.rpc.rs");
+}
 
 /// How messages are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

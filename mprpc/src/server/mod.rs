@@ -148,8 +148,7 @@ impl Server {
                 return Err(Error::new(ErrorKind::Config, message));
             }
         }
-        let shared = Shared { interceptors: self.interceptors.into(), ..Shared::new(router, self.limits) };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared::new(router, self.limits).with_interceptors(self.interceptors.into()));
         let open = Arc::new(OpenConnections::default());
         let acceptors = listeners
             .into_iter()

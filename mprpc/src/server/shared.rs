@@ -88,6 +88,11 @@ impl Shared {
         }
     }
 
+    /// The same, with what sees every call before its handler.
+    pub(crate) fn with_interceptors(self, interceptors: Chain) -> Shared {
+        Shared { interceptors, ..self }
+    }
+
     /// Returns once no handler runs on that nobody waits for.
     pub(crate) async fn ran_to_completion(&self) {
         // The sender is in `self`, so the wait ends with the last handler alone.

@@ -253,7 +253,7 @@ impl Shared {
                     match native::decode_metadata(metadata) {
                         Ok(metadata) if header.has(flag::END) => *call.context.trailer() = metadata,
                         Ok(metadata) => *call.context.reply_metadata() = metadata,
-                        Err(what) => return broken(what),
+                        Err(what) => return broken(&what),
                     }
                 }
                 if !header.has(flag::END) {

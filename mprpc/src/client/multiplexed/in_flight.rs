@@ -158,28 +158,24 @@ impl State {
         self.output.is_empty() && !self.writing && outcomes.all(|outcome| matches!(outcome, Outcome::Abandoned))
     }
 
-    /// The number of a method, given by a METHOD frame at its first call. 65,536 methods are more than a service has.
-    pub(super) fn method_number(&mut self, method: &Method) -> u16 {
+    /// The number of a method, given by a METHOD frame at its first call; `None` where there are `methods_max` already.
+    pub(super) fn method_number(&mut self, method: &Method, methods_max: usize) -> Option<u16> {
         let place = method.as_static().map(|descriptor| std::ptr::from_ref(descriptor) as usize);
         let known = match place {
             Some(place) => self.methods.get(&place),
             None => self.named_methods.get(&*method.path),
         };
         if let Some(number) = known {
-            return *number;
+            return Some(*number);
         }
-        let next = (self.methods.len() + self.named_methods.len()) as u16;
+        let next = self.methods.len() + self.named_methods.len();
+        let next = u16::try_from(next).ok().filter(|_| next < methods_max)?;
         match place {
             Some(place) => self.methods.insert(place, next),
             None => self.named_methods.insert(method.path.clone().into_owned(), next),
         };
         self.frame(Header { kind: kind::METHOD, word: next, ..Header::default() }, method.path.as_bytes());
-        next
-    }
-
-    /// Whether the peer can be told of this method, or has been.
-    pub(super) fn takes_method(&self, methods_max: usize) -> bool {
-        self.methods.len() + self.named_methods.len() < methods_max.min(usize::from(u16::MAX))
+        Some(next)
     }
 
     pub(super) fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8], now: Instant) {

@@ -119,6 +119,12 @@ impl Multiplexed {
             }
         }
     }
+
+    /// Makes one call that has one reply.
+    #[cfg(test)]
+    pub(crate) async fn unary(&self, request: &Request) -> Result<Bytes, Status> {
+        self.call(request).await?.into_message()
+    }
 }
 
 impl Drop for Multiplexed {
@@ -177,7 +183,15 @@ impl Shared {
             return Ok(Begun::NoRoom(self.room.notified()));
         }
         let idle = state.calls.is_empty() && state.output.is_empty() && !state.writing;
-        let method = state.method_number(request.method());
+        if request.method().path.len() > self.limits.method_path_bytes_max {
+            let (size, max) = (request.method().path.len(), self.limits.method_path_bytes_max);
+            let message = format!("a method path of {size} bytes is beyond method_path_bytes_max {max}");
+            return Err(self.failed(Code::InvalidArgument, message, Phase::Send, Ran::No));
+        }
+        let Some(method) = state.method_number(request.method(), self.limits.methods_max) else {
+            let message = format!("one method more than methods_max {} on a connection", self.limits.methods_max);
+            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
+        };
         let deadline = request.deadline();
         state.serial += 1;
         let serial = state.serial;

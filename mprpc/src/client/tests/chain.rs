@@ -99,10 +99,11 @@ async fn nothing_is_sent_once_the_served_call_has_expired() {
     let world = world(listed(&[A]));
     world.network.start(A);
     let past = Deadline::at(clock::now());
-    let call = crate::scope::under(past, || world.call(AM));
+    let served = || Some(Context::new(&WHO.methods[AM], None, past, crate::Metadata::new()));
+    let call = crate::scope::under(served(), || world.call(AM));
     let status = call.await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::DeadlineExceeded, Ran::No));
     assert_eq!(world.network.attempts.load(Ordering::Relaxed), 0);
-    let call = crate::scope::under(past, || world.call(AM).independent());
+    let call = crate::scope::under(served(), || world.call(AM).independent());
     assert_eq!(call.await.unwrap().value, A);
 }

@@ -44,13 +44,8 @@ const GREETING_BYTES: usize = 8 + 16 + 24;
 
 fn request(message: Vec<u8>) -> Request {
     let deadline = Deadline::after(clock::now(), Duration::from_secs(60));
-    Request {
-        method: &WHO.methods[AM],
-        metadata: Metadata::new(),
-        message: message.into(),
-        deadline,
-        is_reply: |_| true,
-    }
+    let context = crate::Context::new(&WHO.methods[AM], None, deadline, Metadata::new());
+    Request::new(context, crate::Body::Message(message.into()), deadline, |_| true)
 }
 
 /// Does something where it is woken, once.
@@ -79,7 +74,7 @@ fn request_that_is_being_written_when_the_connection_is_lost_may_have_run() {
     let go = Waker::from(Arc::new(go));
     while reader.poll_read(&mut Context::from_waker(&go), &mut BytesMut::new()).is_ready() {}
     let request = request(b"run me once".to_vec());
-    let Poll::Ready(Err(status)) = pin!(caller.call(&request)).poll(&mut Context::from_waker(Waker::noop())) else {
+    let Poll::Ready(Err(status)) = pin!(caller.unary(&request)).poll(&mut Context::from_waker(Waker::noop())) else {
         panic!("the connection is lost");
     };
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
@@ -97,19 +92,19 @@ async fn peer_that_reads_slowly_is_not_given_up() {
     let request = request(vec![7; 100 << 10]);
     let Peer { caller, mut reader, writer: _writer } = peer;
     let reading = async {
-        while received.len() < request.message.len() {
+        while received.len() < (100 << 10) {
             sleep(Duration::from_secs(1)).await;
             let read = poll_fn(|cx| reader.poll_read(cx, &mut received)).await.unwrap();
             assert!(read > 0, "the connection was closed after {} bytes", received.len());
         }
     };
-    tokio::select! { outcome = caller.call(&request) => panic!("{outcome:?}"), () = reading => {} }
+    tokio::select! { outcome = caller.unary(&request) => panic!("{outcome:?}"), () = reading => {} }
 }
 
 #[tokio::test(start_paused = true)]
 async fn connection_without_owner_does_not_wait_for_replies_that_nobody_awaits() {
     let Peer { caller, mut reader, writer: _writer } = peer(&Limits::default(), 64 << 10);
-    assert!(timeout(Duration::from_millis(10), caller.call(&request(Vec::new()))).await.is_err());
+    assert!(timeout(Duration::from_millis(10), caller.unary(&request(Vec::new()))).await.is_err());
     drop(caller);
     let mut bytes = BytesMut::new();
     let ended = async { while poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await.unwrap() > 0 {} };
@@ -123,7 +118,7 @@ async fn reason_of_a_go_away_is_told_to_the_calls_that_it_ended() {
     let header = Header { kind: kind::GO_AWAY, word: Code::Internal as u16, ..Header::default() };
     encode_frame(&mut bytes, header, b"a method number out of order");
     let request = request(Vec::new());
-    let (outcome, ()) = tokio::join!(caller.call(&request), async {
+    let (outcome, ()) = tokio::join!(caller.unary(&request), async {
         // The request is sent by then.
         yield_now().await;
         writer.try_write(&bytes).unwrap();

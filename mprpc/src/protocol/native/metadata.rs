@@ -11,6 +11,7 @@ pub(crate) fn encode_metadata(metadata: &Metadata) -> Bytes {
     let size = metadata.iter().map(|(key, value)| PAIR_HEADER_BYTES + key.len() + value.len()).sum();
     let mut out = BytesMut::with_capacity(size);
     for (key, value) in metadata.iter() {
+        // `Metadata` bounds its keys below this.
         out.put_u16_le(u16::try_from(key.len()).unwrap_or(u16::MAX));
         out.put_u32_le(super::wire_length(value.len()));
         out.put_slice(key.as_bytes());
@@ -19,32 +20,21 @@ pub(crate) fn encode_metadata(metadata: &Metadata) -> Bytes {
     out.freeze()
 }
 
-/// The pairs of `bytes`; the error says what is wrong with them.
-pub(crate) fn decode_metadata(mut bytes: Bytes) -> Result<Metadata, &'static str> {
+/// The pairs of `bytes`, which are copied; the error says what is wrong with them.
+pub(crate) fn decode_metadata(mut bytes: Bytes) -> Result<Metadata, String> {
     let mut metadata = Metadata::new();
     while !bytes.is_empty() {
         if bytes.len() < PAIR_HEADER_BYTES {
-            return Err("a pair of the metadata is cut off");
+            return Err("a pair of the metadata is cut off".to_owned());
         }
         let key_length = usize::from(bytes.get_u16_le());
         let value_length = bytes.get_u32_le() as usize;
         if key_length.checked_add(value_length).is_none_or(|length| length > bytes.len()) {
-            return Err("a pair of the metadata is cut off");
+            return Err("a pair of the metadata is cut off".to_owned());
         }
         let key = bytes.split_to(key_length);
         let value = bytes.split_to(value_length);
-        let Some(key) = key_text(&key) else {
-            return Err("a key of the metadata is not of a-z 0-9 - _ .");
-        };
-        metadata.append(key, value);
+        metadata.append_received(&key, &value)?;
     }
     Ok(metadata)
-}
-
-fn key_text(key: &[u8]) -> Option<&str> {
-    let valid = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.');
-    if key.is_empty() || !key.iter().all(valid) {
-        return None;
-    }
-    std::str::from_utf8(key).ok()
 }

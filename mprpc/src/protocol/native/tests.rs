@@ -1,6 +1,9 @@
 //! The native frames against the golden bytes of docs/protocol.md, and against cut, long and wrong input.
 
+use std::time::Duration;
+
 use super::*;
+use crate::codec::error_details::{ErrorInfo, LocalizedMessage};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::status::{Code, Status};
@@ -61,6 +64,60 @@ fn responses_are_golden() {
 }
 
 #[test]
+fn error_with_details_is_golden() {
+    let info = ErrorInfo { reason: "NO".into(), ..Default::default() };
+    let status = Status::unavailable("no").with_detail(&info).with_retry_after(Duration::from_millis(1500));
+    let mut golden = hex("080e 1202 6e6f 1a36 0a28");
+    golden.extend(b"type.googleapis.com/google.rpc.RetryInfo");
+    golden.extend(hex("120a 0a08 0801 1080cab5ee01 1a30 0a28"));
+    golden.extend(b"type.googleapis.com/google.rpc.ErrorInfo");
+    golden.extend(hex("1204 0a02 4e4f"));
+    assert_eq!(encode_error(&status), golden);
+    let decoded = decode_error(14, &golden);
+    assert_eq!((decoded.code(), decoded.message()), (Code::Unavailable, "no"));
+    assert_eq!(decoded.retry_after(), Some(Duration::from_millis(1500)));
+    assert_eq!(decoded.detail::<ErrorInfo>(), Some(info));
+}
+
+#[test]
+fn details_beyond_what_an_error_may_take_are_left_out_and_the_others_stay() {
+    let long = |length: usize| ErrorInfo { reason: "x".repeat(length), ..Default::default() };
+    let help = LocalizedMessage { message: "too much".into(), ..Default::default() };
+    let status = Status::internal("y".repeat(100_000)).with_detail(&long(11_000)).with_detail(&long(16_000));
+    let status = status.with_detail(&long(100)).with_detail(&help).with_retry_after(Duration::from_secs(1));
+    let body = encode_error(&status);
+    assert!(body.len() <= 16 << 10, "{} bytes", body.len());
+    let decoded = decode_error(13, &body);
+    assert_eq!(decoded.message().len(), 4096);
+    let kept: Vec<usize> = decoded.details().map(|(_, value)| value.len()).collect();
+    assert_eq!(kept, [4, 11_003, 102, 10]);
+    assert_eq!(decoded.retry_after(), Some(Duration::from_secs(1)));
+    assert_eq!(decoded.detail::<LocalizedMessage>(), Some(help));
+    // Of any length around the bound, either all of it comes or nothing.
+    for length in (16 << 10) - 70..16 << 10 {
+        let body = encode_error(&Status::internal("").with_detail(&long(length)));
+        assert!(body.len() <= 16 << 10, "{length}");
+        let details = decode_error(13, &body).details().count();
+        assert_eq!(details, usize::from(body.len() > 2), "{length}");
+    }
+}
+
+#[test]
+fn errors_of_a_peer_are_taken_as_far_as_they_can_be_read() {
+    let body = encode_error(&Status::aborted("no").with_detail(&ErrorInfo::default()));
+    for cut in 0..body.len() {
+        let decoded = decode_error(10, &body[..cut]);
+        assert_eq!(decoded.code(), Code::Aborted);
+        assert!(decoded.message().is_empty() || decoded.message() == "no");
+        assert_eq!(decoded.details().count(), 0, "cut at {cut}");
+    }
+    // Without a type, with one that is no text, and more of them than anybody needs.
+    assert_eq!(decode_error(10, &hex("1a00 1a02 1200 1a03 0a01ff")).details().count(), 0);
+    let flood = hex("1a03 0a0161").repeat(100_000);
+    assert_eq!(decode_error(10, &flood).details().count(), (16 << 10) / 3);
+}
+
+#[test]
 fn frames_cut_at_every_byte_come_out_whole() {
     let mut stream = BytesMut::new();
     for (id, body) in [(1, &b""[..]), (2, b"x"), (3, &[7; 300])] {
@@ -113,17 +170,27 @@ fn body_beyond_the_limit_is_skipped_however_it_comes() {
 #[test]
 fn metadata_comes_back_and_bad_metadata_is_refused() {
     let mut metadata = Metadata::new();
-    metadata.append("Trace-Id", "7");
-    metadata.append("trace-id", "8");
-    metadata.append("blob-bin", [0u8, 255]);
+    metadata.append("Trace-Id", "7").unwrap();
+    metadata.append("trace-id", "8").unwrap();
+    metadata.append("blob-bin", [0u8, 255]).unwrap();
     let bytes = encode_metadata(&metadata);
     assert_eq!(decode_metadata(bytes.clone()), Ok(metadata));
     let ends = [0, 6 + 8 + 1, 2 * (6 + 8 + 1), bytes.len()];
     for cut in (0..bytes.len()).filter(|cut| !ends.contains(cut)) {
         assert!(decode_metadata(bytes.slice(..cut)).is_err(), "cut at {cut}");
     }
-    assert!(decode_metadata(Bytes::from_static(b"\x01\0\0\0\0\0A")).is_err());
-    assert!(decode_metadata(Bytes::from_static(b"\xff\xff\xff\xff\xff\xff")).is_err());
+    for (bad, what) in [
+        (&b"\x01\0\0\0\0\0A"[..], "the metadata key \"A\" is not of a-z 0-9 - _ ."),
+        (b"\x01\0\0\0\0\0\xff", "the metadata key \"\u{fffd}\" is not of a-z 0-9 - _ ."),
+        (b"\0\0\x01\0\0\0x", "the metadata key \"\" is empty"),
+        (
+            b"\x01\0\x02\0\0\0a\x20\x1f",
+            "the metadata key \"a\" has a value that is not printable ASCII at byte 1; a key of bytes ends in -bin",
+        ),
+        (b"\xff\xff\xff\xff\xff\xff", "a pair of the metadata is cut off"),
+    ] {
+        assert_eq!(decode_metadata(Bytes::from_static(bad)), Err(what.to_owned()));
+    }
 }
 
 #[test]

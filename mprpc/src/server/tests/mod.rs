@@ -24,7 +24,7 @@ use crate::service::{Body, BoxFuture, Service};
 use crate::status::{Code, Phase, Ran, Status};
 
 const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
-    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
+    MethodDescriptor::new(name, path, MethodKind::Unary, Idempotency::Unknown)
 }
 
 pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
@@ -58,7 +58,7 @@ impl Service for Probe {
     fn call(&self, method: usize, context: Context, request: Body, _codec: Codec) -> BoxFuture<Result<Body, Status>> {
         Box::pin(async move {
             let message = request.into_message()?;
-            match PROBE.methods[method].name {
+            match &*PROBE.methods[method].name {
                 "Sleep" => sleep(Duration::from_secs(1)).await,
                 "Hang" => std::future::pending().await,
                 "PanicInDrop" => {
@@ -111,7 +111,8 @@ fn pair_of(of_server: Limits, of_caller: Limits) -> Pair {
 fn request(name: &str, message: impl Into<Bytes>) -> Request {
     let method = PROBE.methods.iter().find(|method| method.name == name).unwrap_or(&UNKNOWN);
     let deadline = Deadline::after(clock::now(), Duration::from_secs(5));
-    Request { method, metadata: Metadata::new(), message: message.into(), deadline, is_reply: |_| true }
+    let context = Context::new(method, None, deadline, Metadata::new());
+    Request::new(context, Body::Message(message.into()), deadline, |_| true)
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,7 +124,7 @@ async fn calls_are_answered_each_with_its_own_reply() {
             let caller = caller.clone();
             // Some handlers are ready at once and some are not, so replies overtake each other.
             let name = if number % 3 == 0 { "Sleep" } else { "Echo" };
-            tokio::spawn(async move { (number, caller.call(&request(name, number.to_le_bytes().to_vec())).await) })
+            tokio::spawn(async move { (number, caller.unary(&request(name, number.to_le_bytes().to_vec())).await) })
         })
         .collect();
     for call in calls {
@@ -138,16 +139,16 @@ async fn empty_and_large_messages_come_back_whole() {
     let pair = pair(Limits::default());
     for size in [0, 1, 4096, 4097, 70_000, 1 << 20] {
         let message: Bytes = (0..size).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
-        assert_eq!(pair.caller.call(&request("Echo", message.clone())).await.unwrap(), message);
+        assert_eq!(pair.caller.unary(&request("Echo", message.clone())).await.unwrap(), message);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn failures_arrive_as_they_were_returned() {
     let pair = pair(Limits::default());
-    let status = pair.caller.call(&request("Fail", "")).await.unwrap_err();
+    let status = pair.caller.unary(&request("Fail", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message(), status.ran()), (Code::NotFound, "no such thing", Ran::Yes));
-    let status = pair.caller.call(&request("Nothing", "")).await.unwrap_err();
+    let status = pair.caller.unary(&request("Nothing", "")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unimplemented, Ran::No));
     assert!(status.message().contains("test.Probe/Nothing"), "{status}");
 }
@@ -155,25 +156,25 @@ async fn failures_arrive_as_they_were_returned() {
 #[tokio::test(start_paused = true)]
 async fn failure_of_a_handlers_own_call_does_not_say_that_the_handler_did_not_run() {
     let pair = pair(Limits::default());
-    let status = pair.caller.call(&request("PassOn", "")).await.unwrap_err();
+    let status = pair.caller.unary(&request("PassOn", "")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Yes));
 }
 
 #[tokio::test(start_paused = true)]
 async fn panic_of_a_handler_is_internal_and_nothing_else_dies() {
     let pair = pair(Limits::default());
-    let status = pair.caller.call(&request("Panic", "")).await.unwrap_err();
+    let status = pair.caller.unary(&request("Panic", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"));
-    assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+    assert_eq!(pair.caller.unary(&request("Echo", "alive")).await.unwrap(), "alive");
 }
 
 #[tokio::test(start_paused = true)]
 async fn panic_of_a_cancelled_handler_is_contained() {
     let pair = pair(Limits::default());
-    assert!(timeout(Duration::from_millis(10), pair.caller.call(&request("PanicInDrop", ""))).await.is_err());
-    assert_eq!(pair.caller.call(&request("Echo", "alive")).await.unwrap(), "alive");
+    assert!(timeout(Duration::from_millis(10), pair.caller.unary(&request("PanicInDrop", ""))).await.is_err());
+    assert_eq!(pair.caller.unary(&request("Echo", "alive")).await.unwrap(), "alive");
     let hanging = request("PanicInDrop", "");
-    let (status, ()) = tokio::join!(pair.caller.call(&hanging), async {
+    let (status, ()) = tokio::join!(pair.caller.unary(&hanging), async {
         sleep(Duration::from_millis(10)).await;
         pair.server.abort();
     });
@@ -184,30 +185,30 @@ async fn panic_of_a_cancelled_handler_is_contained() {
 #[tokio::test(start_paused = true)]
 async fn metadata_reaches_the_handler() {
     let pair = pair(Limits::default());
-    let mut metadata = Metadata::new();
-    metadata.append("Key", "value");
-    let with = Request { metadata, ..request("Metadata", "x") };
-    assert_eq!(pair.caller.call(&with).await.unwrap(), "value");
+    let mut with = request("Metadata", "x");
+    with.context.metadata_mut().append("Key", "value").unwrap();
+    assert_eq!(pair.caller.unary(&with).await.unwrap(), "value");
 }
 
 #[tokio::test(start_paused = true)]
 async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
     let pair = pair(Limits::default());
-    let status = pair.caller.call(&request("Hang", "")).await.unwrap_err();
+    let status = pair.caller.unary(&request("Hang", "")).await.unwrap_err();
     // Both sides end it at the same instant, and either may be first to say so.
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert!(matches!(status.phase(), None | Some(Phase::Reply)), "{status}");
-    assert_eq!(pair.caller.call(&request("Echo", "on")).await.unwrap(), "on");
+    assert!(matches!(status.phase(), Some(Phase::Handle | Phase::Reply)), "{status}");
+    assert_eq!(pair.caller.unary(&request("Echo", "on")).await.unwrap(), "on");
 }
 
 #[tokio::test(start_paused = true)]
 async fn call_whose_deadline_has_passed_is_not_sent() {
     let pair = pair(Limits::default());
-    pair.caller.call(&request("Echo", "")).await.unwrap();
-    let late = Request { deadline: Deadline::at(clock::now()), ..request("Echo", "") };
-    let status = pair.caller.call(&late).await.unwrap_err();
+    pair.caller.unary(&request("Echo", "")).await.unwrap();
+    let late = request("Echo", "");
+    late.context.shorten_deadline(Deadline::at(clock::now()));
+    let status = pair.caller.unary(&late).await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::DeadlineExceeded, Some(Phase::Send), Ran::No));
-    pair.caller.call(&request("Echo", "")).await.unwrap();
+    pair.caller.unary(&request("Echo", "")).await.unwrap();
     assert_eq!(pair.shared.stats().calls, 2);
 }
 
@@ -217,8 +218,8 @@ async fn abandoned_calls_free_their_place() {
     let pair = pair(limits);
     for _ in 0..20 {
         // Gives up long before the handler would answer; the CANCEL makes the server answer at once.
-        assert!(timeout(Duration::from_millis(10), pair.caller.call(&request("Hang", ""))).await.is_err());
-        assert_eq!(pair.caller.call(&request("Echo", "free")).await.unwrap(), "free");
+        assert!(timeout(Duration::from_millis(10), pair.caller.unary(&request("Hang", ""))).await.is_err());
+        assert_eq!(pair.caller.unary(&request("Echo", "free")).await.unwrap(), "free");
     }
 }
 
@@ -226,8 +227,8 @@ async fn abandoned_calls_free_their_place() {
 async fn in_flight_max_is_named_on_both_sides() {
     let narrow = Limits { in_flight_max: 1, ..Limits::default() };
     let pair = pair_of(Limits::default(), narrow.clone());
-    let hanging = async { tokio::time::timeout(Duration::from_secs(1), pair.caller.call(&request("Hang", ""))).await };
-    let second = async { pair.caller.call(&request("Echo", "")).await };
+    let hanging = async { tokio::time::timeout(Duration::from_secs(1), pair.caller.unary(&request("Hang", ""))).await };
+    let second = async { pair.caller.unary(&request("Echo", "")).await };
     let (_, refused) = tokio::join!(hanging, second);
     let refused = refused.unwrap_err();
     assert_eq!((refused.code(), refused.ran()), (Code::ResourceExhausted, Ran::No));
@@ -240,15 +241,15 @@ async fn too_long_messages_are_refused_with_limit_and_size() {
     let pair = pair_of(small.clone(), Limits::default());
     // Before the server has said what it accepts, it has to refuse; afterwards the caller knows.
     for _ in 0..2 {
-        let status = pair.caller.call(&request("Echo", vec![0; 1001])).await.unwrap_err();
+        let status = pair.caller.unary(&request("Echo", vec![0; 1001])).await.unwrap_err();
         assert_eq!((status.code(), status.ran()), (Code::ResourceExhausted, Ran::No));
         assert!(status.message().contains("1001") && status.message().contains("message_bytes_max 1000"), "{status}");
-        assert_eq!(pair.caller.call(&request("Echo", "small")).await.unwrap(), "small");
+        assert_eq!(pair.caller.unary(&request("Echo", "small")).await.unwrap(), "small");
     }
     let pair = pair_of(Limits::default(), small);
-    let status = pair.caller.call(&request("Echo", vec![0; 200_000])).await.unwrap_err();
+    let status = pair.caller.unary(&request("Echo", vec![0; 200_000])).await.unwrap_err();
     assert!(status.message().contains("200000") && status.message().contains("message_bytes_max 1000"), "{status}");
-    assert_eq!(pair.caller.call(&request("Echo", "small")).await.unwrap(), "small");
+    assert_eq!(pair.caller.unary(&request("Echo", "small")).await.unwrap(), "small");
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,10 +260,10 @@ async fn lost_connection_fails_what_is_in_flight_as_may_have_run() {
         pair.server.abort();
     };
     let hanging = request("Hang", "");
-    let (status, ()) = tokio::join!(pair.caller.call(&hanging), lose);
+    let (status, ()) = tokio::join!(pair.caller.unary(&hanging), lose);
     let status = status.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
-    let status = pair.caller.call(&request("Echo", "")).await.unwrap_err();
+    let status = pair.caller.unary(&request("Echo", "")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
     assert!(!pair.caller.takes_calls());
 }
@@ -275,9 +276,9 @@ async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
         pair.shared.drain();
     };
     let sleeping = request("Sleep", "in flight");
-    let (reply, ()) = tokio::join!(pair.caller.call(&sleeping), drain);
+    let (reply, ()) = tokio::join!(pair.caller.unary(&sleeping), drain);
     assert_eq!(reply.unwrap(), "in flight");
-    let status = pair.caller.call(&request("Echo", "late")).await.unwrap_err();
+    let status = pair.caller.unary(&request("Echo", "late")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
     // The caller closes once its last call has ended, and the server ends with it.
     assert_eq!(pair.server.await.unwrap(), Close::PeerClosed);
@@ -297,15 +298,15 @@ async fn limits_without_an_end_are_none() {
     };
     let pair = pair(limits);
     let large = Bytes::from(vec![7; 1 << 20]);
-    let mut forever = request("Echo", large.clone());
-    forever.deadline = Deadline::NONE;
-    assert_eq!(pair.caller.call(&forever).await.unwrap(), large);
+    let context = Context::new(&PROBE.methods[0], None, Deadline::NONE, Metadata::new());
+    let forever = Request::new(context, Body::Message(large.clone()), Deadline::NONE, |_| true);
+    assert_eq!(pair.caller.unary(&forever).await.unwrap(), large);
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropped_caller_closes_the_connection() {
     let Pair { caller, server, .. } = pair(Limits::default());
-    caller.call(&request("Echo", "once")).await.unwrap();
+    caller.unary(&request("Echo", "once")).await.unwrap();
     drop(caller);
     assert_eq!(server.await.unwrap(), Close::PeerClosed);
 }
