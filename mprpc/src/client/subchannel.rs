@@ -119,7 +119,9 @@ impl Subchannel {
         match self.endpoint.protocol {
             Protocol::Native => self.connection(request.opening).await?.call(request).await,
             Protocol::Classic => {
-                let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request).await.map(Body::Message);
+                let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request)
+                    .await
+                    .map(Body::Message);
                 match &result {
                     Err(status) if status.phase() == Some(Phase::Connect) => {
                         // The deadline of one call says nothing of the endpoint.

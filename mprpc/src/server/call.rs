@@ -59,7 +59,12 @@ impl Step {
 
 impl RunningCall {
     /// Begins a call. The handler has run no line of its own until the first poll.
-    pub(super) fn begin(shared: &Shared, route: &Route, context: Context, request: Body) -> Result<RunningCall, Status> {
+    pub(super) fn begin(
+        shared: &Shared,
+        route: &Route,
+        context: Context,
+        request: Body,
+    ) -> Result<RunningCall, Status> {
         let method = context.method();
         if method.kind == MethodKind::Unary && matches!(request, Body::Stream(_)) {
             let message = format!("{} takes one message, and a stream was sent", method.path);
@@ -104,7 +109,9 @@ impl RunningCall {
         let step = match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Progress::Streamed(Some(Ok(message))))) => return Poll::Ready(Step::Message(message)),
-            Ok(Poll::Ready(Progress::Returned(Ok(Body::Stream(stream))))) if context.method().kind != MethodKind::Unary => {
+            Ok(Poll::Ready(Progress::Returned(Ok(Body::Stream(stream)))))
+                if context.method().kind != MethodKind::Unary =>
+            {
                 self.work = Work::Replying(stream);
                 return Poll::Ready(Step::Opened);
             }

@@ -70,7 +70,7 @@ fn server_is_cloned_and_shared_without_clone_of_the_handler() {
 #[test]
 fn descriptors_know_names_kinds_and_idempotency() {
     let [login, register] = USER_SERVICE_RPC.methods else { panic!("{USER_SERVICE_RPC:?}") };
-    assert_eq!((login.name, login.path), ("Login", "fixbug.UserServiceRpc/Login"));
+    assert_eq!((&*login.name, &*login.path), ("Login", "fixbug.UserServiceRpc/Login"));
     assert_eq!((login.kind, login.idempotency), (MethodKind::Unary, Idempotency::NoSideEffects));
     assert_eq!((register.kind, register.idempotency), (MethodKind::Unary, Idempotency::Unknown));
     assert_eq!(FRIEND_SERVICE_RPC.methods[0].idempotency, Idempotency::NoSideEffects);
@@ -153,7 +153,7 @@ fn keywords_and_names_that_meet_reach_their_own_methods() {
             .descriptor()
             .methods
             .iter()
-            .map(|method| method.name)
+            .map(|method| &*method.name)
             .eq(["Match", "Self", "async", "GetUser", "get_user", "getUser", "HTTPGet2"])
     );
 }

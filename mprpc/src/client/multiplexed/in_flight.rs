@@ -359,7 +359,8 @@ impl State {
                 if let Outcome::Awaited(waker) = &mut call.outcome {
                     wakers.extend(waker.take());
                     let missing = || Status::internal("the server sent no reply").with_phase(Phase::Reply);
-                    call.outcome = Outcome::Known(outcome.and_then(|reply| reply.map(Answer::Message).ok_or_else(missing)));
+                    call.outcome =
+                        Outcome::Known(outcome.and_then(|reply| reply.map(Answer::Message).ok_or_else(missing)));
                 }
                 return;
             }
@@ -384,8 +385,7 @@ impl State {
 
     /// Fails a call whose peer still has to answer.
     pub(super) fn give_up(&mut self, key: usize, status: Status, wakers: &mut Vec<Waker>) {
-        let header =
-            Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
+        let header = Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
         self.frame(header, &[]);
         self.complete(key, Err(status), false, wakers);
     }

@@ -120,6 +120,12 @@ impl Multiplexed {
         }
     }
 
+    /// Bytes of streams of replies that have come and are not read, or not credited.
+    #[cfg(test)]
+    pub(crate) fn received_bytes(&self) -> u64 {
+        self.shared.lock().received.outstanding()
+    }
+
     /// Makes one call that has one reply.
     #[cfg(test)]
     pub(crate) async fn unary(&self, request: &Request) -> Result<Bytes, Status> {

@@ -105,12 +105,28 @@ impl InFlight {
         self.woken.lock().calls.push(id);
         let expires_at = running.context().deadline().instant();
         self.deadlines.extend(expires_at.map(|at| (at, id)));
-        let call = Call { running, begun, expires_at, waker, sent: 0, received: 0, held: None, requests, requests_ended: false };
+        let call = Call {
+            running,
+            begun,
+            expires_at,
+            waker,
+            sent: 0,
+            received: 0,
+            held: None,
+            requests,
+            requests_ended: false,
+        };
         self.calls.insert(id, call);
     }
 
     /// A message of a request stream came, or its end. The error is what the caller did against the protocol.
-    pub(super) fn request(&mut self, id: u32, message: Option<Message>, end: bool, windows: Windows) -> Result<u64, String> {
+    pub(super) fn request(
+        &mut self,
+        id: u32,
+        message: Option<Message>,
+        end: bool,
+        windows: Windows,
+    ) -> Result<u64, String> {
         let Some(call) = self.calls.get_mut(&id) else { return Ok(0) };
         let Some(requests) = call.requests.as_ref().filter(|_| !call.requests_ended) else {
             return Err(format!("a message for call {id}, whose requests have ended"));
@@ -291,8 +307,8 @@ impl InFlight {
                 now = at;
             }
             let Some(call) = self.remove(id) else { continue };
-            let status = Status::deadline_exceeded("the handler did not finish within the deadline")
-                .with_phase(Phase::Handle);
+            let status =
+                Status::deadline_exceeded("the handler did not finish within the deadline").with_phase(Phase::Handle);
             let spent = now.saturating_duration_since(call.begun);
             replies.end(id, spent, call.running.context(), Step::Failed(status.clone()));
             if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(status))) {

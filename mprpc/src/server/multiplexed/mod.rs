@@ -252,7 +252,8 @@ impl Multiplexed {
     /// A message of a request stream, or its end.
     fn data(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
         let max = self.shared.limits.message_bytes_max;
-        let message = (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: header.has(flag::COMPRESSED) });
+        let message =
+            (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: header.has(flag::COMPRESSED) });
         if let Some(message) = &message
             && message.bytes.len() > max
         {

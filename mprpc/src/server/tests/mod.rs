@@ -1,6 +1,7 @@
 //! Caller and server over a connection in memory, under virtual time.
 
 mod raw;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,10 @@ const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
     MethodDescriptor::new(name, path, MethodKind::Unary, Idempotency::Unknown)
 }
 
+const fn stream(name: &'static str, path: &'static str, kind: MethodKind) -> MethodDescriptor {
+    MethodDescriptor::new(name, path, kind, Idempotency::Unknown)
+}
+
 pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
     name: "test.Probe",
     methods: &[
@@ -39,6 +44,11 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         unary("Large", "test.Probe/Large"),
         unary("PassOn", "test.Probe/PassOn"),
         unary("PanicInDrop", "test.Probe/PanicInDrop"),
+        stream("Count", "test.Probe/Count", MethodKind::ServerStreaming),
+        stream("Sum", "test.Probe/Sum", MethodKind::ClientStreaming),
+        stream("Talk", "test.Probe/Talk", MethodKind::Bidirectional),
+        stream("Break", "test.Probe/Break", MethodKind::ServerStreaming),
+        stream("Deaf", "test.Probe/Deaf", MethodKind::ClientStreaming),
     ],
 };
 
@@ -57,6 +67,9 @@ impl Service for Probe {
 
     fn call(&self, method: usize, context: Context, request: Body, _codec: Codec) -> BoxFuture<Result<Body, Status>> {
         Box::pin(async move {
+            if PROBE.methods[method].kind != MethodKind::Unary {
+                return streams::serve(&PROBE.methods[method].name, context, request).await;
+            }
             let message = request.into_message()?;
             match &*PROBE.methods[method].name {
                 "Sleep" => sleep(Duration::from_secs(1)).await,
