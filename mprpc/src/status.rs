@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -143,6 +144,8 @@ struct Inner {
     details: Vec<Detail>,
     trailer: Metadata,
     story: Story,
+    /// What the call took whose failure this is, as its caller measured it.
+    elapsed: Duration,
 }
 
 /// A `google.protobuf.Any`: the message library stands above this module and knows what is in it.
@@ -175,6 +178,7 @@ impl Status {
             details: Vec::new(),
             trailer: Metadata::new(),
             story: Story::default(),
+            elapsed: Duration::ZERO,
         }))
     }
 
@@ -275,6 +279,25 @@ impl Status {
             self.0.story.push(line);
         }
         self
+    }
+
+    /// The same with the caller's part of the story, in one line with that of the server where it told one, and with what
+    /// the call took.
+    pub(crate) fn with_callers_part(mut self, part: &str, elapsed: Duration) -> Status {
+        let told = std::mem::take(&mut self.0.story.0);
+        let (servers_part, deeper) = told.split_once('\n').unwrap_or((&told, ""));
+        for line in deeper.lines().rev() {
+            self.0.story.push(line);
+        }
+        let separator = if servers_part.is_empty() { "" } else { ", " };
+        self.0.story.push(&format!("{part}{separator}{servers_part}"));
+        self.0.elapsed = elapsed;
+        self
+    }
+
+    /// What the failed call took that this handler made, where this is its failure.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed
     }
 
     /// The same, with metadata that goes along.
@@ -387,6 +410,11 @@ const STORY_LINE_BYTES_MAX: usize = 250;
 const CUT: &str = "…";
 /// From this depth on `{:#}` indents no further.
 const INDENTS_MAX: usize = 16;
+
+/// A time as a story tells it: `12.3 ms`.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+}
 
 #[cfg(test)]
 mod tests {

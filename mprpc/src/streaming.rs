@@ -48,6 +48,13 @@ impl<T: 'static> Streaming<T> {
     }
 }
 
+impl<T: 'static> Streaming<T> {
+    /// The same stream with its failure made into another one.
+    pub(crate) fn map_err(self, mut f: impl FnMut(Status) -> Status + Send + 'static) -> Streaming<T> {
+        Streaming(self.0.map(|stream| Box::pin(stream.map(move |item| item.map_err(&mut f))) as _))
+    }
+}
+
 impl<T: Send + 'static> Streaming<T> {
     /// A stream, and the sender that feeds it. Up to `capacity` messages (at least one) wait between the two.
     pub fn channel(capacity: usize) -> (Sender<T>, Streaming<T>) {

@@ -16,7 +16,7 @@ use crate::method::{Method, MethodKind};
 use crate::net::clock;
 use crate::scope;
 use crate::service::{Body, BoxFuture};
-use crate::status::{Code, Phase, Ran, Status};
+use crate::status::{Code, Phase, Ran, Status, milliseconds};
 
 /// A prepared call. It starts when it is awaited, or by [`Call::wait`] on a thread without a runtime. Dropping it while
 /// it runs cancels it, at the server too; so does dropping the stream that it may have come to.
@@ -288,21 +288,62 @@ async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Statu
         opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
     }
     let request = Request::new(context, body, opening, way.is_reply);
-    let mut may_have_run = false;
-    let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut may_have_run).await;
-    reply.map_err(|status| match status.ran() {
-        Ran::No if may_have_run => status.with_ran(Ran::Maybe),
-        _ => status,
-    })
+    let begun = clock::now();
+    let mut progress = Progress::default();
+    let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut progress).await;
+    match reply {
+        Ok(Body::Message(message)) => Ok(Body::Message(message)),
+        Ok(Body::Stream(replies)) => {
+            Ok(Body::Stream(replies.map_err(move |status| progress.tell(status, &request, begun))))
+        }
+        Err(status) => Err(progress.tell(status, &request, begun)),
+    }
 }
 
-/// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline. Notes whether any
-/// attempt may have run: the status is that of the last one.
+/// How far a call has come: the caller's part of its story.
+#[derive(Default)]
+struct Progress {
+    attempt: usize,
+    /// An attempt before the last may have run.
+    may_have_run: bool,
+    resolving: Duration,
+}
+
+impl Progress {
+    /// The status of a call that failed, with what is known here of its way. What a handler answered of its own accord
+    /// needs no story.
+    fn tell(&self, status: Status, request: &Request, begun: std::time::Instant) -> Status {
+        let status = if self.may_have_run && status.ran() == Ran::No { status.with_ran(Ran::Maybe) } else { status };
+        if status.is_from_handler() && status.story().is_none() {
+            return status;
+        }
+        let elapsed = clock::now().saturating_duration_since(begun);
+        let mut part = request.method().path.to_string();
+        if let Some(peer) = status.peer() {
+            part += &format!(" at {peer}");
+        }
+        part += ": ";
+        if self.attempt > 1 {
+            part += &format!("attempt {}, ", self.attempt);
+        }
+        for (what, time) in [("resolve", self.resolving), ("connect", request.connecting())] {
+            if time >= Duration::from_micros(100) {
+                part += &format!("{what} {}, ", milliseconds(time));
+            }
+        }
+        let phase = status.phase().map_or("handle", Phase::name);
+        part += &format!("failed in {phase} after {}", milliseconds(elapsed));
+        status.with_callers_part(&part, elapsed)
+    }
+}
+
+/// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline. The status is that of the
+/// last attempt.
 async fn attempts(
     endpoints: &ServiceEndpoints,
     request: &Request,
     wait_for_ready: bool,
-    may_have_run: &mut bool,
+    progress: &mut Progress,
 ) -> Result<Body, Status> {
     let patience = request.opening;
     let mut tried = Vec::new();
@@ -320,7 +361,9 @@ async fn attempts(
                 continue;
             }
             (Picked::NotYet(reason), Some(changes)) => {
+                let since = clock::now();
                 let changed = within(patience, changes.changed()).await;
+                progress.resolving += clock::now().saturating_duration_since(since);
                 if changed.is_none() {
                     let message = format!("where {} runs is not known: {reason}", request.method().service());
                     return Err(expired(message, Phase::Resolve));
@@ -342,6 +385,7 @@ async fn attempts(
                 continue;
             }
         };
+        progress.attempt += 1;
         let status = match (subchannel.call(request).await, &last) {
             (Ok(reply), _) => return Ok(reply),
             // What failed before says more than that the time is up.
@@ -352,7 +396,7 @@ async fn attempts(
             }
             (Err(status), _) => status,
         };
-        *may_have_run |= status.ran() != Ran::No;
+        progress.may_have_run |= status.ran() == Ran::Maybe;
         attempts_left -= 1;
         if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request) {
             return Err(status);

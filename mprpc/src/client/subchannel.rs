@@ -117,7 +117,7 @@ impl Subchannel {
     /// Makes one call here. The caller bounds it by the deadline.
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Body, Status> {
         match self.endpoint.protocol {
-            Protocol::Native => self.connection(request.opening).await?.call(request).await,
+            Protocol::Native => self.connection(request).await?.call(request).await,
             Protocol::Classic => {
                 let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request)
                     .await
@@ -137,12 +137,14 @@ impl Subchannel {
     }
 
     /// The connection of this runtime: the one there is, or a new one.
-    async fn connection(self: &Arc<Self>, deadline: Deadline) -> Result<Arc<Multiplexed>, Status> {
+    async fn connection(self: &Arc<Self>, request: &Request) -> Result<Arc<Multiplexed>, Status> {
         let home = self.home();
         if let Some(connection) = home.usable() {
             return Ok(connection);
         }
-        let connected = within(deadline, self.connect(&home)).await;
+        let since = clock::now();
+        let connected = within(request.opening, self.connect(&home)).await;
+        request.waited_for_connection(clock::now().saturating_duration_since(since));
         connected.unwrap_or_else(|| {
             let status = Status::deadline_exceeded("the deadline passed while connecting");
             Err(status.with_phase(Phase::Connect).with_peer(&self.endpoint.address).with_ran(Ran::No))
@@ -180,9 +182,11 @@ impl Subchannel {
     /// accepts connections for a process that is frozen.
     async fn open(&self, home: &Home) -> Result<Arc<Multiplexed>, Status> {
         let failed_before = self.failing.load(Ordering::Relaxed);
+        let since = clock::now();
         let opened = match (self.connect)(self.endpoint.address.clone()).await {
             Ok(stream) => {
                 let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
+                connection.opened_within(clock::now().saturating_duration_since(since));
                 let greeted = if failed_before { connection.greeted().await } else { Ok(()) };
                 greeted.map(|()| connection)
             }
@@ -267,7 +271,7 @@ mod tests {
         });
         let endpoint = Endpoint::new(Address::Memory);
         let subchannel = Arc::new(Subchannel::new(endpoint, ChannelOptions::default(), connect));
-        subchannel.connection(Deadline::NONE).await.unwrap().greeted().await.unwrap();
+        subchannel.connect(&subchannel.home()).await.unwrap().greeted().await.unwrap();
         // As another runtime would find it.
         subchannel.failed(&Status::unavailable("refused there"));
         assert!(!subchannel.is_well_or_probed());

@@ -1,6 +1,8 @@
 //! Calls to frames on one connection: one encoded request, and the two ways to carry it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,6 +21,8 @@ pub(crate) struct Request {
     stream: Mutex<Option<Streaming<Bytes>>>,
     /// Until when a connection has to be there. A stream itself may take longer.
     pub(crate) opening: Deadline,
+    /// Microseconds spent waiting for a connection, all attempts together.
+    connecting: AtomicU64,
     /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
     pub(crate) is_reply: fn(&[u8]) -> bool,
 }
@@ -29,7 +33,7 @@ impl Request {
             Body::Message(message) => (Some(message), None),
             Body::Stream(stream) => (None, Some(stream)),
         };
-        Request { context, message, stream: Mutex::new(stream), opening, is_reply }
+        Request { context, message, stream: Mutex::new(stream), opening, connecting: AtomicU64::new(0), is_reply }
     }
 
     pub(crate) fn method(&self) -> &Method {
@@ -38,6 +42,16 @@ impl Request {
 
     pub(crate) fn deadline(&self) -> Deadline {
         self.context.deadline()
+    }
+
+    /// Time that was spent waiting for a connection.
+    pub(crate) fn connecting(&self) -> Duration {
+        Duration::from_micros(self.connecting.load(Ordering::Relaxed))
+    }
+
+    /// Adds to it.
+    pub(crate) fn waited_for_connection(&self, time: Duration) {
+        self.connecting.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// The stream of requests, for the connection that carries it.

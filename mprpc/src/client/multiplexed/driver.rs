@@ -7,7 +7,7 @@ use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{self, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use tokio::runtime::{Handle, RuntimeFlavor};
@@ -15,6 +15,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::Shared;
 use super::in_flight::{InFlight, State};
 use crate::inbox::Message;
+use crate::metadata::Metadata;
 use crate::net::connection::{ReadBuffer, Timer};
 use crate::net::{Reader, SendBuffer, clock};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
@@ -198,6 +199,7 @@ impl Drop for Driver {
 impl Shared {
     /// Takes every complete frame; how many bytes the next is short of. The error ends the connection.
     fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
+        let now = clock::now();
         let mut state = self.lock();
         state.keepalive.heard = true;
         if !state.greeted {
@@ -231,12 +233,19 @@ impl Shared {
                         state.give_up(key, status, wakers);
                     }
                 }
-                Decoded::Frame(header, body) => self.frame(&mut state, header, body, wakers)?,
+                Decoded::Frame(header, body) => self.frame(&mut state, now, header, body, wakers)?,
             }
         }
     }
 
-    fn frame(&self, state: &mut State, header: Header, body: Bytes, wakers: &mut Vec<Waker>) -> Result<(), Status> {
+    fn frame(
+        &self,
+        state: &mut State,
+        now: Instant,
+        header: Header,
+        body: Bytes,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), Status> {
         let broken = |what: &str| {
             let message = format!("the peer broke the protocol: {what}");
             Err(self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe))
@@ -247,22 +256,24 @@ impl Shared {
                     return broken("metadata longer than its frame");
                 };
                 let key = (header.id as usize).wrapping_sub(1);
-                if !metadata.is_empty()
-                    && let Some(call) = state.calls.get(key)
-                {
-                    match native::decode_metadata(metadata) {
-                        Ok(metadata) if header.has(flag::END) => *call.context.trailer() = metadata,
-                        Ok(metadata) => *call.context.reply_metadata() = metadata,
-                        Err(what) => return broken(&what),
-                    }
-                }
+                let metadata = match native::decode_metadata(metadata) {
+                    Ok(metadata) => metadata,
+                    Err(what) => return broken(&what),
+                };
+                let Some(call) = state.calls.get(key) else { return Ok(()) };
                 if !header.has(flag::END) {
+                    *call.context.reply_metadata() = metadata;
                     state.open(key, wakers);
                     return Ok(());
                 }
+                let served = Duration::from_micros(header.value.into());
+                state.round_trip.measured(now.saturating_duration_since(call.begun), served);
                 let outcome = match header.word {
-                    0 => Ok((!header.has(flag::OPEN)).then_some(message)),
-                    _ => Err(self.refused(header, &message)),
+                    0 => {
+                        *call.context.trailer() = metadata;
+                        Ok((!header.has(flag::OPEN)).then_some(message))
+                    }
+                    _ => Err(self.refused(header, metadata, &message)),
                 };
                 state.complete(key, outcome, true, wakers);
             }
@@ -294,8 +305,13 @@ impl Shared {
     }
 
     /// The status that a RESPONSE carries.
-    fn refused(&self, header: Header, body: &[u8]) -> Status {
-        let status = native::decode_error(header.word, body).with_peer(&self.address);
+    fn refused(&self, header: Header, mut metadata: Metadata, body: &[u8]) -> Status {
+        let mut status = native::decode_error(header.word, body).with_peer(&self.address);
+        if let Some(story) = metadata.value(native::STORY_KEY) {
+            status = status.with_story(&String::from_utf8_lossy(story));
+            metadata.remove(native::STORY_KEY);
+        }
+        let status = status.with_trailer(metadata);
         if header.has(flag::NOT_RUN) {
             status.with_phase(Phase::Queue).with_ran(Ran::No)
         } else if header.has(flag::NOT_THE_HANDLERS) {

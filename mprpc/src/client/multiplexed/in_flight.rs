@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use slab::Slab;
 
+use super::round_trip::RoundTrip;
 use crate::client::transport::Request;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -58,6 +59,7 @@ pub(super) struct State {
     /// The endpoint is to blame for the end of the connection: it did not greet, or gave no sign of life.
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
+    pub(super) round_trip: RoundTrip,
 }
 
 /// A call whose last reply has not come, or has not been taken.
@@ -69,6 +71,7 @@ pub(super) struct InFlight {
     /// Its id is free again: the peer has answered, or is gone.
     pub(super) answered: bool,
     pub(super) serial: u64,
+    pub(super) begun: Instant,
     pub(super) context: Context,
     /// Bytes outstanding: of requests sent, and of replies received.
     pub(super) sent: u64,
@@ -99,7 +102,7 @@ pub(super) enum Answer {
 
 impl InFlight {
     /// A call that begins.
-    pub(super) fn new(context: &Context, serial: u64, window: u64) -> InFlight {
+    pub(super) fn new(context: &Context, serial: u64, window: u64, begun: Instant) -> InFlight {
         let replies = context.method().kind.streams_replies().then(|| Inbox::new(window));
         InFlight {
             outcome: Outcome::Awaited(None),
@@ -107,6 +110,7 @@ impl InFlight {
             ends_at: 0,
             answered: false,
             serial,
+            begun,
             context: context.clone(),
             sent: 0,
             received: 0,
@@ -178,7 +182,14 @@ impl State {
         Some(next)
     }
 
-    pub(super) fn request(&mut self, key: usize, method: u16, request: &Request, metadata: &[u8], now: Instant) {
+    pub(super) fn request(
+        &mut self,
+        key: usize,
+        method: u16,
+        request: &Request,
+        metadata: &[u8],
+        granted: Option<Duration>,
+    ) {
         let message = request.message.clone();
         let mut flags = if message.is_some() { flag::END } else { flag::OPEN };
         let message = message.unwrap_or_default();
@@ -193,7 +204,7 @@ impl State {
             flags,
             word: method,
             id: key as u32 + 1,
-            value: remaining_ms(request.deadline(), now),
+            value: granted.map_or(0, remaining_us),
         };
         let before = self.output.len();
         let tail = self.output.tail();
@@ -397,10 +408,8 @@ impl State {
     }
 }
 
-fn remaining_ms(deadline: Deadline, now: Instant) -> u32 {
-    let Some(remaining) = deadline.remaining(now) else {
-        return 0;
-    };
-    // Rounded up, and at least 1: 0 means that there is no deadline.
-    u32::try_from(remaining.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX).max(1)
+/// Time as a REQUEST says it: at least 1, as 0 means that there is no deadline. What is beyond 71 minutes is as much as
+/// the field can say, and does not expire at the server.
+fn remaining_us(granted: Duration) -> u32 {
+    u32::try_from(granted.as_micros()).unwrap_or(u32::MAX).max(1)
 }

@@ -6,12 +6,14 @@
 mod driver;
 mod in_flight;
 mod pump;
+mod round_trip;
 
 use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -69,6 +71,11 @@ impl Multiplexed {
         let driver = Driver::new(shared.clone(), stream.reader);
         tokio::spawn(driver.run());
         Multiplexed { shared }
+    }
+
+    /// Says what opening the connection took: a first measure of the way to the peer.
+    pub(crate) fn opened_within(&self, time: Duration) {
+        self.shared.lock().round_trip.opened_within(time);
     }
 
     /// Whether new calls may be made on it.
@@ -172,6 +179,16 @@ impl Shared {
             let message = format!("{in_flight_max} calls in flight: in_flight_max {in_flight_max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No));
         }
+        let granted = match request.deadline().remaining(now) {
+            None => None,
+            Some(remaining) => match state.round_trip.granted(remaining) {
+                Some(granted) => Some(granted),
+                None => {
+                    let message = format!("{remaining:?} is left, and the way to the peer and back takes longer");
+                    return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
+                }
+            },
+        };
         let size = request.message.as_ref().map_or(0, Bytes::len);
         let max = state.peer.message_bytes_max as usize;
         if size > max {
@@ -202,8 +219,8 @@ impl Shared {
         state.serial += 1;
         let serial = state.serial;
         let window = Settings::of(&self.limits).windows().stream;
-        let key = state.calls.insert(InFlight::new(&request.context, serial, window));
-        state.request(key, method, request, &metadata, now);
+        let key = state.calls.insert(InFlight::new(&request.context, serial, window, now));
+        state.request(key, method, request, &metadata, granted);
         let looks = state.looks_after_the_peer(now, self.limits.keepalive_interval);
         if state.expects(deadline) || looks {
             state.wake_driver();

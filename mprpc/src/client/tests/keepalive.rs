@@ -28,7 +28,8 @@ async fn peer_that_answers_pings_may_take_its_time() {
     let begin = Instant::now();
     let status = world.call(HANG).timeout(patient()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
-    assert!(begin.elapsed() >= patient());
+    // Less the way there and back, which the server is not granted.
+    assert!(begin.elapsed() >= patient() - Duration::from_millis(5));
     assert_eq!(world.network.attempts.load(Ordering::Relaxed), 1);
 }
 

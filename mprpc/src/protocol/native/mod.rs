@@ -20,6 +20,9 @@ pub(crate) const MAGIC_BYTES: usize = 7;
 /// The bytes of a frame header.
 pub(crate) const HEADER_BYTES: usize = 16;
 
+/// The key of the trailer in which a failed call's story travels.
+pub(crate) const STORY_KEY: &str = "mprpc-story-bin";
+
 /// The kind of a frame, as on the wire.
 pub(crate) mod kind {
     pub(crate) const SETTINGS: u8 = 1;

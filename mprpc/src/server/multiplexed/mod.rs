@@ -234,8 +234,8 @@ impl Multiplexed {
                 .map_err(|what| Status::invalid_argument(what).with_phase(Phase::Queue).with_ran(Ran::No))?
         };
         let deadline = match header.value {
-            0 => Deadline::NONE,
-            milliseconds => Deadline::after(now, Duration::from_millis(milliseconds.into())),
+            0 | u32::MAX => Deadline::NONE,
+            microseconds => Deadline::after(now, Duration::from_micros(microseconds.into())),
         };
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
         let request = match requests {

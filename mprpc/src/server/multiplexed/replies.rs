@@ -11,7 +11,7 @@ use crate::protocol::flow::{Windows, cost};
 use crate::protocol::native::{self, Header, PREFACE, Settings, flag, kind};
 use crate::server::call::Step;
 use crate::server::shared::Shared;
-use crate::status::{Code, Phase, Ran, Status};
+use crate::status::{Code, Phase, Ran, Status, milliseconds};
 
 /// The way out of one connection, for one turn.
 pub(super) struct Replies<'a> {
@@ -67,9 +67,9 @@ impl Replies<'_> {
                     }
                     (header, message)
                 }
-                Err(status) => return self.fail(header, Some(context), status),
+                Err(status) => return self.fail(header, Some((context, spent)), status),
             },
-            Step::Failed(status) => return self.fail(header, Some(context), status),
+            Step::Failed(status) => return self.fail(header, Some((context, spent)), status),
             _ => (Header { flags: flag::OPEN, ..header }, Bytes::new()),
         };
         let trailer = self.encode_metadata(&context.trailer());
@@ -81,9 +81,8 @@ impl Replies<'_> {
         self.fail(Header { id, ..Header::default() }, None, status);
     }
 
-    fn fail(&mut self, mut header: Header, context: Option<&Context>, status: Status) {
-        let counters = &self.shared.counters;
-        counters.ended(&status);
+    fn fail(&mut self, mut header: Header, served: Option<(&Context, Duration)>, status: Status) {
+        self.shared.counters.ended(&status);
         // A handler that fails with OK has failed all the same.
         header.word = if status.code() == Code::Ok { Code::Unknown } else { status.code() } as u16;
         header.flags = flag::END;
@@ -93,7 +92,23 @@ impl Replies<'_> {
         if status.phase().is_some() {
             header.flags |= flag::NOT_THE_HANDLERS;
         }
-        let trailer = context.map(|context| self.encode_metadata(&context.trailer())).unwrap_or_default();
+        let mut trailer = status.trailer().clone();
+        let mut status = status;
+        if let Some((context, spent)) = served {
+            for (key, value) in context.trailer().iter() {
+                // Checked when it was appended there.
+                drop(trailer.append(key, value));
+            }
+            // What a handler answers of its own accord needs no story.
+            if !status.is_from_handler() || status.story().is_some() {
+                let own = spent.saturating_sub(status.elapsed());
+                status = status.with_hop(&format!("handle {} (itself {})", milliseconds(spent), milliseconds(own)));
+            }
+        }
+        if let Some(story) = status.story() {
+            drop(trailer.set(native::STORY_KEY, story));
+        }
+        let trailer = self.encode_metadata(&trailer);
         self.response(header, &trailer, native::encode_error(&status));
     }
 

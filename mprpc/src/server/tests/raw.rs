@@ -221,7 +221,8 @@ async fn handler_is_stopped_at_its_deadline_without_a_cancel() {
     let mut peer = peer(Limits::default());
     let mut bytes = native_calls(&[]);
     let number = PROBE.methods.iter().position(|method| method.name == "Hang").unwrap() as u16;
-    let header = Header { kind: kind::REQUEST, flags: flag::END, word: number, id: 3, value: 70, ..Header::default() };
+    let header =
+        Header { kind: kind::REQUEST, flags: flag::END, word: number, id: 3, value: 70_000, ..Header::default() };
     encode_frame(&mut bytes, header, b"");
     let begin = Instant::now();
     peer.send(&bytes);
