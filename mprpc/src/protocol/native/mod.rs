@@ -1,10 +1,17 @@
 //! The native protocol: preface, frame header, and what stands in a body. Bytes to frames and back; no sockets, no
 //! clock. `docs/protocol.md` is its specification.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the transports compress once channel and server can be told to"))]
+mod compressed;
 mod error;
 mod metadata;
 mod settings;
 
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "the transports compress once channel and server can be told to")
+)]
+pub(crate) use compressed::{compress_message, decompress_message};
 pub(crate) use error::{decode_error, encode_error};
 pub(crate) use metadata::{decode_metadata, encode_metadata};
 pub(crate) use settings::Settings;
