@@ -22,10 +22,12 @@ pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 pub(super) fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, Fault> {
     let mut input = Input(bytes);
     let head = Head::read(&mut input)?;
-    if head.content_bytes.is_some_and(|size| size > max as u64) {
-        return Err(Fault::TooLong);
-    }
-    let mut output = Output { bytes: Vec::new(), filled: 0, max };
+    let declared = match head.content_bytes.map(usize::try_from) {
+        Some(Ok(size)) if size <= max => Some(size),
+        Some(_) => return Err(Fault::TooLong),
+        None => None,
+    };
+    let mut output = Output { bytes: Vec::new(), filled: 0, max: declared.unwrap_or(max) };
     loop {
         let word = input.u32()?;
         if word == END_MARK {
@@ -39,11 +41,15 @@ pub(super) fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, Fault> {
         if head.block_checksums && input.u32()? != checksum(block) {
             return Err(Fault::broken("the checksum of a block is wrong"));
         }
-        if word & STORED != 0 { output.store(block)? } else { output.decompress(block, &head)? }
+        let taken = if word & STORED != 0 { output.store(block) } else { output.decompress(block, &head) };
+        taken.map_err(|fault| match fault {
+            Fault::TooLong if declared.is_some() => Fault::broken(NOT_AS_DECLARED),
+            fault => fault,
+        })?;
     }
     output.bytes.truncate(output.filled);
-    if head.content_bytes.is_some_and(|size| size != output.filled as u64) {
-        return Err(Fault::broken("it is not as long as the frame says"));
+    if declared.is_some_and(|size| size != output.filled) {
+        return Err(Fault::broken(NOT_AS_DECLARED));
     }
     if head.content_checksum && input.u32()? != checksum(&output.bytes) {
         return Err(Fault::broken("its checksum is wrong"));
@@ -158,6 +164,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     XxHash32::oneshot(0, bytes)
 }
 
+const NOT_AS_DECLARED: &str = "it is not as long as the frame says";
 const MAGIC: u32 = 0x184d_2204;
 const VERSION: u8 = 1;
 const END_MARK: u32 = 0;

@@ -99,7 +99,14 @@ impl Compression {
             Compression::Zstd => zstd::decompress(bytes, bytes_max),
             Compression::Lz4 => lz4::decompress(bytes, bytes_max),
         };
-        done.map(Bytes::from).map_err(|fault| match fault {
+        let fitting = |mut message: Vec<u8>| {
+            // A message may be kept for long, and its buffer with it.
+            if message.len() < message.capacity() / 2 {
+                message.shrink_to_fit();
+            }
+            Bytes::from(message)
+        };
+        done.map(fitting).map_err(|fault| match fault {
             Fault::Missing => self.missing(),
             Fault::TooLong => Status::resource_exhausted(format!(
                 "a message of more than {bytes_max} bytes once decompressed is beyond message_bytes_max {bytes_max}"

@@ -75,6 +75,26 @@ fn damage_never_panics_and_never_passes_the_bound() {
 }
 
 #[test]
+#[cfg(feature = "lz4")]
+fn lz4_frame_that_is_not_as_long_as_it_says_is_refused() {
+    use std::io::Write;
+    for (declared, max) in [(99, 1000), (101, 1000), (99, 99), (101, 101)] {
+        let info = lz4_flex::frame::FrameInfo::new();
+        let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+        encoder.write_all(&[7; 100]).unwrap();
+        // The same frame with a size in its head: a flag, eight bytes, and the head's checksum.
+        let plain = encoder.finish().unwrap();
+        let mut head = vec![plain[4] | 0x08, plain[5]];
+        head.extend_from_slice(&u64::to_le_bytes(declared));
+        head.push((twox_hash::XxHash32::oneshot(0, &head) >> 8) as u8);
+        let lying = [&plain[..4], &head, &plain[7..]].concat();
+        let status = Compression::Lz4.decompress(&lying, max).unwrap_err();
+        assert_eq!(status.code(), Code::InvalidArgument, "{declared} {max}: {status}");
+        assert!(status.message().ends_with("it is not as long as the frame says"), "{status}");
+    }
+}
+
+#[test]
 fn algorithm_that_is_not_compiled_in_says_which_feature_it_needs() {
     for algorithm in [Compression::Gzip, Compression::Zstd, Compression::Lz4] {
         assert_eq!(Compression::from_number(algorithm as u8), Some(algorithm));
