@@ -64,12 +64,13 @@
 //! | [`logging`] | the asynchronous log behind `tracing` |
 //! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
 //! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
-//! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
+//! | [`Service`], [`Body`], [`Codec`], [`Compression`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
 //!
 //! # Features
 //!
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
 //! - `json` (default): protobuf JSON on generated messages.
+//! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
 //! architecture.
@@ -101,7 +102,7 @@ mod streaming;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions, RawClient, Reply};
-pub use codec::{Codec, Message, MessageView, error_details, well_known};
+pub use codec::{Codec, Compression, Message, MessageView, error_details, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
+use crate::codec::Compression;
 use crate::discovery::{Resolver, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::Error;
@@ -34,6 +35,9 @@ pub struct ChannelOptions {
     /// The deadline of the calls of some methods, by `package.Service/Method`, or of all methods of a service, by
     /// `package.Service`. It also bounds streams, which have none otherwise.
     pub timeouts: BTreeMap<String, Duration>,
+    /// How requests of `limits.compress_bytes_min` and more are compressed, where the server accepts it; the first ones
+    /// of a connection travel as they are, until it has said so.
+    pub compression: Option<Compression>,
     /// Whether calls wait, within their deadline, while no endpoint can be reached, instead of failing at once.
     pub wait_for_ready: bool,
     /// Whether a classic server that closes without a byte has answered with an empty message. Its bytes are the same

@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::codec::Compression;
 use crate::discovery::{Registered, Registration, RegistrationState, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
@@ -53,6 +54,8 @@ pub struct Server {
     pub fallback: Option<Arc<dyn RawService>>,
     /// What sees every call before its handler, first to last; [`Server::intercept`] appends.
     pub interceptors: Vec<Arc<dyn Interceptor>>,
+    /// How replies of `limits.compress_bytes_min` and more are compressed, where the caller accepts it.
+    pub compression: Option<Compression>,
     /// Methods, as `package.Service/Method`, whose handler goes on when the caller cancels, goes or runs out of time. Its
     /// [`Context::is_cancelled`](crate::Context::is_cancelled) says so; the caller is answered at once. All other handlers
     /// are dropped at their next await.
@@ -70,6 +73,7 @@ impl Default for Server {
             services: Vec::new(),
             fallback: None,
             interceptors: Vec::new(),
+            compression: None,
             run_to_completion: Vec::new(),
         }
     }
@@ -148,7 +152,7 @@ impl Server {
                 return Err(Error::new(ErrorKind::Config, message));
             }
         }
-        let shared = Arc::new(Shared::new(router, self.limits).with_interceptors(self.interceptors.into()));
+        let shared = Arc::new(Shared::new(router, self.limits).with(self.interceptors.into(), self.compression));
         let open = Arc::new(OpenConnections::default());
         let acceptors = listeners
             .into_iter()

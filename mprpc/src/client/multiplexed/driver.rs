@@ -271,7 +271,8 @@ impl Shared {
                 let outcome = match header.word {
                     0 => {
                         *call.context.trailer() = metadata;
-                        Ok((!header.has(flag::OPEN)).then_some(message))
+                        let compressed = header.has(flag::COMPRESSED);
+                        Ok((!header.has(flag::OPEN)).then_some(Message { bytes: message, compressed }))
                     }
                     _ => Err(self.refused(header, metadata, &message)),
                 };

@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use slab::Slab;
 
 use super::round_trip::RoundTrip;
-use crate::client::transport::Request;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::inbox::{Inbox, Message};
 use crate::method::Method;
 use crate::net::SendBuffer;
-use crate::protocol::flow::{Flow, Windows, cost};
+use crate::protocol::flow::{Flow, Windows};
 use crate::protocol::native::{self, Header, Settings, flag, kind};
 use crate::status::{Phase, Ran, Status};
 
@@ -95,7 +93,7 @@ pub(super) enum Outcome {
 
 /// What came of a call that did not fail.
 pub(super) enum Answer {
-    Message(Bytes),
+    Message(Message),
     /// A stream of replies has begun.
     Stream,
 }
@@ -186,13 +184,12 @@ impl State {
         &mut self,
         key: usize,
         method: u16,
-        request: &Request,
+        message: Option<&Message>,
         metadata: &[u8],
         granted: Option<Duration>,
     ) {
-        let message = request.message.clone();
-        let mut flags = if message.is_some() { flag::END } else { flag::OPEN };
-        let message = message.unwrap_or_default();
+        let mut flags = message.map_or(flag::OPEN, |message| flag::END | native::message_flags(message.compressed));
+        let message = message.map(|message| message.bytes.clone()).unwrap_or_default();
         let mut length = message.len();
         if !metadata.is_empty() {
             flags |= flag::METADATA;
@@ -269,9 +266,10 @@ impl State {
     }
 
     /// A message of a request stream, or its end.
-    pub(super) fn data(&mut self, key: usize, message: Option<Bytes>) {
-        let flags = if message.is_some() { 0 } else { flag::OPEN | flag::END };
-        let message = message.unwrap_or_default();
+    pub(super) fn data(&mut self, key: usize, message: Option<Message>) {
+        let flags =
+            message.as_ref().map_or(flag::OPEN | flag::END, |message| native::message_flags(message.compressed));
+        let message = message.map(|message| message.bytes).unwrap_or_default();
         let length = native::wire_length(message.len());
         let header = Header { length, kind: kind::DATA, flags, id: key as u32 + 1, ..Header::default() };
         self.output.tail().extend_from_slice(&header.encode());
@@ -314,7 +312,7 @@ impl State {
         let Some(replies) = call.replies.clone() else {
             return Err("a stream where one message was expected");
         };
-        let cost = cost(message.bytes.len());
+        let cost = message.cost();
         if !self.received.admits(call.received, cost, windows) {
             return Err("more messages of streams than stream_window_bytes and connection_window_bytes allow");
         }
@@ -349,7 +347,7 @@ impl State {
     pub(super) fn complete(
         &mut self,
         key: usize,
-        outcome: Result<Option<Bytes>, Status>,
+        outcome: Result<Option<Message>, Status>,
         answered: bool,
         wakers: &mut Vec<Waker>,
     ) {
@@ -378,8 +376,8 @@ impl State {
             (Some(replies), ..) => {
                 let replies = replies.clone();
                 let end = outcome.map(|last| {
-                    if let Some(bytes) = last {
-                        wakers.extend(replies.push(Message { bytes, compressed: false }).1);
+                    if let Some(message) = last {
+                        wakers.extend(replies.push(message).1);
                     }
                 });
                 wakers.extend(replies.end(end));
