@@ -53,8 +53,8 @@ pub(super) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> +
 
 impl Channel {
     /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
-    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`; with `classic:` before an address
-    /// where the C++ MPRPC frame is spoken.
+    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users` for a
+    /// server in this process; with `classic:` before an address where the C++ MPRPC frame is spoken.
     ///
     /// Connects to nothing: the registry is asked once a client is made from it, endpoints once a call is made.
     pub fn new(target: &str) -> Result<Channel, Error> {

@@ -140,7 +140,7 @@ impl Network {
             network.attempts.fetch_add(1, Ordering::Relaxed);
             let host = network.hosts.lock().unwrap().get(&address).cloned();
             let connected = host.map(|host| {
-                let (near, far) = Stream::pair(64 << 10);
+                let (near, far) = Stream::pair(address.clone(), 64 << 10);
                 let connection = match host {
                     Host::Server(shared) => tokio::spawn(async move {
                         serve_stream(far, shared).await;

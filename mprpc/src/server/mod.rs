@@ -36,7 +36,7 @@ pub(crate) use {router::Router, shared::Shared, transport::Transport};
 /// [`Server::run`] is what a program's `main` ends with. [`Server::start`] serves on loops of its own beside the rest of
 /// a program, and [`Server::serve`] on the tokio runtime that it is called on.
 pub struct Server {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen; port 0 takes a free one, `memory:NAME` is for callers in this process.
     pub listen: Vec<Address>,
     /// What callers are told instead of the first address in `listen`: behind a NAT, say.
     pub advertise: Option<Address>,
@@ -112,11 +112,10 @@ impl Server {
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
         let announced = self.advertise.as_ref().or(addresses.first());
-        if let (Some((_, url)), Some(Address::Tcp(address))) = (&registry, announced)
-            && address.ip().is_unspecified()
+        if let (Some((_, url)), Some(address)) = (&registry, announced)
+            && let Some(why) = unreachable(address)
         {
-            let message =
-                format!("{address} cannot be announced in {url}: no caller can connect to it; set `advertise`");
+            let message = format!("{address} cannot be announced in {url}: {why}; set `advertise`");
             return Err(Error::new(ErrorKind::Config, message));
         }
         let mut router = Router::default();
@@ -232,6 +231,15 @@ impl Drop for Running {
         for (_, connection) in &*self.open.aborts() {
             connection.abort();
         }
+    }
+}
+
+/// Why callers that find this address in a registry cannot connect to it.
+fn unreachable(address: &Address) -> Option<&'static str> {
+    match address {
+        Address::Tcp(address) if address.ip().is_unspecified() => Some("no caller can connect to it"),
+        Address::Memory(_) => Some("no other process can connect to it"),
+        _ => None,
     }
 }
 

@@ -103,9 +103,10 @@ fn pair_of(of_server: Limits, of_caller: Limits) -> Pair {
     let mut router = Router::default();
     router.add(Arc::new(Probe));
     let shared = Arc::new(Shared::new(router, of_server));
-    let (near, far) = Stream::pair(64 << 10);
+    let address = Address::Memory("test".into());
+    let (near, far) = Stream::pair(address.clone(), 64 << 10);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
-    Pair { caller: Multiplexed::open(near, &Address::Memory, &of_caller), server, shared }
+    Pair { caller: Multiplexed::open(near, &address, &of_caller), server, shared }
 }
 
 fn request(name: &str, message: impl Into<Bytes>) -> Request {

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{LARGE_BYTES, PROBE, Probe, Router, Shared, serve_stream};
+use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::net::connection::Close;
 use crate::net::{Reader, Stream, Writer};
@@ -32,7 +33,7 @@ fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
     let mut router = Router::default();
     router.add(Arc::new(Probe));
     let shared = Arc::new(Shared::new(router, limits));
-    let (near, far) = Stream::pair(capacity);
+    let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Peer { reader: near.reader, writer: near.writer, server, shared }
 }
