@@ -48,8 +48,8 @@ pub(super) struct ChannelShared {
     subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
 }
 
-/// How connections are opened; tests put a network in memory in its place.
-pub(super) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
+/// How connections are opened; the test kit puts a simulated network in its place.
+pub(crate) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
 
 impl Channel {
     /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
@@ -75,7 +75,8 @@ impl Channel {
         Channel::over(resolver, options, connect)
     }
 
-    pub(super) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
+    /// The same, with connections of another kind.
+    pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
         let shared =
             ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
         Channel { shared: Arc::new(shared) }

@@ -16,6 +16,8 @@ pub use call::Call;
 pub use channel::{Channel, ChannelOptions};
 pub use stub::Stub;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use channel::Connect;
 #[cfg(test)]
 pub(crate) use multiplexed::Multiplexed;
 #[cfg(test)]

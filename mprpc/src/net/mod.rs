@@ -8,12 +8,14 @@ mod event_loop;
 pub(crate) mod memory;
 pub(crate) mod pipe;
 mod send_buffer;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod simulated;
 mod stream;
 mod tcp_server;
 mod worker_pool;
 
 pub(crate) use acceptor::Listener;
-pub(crate) use connector::connect;
+pub(crate) use connector::{connect, within};
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};

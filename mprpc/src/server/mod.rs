@@ -104,12 +104,28 @@ impl Server {
         self.listen_and_accept(acceptor, group.loops().clone(), Some(group))
     }
 
+    /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn serve_from(self, listener: Listener) -> Result<Running, Error> {
+        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None)
+    }
+
     fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
+        let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        self.accept_from(listeners, acceptor, loops, group)
+    }
+
+    fn accept_from(
+        self,
+        listeners: Vec<Listener>,
+        acceptor: Handle,
+        loops: Loops,
+        group: Option<LoopGroup>,
+    ) -> Result<Running, Error> {
         let registry = match &self.registry {
             Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
             None => None,
         };
-        let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
         let announced = self.advertise.as_ref().or(addresses.first());
         if let (Some((_, url)), Some(address)) = (&registry, announced)
@@ -118,11 +134,7 @@ impl Server {
             let message = format!("{address} cannot be announced in {url}: {why}; set `advertise`");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        let mut router = Router::default();
-        for service in self.services {
-            router.add(service);
-        }
-        let shared = Arc::new(Shared::new(router, self.limits));
+        let shared = self::shared(self.services, self.limits);
         let open = Arc::new(OpenConnections::default());
         let acceptors = listeners
             .into_iter()
@@ -160,6 +172,12 @@ impl Running {
     /// What it has counted.
     pub fn stats(&self) -> ServerStats {
         self.shared.stats()
+    }
+
+    /// What its connections share; outlives it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Returns once every service is announced; at once where there is no registry.
@@ -232,6 +250,15 @@ impl Drop for Running {
             connection.abort();
         }
     }
+}
+
+/// What the connections of a server of these services share.
+pub(crate) fn shared(services: Vec<Arc<dyn Service>>, limits: Limits) -> Arc<Shared> {
+    let mut router = Router::default();
+    for service in services {
+        router.add(service);
+    }
+    Arc::new(Shared::new(router, limits))
 }
 
 /// Why callers that find this address in a registry cannot connect to it.
