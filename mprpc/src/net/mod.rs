@@ -15,7 +15,9 @@ mod tcp_server;
 mod worker_pool;
 
 pub(crate) use acceptor::Listener;
-pub(crate) use connector::{connect, within};
+pub(crate) use connector::connect;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use connector::within;
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};

@@ -75,7 +75,7 @@ struct State {
     writer: Option<Waker>,
 }
 
-/// What a read takes where the buffer has no room, and makes room for.
+/// What a read takes at least where it is there, and makes room for.
 const READ_BYTES_MIN: usize = 4 << 10;
 /// An empty pipe larger than this gives its memory back.
 const KEEP_BYTES_MAX: usize = 16 << 10;
@@ -167,7 +167,7 @@ impl Pipe {
         }
         // What comes over a wire comes in the same pieces however much room a thread's buffer happens to have.
         let spare = if self.wire.is_some() { 0 } else { buffer.capacity() - buffer.len() };
-        let length = arrived.bytes.min(if spare == 0 { READ_BYTES_MIN } else { spare });
+        let length = arrived.bytes.min(spare.max(READ_BYTES_MIN));
         buffer.extend_from_slice(&state.bytes[..length]);
         state.bytes.advance(length);
         if state.bytes.is_empty() && state.bytes.capacity() > KEEP_BYTES_MAX {

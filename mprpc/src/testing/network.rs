@@ -64,6 +64,8 @@ struct State {
     frozen: BTreeSet<String>,
     partitions: Vec<[BTreeSet<String>; 2]>,
     connections: Vec<Connection>,
+    /// To connect.
+    attempts: usize,
 }
 
 /// A connection, as the network knows it.
@@ -96,6 +98,7 @@ impl Network {
             frozen: BTreeSet::new(),
             partitions: Vec::new(),
             connections: Vec::new(),
+            attempts: 0,
         };
         let shared = Shared { state: Mutex::new(state), opened: Notify::new(), trace: Arc::new(Trace::begin()) };
         Network { shared: Arc::new(shared) }
@@ -220,10 +223,17 @@ impl Network {
         incoming
     }
 
+    /// How often somebody has tried to connect.
+    #[cfg(test)]
+    pub(crate) fn attempts(&self) -> usize {
+        self.lock().attempts
+    }
+
     /// Opens connections out of the host of this name.
-    pub(super) fn connector(&self, from: &str, timeout: Duration) -> Connect {
+    pub(crate) fn connector(&self, from: &str, timeout: Duration) -> Connect {
         let (network, from) = (self.clone(), from.to_owned());
         Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
+            network.lock().attempts += 1;
             let (network, from) = (network.clone(), from.clone());
             Box::pin(async move { within(timeout, network.connect(&from, address)).await })
         })
