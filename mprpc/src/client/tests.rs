@@ -127,7 +127,11 @@ fn world(resolution: Resolution) -> World {
 }
 
 fn world_with(resolution: Resolution, options: ChannelOptions) -> World {
-    let network = Network::from_seed(7);
+    world_from(7, resolution, options)
+}
+
+fn world_from(seed: u64, resolution: Resolution, options: ChannelOptions) -> World {
+    let network = Network::from_seed(seed);
     let (registry, receiver) = watch::channel(resolution);
     let channel = network.host("client").channel_from_resolver(Arc::new(Scripted(receiver)), options);
     World { network, registry, stub: Stub::new(channel, &WHO) }
@@ -272,8 +276,9 @@ async fn unreachable_endpoint_is_tried_ever_more_rarely() {
 async fn pause_beyond_what_the_clock_holds_is_one() {
     let limits = Limits { backoff_min: Duration::MAX, backoff_max: Duration::MAX, ..Limits::default() };
     // A random part of it is taken: several, so that one is long.
-    for _ in 0..10 {
-        let world = world_with(listed(&[A]), ChannelOptions { limits: limits.clone(), ..ChannelOptions::default() });
+    for seed in 0..10 {
+        let world =
+            world_from(seed, listed(&[A]), ChannelOptions { limits: limits.clone(), ..ChannelOptions::default() });
         world.who().await.unwrap_err();
         world.who().await.unwrap_err();
         assert_eq!(world.network.attempts(), 1);

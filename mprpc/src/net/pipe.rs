@@ -274,3 +274,70 @@ fn wake(waker: Option<Waker>) {
         waker.wake();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    /// The ends of a connection whose directions hold ten bytes.
+    fn ends() -> [(PipeReader, PipeWriter); 2] {
+        let (a, b) = (Pipe::new(10, None), Pipe::new(10, None));
+        [Pipe::halves(&a, &b), Pipe::halves(&b, &a)]
+    }
+
+    async fn read(reader: &mut PipeReader) -> io::Result<BytesMut> {
+        let mut bytes = BytesMut::new();
+        poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await?;
+        Ok(bytes)
+    }
+
+    #[tokio::test]
+    async fn full_pipe_takes_nothing_until_it_is_read() {
+        let [(_, writer), (mut reader, _)] = ends();
+        let slices = [IoSlice::new(b"0123456"), IoSlice::new(b""), IoSlice::new(b"789abc")];
+        assert_eq!(writer.try_write_vectored(&slices).unwrap(), 10);
+        assert_eq!(writer.try_write(b"x").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(writer.try_write(b"").unwrap(), 0);
+        let waiting = tokio::spawn(async move {
+            poll_fn(|cx| writer.poll_write_ready(cx)).await.unwrap();
+            writer
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        assert_eq!(read(&mut reader).await.unwrap(), "0123456789");
+        assert_eq!(waiting.await.unwrap().try_write(b"abc").unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn what_was_written_before_the_end_is_read() {
+        let [(mut reader, other), (_reader, writer)] = ends();
+        writer.try_write(b"last").unwrap();
+        drop(writer);
+        assert_eq!(read(&mut reader).await.unwrap(), "last");
+        assert_eq!(read(&mut reader).await.unwrap(), "");
+        assert_eq!(other.try_write(b"the other direction").unwrap(), 10);
+    }
+
+    #[tokio::test]
+    async fn shutdown_ends_both_directions_at_both_ends() {
+        let [(mut near, shut), (mut far, writer)] = ends();
+        writer.try_write(b"unread").unwrap();
+        shut.shutdown();
+        assert_eq!(read(&mut near).await.unwrap(), "");
+        assert_eq!(read(&mut far).await.unwrap(), "");
+        assert_eq!(shut.try_write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(writer.try_write(b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn lost_connection_is_an_error_at_both_ends_also_for_what_was_written() {
+        let (pipe, back) = (Pipe::new(10, None), Pipe::new(10, None));
+        let ((mut reader, _), (_, writer)) = (Pipe::halves(&pipe, &back), Pipe::halves(&back, &pipe));
+        writer.try_write(b"x").unwrap();
+        pipe.lose();
+        assert_eq!(read(&mut reader).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+        assert_eq!(writer.try_write(b"y").unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+    }
+}
