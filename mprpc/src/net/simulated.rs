@@ -60,8 +60,6 @@ struct State {
     /// Bytes that are there, and not read yet.
     arrived: usize,
     ended: bool,
-    /// Segments do not overtake each other.
-    last_arrival: Instant,
     /// The wire carries the bytes before until then.
     busy_until: Instant,
 }
@@ -91,7 +89,6 @@ impl SimulatedWire {
             segments: VecDeque::new(),
             arrived: 0,
             ended: false,
-            last_arrival: now,
             busy_until: now,
         });
         SimulatedWire { state, number, trace }
@@ -166,7 +163,7 @@ impl Wire for SimulatedWire {
 }
 
 impl State {
-    /// Takes in what has arrived.
+    /// Takes in what has arrived. What came before those in front of it waits for them.
     fn settle(&mut self, now: Instant) {
         while let Some(segment) = self.segments.pop_front_if(|next| next.arrives.is_some_and(|at| at <= now)) {
             self.arrived += segment.bytes;
@@ -181,9 +178,8 @@ impl State {
             if let Some(speed) = self.course.bytes_per_second {
                 self.busy_until += Duration::from_secs_f64(segment.bytes as f64 / speed.max(1) as f64);
             }
-            let arrival = self.busy_until + self.course.delay + up_to(self.course.jitter, &mut self.rng);
-            self.last_arrival = self.last_arrival.max(arrival);
-            segment.arrives = Some(self.last_arrival);
+            let travels = self.course.delay + up_to(self.course.jitter, &mut self.rng);
+            segment.arrives = Some(self.busy_until + travels);
         }
     }
 }

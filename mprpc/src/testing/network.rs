@@ -151,8 +151,10 @@ impl Network {
 
     /// Lets so many bytes a second to and from this host, each connection and each direction by itself.
     pub fn slow(&self, host: &str, bytes_per_second: u64) {
+        let host = name_of(host);
+        self.shared.trace.note(("slow", &host, bytes_per_second));
         self.change(|state| {
-            state.slow.insert(name_of(host), bytes_per_second);
+            state.slow.insert(host, bytes_per_second);
         });
     }
 
@@ -183,15 +185,19 @@ impl Network {
     /// Freezes this host as SIGSTOP does, seen from outside: connections are accepted, bytes taken up to what a socket
     /// holds, nothing is answered. Handlers that run go on; what they answer leaves once the host thaws.
     pub fn freeze(&self, host: &str) {
+        let host = name_of(host);
+        self.shared.trace.note(("freeze", &host));
         self.change(|state| {
-            state.frozen.insert(name_of(host));
+            state.frozen.insert(host);
         });
     }
 
     /// Lets a frozen host go on.
     pub fn thaw(&self, host: &str) {
+        let host = name_of(host);
+        self.shared.trace.note(("thaw", &host));
         self.change(|state| {
-            state.frozen.remove(&name_of(host));
+            state.frozen.remove(&host);
         });
     }
 
@@ -199,16 +205,18 @@ impl Network {
     /// bytes are held, connecting waits. [`Network::channel`] leads out of the host `client`.
     pub fn partition(&self, here: &[&str], there: &[&str]) {
         let names = |hosts: &[&str]| hosts.iter().map(|host| name_of(host)).collect();
+        self.shared.trace.note(("partition", here, there));
         self.change(|state| state.partitions.push([names(here), names(there)]));
     }
 
     /// Ends every partition: what was held travels on.
     pub fn heal(&self) {
+        self.shared.trace.note("heal");
         self.change(|state| state.partitions.clear());
     }
 
-    /// What has happened so far as one number: which bytes were sent when, over which connection, and what was done to
-    /// the hosts. Equal for equal runs of the same program.
+    /// What has happened so far as one number: who connected, which bytes were sent when, over which connection, and what
+    /// was done to the hosts. Equal for equal runs of the same program.
     pub fn fingerprint(&self) -> u64 {
         self.shared.trace.fingerprint()
     }
