@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use tokio::runtime::{Builder, Handle};
 
 use super::*;
+use crate::deadline::Deadline;
+use crate::net::clock;
 
 const HOSTS: [&str; 3] = ["10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3"];
 const CALLS: usize = 40;
@@ -14,11 +16,25 @@ const FAULTS: usize = 12;
 /// How often each call has begun, by what it was sent.
 type Begun = Arc<Mutex<HashMap<String, usize>>>;
 
-/// Works for as long as it is told to. Counts what has begun and what is in flight.
+/// Works for as long as it is told to. Counts what has begun, what is in flight, and what went on beyond its deadline.
 #[derive(Clone, Default)]
 struct Work {
     begun: Begun,
     in_flight: Arc<AtomicUsize>,
+    late: Arc<AtomicUsize>,
+}
+
+/// Looks at the clock when a handler ends, however it ends.
+struct Finishes {
+    by: Deadline,
+    late: Arc<AtomicUsize>,
+}
+
+impl Drop for Finishes {
+    fn drop(&mut self) {
+        let late = self.by.has_passed(clock::now() - ms(2));
+        self.late.fetch_add(usize::from(late), Ordering::Relaxed);
+    }
 }
 
 impl Service for Work {
@@ -26,11 +42,12 @@ impl Service for Work {
         &ECHO
     }
 
-    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+    fn call(&self, _: usize, context: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         let work = self.clone();
         Box::pin(async move {
             work.in_flight.fetch_add(1, Ordering::Relaxed);
             let _in_flight = InFlight(work.in_flight);
+            let _finishes = Finishes { by: context.deadline(), late: work.late };
             let message = request.into_message()?;
             let text = crate::codec::protobuf::decode::<StringValue>(&message)?.value;
             let milliseconds = text.split(' ').nth(1).unwrap().parse().unwrap();
@@ -95,6 +112,7 @@ async fn run(seed: u64) -> Report {
     // Every deadline has passed by then, at the servers, too.
     sleep(Duration::from_secs(4)).await;
     assert_eq!(work.in_flight.load(Ordering::Relaxed), 0, "seed {seed}: handlers went on");
+    assert_eq!(work.late.load(Ordering::Relaxed), 0, "seed {seed}: handlers went on beyond their deadline");
     for host in HOSTS {
         assert_eq!(network.host(host).stats().rejected, Default::default(), "seed {seed}");
     }
