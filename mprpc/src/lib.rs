@@ -71,6 +71,7 @@
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
 //! - `json` (default): protobuf JSON on generated messages.
 //! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
+//! - `testing`: the test kit, `mprpc::testing`: services without sockets, and a simulated network under virtual time.
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
 //! architecture.
@@ -99,6 +100,8 @@ pub mod server;
 mod service;
 mod status;
 mod streaming;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions, RawClient, Reply};

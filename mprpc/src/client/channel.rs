@@ -59,8 +59,8 @@ pub(super) struct ChannelShared {
     subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
 }
 
-/// How connections are opened; tests put a network in memory in its place.
-pub(super) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
+/// How connections are opened; the test kit puts a simulated network in its place.
+pub(crate) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
 
 impl ChannelOptions {
     /// The deadline of a method's calls where they do not say one themselves, and the channel does.
@@ -74,8 +74,8 @@ impl ChannelOptions {
 
 impl Channel {
     /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
-    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`; with `classic:` before an address
-    /// where the C++ MPRPC frame is spoken.
+    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users` for a
+    /// server in this process; with `classic:` before an address where the C++ MPRPC frame is spoken.
     ///
     /// Connects to nothing: the registry is asked once a client is made from it, endpoints once a call is made.
     pub fn new(target: &str) -> Result<Channel, Error> {
@@ -96,7 +96,8 @@ impl Channel {
         Channel::over(resolver, options, connect)
     }
 
-    pub(super) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
+    /// The same, with connections of another kind.
+    pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
         let shared =
             ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }

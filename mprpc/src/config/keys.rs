@@ -80,7 +80,7 @@ macro_rules! keys {
 
 /// Every key of mprpc, in the order in which it is printed.
 pub(super) const KEYS: &[Key] = keys! {
-    listen: "addresses to serve at, host:port or unix:/path, separated by commas; port 0 takes a free one",
+    listen: "addresses to serve at, host:port, unix:/path or memory:name, separated by commas; port 0 takes a free one",
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
     registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
     loops: "event loops; 0 is one a core",

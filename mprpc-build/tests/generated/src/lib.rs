@@ -32,4 +32,6 @@ mod guide {
     mod registry {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
     mod reactor {}
+    #[doc = include_str!("../../../../docs/guide/testing.md")]
+    mod testing {}
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
     smoothed: Option<Duration>,
+    measured: bool,
     variation: Duration,
     /// The shortest that was seen: what a call takes at least.
     least: Duration,
@@ -19,20 +20,21 @@ impl RoundTrip {
     pub(super) fn opened_within(&mut self, time: Duration) {
         if self.smoothed.is_none() {
             self.smoothed = Some(time);
+            self.least = time;
         }
     }
 
     /// A reply came `elapsed` after its request, and the server had it for `served`.
     pub(super) fn measured(&mut self, elapsed: Duration, served: Duration) {
         let sample = elapsed.saturating_sub(served);
-        let first = self.least.is_zero();
-        self.least = if first { sample } else { self.least.min(sample) }.max(Duration::from_nanos(1));
+        self.least = if self.smoothed.is_some() { self.least.min(sample) } else { sample };
         match self.smoothed {
-            Some(smoothed) if !first => {
+            Some(smoothed) if self.measured => {
                 self.variation = (self.variation * 3 + smoothed.abs_diff(sample)) / 4;
                 self.smoothed = Some((smoothed * 7 + sample) / 8);
             }
             _ => {
+                self.measured = true;
                 self.variation = sample / 2;
                 self.smoothed = Some(sample);
             }

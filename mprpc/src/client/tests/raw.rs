@@ -29,8 +29,9 @@ struct Peer {
 }
 
 fn peer(limits: &Limits, capacity: usize) -> Peer {
-    let (near, far) = Stream::pair(capacity);
-    Peer { caller: Multiplexed::open(near, &Address::Memory, limits), reader: far.reader, writer: far.writer }
+    let address = Address::Memory("test".into());
+    let (near, far) = Stream::pair(address.clone(), capacity);
+    Peer { caller: Multiplexed::open(near, &address, limits), reader: far.reader, writer: far.writer }
 }
 
 impl Peer {

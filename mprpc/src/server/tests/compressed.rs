@@ -3,16 +3,11 @@
 use super::streams::{endless, open};
 use super::*;
 use crate::codec::Compression;
-use crate::interceptor::Chain;
 use crate::streaming::Streaming;
 
 fn compressing(limits: Limits, compression: Option<Compression>) -> Pair {
-    let mut router = Router::default();
-    router.add(Arc::new(Probe));
-    let shared = Arc::new(Shared::new(router, limits.clone()).with(Chain::from([]), compression));
-    let (near, far) = Stream::pair(64 << 10);
-    let server = tokio::spawn(serve_stream(far, shared.clone()));
-    Pair { caller: Multiplexed::open(near, &Address::Memory, &limits), server, shared }
+    let mut server = Server { limits: limits.clone(), compression, ..Server::default() }.add(Probe);
+    pair_with(server.share().unwrap(), limits)
 }
 
 fn with(mut request: Request, algorithm: Compression) -> Request {

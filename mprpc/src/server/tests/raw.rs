@@ -8,7 +8,8 @@ use bytes::BytesMut;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{LARGE_BYTES, PROBE, Probe, Router, Shared, serve_stream};
+use super::{LARGE_BYTES, PROBE, Probe, Server, Shared, serve_stream};
+use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::net::connection::Close;
 use crate::net::{Reader, Stream, Writer};
@@ -29,10 +30,8 @@ fn peer(limits: Limits) -> Peer {
 }
 
 fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
-    let mut router = Router::default();
-    router.add(Arc::new(Probe));
-    let shared = Arc::new(Shared::new(router, limits));
-    let (near, far) = Stream::pair(capacity);
+    let shared = Server { limits, ..Server::default() }.add(Probe).share().unwrap();
+    let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Peer { reader: near.reader, writer: near.writer, server, shared }
 }
