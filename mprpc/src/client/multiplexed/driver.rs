@@ -214,6 +214,9 @@ impl Shared {
                 return Ok(PREFACE.len() - compared);
             }
             state.greeted = true;
+            // The greeting is the answer to ours.
+            let way = now.saturating_duration_since(self.opened_at);
+            state.round_trip.measured(way, Duration::ZERO);
             self.greeting.notify_waiters();
             drop(input.split_to(PREFACE.len()));
         }

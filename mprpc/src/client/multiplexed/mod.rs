@@ -13,7 +13,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -43,6 +43,7 @@ pub(crate) struct Multiplexed {
 struct Shared {
     writer: Writer,
     address: Address,
+    opened_at: Instant,
     limits: Limits,
     /// What this side holds the peer to: what it announced, or what holds before that has arrived.
     windows: Windows,
@@ -63,6 +64,7 @@ impl Multiplexed {
         let shared = Arc::new(Shared {
             writer: stream.writer,
             address: address.clone(),
+            opened_at: clock::now(),
             limits: limits.clone(),
             windows: Settings::of(limits).windows().at_least(Settings::default().windows()),
             state: Mutex::new(state),

@@ -8,26 +8,28 @@ pub(super) struct RoundTrip {
     smoothed: Option<Duration>,
     measured: bool,
     variation: Duration,
-    /// The shortest that was seen: what a call takes at least.
+    /// The shortest that was measured: what a call takes at least.
     least: Duration,
 }
 
 /// The timer that expires a handler counts in milliseconds.
 const TIMER_GRANULARITY: Duration = Duration::from_millis(1);
 
+/// No way is longer than this; what takes longer was a stall, a lost packet, or a long message.
+const LEAST_MAX: Duration = Duration::from_millis(200);
+
 impl RoundTrip {
     /// What opening the connection took, for as long as nothing better is known.
     pub(super) fn opened_within(&mut self, time: Duration) {
         if self.smoothed.is_none() {
             self.smoothed = Some(time);
-            self.least = time;
         }
     }
 
     /// A reply came `elapsed` after its request, and the server had it for `served`.
     pub(super) fn measured(&mut self, elapsed: Duration, served: Duration) {
         let sample = elapsed.saturating_sub(served);
-        self.least = if self.smoothed.is_some() { self.least.min(sample) } else { sample };
+        self.least = if self.measured { self.least.min(sample) } else { sample.min(LEAST_MAX) };
         match self.smoothed {
             Some(smoothed) if self.measured => {
                 self.variation = (self.variation * 3 + smoothed.abs_diff(sample)) / 4;
@@ -89,6 +91,8 @@ mod tests {
     #[test]
     fn one_slow_reply_does_not_shut_out_calls_for_ever() {
         let mut way = RoundTrip::default();
+        way.opened_within(ms(1000));
+        assert!(way.granted(ms(10)).is_some(), "connecting may have taken longer than the way does");
         way.measured(ms(500), ms(0));
         let refused = (0..100).take_while(|_| way.granted(ms(10)).is_none()).count();
         assert!(refused < 10, "{refused}");
