@@ -9,7 +9,7 @@ use mprpc::{
 };
 
 const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
-    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
+    MethodDescriptor::new(name, path, MethodKind::Unary, Idempotency::Unknown)
 }
 
 pub(crate) static ECHO: ServiceDescriptor = ServiceDescriptor {

@@ -19,7 +19,7 @@ pub(crate) static USERS: ServiceDescriptor = ServiceDescriptor {
 };
 
 const fn method(name: &'static str, path: &'static str) -> MethodDescriptor {
-    MethodDescriptor { name, path, kind: MethodKind::Unary, idempotency: Idempotency::Unknown }
+    MethodDescriptor::new(name, path, MethodKind::Unary, Idempotency::Unknown)
 }
 
 /// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
