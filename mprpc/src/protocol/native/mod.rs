@@ -2,10 +2,12 @@
 //! clock. `docs/protocol.md` is its specification.
 
 mod error;
+mod keepalive;
 mod metadata;
 mod settings;
 
 pub(crate) use error::{decode_error, encode_error};
+pub(crate) use keepalive::{Keepalive, Look, Pace, PingGuard};
 pub(crate) use metadata::{decode_metadata, encode_metadata};
 pub(crate) use settings::Settings;
 

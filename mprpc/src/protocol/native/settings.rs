@@ -1,13 +1,17 @@
 //! The SETTINGS frame: what a side accepts.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use super::keepalive::Pace;
 use super::{Header, encode_frame, kind};
 use crate::limits::Limits;
 
 const MESSAGE_BYTES_MAX: u16 = 1;
 const METADATA_BYTES_MAX: u16 = 2;
 const IN_FLIGHT_MAX: u16 = 3;
+const PING_INTERVAL_MIN: u16 = 7;
 
 /// What a side accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +19,18 @@ pub(crate) struct Settings {
     pub(crate) message_bytes_max: u32,
     pub(crate) metadata_bytes_max: u32,
     pub(crate) in_flight_max: u32,
+    pub(crate) ping_interval_min_ms: u32,
 }
 
 impl Default for Settings {
     /// What holds for a peer that has not said otherwise: docs/protocol.md.
     fn default() -> Settings {
-        Settings { message_bytes_max: 16 << 20, metadata_bytes_max: 16 << 10, in_flight_max: 16 << 10 }
+        Settings {
+            message_bytes_max: 16 << 20,
+            metadata_bytes_max: 16 << 10,
+            in_flight_max: 16 << 10,
+            ping_interval_min_ms: 1000,
+        }
     }
 }
 
@@ -31,21 +41,24 @@ impl Settings {
             message_bytes_max: super::wire_length(limits.message_bytes_max),
             metadata_bytes_max: super::wire_length(limits.metadata_bytes_max),
             in_flight_max: super::wire_length(limits.in_flight_max),
+            ping_interval_min_ms: u32::try_from(limits.ping_interval_min.as_nanos().div_ceil(1_000_000))
+                .unwrap_or(u32::MAX),
         }
     }
 
     /// Appends the frame.
     pub(crate) fn encode(self, out: &mut BytesMut) {
-        let mut body = [0u8; 24];
-        let mut rest = body.as_mut_slice();
-        for (key, value) in [
-            (MESSAGE_BYTES_MAX, self.message_bytes_max),
-            (METADATA_BYTES_MAX, self.metadata_bytes_max),
-            (IN_FLIGHT_MAX, self.in_flight_max),
-        ] {
-            rest.put_u16_le(key);
-            rest.put_u16_le(4);
-            rest.put_u32_le(value);
+        let mut body = BytesMut::with_capacity(32);
+        let mut say = |key, value| {
+            body.put_u16_le(key);
+            body.put_u16_le(4);
+            body.put_u32_le(value);
+        };
+        say(MESSAGE_BYTES_MAX, self.message_bytes_max);
+        say(METADATA_BYTES_MAX, self.metadata_bytes_max);
+        say(IN_FLIGHT_MAX, self.in_flight_max);
+        if self.ping_interval_min_ms != Settings::default().ping_interval_min_ms {
+            say(PING_INTERVAL_MIN, self.ping_interval_min_ms);
         }
         encode_frame(out, Header { kind: kind::SETTINGS, ..Header::default() }, &body);
     }
@@ -69,6 +82,7 @@ impl Settings {
                 MESSAGE_BYTES_MAX => self.message_bytes_max = number,
                 METADATA_BYTES_MAX => self.metadata_bytes_max = number,
                 IN_FLIGHT_MAX => self.in_flight_max = number,
+                PING_INTERVAL_MIN => self.ping_interval_min_ms = number,
                 _ => {}
             }
         }
@@ -77,6 +91,12 @@ impl Settings {
 }
 
 impl Settings {
+    /// How often the sender of the settings may be asked for a sign of life by one that is under `limits`.
+    pub(crate) fn pace(self, limits: &Limits) -> Pace {
+        let accepted = Duration::from_millis(self.ping_interval_min_ms.into());
+        Pace { interval: limits.keepalive_interval.max(accepted), timeout: limits.keepalive_timeout }
+    }
+
     /// How much of a stream, and of all streams, the sender of the settings is willing to hold unread.
     pub(crate) fn windows(self) -> crate::protocol::flow::Windows {
         crate::protocol::flow::Windows { stream: 256 << 10, connection: 1 << 20 }
