@@ -79,8 +79,8 @@ impl Driver {
             self.is_unwritable = true;
             // How long its last words may take.
             self.stalled_since = Some(clock::now());
-            let why = self.lost(&error.to_string());
-            self.shared.lock().retire(why);
+            self.shared.unwritable(self.lost(&error.to_string()), &mut self.wakers);
+            self.wakers.drain(..).for_each(Waker::wake);
         }
         self.expire_and_wait(cx, timer)
     }
@@ -350,6 +350,17 @@ impl Shared {
             let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);
             state.give_up(key, status, wakers);
         }
+    }
+
+    /// The socket takes nothing any more: what has not left whole never will.
+    fn unwritable(&self, why: Status, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let written = state.written;
+        let unsent = state.calls.iter().filter(|(_, call)| call.ends_at > written);
+        for key in unsent.map(|(key, _)| key).collect::<Vec<_>>() {
+            state.complete(key, Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No)), true, wakers);
+        }
+        state.retire(why);
     }
 
     /// The connection is gone: every call learns why, and whether its request can have been read.

@@ -1,5 +1,6 @@
 //! Caller and server over a connection in memory, under virtual time.
 
+mod lifetime;
 mod raw;
 mod streams;
 
