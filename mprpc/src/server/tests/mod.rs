@@ -1,6 +1,7 @@
 //! Caller and server over a connection in memory, under virtual time.
 
 mod compressed;
+mod lifetime;
 mod raw;
 mod streams;
 
