@@ -64,12 +64,14 @@
 //! | [`logging`] | the asynchronous log behind `tracing` |
 //! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
 //! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
+//! | [`Interceptor`], [`interceptors`] | what sees every call on its way, and those that are ready to be used |
 //! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
 //!
 //! # Features
 //!
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
 //! - `json` (default): protobuf JSON on generated messages.
+//! - `tower`: layers of `tower` as interceptors.
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
 //! architecture.
@@ -87,6 +89,7 @@ mod endpoint;
 mod error;
 mod inbox;
 mod interceptor;
+pub mod interceptors;
 mod limits;
 pub mod logging;
 mod metadata;

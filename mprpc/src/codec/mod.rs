@@ -5,6 +5,8 @@ mod details;
 pub(crate) mod json;
 pub(crate) mod protobuf;
 
+pub(crate) use buffa::MessageName;
+
 /// What a generated message can do: `encode_to_vec`, `decode_from_slice`.
 pub use buffa::Message;
 /// What a view of a message can do: `to_owned_message`.
