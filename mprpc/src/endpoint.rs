@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An address that can be connected to: `127.0.0.1:8000`, `[::1]:8000`, `host.name:8000` or `unix:/run/user.sock`.
+/// An address that can be connected to: `127.0.0.1:8000`, `[::1]:8000`, `host.name:8000`, `unix:/run/user.sock` or
+/// `memory:users`.
 ///
 /// Host names are kept as they are and looked up at each connect, so that a host that moves is found again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,8 +18,8 @@ pub enum Address {
     Host(String, u16),
     /// The path of a Unix socket.
     Unix(PathBuf),
-    /// The other end of a pair in memory.
-    Memory,
+    /// A name inside this process, without sockets: letters, digits and `-_./`, at most 253 of them.
+    Memory(String),
 }
 
 impl fmt::Display for Address {
@@ -27,7 +28,7 @@ impl fmt::Display for Address {
             Address::Tcp(address) => address.fmt(f),
             Address::Host(host, port) => write!(f, "{host}:{port}"),
             Address::Unix(path) => write!(f, "unix:{}", path.display()),
-            Address::Memory => f.write_str("memory"),
+            Address::Memory(name) => write!(f, "memory:{name}"),
         }
     }
 }
@@ -43,22 +44,32 @@ impl FromStr for Address {
             }
             return Ok(Address::Unix(PathBuf::from(path)));
         }
+        if let Some(name) = text.strip_prefix("memory:") {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/');
+            if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(fits) {
+                return Err(format!("'{text}': '{name}' is no name in memory (letters, digits and -_./)"));
+            }
+            return Ok(Address::Memory(name.to_owned()));
+        }
         if let Ok(address) = text.parse::<SocketAddr>() {
             return Ok(Address::Tcp(address));
         }
         let Some((host, port)) = text.rsplit_once(':') else {
-            return Err(format!("'{text}' has no port; an address is host:port or unix:/path"));
+            return Err(format!("'{text}' has no port; an address is host:port, unix:/path or memory:name"));
         };
         let Ok(port) = port.parse::<u16>() else {
             return Err(format!("'{text}': '{port}' is no port (0 to 65535)"));
         };
-        let named = !host.is_empty() && host.len() <= 253;
+        let named = !host.is_empty() && host.len() <= NAME_BYTES_MAX;
         if !named || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')) {
             return Err(format!("'{text}': '{host}' is no host name"));
         }
         Ok(Address::Host(host.to_owned(), port))
     }
 }
+
+/// The longest name of a host, and of what listens in memory.
+const NAME_BYTES_MAX: usize = 253;
 
 /// What is spoken at an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,7 +159,7 @@ mod tests {
 
     #[test]
     fn addresses_read_as_they_print() {
-        for text in ["127.0.0.1:8000", "[::1]:8000", "db-1.example:65535", "unix:/run/user.sock"] {
+        for text in ["127.0.0.1:8000", "[::1]:8000", "db-1.example:65535", "unix:/run/user.sock", "memory:users"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
         let classic: Endpoint = "classic:127.0.0.1:8000".parse().unwrap();
@@ -163,6 +174,8 @@ mod tests {
             ("a b:80", "'a b' is no host name"),
             (":80", "is no host name"),
             ("unix:", "is empty"),
+            ("memory:", "is no name in memory"),
+            ("memory:a,b", "is no name in memory"),
         ] {
             let error = text.parse::<Address>().unwrap_err();
             assert!(error.contains(part), "{error}");

@@ -30,7 +30,7 @@ struct State {
     abandoned: bool,
 }
 
-/// A message as it came.
+/// A message as it is on the wire.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) bytes: Bytes,
@@ -42,6 +42,11 @@ pub(crate) struct Message {
 const SHARED_MESSAGE_BYTES_MIN: usize = 32 << 10;
 
 impl Message {
+    /// What it costs in the windows.
+    pub(crate) fn cost(&self) -> u64 {
+        cost(self.bytes.len())
+    }
+
     fn compact(mut self) -> Message {
         if self.bytes.len() < SHARED_MESSAGE_BYTES_MIN {
             self.bytes = Bytes::copy_from_slice(&self.bytes);
@@ -114,7 +119,7 @@ impl<S: Source + Unpin> Stream for Receiving<S> {
                 }
             };
         };
-        state.read += cost(message.bytes.len());
+        state.read += message.cost();
         // With nothing left to read all is given back: the sender may be waiting for just that.
         let due = state.messages.is_empty() || state.read >= self.inbox.window / 2;
         let credit = if due { mem::take(&mut state.read) } else { 0 };
@@ -131,7 +136,7 @@ impl<S: Source> Drop for Receiving<S> {
     fn drop(&mut self) {
         let mut state = self.inbox.lock();
         state.abandoned = true;
-        let unread: u64 = state.messages.iter().map(|message| cost(message.bytes.len())).sum();
+        let unread: u64 = state.messages.iter().map(Message::cost).sum();
         let bytes = unread + mem::take(&mut state.read);
         let messages = mem::take(&mut state.messages);
         drop(state);

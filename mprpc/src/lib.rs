@@ -65,12 +65,14 @@
 //! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
 //! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
 //! | [`Interceptor`], [`interceptors`] | what sees every call on its way, and those that are ready to be used |
-//! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
+//! | [`Service`], [`Body`], [`Codec`], [`Compression`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
 //!
 //! # Features
 //!
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
 //! - `json` (default): protobuf JSON on generated messages.
+//! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
+//! - `testing`: the test kit, `mprpc::testing`: services without sockets, and a simulated network under virtual time.
 //! - `tower`: layers of `tower` as interceptors.
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
@@ -101,10 +103,12 @@ pub mod server;
 mod service;
 mod status;
 mod streaming;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions, RawClient, Reply};
-pub use codec::{Codec, Message, MessageView, error_details, well_known};
+pub use codec::{Codec, Compression, Message, MessageView, error_details, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;

@@ -19,6 +19,12 @@ pub struct Limits {
     pub in_flight_max: usize,
     /// Connections of a server. One more is accepted and closed at once, counted and logged.
     pub connections_max: usize,
+    /// How much of a stream the peer may send before some of it was read here. It waits then; nothing fails.
+    pub stream_window_bytes: usize,
+    /// How much of all streams of a connection together the peer may send before some of it was read here.
+    pub connection_window_bytes: usize,
+    /// A shorter message is never compressed.
+    pub compress_bytes_min: usize,
     /// Bytes waiting to be written on a connection. Beyond it nothing more is read from the peer until it reads.
     pub send_buffer_bytes_max: usize,
     /// How long a new connection may say nothing. Then it is closed.
@@ -62,6 +68,9 @@ impl Default for Limits {
             methods_max: 4096,
             in_flight_max: 16 << 10,
             connections_max: 64 << 10,
+            stream_window_bytes: 256 << 10,
+            connection_window_bytes: 1 << 20,
+            compress_bytes_min: 1 << 10,
             send_buffer_bytes_max: 4 << 20,
             first_byte_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(10),

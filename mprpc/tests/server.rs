@@ -40,7 +40,7 @@ fn every_kind_of_address_serves() {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("unix:{}", folder.path().join("echo.sock").display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    for listen in ["127.0.0.1:0", "[::1]:0", "localhost:0", &path] {
+    for listen in ["127.0.0.1:0", "[::1]:0", "localhost:0", &path, "memory:every-kind"] {
         let running = server(listen).start().unwrap();
         let address = running.addresses()[0].to_string();
         assert_eq!(call_echo(&stub(&address), "native").unwrap(), "native", "{listen}");

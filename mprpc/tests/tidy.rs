@@ -16,7 +16,7 @@ const LEVELS: [&[&str]; 6] = [
     &["net"],
     &["discovery", "balancer"],
     &["streaming", "inbox", "service", "interceptor", "interceptors", "client", "server"],
-    &["config", "logging", "codegen"],
+    &["config", "logging", "codegen", "testing"],
 ];
 
 /// What may be found only below one of these, and why.

@@ -9,6 +9,7 @@ use tokio::time::timeout_at;
 use super::intercepted::intercepted;
 use super::service::{Picked, ServiceEndpoints};
 use super::transport::Request;
+use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::interceptor::Chain;
@@ -51,6 +52,7 @@ pub(super) struct Way {
     pub(super) endpoints: Arc<ServiceEndpoints>,
     pub(super) interceptors: Chain,
     pub(super) wait_for_ready: bool,
+    pub(super) compression: Option<Compression>,
     /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
     pub(super) is_reply: fn(&[u8]) -> bool,
 }
@@ -131,6 +133,11 @@ impl<R> Call<R> {
                 call.refused.get_or_insert(status);
             }
         })
+    }
+
+    /// How the request is compressed instead of as the channel says. See [`crate::ChannelOptions::compression`].
+    pub fn compression(self, compression: Option<Compression>) -> Call<R> {
+        self.change(|call| call.way.compression = compression)
     }
 
     /// Whether to wait, within the deadline, while no endpoint can be reached, instead of failing at once.
@@ -293,7 +300,8 @@ async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Statu
     if context.method().kind != MethodKind::Unary {
         opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
     }
-    let request = Request::new(context, body, opening, way.is_reply);
+    let mut request = Request::new(context, body, opening, way.is_reply);
+    request.compression = way.compression;
     let begun = clock::now();
     let mut progress = Progress::default();
     let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut progress).await;

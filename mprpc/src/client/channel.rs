@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
+use crate::codec::Compression;
 use crate::discovery::{Resolver, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::Error;
@@ -34,6 +35,9 @@ pub struct ChannelOptions {
     /// The deadline of the calls of some methods, by `package.Service/Method`, or of all methods of a service, by
     /// `package.Service`. It also bounds streams, which have none otherwise.
     pub timeouts: BTreeMap<String, Duration>,
+    /// How requests of `limits.compress_bytes_min` and more are compressed, where the server accepts it; the first ones
+    /// of a connection travel as they are, until it has said so.
+    pub compression: Option<Compression>,
     /// Whether calls wait, within their deadline, while no endpoint can be reached, instead of failing at once.
     pub wait_for_ready: bool,
     /// Whether a classic server that closes without a byte has answered with an empty message. Its bytes are the same
@@ -55,8 +59,8 @@ pub(super) struct ChannelShared {
     subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
 }
 
-/// How connections are opened; tests put a network in memory in its place.
-pub(super) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
+/// How connections are opened; the test kit puts a simulated network in its place.
+pub(crate) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
 
 impl ChannelOptions {
     /// The deadline of a method's calls where they do not say one themselves, and the channel does.
@@ -70,8 +74,8 @@ impl ChannelOptions {
 
 impl Channel {
     /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
-    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`; with `classic:` before an address
-    /// where the C++ MPRPC frame is spoken.
+    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users` for a
+    /// server in this process; with `classic:` before an address where the C++ MPRPC frame is spoken.
     ///
     /// Connects to nothing: the registry is asked once a client is made from it, endpoints once a call is made.
     pub fn new(target: &str) -> Result<Channel, Error> {
@@ -92,7 +96,8 @@ impl Channel {
         Channel::over(resolver, options, connect)
     }
 
-    pub(super) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
+    /// The same, with connections of another kind.
+    pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
         let shared =
             ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }

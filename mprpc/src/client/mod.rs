@@ -19,6 +19,8 @@ pub use channel::{Channel, ChannelOptions};
 pub use raw::RawClient;
 pub use stub::Stub;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use channel::Connect;
 #[cfg(test)]
 pub(crate) use multiplexed::Multiplexed;
 #[cfg(test)]

@@ -264,12 +264,12 @@ mod tests {
         let peers = Arc::new(Mutex::new(Vec::new()));
         let kept = peers.clone();
         let connect: Connect = Arc::new(move |_| {
-            let (near, far) = Stream::pair(4096);
+            let (near, far) = Stream::pair(Address::Memory("test".into()), 4096);
             far.writer.try_write(&PREFACE).unwrap();
             kept.lock().unwrap().push(far);
             Box::pin(async move { Ok(near) })
         });
-        let endpoint = Endpoint::new(Address::Memory);
+        let endpoint = Endpoint::new(Address::Memory("test".into()));
         let subchannel = Arc::new(Subchannel::new(endpoint, ChannelOptions::default(), connect));
         subchannel.connect(&subchannel.home()).await.unwrap().greeted().await.unwrap();
         // As another runtime would find it.

@@ -1,18 +1,16 @@
-//! Channels over a network in memory, under virtual time: picking, failing over, reconnecting, waiting.
+//! Channels over a simulated network, under virtual time: picking, failing over, reconnecting, waiting.
 
 mod chain;
 mod keepalive;
 mod raw;
 
 use std::collections::HashMap;
-use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::channel::Connect;
@@ -20,13 +18,14 @@ use super::{Call, Channel, ChannelOptions, Stub};
 use crate::codec::Codec;
 use crate::context::Context;
 use crate::discovery::{Resolution, ResolutionState, Resolver};
-use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::endpoint::{Endpoint, Protocol};
 use crate::limits::Limits;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 use crate::net::Stream;
-use crate::server::{Router, Shared, serve_stream};
+use crate::server::Server;
 use crate::service::{Body, BoxFuture, Service};
 use crate::status::{Code, Phase, Ran, Status};
+use crate::testing::Network;
 use crate::well_known::StringValue;
 
 static WHO: ServiceDescriptor = ServiceDescriptor {
@@ -65,79 +64,17 @@ impl Service for Who {
     }
 }
 
-/// What answers at an address.
-#[derive(Clone)]
-enum Host {
-    Server(Arc<Shared>),
-    /// Whatever comes, it sends these chunks, a second apart, then closes or stays.
-    Script {
-        chunks: Vec<Vec<u8>>,
-        closes: bool,
-    },
-}
-
-/// A network in memory.
-#[derive(Clone, Default)]
-struct Network {
-    hosts: Arc<Mutex<HashMap<Address, Host>>>,
-    connections: Arc<Mutex<Vec<(Address, AbortHandle)>>>,
-    attempts: Arc<AtomicUsize>,
-}
-
-impl Network {
-    fn start(&self, address: &str) {
-        self.serve(address, false);
-    }
-
-    fn start_all(&self, addresses: &[&str]) {
-        for address in addresses {
-            self.start(address);
+/// A peer that sends these chunks whatever comes, a second apart, then closes or stays.
+fn script(network: &Network, address: &str, chunks: &[&[u8]], closes: bool) {
+    let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
+    let mut incoming = network.listen(address);
+    tokio::spawn(async move {
+        // Killing the host ends this loop, and with it what plays.
+        let mut playing = JoinSet::new();
+        while let Some(stream) = incoming.recv().await {
+            playing.spawn(play(stream, chunks.clone(), closes));
         }
-    }
-
-    fn serve(&self, address: &str, hangs: bool) {
-        let mut router = Router::default();
-        router.add(Arc::new(Who { name: address.to_owned(), hangs }));
-        let shared = Arc::new(Shared::new(router, crate::Limits::default()));
-        self.hosts.lock().unwrap().insert(address.parse().unwrap(), Host::Server(shared));
-    }
-
-    fn script(&self, address: &str, chunks: &[&[u8]], closes: bool) {
-        let chunks = chunks.iter().map(|chunk| chunk.to_vec()).collect();
-        self.hosts.lock().unwrap().insert(address.parse().unwrap(), Host::Script { chunks, closes });
-    }
-
-    /// As kill -9: connections are cut, new ones refused.
-    fn kill(&self, address: &str) {
-        let address: Address = address.parse().unwrap();
-        self.hosts.lock().unwrap().remove(&address);
-        self.connections.lock().unwrap().retain(|(of, connection)| {
-            if *of == address {
-                connection.abort();
-            }
-            *of != address
-        });
-    }
-
-    fn connect(&self) -> Connect {
-        let network = self.clone();
-        Arc::new(move |address: Address| {
-            network.attempts.fetch_add(1, Ordering::Relaxed);
-            let host = network.hosts.lock().unwrap().get(&address).cloned();
-            let connected = host.map(|host| {
-                let (near, far) = Stream::pair(64 << 10);
-                let connection = match host {
-                    Host::Server(shared) => tokio::spawn(async move {
-                        serve_stream(far, shared).await;
-                    }),
-                    Host::Script { chunks, closes } => tokio::spawn(play(far, chunks, closes)),
-                };
-                network.connections.lock().unwrap().push((address, connection.abort_handle()));
-                near
-            });
-            Box::pin(async move { connected.ok_or_else(|| io::ErrorKind::ConnectionRefused.into()) })
-        })
-    }
+    });
 }
 
 async fn play(stream: Stream, chunks: Vec<Vec<u8>>, closes: bool) {
@@ -175,13 +112,38 @@ fn world(resolution: Resolution) -> World {
 }
 
 fn world_with(resolution: Resolution, options: ChannelOptions) -> World {
-    let network = Network::default();
+    world_from(7, resolution, options)
+}
+
+fn world_from(seed: u64, resolution: Resolution, options: ChannelOptions) -> World {
+    let network = Network::from_seed(seed);
     let (registry, receiver) = watch::channel(resolution);
-    let channel = Channel::over(Arc::new(Scripted(receiver)), options, network.connect());
+    let channel = network.host("client").channel_from_resolver(Arc::new(Scripted(receiver)), options);
     World { network, registry, stub: Stub::new(channel, &WHO) }
 }
 
+fn serve(network: &Network, address: &str, hangs: bool) {
+    network.serve(address, Server::default().add(Who { name: address.to_owned(), hangs }));
+}
+
 impl World {
+    fn start(&self, address: &str) {
+        serve(&self.network, address, false);
+    }
+
+    fn start_all(&self, addresses: &[&str]) {
+        addresses.iter().for_each(|address| self.start(address));
+    }
+
+    /// At this address calls hang that may.
+    fn start_hanging(&self, address: &str) {
+        serve(&self.network, address, true);
+    }
+
+    fn script(&self, address: &str, chunks: &[&[u8]], closes: bool) {
+        script(&self.network, address, chunks, closes);
+    }
+
     fn call(&self, method: usize) -> Call<StringValue> {
         self.stub.unary(method, &StringValue::default())
     }
@@ -198,23 +160,23 @@ const C: &str = "10.0.0.3:3";
 #[tokio::test(start_paused = true)]
 async fn calls_take_endpoints_in_turn_over_one_connection_each() {
     let world = world(listed(&[A, B, C]));
-    world.network.start_all(&[A, B, C]);
+    world.start_all(&[A, B, C]);
     let mut answered = HashMap::new();
     for _ in 0..30 {
         *answered.entry(world.who().await.unwrap()).or_insert(0) += 1;
     }
     assert_eq!(answered.values().collect::<Vec<_>>(), [&10; 3]);
-    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 3);
+    assert_eq!(world.network.attempts(), 3);
 }
 
 #[tokio::test(start_paused = true)]
 async fn refused_endpoint_is_passed_over() {
     let world = world(listed(&[A, B, C]));
-    world.network.start(C);
+    world.start(C);
     for _ in 0..30 {
         assert_eq!(world.who().await.unwrap(), C);
     }
-    let attempts = world.network.attempts.load(Ordering::Relaxed);
+    let attempts = world.network.attempts();
     assert!(attempts < 15, "{attempts} attempts: a refused endpoint pauses");
 }
 
@@ -230,18 +192,18 @@ async fn failure_says_address_phase_cause_and_that_it_did_not_run() {
 #[tokio::test(start_paused = true)]
 async fn call_with_metadata_against_the_rules_names_the_first_such_key_and_is_not_made() {
     let world = world(listed(&[A]));
-    world.network.start(A);
+    world.start(A);
     let call = world.call(AM).metadata("tenant", "blue").metadata("na me", "x").metadata("", "y");
     let status = call.await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::InvalidArgument, Ran::No));
     assert_eq!(status.message(), "the metadata key \"na me\" is not of a-z 0-9 - _ .");
-    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 0);
+    assert_eq!(world.network.attempts(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn killed_provider_costs_no_call_that_had_not_begun() {
     let world = world(listed(&[A, B]));
-    world.network.start_all(&[A, B]);
+    world.start_all(&[A, B]);
     for _ in 0..4 {
         world.who().await.unwrap();
     }
@@ -255,10 +217,10 @@ async fn killed_provider_costs_no_call_that_had_not_begun() {
 #[tokio::test(start_paused = true)]
 async fn restarted_provider_is_reached_again() {
     let world = world(listed(&[A]));
-    world.network.start(A);
+    world.start(A);
     world.who().await.unwrap();
     world.network.kill(A);
-    world.network.start(A);
+    world.start(A);
     tokio::task::yield_now().await;
     assert_eq!(world.who().await.unwrap(), A);
 }
@@ -267,11 +229,11 @@ async fn restarted_provider_is_reached_again() {
 async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
     for (method, safe) in [(HANG, false), (HANG_SAFELY, true)] {
         let world = world(listed(&[A]));
-        world.network.serve(A, true);
+        world.start_hanging(A);
         let cut = async {
             sleep(Duration::from_millis(10)).await;
             world.network.kill(A);
-            world.network.start(A);
+            world.start(A);
         };
         let (reply, ()) = tokio::join!(world.call(method).into_future(), cut);
         match reply {
@@ -284,7 +246,7 @@ async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
 #[tokio::test(start_paused = true)]
 async fn failure_of_the_last_attempt_does_not_hide_that_an_earlier_one_may_have_run() {
     let world = world(listed(&[A]));
-    world.network.serve(A, true);
+    world.start_hanging(A);
     let kill = async {
         sleep(Duration::from_millis(10)).await;
         world.network.kill(A);
@@ -302,7 +264,7 @@ async fn unreachable_endpoint_is_tried_ever_more_rarely() {
         world.who().await.unwrap_err();
         sleep(Duration::from_millis(10)).await;
     }
-    let attempts = world.network.attempts.load(Ordering::Relaxed);
+    let attempts = world.network.attempts();
     assert!((10..60).contains(&attempts), "{attempts} attempts in a minute");
 }
 
@@ -310,39 +272,33 @@ async fn unreachable_endpoint_is_tried_ever_more_rarely() {
 async fn pause_beyond_what_the_clock_holds_is_one() {
     let limits = Limits { backoff_min: Duration::MAX, backoff_max: Duration::MAX, ..Limits::default() };
     // A random part of it is taken: several, so that one is long.
-    for _ in 0..10 {
-        let world = world_with(listed(&[A]), ChannelOptions { limits: limits.clone(), ..ChannelOptions::default() });
+    for seed in 0..10 {
+        let world =
+            world_from(seed, listed(&[A]), ChannelOptions { limits: limits.clone(), ..ChannelOptions::default() });
         world.who().await.unwrap_err();
         world.who().await.unwrap_err();
-        assert_eq!(world.network.attempts.load(Ordering::Relaxed), 1);
+        assert_eq!(world.network.attempts(), 1);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn connecting_outlives_the_call_that_began_it() {
-    let network = Network::default();
-    network.start(A);
-    let connect = network.connect();
-    let slow: Connect = Arc::new(move |address| {
-        let connected = connect(address);
-        Box::pin(async move {
-            sleep(Duration::from_millis(300)).await;
-            connected.await
-        })
-    });
-    let (_registry, receiver) = watch::channel(listed(&[A]));
-    let stub = Stub::new(Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), slow), &WHO);
-    let call = || stub.unary::<_, StringValue>(AM, &StringValue::default()).timeout(Duration::from_millis(200));
+    let world = world(listed(&[A]));
+    world.start(A);
+    // There and back.
+    world.network.set_delay(Duration::from_millis(150)..=Duration::from_millis(150));
+    let call = || world.call(AM).timeout(Duration::from_millis(200));
     assert_eq!(call().await.unwrap_err().phase(), Some(Phase::Connect));
+    world.network.set_delay(Duration::ZERO..=Duration::ZERO);
     assert_eq!(call().await.unwrap().value, A);
-    assert_eq!(network.attempts.load(Ordering::Relaxed), 1);
+    assert_eq!(world.network.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn calls_wait_for_the_registry_within_their_deadline() {
     let pending = ResolutionState::Pending("zookeeper 127.0.0.1:2181: connection refused".into());
     let world = world(Resolution { endpoints: Arc::new([]), state: pending });
-    world.network.start(A);
+    world.start(A);
     let begin = Instant::now();
     let status = world.call(AM).timeout(Duration::from_secs(2)).await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::DeadlineExceeded, Some(Phase::Resolve), Ran::No));
@@ -354,7 +310,7 @@ async fn calls_wait_for_the_registry_within_their_deadline() {
 async fn call_that_waits_goes_out_once_the_registry_knows() {
     let pending = ResolutionState::Pending("being read".into());
     let world = world(Resolution { endpoints: Arc::new([]), state: pending });
-    world.network.start(A);
+    world.start(A);
     let call = tokio::spawn(world.call(AM).into_future());
     tokio::task::yield_now().await;
     world.registry.send_replace(listed(&[A]));
@@ -379,14 +335,14 @@ async fn publish(world: &World, resolution: Resolution) {
 #[tokio::test]
 async fn empty_list_is_not_believed_while_providers_answer() {
     let world = world(listed(&[A]));
-    world.network.start(A);
+    world.start(A);
     world.who().await.unwrap();
     publish(&world, listed(&[])).await;
     assert_eq!(world.who().await.unwrap(), A);
     world.network.kill(A);
     tokio::task::yield_now().await;
     assert_eq!(world.who().await.unwrap_err().code(), Code::Unavailable);
-    world.network.start(B);
+    world.start(B);
     publish(&world, listed(&[B])).await;
     assert_eq!(world.who().await.unwrap(), B);
 }
@@ -394,12 +350,12 @@ async fn empty_list_is_not_believed_while_providers_answer() {
 #[tokio::test]
 async fn call_in_flight_outlives_the_removal_of_its_endpoint() {
     let world = world(listed(&[A]));
-    world.network.serve(A, true);
+    world.start_hanging(A);
     let hanging = tokio::spawn(world.call(HANG).timeout(Duration::from_millis(300)).into_future());
-    while world.network.connections.lock().unwrap().is_empty() {
+    while world.network.attempts() == 0 {
         tokio::task::yield_now().await;
     }
-    world.network.start(B);
+    world.start(B);
     publish(&world, listed(&[B])).await;
     assert_eq!(world.who().await.unwrap(), B);
     // It expires by its own deadline: its connection was not cut under it.
@@ -412,7 +368,7 @@ async fn waiting_for_ready_waits_for_the_provider() {
     let network = world.network.clone();
     tokio::spawn(async move {
         sleep(Duration::from_secs(3)).await;
-        network.start(A);
+        serve(&network, A, false);
     });
     let call = world.call(AM).wait_for_ready(true).timeout(Duration::from_secs(20));
     assert_eq!(call.await.unwrap().value, A);
@@ -428,19 +384,22 @@ async fn waiting_for_ready_waits_for_the_provider() {
 
 #[tokio::test(start_paused = true)]
 async fn waiting_for_ready_pauses_where_connections_are_accepted_and_closed() {
-    let network = Network::default();
-    network.script(A, &[], true);
-    let (attempts, connect) = (network.attempts.clone(), network.connect());
-    let bounded: Connect = Arc::new(move |address| match attempts.load(Ordering::Relaxed) {
-        200.. => Box::pin(std::future::pending()),
-        _ => connect(address),
+    let network = Network::from_seed(7);
+    script(&network, A, &[], true);
+    let connect = network.connector("client", Limits::default().connect_timeout);
+    let bounded: Connect = Arc::new({
+        let network = network.clone();
+        move |address| match network.attempts() {
+            200.. => Box::pin(std::future::pending()),
+            _ => connect(address),
+        }
     });
     let (_registry, receiver) = watch::channel(listed(&[A]));
     let stub = Stub::new(Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), bounded), &WHO);
     let call = stub.unary::<_, StringValue>(HANG_SAFELY, &StringValue::default());
     let status = call.wait_for_ready(true).timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
-    assert!(network.attempts.load(Ordering::Relaxed) < 100, "a storm of connections");
+    assert!(network.attempts() < 100, "a storm of connections");
 }
 
 #[tokio::test(start_paused = true)]
@@ -450,7 +409,7 @@ async fn endpoint_that_lists_its_methods_gets_no_others() {
     endpoints[0].methods = vec!["Hang".to_owned()];
     resolution.endpoints = endpoints.into();
     let world = world(resolution);
-    world.network.start_all(&[A, B]);
+    world.start_all(&[A, B]);
     for _ in 0..10 {
         assert_eq!(world.who().await.unwrap(), B);
     }
@@ -470,30 +429,30 @@ fn long_reply() -> Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn classic_endpoint_is_called_in_classic() {
     let world = classic(ChannelOptions::default());
-    world.network.start(A);
+    world.start(A);
     for _ in 0..3 {
         assert_eq!(world.who().await.unwrap(), A);
     }
-    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 3, "a connection a call");
+    assert_eq!(world.network.attempts(), 3, "a connection a call");
 }
 
 #[tokio::test(start_paused = true)]
 async fn classic_reply_is_read_to_its_end_however_it_comes() {
     let world = classic(ChannelOptions::default());
     let reply = long_reply();
-    world.network.script(A, &[&reply[..1], &reply[1..700], &reply[700..]], true);
+    world.script(A, &[&reply[..1], &reply[1..700], &reply[700..]], true);
     assert_eq!(world.who().await.unwrap().len(), 2000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn classic_server_that_closes_without_a_reply_is_an_error_unless_allowed() {
     let world = classic(ChannelOptions::default());
-    world.network.script(A, &[], true);
+    world.script(A, &[], true);
     let status = world.who().await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Reply), Ran::Maybe));
     assert!(status.message().contains("closed without a reply"), "{status}");
     let world = classic(ChannelOptions { classic_empty_reply: true, ..ChannelOptions::default() });
-    world.network.script(A, &[], true);
+    world.script(A, &[], true);
     assert_eq!(world.who().await.unwrap(), "");
 }
 
@@ -501,18 +460,18 @@ async fn classic_server_that_closes_without_a_reply_is_an_error_unless_allowed()
 async fn classic_server_that_stays_open_is_answered_by_the_pause_where_allowed() {
     let reply = long_reply();
     let world = classic(ChannelOptions::default());
-    world.network.script(A, &[&reply], false);
+    world.script(A, &[&reply], false);
     let status = world.who().await.unwrap_err();
     assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Reply)));
     let world = classic(ChannelOptions { classic_reply_pause: true, ..ChannelOptions::default() });
-    world.network.script(A, &[&reply[..900], &reply[900..]], false);
+    world.script(A, &[&reply[..900], &reply[900..]], false);
     assert_eq!(world.who().await.unwrap().len(), 2000, "half a message does not decode and is waited for");
 }
 
 #[tokio::test(start_paused = true)]
 async fn classic_reply_cut_off_is_an_error() {
     let world = classic(ChannelOptions::default());
-    world.network.script(A, &[&long_reply()[..900]], true);
+    world.script(A, &[&long_reply()[..900]], true);
     let status = world.who().await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(status.message().contains("does not decode"), "{status}");
@@ -521,7 +480,7 @@ async fn classic_reply_cut_off_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn classic_server_that_never_answers_costs_the_deadline() {
     let world = classic(ChannelOptions::default());
-    world.network.script(A, &[], false);
+    world.script(A, &[], false);
     let begin = Instant::now();
     let status = world.call(AM).timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::DeadlineExceeded, Ran::Maybe));
@@ -531,11 +490,11 @@ async fn classic_server_that_never_answers_costs_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn peer_of_another_protocol_is_named() {
     let world = world(listed(&[A]));
-    world.network.script(A, &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], true);
+    world.script(A, &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], true);
     let status = world.who().await.unwrap_err();
     assert!(status.message().contains("does not speak version 1 of the native protocol"), "{status}");
     let world = self::world(listed(&[A]));
-    world.network.script(A, &[], true);
+    world.script(A, &[], true);
     let status = world.who().await.unwrap_err();
     assert!(status.message().contains("closed before it greeted"), "{status}");
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::method::Method;
@@ -19,6 +20,8 @@ pub(crate) struct Request {
     pub(crate) message: Option<Bytes>,
     /// The stream, until a connection has taken it: then the call cannot be made again.
     stream: Mutex<Option<Streaming<Bytes>>>,
+    /// How messages are compressed, where the server accepts it.
+    pub(crate) compression: Option<Compression>,
     /// Until when a connection has to be there. A stream itself may take longer.
     pub(crate) opening: Deadline,
     /// Microseconds spent waiting for a connection, all attempts together.
@@ -33,7 +36,15 @@ impl Request {
             Body::Message(message) => (Some(message), None),
             Body::Stream(stream) => (None, Some(stream)),
         };
-        Request { context, message, stream: Mutex::new(stream), opening, connecting: AtomicU64::new(0), is_reply }
+        Request {
+            context,
+            message,
+            stream: Mutex::new(stream),
+            compression: None,
+            opening,
+            connecting: AtomicU64::new(0),
+            is_reply,
+        }
     }
 
     pub(crate) fn method(&self) -> &Method {

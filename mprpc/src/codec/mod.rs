@@ -1,11 +1,13 @@
 //! Messages to bytes and back. The message library, buffa, is named here and in `codegen` alone.
 
+mod compression;
 mod details;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 pub(crate) mod protobuf;
 
 pub(crate) use buffa::MessageName;
+pub use compression::Compression;
 
 /// What a generated message can do: `encode_to_vec`, `decode_from_slice`.
 pub use buffa::Message;

@@ -80,7 +80,7 @@ macro_rules! keys {
 
 /// Every key of mprpc, in the order in which it is printed.
 pub(super) const KEYS: &[Key] = keys! {
-    listen: "addresses to serve at, host:port or unix:/path, separated by commas; port 0 takes a free one",
+    listen: "addresses to serve at, host:port, unix:/path or memory:name, separated by commas; port 0 takes a free one",
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
     registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
     loops: "event loops; 0 is one a core",
@@ -102,6 +102,9 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.methods_max: "methods that a connection gives a number to",
     limits.in_flight_max: "calls in flight on a connection",
     limits.connections_max: "connections of a server",
+    limits.stream_window_bytes: "bytes of a stream that the peer may send before some of it was read",
+    limits.connection_window_bytes: "the same for all streams of a connection together",
+    limits.compress_bytes_min: "bytes of a message from which on it may be compressed",
     limits.send_buffer_bytes_max: "bytes waiting to be written on a connection before nothing more is read from it",
     limits.first_byte_timeout: "how long a new connection may say nothing",
     limits.read_timeout: "how long a started frame may stay incomplete",

@@ -56,7 +56,7 @@ fn wrong_values_say_where_and_what() {
         ("zookeeperip =", "user.conf:1:14: zookeeperip: ':2181': '' is no host name"),
         (
             "listen = 127.0.0.1",
-            "user.conf:1:10: listen: '127.0.0.1' has no port; an address is host:port or unix:/path",
+            "user.conf:1:10: listen: '127.0.0.1' has no port; an address is host:port, unix:/path or memory:name",
         ),
         ("registry =", "user.conf:1:11: registry: the value is empty"),
         (
@@ -79,7 +79,10 @@ fn wrong_values_say_where_and_what() {
     let environment = config(&[], &[], &[("MPRPC_LOOPS", "many")], "").unwrap_err();
     assert_eq!(environment, "environment MPRPC_LOOPS: loops: 'many' is no number; sizes may end in KiB, MiB or GiB");
     let flag = config(&[], &["--advertise=x"], &[], "").unwrap_err();
-    assert_eq!(flag, "flag --advertise: advertise: 'x' has no port; an address is host:port or unix:/path");
+    assert_eq!(
+        flag,
+        "flag --advertise: advertise: 'x' has no port; an address is host:port, unix:/path or memory:name"
+    );
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind};
 /// | `file:/run/mprpc` | a folder on this machine; no server |
 /// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the port is 2181 where not said, the chroot optional |
 /// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
-/// | `127.0.0.1:8000`, `unix:/run/user.sock`, `classic:127.0.0.1:8000` | that one endpoint |
+/// | `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users`, `classic:127.0.0.1:8000` | that one endpoint |
 ///
 /// A ZooKeeper string may end in options: `?classic=true` registers in the layout of the C++ MPRPC as well (reading
 /// always reads both), `session_timeout_ms=6000` is the session timeout asked for.
@@ -233,7 +233,7 @@ fn wrong(text: &str, why: &str) -> Error {
 }
 
 const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, list:host:port,host:port, \
-                     host:port, unix:/path and classic:host:port";
+                     host:port, unix:/path, memory:name and classic:host:port";
 const REGISTRIES: &str = "file:/folder and zookeeper://host:port can hold registrations";
 
 #[cfg(test)]
@@ -258,6 +258,8 @@ mod tests {
             "127.0.0.1:8000",
             "classic:127.0.0.1:8000",
             "unix:/run/user.sock",
+            "memory:users",
+            "list:memory:users,classic:memory:old",
             "user.example:8000",
         ] {
             assert_eq!(parse(text).to_string(), text);

@@ -1,4 +1,4 @@
-//! Listening sockets, and the loop that accepts from one and hands the connections out. No error that a peer or the
+//! Listening sockets and names in memory, and the loop that accepts from one and hands the connections out. No error that a peer or the
 //! machine can cause ends it.
 
 use std::io;
@@ -8,15 +8,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::sync::mpsc;
 
-use super::stream::Accepted;
+use super::memory;
+use super::stream::{Accepted, Stream};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 
 /// Connections that the kernel keeps for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// A socket that listens, not yet tied to a runtime. Dropping it closes it, and removes the path of a Unix socket.
+/// What listens, not yet tied to a runtime. Dropping it closes it, removes the path of a Unix socket, and frees a name in
+/// memory.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: ListeningSocket,
@@ -29,6 +32,12 @@ pub(crate) struct Listener {
 enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
+    Memory {
+        /// `None` once it is being accepted from.
+        incoming: Option<mpsc::Receiver<Stream>>,
+        /// Freed with the listener.
+        _name: Option<memory::Claim>,
+    },
 }
 
 impl Listener {
@@ -41,9 +50,17 @@ impl Listener {
                 .and_then(|mut found| found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
                 .and_then(bind_tcp),
             Address::Unix(path) => bind_unix(path),
-            Address::Memory => Err(io::ErrorKind::Unsupported.into()),
+            Address::Memory(name) => {
+                memory::listen(name).map(|(name, incoming)| Listener::fed(address.clone(), incoming, Some(name)))
+            }
         };
         bound.map_err(|error| Error::with_source(ErrorKind::Listen, format!("cannot listen on {address}"), error))
+    }
+
+    /// A listener that accepts what comes out of `incoming`.
+    pub(crate) fn fed(address: Address, incoming: mpsc::Receiver<Stream>, name: Option<memory::Claim>) -> Listener {
+        let socket = ListeningSocket::Memory { incoming: Some(incoming), _name: name };
+        Listener { socket, address, path: None }
     }
 
     /// Where it listens: the real port where 0 was asked for.
@@ -53,8 +70,8 @@ impl Listener {
 
     /// Accepts for ever, and gives each connection to `take`. Must run on a tokio runtime; returns only when that
     /// refuses the socket.
-    pub(crate) async fn accept(self, backoff: Duration, mut take: impl FnMut(Accepted)) -> io::Error {
-        let socket = match self.socket.register() {
+    pub(crate) async fn accept(mut self, backoff: Duration, mut take: impl FnMut(Accepted)) -> io::Error {
+        let mut socket = match self.socket.register() {
             Ok(socket) => socket,
             Err(error) => return error,
         };
@@ -81,13 +98,16 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 
 impl ListeningSocket {
     /// Ties a duplicate of the socket to the runtime that this runs on.
-    fn register(&self) -> io::Result<RegisteredSocket> {
+    fn register(&mut self) -> io::Result<RegisteredSocket> {
         match self {
             ListeningSocket::Tcp(listener) => {
                 Ok(RegisteredSocket::Tcp(tokio::net::TcpListener::from_std(listener.try_clone()?)?))
             }
             ListeningSocket::Unix(listener) => {
                 Ok(RegisteredSocket::Unix(tokio::net::UnixListener::from_std(listener.try_clone()?)?))
+            }
+            ListeningSocket::Memory { incoming, .. } => {
+                incoming.take().map(RegisteredSocket::Memory).ok_or_else(|| io::ErrorKind::NotConnected.into())
             }
         }
     }
@@ -96,16 +116,22 @@ impl ListeningSocket {
 enum RegisteredSocket {
     Tcp(tokio::net::TcpListener),
     Unix(tokio::net::UnixListener),
+    Memory(mpsc::Receiver<Stream>),
 }
 
 impl RegisteredSocket {
     /// Accepts one, and takes it off this loop's reactor again: it will live on another loop.
-    async fn accept(&self, address: &Address) -> io::Result<Accepted> {
+    async fn accept(&mut self, address: &Address) -> io::Result<Accepted> {
         match self {
             RegisteredSocket::Tcp(listener) => Ok(Accepted::Tcp(listener.accept().await?.0.into_std()?)),
             RegisteredSocket::Unix(listener) => {
                 Ok(Accepted::Unix(listener.accept().await?.0.into_std()?, address.clone()))
             }
+            RegisteredSocket::Memory(incoming) => match incoming.recv().await {
+                Some(stream) => Ok(Accepted::Memory(stream)),
+                // Whoever fed it has gone; the listener stays, as a socket would.
+                None => std::future::pending().await,
+            },
         }
     }
 }

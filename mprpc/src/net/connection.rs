@@ -281,7 +281,7 @@ impl<S: Session> Connection<S> {
 }
 
 /// A timer that is cheap to push back: it is set again only when it fires early or has to fire earlier.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
 }

@@ -1,92 +1,52 @@
-//! A connection in memory: two byte pipes. For tests of everything above the sockets.
+//! Listening and connecting inside the process, `memory:NAME`: the table of who listens. The bytes are [`super::pipe`]'s.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{self, Poll, Waker};
 
-use bytes::{Buf, BytesMut};
+use tokio::sync::mpsc;
 
-/// One direction.
+use super::stream::Stream;
+use crate::endpoint::Address;
+
+/// Bytes that one direction of a connection holds before its writer waits; what a socket buffer holds, about.
+pub(crate) const PIPE_BYTES: usize = 64 << 10;
+/// Connections that wait to be accepted before those who connect wait, too; as the kernel's backlog.
+pub(crate) const BACKLOG: usize = 4096;
+
+/// Who listens in this process, by name.
+static LISTENERS: Mutex<BTreeMap<String, mpsc::Sender<Stream>>> = Mutex::new(BTreeMap::new());
+
+/// A name that listens. Dropping it frees the name.
 #[derive(Debug)]
-pub(crate) struct Pipe(Mutex<State>);
+pub(crate) struct Claim(String);
 
-#[derive(Debug)]
-struct State {
-    bytes: BytesMut,
-    capacity: usize,
-    closed: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-impl Pipe {
-    /// A pipe that holds `capacity` bytes before its writer has to wait.
-    #[cfg(test)]
-    pub(crate) fn new(capacity: usize) -> std::sync::Arc<Pipe> {
-        let state = State { bytes: BytesMut::new(), capacity, closed: false, reader: None, writer: None };
-        std::sync::Arc::new(Pipe(Mutex::new(state)))
-    }
-
-    pub(crate) fn poll_read(&self, cx: &mut task::Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let mut state = self.lock();
-        if state.bytes.is_empty() {
-            if state.closed {
-                return Poll::Ready(Ok(0));
-            }
-            state.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let length = buffer.len().min(state.bytes.len());
-        state.bytes.copy_to_slice(&mut buffer[..length]);
-        let writer = state.writer.take();
-        drop(state);
-        wake(writer);
-        Poll::Ready(Ok(length))
-    }
-
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut state = self.lock();
-        if state.closed {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
-        let length = bytes.len().min(state.capacity - state.bytes.len());
-        if length == 0 && !bytes.is_empty() {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        state.bytes.extend_from_slice(&bytes[..length]);
-        let reader = state.reader.take();
-        drop(state);
-        wake(reader);
-        Ok(length)
-    }
-
-    pub(crate) fn poll_write_ready(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.lock();
-        if state.closed || state.bytes.len() < state.capacity {
-            return Poll::Ready(Ok(()));
-        }
-        state.writer = Some(cx.waker().clone());
-        Poll::Pending
-    }
-
-    /// Ends the pipe: what was written can still be read.
-    pub(crate) fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let (reader, writer) = (state.reader.take(), state.writer.take());
-        drop(state);
-        wake(reader);
-        wake(writer);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Claim {
+    fn drop(&mut self) {
+        listeners().remove(&self.0);
     }
 }
 
-/// Wakes, with the pipe unlocked: a waker may do as it likes.
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
+/// Takes a name; what connects to it comes out of the receiver.
+pub(super) fn listen(name: &str) -> io::Result<(Claim, mpsc::Receiver<Stream>)> {
+    let mut listeners = listeners();
+    if listeners.contains_key(name) {
+        return Err(io::Error::new(io::ErrorKind::AddrInUse, "the name is in use in this process"));
     }
+    let (connected, incoming) = mpsc::channel(BACKLOG);
+    listeners.insert(name.to_owned(), connected);
+    Ok((Claim(name.to_owned()), incoming))
+}
+
+/// Connects to a name. The caller bounds the wait for a full backlog.
+pub(super) async fn connect(name: &str) -> io::Result<Stream> {
+    let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "refused: nobody in this process listens there");
+    let listener = listeners().get(name).cloned().ok_or_else(refused)?;
+    let (near, far) = Stream::pair(Address::Memory(name.to_owned()), PIPE_BYTES);
+    listener.send(far).await.map_err(|_gone| refused())?;
+    Ok(near)
+}
+
+fn listeners() -> MutexGuard<'static, BTreeMap<String, mpsc::Sender<Stream>>> {
+    LISTENERS.lock().unwrap_or_else(PoisonError::into_inner)
 }

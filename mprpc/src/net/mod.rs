@@ -5,14 +5,19 @@ pub(crate) mod clock;
 pub(crate) mod connection;
 mod connector;
 mod event_loop;
-mod memory;
+pub(crate) mod memory;
+pub(crate) mod pipe;
 mod send_buffer;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) mod simulated;
 mod stream;
 mod tcp_server;
 mod worker_pool;
 
 pub(crate) use acceptor::Listener;
 pub(crate) use connector::connect;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use connector::within;
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};

@@ -13,7 +13,7 @@ use socket2::SockRef;
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use tokio_util::io::poll_read_buf;
 
-use super::memory::Pipe;
+use super::pipe::{Pipe, PipeReader, PipeWriter};
 use crate::context::Peer;
 use crate::endpoint::Address;
 
@@ -30,8 +30,7 @@ pub(crate) struct Stream {
 pub(crate) enum Reader {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
-    #[cfg_attr(not(test), expect(dead_code, reason = "the transport in memory is for tests so far"))]
-    Memory(MemoryReader),
+    Memory(PipeReader),
 }
 
 /// The half that is written.
@@ -39,17 +38,8 @@ pub(crate) enum Reader {
 pub(crate) enum Writer {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
-    #[cfg_attr(not(test), expect(dead_code, reason = "the transport in memory is for tests so far"))]
-    Memory(MemoryWriter),
+    Memory(PipeWriter),
 }
-
-/// Closes its direction when dropped, as a socket does.
-#[derive(Debug)]
-pub(crate) struct MemoryReader(Arc<Pipe>);
-
-/// Closes its direction when dropped, as a socket does.
-#[derive(Debug)]
-pub(crate) struct MemoryWriter(Arc<Pipe>);
 
 impl Stream {
     /// A TCP stream; turns Nagle's algorithm off, as writes are batched already.
@@ -72,19 +62,21 @@ impl Stream {
         match accepted {
             Accepted::Tcp(stream) => Stream::tcp(TcpStream::from_std(stream)?),
             Accepted::Unix(stream, address) => Ok(Stream::unix(UnixStream::from_std(stream)?, address)),
+            Accepted::Memory(stream) => Ok(stream),
         }
     }
 
-    /// Two ends in memory, each direction holding `capacity` bytes.
-    #[cfg(test)]
-    pub(crate) fn pair(capacity: usize) -> (Stream, Stream) {
-        let (a, b) = (Pipe::new(capacity), Pipe::new(capacity));
-        let end = |input: &Arc<Pipe>, output: &Arc<Pipe>| Stream {
-            reader: Reader::Memory(MemoryReader(input.clone())),
-            writer: Writer::Memory(MemoryWriter(output.clone())),
-            peer: Arc::new(Peer { address: Address::Memory, local: Address::Memory }),
-        };
-        (end(&a, &b), end(&b, &a))
+    /// Two ends in memory, each direction holding `capacity` bytes. Both go by the address of the end that listens.
+    pub(crate) fn pair(address: Address, capacity: usize) -> (Stream, Stream) {
+        let (a, b) = (Pipe::new(capacity, None), Pipe::new(capacity, None));
+        let peer = Arc::new(Peer { address: address.clone(), local: address });
+        (Stream::memory(&a, &b, peer.clone()), Stream::memory(&b, &a, peer))
+    }
+
+    /// The end in memory that reads `input` and writes `output`.
+    pub(crate) fn memory(input: &Arc<Pipe>, output: &Arc<Pipe>, peer: Arc<Peer>) -> Stream {
+        let (reader, writer) = Pipe::halves(input, output);
+        Stream { reader: Reader::Memory(reader), writer: Writer::Memory(writer), peer }
     }
 }
 
@@ -93,6 +85,7 @@ impl Stream {
 pub(crate) enum Accepted {
     Tcp(StdTcpStream),
     Unix(std::os::unix::net::UnixStream, Address),
+    Memory(Stream),
 }
 
 impl Reader {
@@ -104,12 +97,7 @@ impl Reader {
         match self {
             Reader::Tcp(reader) => poll_read_buf(Pin::new(reader), cx, buffer),
             Reader::Unix(reader) => poll_read_buf(Pin::new(reader), cx, buffer),
-            Reader::Memory(MemoryReader(pipe)) => {
-                let mut room = [0; 4096];
-                let read = task::ready!(pipe.poll_read(cx, &mut room))?;
-                buffer.extend_from_slice(&room[..read]);
-                Poll::Ready(Ok(read))
-            }
+            Reader::Memory(reader) => reader.poll_read(cx, buffer),
         }
     }
 }
@@ -120,7 +108,7 @@ impl Writer {
         match self {
             Writer::Tcp(writer) => writer.try_write(bytes),
             Writer::Unix(writer) => writer.try_write(bytes),
-            Writer::Memory(MemoryWriter(pipe)) => pipe.try_write(bytes),
+            Writer::Memory(writer) => writer.try_write(bytes),
         }
     }
 
@@ -129,7 +117,7 @@ impl Writer {
         match self {
             Writer::Tcp(writer) => writer.try_write_vectored(slices),
             Writer::Unix(writer) => writer.try_write_vectored(slices),
-            Writer::Memory(MemoryWriter(pipe)) => slices.first().map_or(Ok(0), |first| pipe.try_write(first)),
+            Writer::Memory(writer) => writer.try_write_vectored(slices),
         }
     }
 
@@ -139,8 +127,8 @@ impl Writer {
         let _ = match self {
             Writer::Tcp(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
             Writer::Unix(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
-            Writer::Memory(MemoryWriter(pipe)) => {
-                pipe.close();
+            Writer::Memory(writer) => {
+                writer.shutdown();
                 Ok(())
             }
         };
@@ -151,19 +139,7 @@ impl Writer {
         match self {
             Writer::Tcp(writer) => writer.as_ref().poll_write_ready(cx),
             Writer::Unix(writer) => writer.as_ref().poll_write_ready(cx),
-            Writer::Memory(MemoryWriter(pipe)) => pipe.poll_write_ready(cx),
+            Writer::Memory(writer) => writer.poll_write_ready(cx),
         }
-    }
-}
-
-impl Drop for MemoryReader {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-impl Drop for MemoryWriter {
-    fn drop(&mut self) {
-        self.0.close();
     }
 }

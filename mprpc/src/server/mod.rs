@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::codec::Compression;
 use crate::discovery::{Registered, Registration, RegistrationState, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
@@ -37,7 +38,7 @@ pub(crate) use {router::Router, shared::Shared, transport::Transport};
 /// [`Server::run`] is what a program's `main` ends with. [`Server::start`] serves on loops of its own beside the rest of
 /// a program, and [`Server::serve`] on the tokio runtime that it is called on.
 pub struct Server {
-    /// Where to listen; port 0 takes a free one.
+    /// Where to listen; port 0 takes a free one, `memory:NAME` is for callers in this process.
     pub listen: Vec<Address>,
     /// What callers are told instead of the first address in `listen`: behind a NAT, say.
     pub advertise: Option<Address>,
@@ -53,6 +54,8 @@ pub struct Server {
     pub fallback: Option<Arc<dyn RawService>>,
     /// What sees every call before its handler, first to last; [`Server::intercept`] appends.
     pub interceptors: Vec<Arc<dyn Interceptor>>,
+    /// How replies of `limits.compress_bytes_min` and more are compressed, where the caller accepts it.
+    pub compression: Option<Compression>,
     /// Methods, as `package.Service/Method`, whose handler goes on when the caller cancels, goes or runs out of time. Its
     /// [`Context::is_cancelled`](crate::Context::is_cancelled) says so; the caller is answered at once. All other handlers
     /// are dropped at their next await.
@@ -70,6 +73,7 @@ impl Default for Server {
             services: Vec::new(),
             fallback: None,
             interceptors: Vec::new(),
+            compression: None,
             run_to_completion: Vec::new(),
         }
     }
@@ -122,40 +126,61 @@ impl Server {
         self.listen_and_accept(acceptor, group.loops().clone(), Some(group))
     }
 
-    fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
-        let registry = match &self.registry {
-            Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
-            None => None,
-        };
-        let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
-        let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
-        let announced = self.advertise.as_ref().or(addresses.first());
-        if let (Some((_, url)), Some(Address::Tcp(address))) = (&registry, announced)
-            && address.ip().is_unspecified()
-        {
-            let message =
-                format!("{address} cannot be announced in {url}: no caller can connect to it; set `advertise`");
-            return Err(Error::new(ErrorKind::Config, message));
-        }
+    /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn serve_from(self, listener: Listener) -> Result<Running, Error> {
+        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None)
+    }
+
+    /// What its connections will share: what is served, and how. Takes it out of the server.
+    pub(crate) fn share(&mut self) -> Result<Arc<Shared>, Error> {
         let mut router = Router::default();
-        for service in self.services {
+        for service in self.services.drain(..) {
             router.add(service);
         }
-        router.set_fallback(self.fallback);
+        router.set_fallback(self.fallback.take());
         for path in &self.run_to_completion {
             if !router.run_to_completion(path) {
                 let message = format!("run_to_completion names {path}, which no service here has");
                 return Err(Error::new(ErrorKind::Config, message));
             }
         }
-        let shared = Arc::new(Shared::new(router, self.limits).with_interceptors(self.interceptors.into()));
+        let interceptors = self.interceptors.drain(..).collect();
+        Ok(Arc::new(Shared::new(router, self.limits.clone()).with(interceptors, self.compression)))
+    }
+
+    fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
+        let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
+        self.accept_from(listeners, acceptor, loops, group)
+    }
+
+    fn accept_from(
+        mut self,
+        listeners: Vec<Listener>,
+        acceptor: Handle,
+        loops: Loops,
+        group: Option<LoopGroup>,
+    ) -> Result<Running, Error> {
+        let registry = match &self.registry {
+            Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
+            None => None,
+        };
+        let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let announced = self.advertise.take().or(addresses.first().cloned());
+        if let (Some((_, url)), Some(address)) = (&registry, &announced)
+            && let Some(why) = unreachable(address)
+        {
+            let message = format!("{address} cannot be announced in {url}: {why}; set `advertise`");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let shared = self.share()?;
         let open = Arc::new(OpenConnections::default());
         let acceptors = listeners
             .into_iter()
             .map(|listener| acceptor.spawn(accept(listener, loops.clone(), shared.clone(), open.clone())))
             .collect();
         let mut registered = Vec::new();
-        if let (Some((registry, _)), Some(address)) = (&registry, announced) {
+        if let (Some((registry, _)), Some(address)) = (&registry, &announced) {
             let announce =
                 |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
             registered.extend(shared.router.descriptors().map(announce));
@@ -186,6 +211,12 @@ impl Running {
     /// What it has counted.
     pub fn stats(&self) -> ServerStats {
         self.shared.stats()
+    }
+
+    /// What its connections share; outlives it.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Returns once every service is announced; at once where there is no registry.
@@ -262,6 +293,15 @@ impl Drop for Running {
         for (_, connection) in &*self.open.aborts() {
             connection.abort();
         }
+    }
+}
+
+/// Why callers that find this address in a registry cannot connect to it.
+fn unreachable(address: &Address) -> Option<&'static str> {
+    match address {
+        Address::Tcp(address) if address.ip().is_unspecified() => Some("no caller can connect to it"),
+        Address::Memory(_) => Some("no other process can connect to it"),
+        _ => None,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 use super::router::Router;
+use crate::codec::Compression;
 use crate::context::Peer;
 use crate::interceptor::Chain;
 use crate::limits::Limits;
@@ -18,6 +19,8 @@ pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) interceptors: Chain,
+    /// How replies are compressed, where the caller accepts it.
+    pub(crate) compression: Option<Compression>,
     draining: watch::Sender<bool>,
     pub(crate) counters: Counters,
     /// Handlers that run to completion though nobody waits for them.
@@ -89,15 +92,16 @@ impl Shared {
             router,
             limits,
             interceptors: Chain::from([]),
+            compression: None,
             draining: watch::Sender::new(false),
             counters: Counters::default(),
             running_on: watch::Sender::new(0),
         }
     }
 
-    /// The same, with what sees every call before its handler.
-    pub(crate) fn with_interceptors(self, interceptors: Chain) -> Shared {
-        Shared { interceptors, ..self }
+    /// The same, with what sees every call before its handler, and how its reply is compressed.
+    pub(crate) fn with(self, interceptors: Chain, compression: Option<Compression>) -> Shared {
+        Shared { interceptors, compression, ..self }
     }
 
     /// Returns once no handler runs on that nobody waits for.

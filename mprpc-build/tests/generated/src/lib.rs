@@ -20,10 +20,18 @@ mod guide {
     mod first_service {}
     #[doc = include_str!("../../../../docs/guide/calls.md")]
     mod calls {}
+    #[doc = include_str!("../../../../docs/guide/errors.md")]
+    mod errors {}
+    #[doc = include_str!("../../../../docs/guide/metadata.md")]
+    mod metadata {}
+    #[doc = include_str!("../../../../docs/guide/compression.md")]
+    mod compression {}
     #[doc = include_str!("../../../../docs/guide/server.md")]
     mod server {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
     mod reactor {}
+    #[doc = include_str!("../../../../docs/guide/testing.md")]
+    mod testing {}
 }

@@ -214,6 +214,9 @@ impl Shared {
                 return Ok(PREFACE.len() - compared);
             }
             state.greeted = true;
+            // The greeting is the answer to ours.
+            let way = now.saturating_duration_since(self.opened_at);
+            state.round_trip.measured(way, Duration::ZERO);
             self.greeting.notify_waiters();
             drop(input.split_to(PREFACE.len()));
         }
@@ -271,7 +274,8 @@ impl Shared {
                 let outcome = match header.word {
                     0 => {
                         *call.context.trailer() = metadata;
-                        Ok((!header.has(flag::OPEN)).then_some(message))
+                        let compressed = header.has(flag::COMPRESSED);
+                        Ok((!header.has(flag::OPEN)).then_some(Message { bytes: message, compressed }))
                     }
                     _ => Err(self.refused(header, metadata, &message)),
                 };

@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use slab::Slab;
 
 use super::round_trip::RoundTrip;
-use crate::client::transport::Request;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::inbox::{Inbox, Message};
 use crate::method::Method;
 use crate::net::SendBuffer;
-use crate::protocol::flow::{Flow, Windows, cost};
+use crate::protocol::flow::{Flow, Windows};
 use crate::protocol::native::{self, Header, Settings, flag, kind};
 use crate::status::{Phase, Ran, Status};
 
@@ -79,7 +77,7 @@ pub(super) struct InFlight {
     /// The stream of replies, where the method has one.
     pub(super) replies: Option<Arc<Inbox>>,
     /// The reply of a method that has one, where it came as a stream of one.
-    only: Option<Bytes>,
+    only: Option<Message>,
     /// What sends the stream of requests, and what its next message costs while it waits to be sent.
     pub(super) pump: Option<Waker>,
     pub(super) waiting: u64,
@@ -97,7 +95,7 @@ pub(super) enum Outcome {
 
 /// What came of a call that did not fail.
 pub(super) enum Answer {
-    Message(Bytes),
+    Message(Message),
     /// A stream of replies has begun.
     Stream,
 }
@@ -189,13 +187,12 @@ impl State {
         &mut self,
         key: usize,
         method: u16,
-        request: &Request,
+        message: Option<&Message>,
         metadata: &[u8],
         granted: Option<Duration>,
     ) {
-        let message = request.message.clone();
-        let mut flags = if message.is_some() { flag::END } else { flag::OPEN };
-        let message = message.unwrap_or_default();
+        let mut flags = message.map_or(flag::OPEN, |message| flag::END | native::message_flags(message.compressed));
+        let message = message.map(|message| message.bytes.clone()).unwrap_or_default();
         let mut length = message.len();
         if !metadata.is_empty() {
             flags |= flag::METADATA;
@@ -272,9 +269,10 @@ impl State {
     }
 
     /// A message of a request stream, or its end.
-    pub(super) fn data(&mut self, key: usize, message: Option<Bytes>) {
-        let flags = if message.is_some() { 0 } else { flag::OPEN | flag::END };
-        let message = message.unwrap_or_default();
+    pub(super) fn data(&mut self, key: usize, message: Option<Message>) {
+        let flags =
+            message.as_ref().map_or(flag::OPEN | flag::END, |message| native::message_flags(message.compressed));
+        let message = message.map(|message| message.bytes).unwrap_or_default();
         let length = native::wire_length(message.len());
         let header = Header { length, kind: kind::DATA, flags, id: key as u32 + 1, ..Header::default() };
         self.output.tail().extend_from_slice(&header.encode());
@@ -316,13 +314,13 @@ impl State {
         let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
         let Some(replies) = call.replies.clone() else {
             // A peer that does not know the kind of the method, as a proxy, sends its reply as a stream of one.
-            if call.only.replace(message.bytes).is_some() {
+            if call.only.replace(message).is_some() && call.is_awaited() {
                 let status = Status::internal("several messages where one was expected").with_phase(Phase::Reply);
                 self.give_up(key, status, wakers);
             }
             return Ok(());
         };
-        let cost = cost(message.bytes.len());
+        let cost = message.cost();
         if !self.received.admits(call.received, cost, windows) {
             return Err("more messages of streams than stream_window_bytes and connection_window_bytes allow");
         }
@@ -357,7 +355,7 @@ impl State {
     pub(super) fn complete(
         &mut self,
         key: usize,
-        outcome: Result<Option<Bytes>, Status>,
+        outcome: Result<Option<Message>, Status>,
         answered: bool,
         wakers: &mut Vec<Waker>,
     ) {
@@ -387,8 +385,8 @@ impl State {
             (Some(replies), ..) => {
                 let replies = replies.clone();
                 let end = outcome.map(|last| {
-                    if let Some(bytes) = last {
-                        wakers.extend(replies.push(Message { bytes, compressed: false }).1);
+                    if let Some(message) = last {
+                        wakers.extend(replies.push(message).1);
                     }
                 });
                 wakers.extend(replies.end(end));

@@ -13,7 +13,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -23,8 +23,9 @@ use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
 use super::call::within;
 use super::transport::Request;
+use crate::codec::Compression;
 use crate::endpoint::Address;
-use crate::inbox::{Inbox, Receiving, Source};
+use crate::inbox::{Inbox, Message, Receiving, Source};
 use crate::limits::Limits;
 use crate::net::{Stream, Writer, clock};
 use crate::protocol::flow::Windows;
@@ -42,6 +43,7 @@ pub(crate) struct Multiplexed {
 struct Shared {
     writer: Writer,
     address: Address,
+    opened_at: Instant,
     limits: Limits,
     /// What this side holds the peer to: what it announced, or what holds before that has arrived.
     windows: Windows,
@@ -62,6 +64,7 @@ impl Multiplexed {
         let shared = Arc::new(Shared {
             writer: stream.writer,
             address: address.clone(),
+            opened_at: clock::now(),
             limits: limits.clone(),
             windows: Settings::of(limits).windows().at_least(Settings::default().windows()),
             state: Mutex::new(state),
@@ -108,11 +111,12 @@ impl Multiplexed {
     /// Makes one call: up to its reply, or to the begin of its stream of replies. Expires with its deadline; dropping the
     /// future, or that stream, cancels the call at the server.
     pub(crate) async fn call(&self, request: &Request) -> Result<Body, Status> {
+        let message = request.message.as_ref().map(|message| self.shared.encode(message.clone(), request.compression));
         loop {
-            match self.shared.begin(request)? {
+            match self.shared.begin(request, message.as_ref())? {
                 Begun::Call(call) => {
                     if let Some(requests) = request.take_stream() {
-                        let pump = Pump::new(self.shared.clone(), call.key, call.serial, requests);
+                        let pump = Pump::new(self.shared.clone(), call.key, call.serial, requests, request.compression);
                         tokio::spawn(Scoped::new(pump.run()));
                     }
                     return call.await;
@@ -131,6 +135,15 @@ impl Multiplexed {
     #[cfg(test)]
     pub(crate) fn received_bytes(&self) -> u64 {
         self.shared.lock().received.outstanding()
+    }
+
+    /// Makes one call with a message that is compressed already, whatever it comes to.
+    #[cfg(test)]
+    pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
+        match self.shared.begin(request, Some(&Message { bytes, compressed: true }))? {
+            Begun::Call(call) => call.await,
+            Begun::NoRoom(_) => Err(Status::internal("no room")),
+        }
     }
 
     /// Makes one call that has one reply.
@@ -164,7 +177,29 @@ impl Shared {
         Status::new(code, message).with_phase(phase).with_peer(&self.address).with_ran(ran)
     }
 
-    fn begin<'a>(self: &'a Arc<Self>, request: &Request) -> Result<Begun<'a>, Status> {
+    /// A message as the peer will get it: compressed where both sides want that.
+    fn encode(&self, message: Bytes, compression: Option<Compression>) -> Message {
+        // Not compressed under the lock: others write meanwhile.
+        let wanted = compression.filter(|algorithm| self.lock().peer.accepts(*algorithm));
+        match wanted.and_then(|algorithm| native::compress_message(algorithm, &message, &self.limits)) {
+            Some(bytes) => Message { bytes, compressed: true },
+            None => Message { bytes: message, compressed: false },
+        }
+    }
+
+    /// A message that came, decompressed where it has to be.
+    fn decode(&self, message: Message) -> Result<Bytes, Status> {
+        if !message.compressed {
+            return Ok(message.bytes);
+        }
+        native::decompress_message(&message.bytes, self.limits.message_bytes_max).map_err(|status| {
+            // What a server sends is not the caller's argument.
+            let code = if status.code() == Code::InvalidArgument { Code::Internal } else { status.code() };
+            self.failed(code, status.message().to_owned(), Phase::Reply, Ran::Yes)
+        })
+    }
+
+    fn begin<'a>(self: &'a Arc<Self>, request: &Request, message: Option<&Message>) -> Result<Begun<'a>, Status> {
         let now = clock::now();
         if request.deadline().has_passed(now) {
             let message = "the deadline passed before the call was sent";
@@ -220,7 +255,7 @@ impl Shared {
         let serial = state.serial;
         let window = Settings::of(&self.limits).windows().stream;
         let key = state.calls.insert(InFlight::new(&request.context, serial, window, now));
-        state.request(key, method, request, &metadata, granted);
+        state.request(key, method, message, &metadata, granted);
         let looks = state.looks_after_the_peer(now, self.limits.keepalive_interval);
         if state.expects(deadline) || looks {
             state.wake_driver();
@@ -295,13 +330,15 @@ impl Future for PendingCall {
             state.wake_driver();
         }
         drop(state);
-        Poll::Ready(outcome.map(|answer| match (answer, replies) {
-            (Answer::Message(message), _) => Body::Message(message),
-            (Answer::Stream, Some(replies)) => {
-                let source = ReplySource { shared, key: self.key, serial: self.serial };
-                Body::Stream(Streaming::new(Receiving::new(replies, source)))
-            }
-            (Answer::Stream, None) => Body::Stream(Streaming::empty()),
+        Poll::Ready(outcome.and_then(|answer| {
+            Ok(match (answer, replies) {
+                (Answer::Message(message), _) => Body::Message(shared.decode(message)?),
+                (Answer::Stream, Some(replies)) => {
+                    let source = ReplySource { shared, key: self.key, serial: self.serial };
+                    Body::Stream(Streaming::new(Receiving::new(replies, source)))
+                }
+                (Answer::Stream, None) => Body::Stream(Streaming::empty()),
+            })
         }))
     }
 }
@@ -356,6 +393,6 @@ impl Source for ReplySource {
     }
 
     fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
-        Ok(message)
+        self.shared.decode(Message { bytes: message, compressed: true })
     }
 }

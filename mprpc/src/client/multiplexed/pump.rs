@@ -10,7 +10,8 @@ use futures_util::Stream;
 
 use super::Shared;
 use super::in_flight::{InFlight, State};
-use crate::protocol::flow::cost;
+use crate::codec::Compression;
+use crate::inbox::Message;
 use crate::status::{Code, Phase, Ran, Status};
 use crate::streaming::Streaming;
 
@@ -21,12 +22,19 @@ pub(super) struct Pump {
     serial: u64,
     requests: Streaming<Bytes>,
     /// The next message, for which there is no room yet.
-    held: Option<Bytes>,
+    held: Option<Message>,
+    compression: Option<Compression>,
 }
 
 impl Pump {
-    pub(super) fn new(shared: Arc<Shared>, key: usize, serial: u64, requests: Streaming<Bytes>) -> Pump {
-        Pump { shared, key, serial, requests, held: None }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        key: usize,
+        serial: u64,
+        requests: Streaming<Bytes>,
+        compression: Option<Compression>,
+    ) -> Pump {
+        Pump { shared, key, serial, requests, held: None, compression }
     }
 
     pub(super) async fn run(mut self) {
@@ -41,7 +49,12 @@ impl Pump {
                 Sent::Over => return Poll::Ready(()),
             }
             match std::task::ready!(Pin::new(&mut self.requests).poll_next(cx)) {
-                Some(Ok(message)) => self.held = Some(message),
+                Some(Ok(message)) => {
+                    if !self.is_within_limit(&message) {
+                        return Poll::Ready(());
+                    }
+                    self.held = Some(self.shared.encode(message, self.compression));
+                }
                 Some(Err(status)) => {
                     self.fail(status.with_phase(Phase::Send).with_ran(Ran::Maybe));
                     return Poll::Ready(());
@@ -70,18 +83,8 @@ impl Pump {
         let Some(held) = &self.held else {
             return Sent::Done;
         };
-        let (size, max) = (held.len(), state.peer.message_bytes_max.min(self.shared.limits.message_bytes_max as u32));
-        if size > max as usize {
-            let message = format!("a message of {size} bytes is beyond message_bytes_max {max}");
-            let status = self.shared.failed(Code::ResourceExhausted, message, Phase::Send, Ran::Maybe);
-            let mut wakers = Vec::new();
-            state.give_up(self.key, status, &mut wakers);
-            state.wake_driver();
-            wakers.into_iter().for_each(Waker::wake);
-            return Sent::Over;
-        }
+        let cost = held.cost();
         let call = &mut state.calls[self.key];
-        let cost = cost(size);
         if !state.sent.admits(call.sent, cost, state.peer.windows()) {
             call.waiting = cost;
             state.stalled.push_back((self.key, self.serial));
@@ -96,6 +99,17 @@ impl Pump {
         state.data(self.key, self.held.take());
         state.wake_driver();
         Sent::Done
+    }
+
+    /// Whether a message may be sent; if not, the call fails.
+    fn is_within_limit(&self, message: &Bytes) -> bool {
+        let size = message.len();
+        let max = self.shared.limits.message_bytes_max.min(self.shared.lock().peer.message_bytes_max as usize);
+        if size > max {
+            let message = format!("a message of {size} bytes is beyond message_bytes_max {max}");
+            self.fail(self.shared.failed(Code::ResourceExhausted, message, Phase::Send, Ran::Maybe));
+        }
+        size <= max
     }
 
     /// The stream itself failed: so does the call.

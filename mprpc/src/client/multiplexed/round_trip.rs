@@ -6,13 +6,17 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
     smoothed: Option<Duration>,
+    measured: bool,
     variation: Duration,
-    /// The shortest that was seen: what a call takes at least.
+    /// The shortest that was measured: what a call takes at least.
     least: Duration,
 }
 
 /// The timer that expires a handler counts in milliseconds.
 const TIMER_GRANULARITY: Duration = Duration::from_millis(1);
+
+/// No way is longer than this; what takes longer was a stall, a lost packet, or a long message.
+const LEAST_MAX: Duration = Duration::from_millis(200);
 
 impl RoundTrip {
     /// What opening the connection took, for as long as nothing better is known.
@@ -25,14 +29,14 @@ impl RoundTrip {
     /// A reply came `elapsed` after its request, and the server had it for `served`.
     pub(super) fn measured(&mut self, elapsed: Duration, served: Duration) {
         let sample = elapsed.saturating_sub(served);
-        let first = self.least.is_zero();
-        self.least = if first { sample } else { self.least.min(sample) }.max(Duration::from_nanos(1));
+        self.least = if self.measured { self.least.min(sample) } else { sample.min(LEAST_MAX) };
         match self.smoothed {
-            Some(smoothed) if !first => {
+            Some(smoothed) if self.measured => {
                 self.variation = (self.variation * 3 + smoothed.abs_diff(sample)) / 4;
                 self.smoothed = Some((smoothed * 7 + sample) / 8);
             }
             _ => {
+                self.measured = true;
                 self.variation = sample / 2;
                 self.smoothed = Some(sample);
             }
@@ -87,6 +91,8 @@ mod tests {
     #[test]
     fn one_slow_reply_does_not_shut_out_calls_for_ever() {
         let mut way = RoundTrip::default();
+        way.opened_within(ms(1000));
+        assert!(way.granted(ms(10)).is_some(), "connecting may have taken longer than the way does");
         way.measured(ms(500), ms(0));
         let refused = (0..100).take_while(|_| way.granted(ms(10)).is_none()).count();
         assert!(refused < 10, "{refused}");

@@ -49,26 +49,17 @@ impl Service for Hop {
     }
 }
 
-impl Network {
-    fn serve_hop(&self, address: &str, hop: Hop) {
-        let mut router = Router::default();
-        router.add(Arc::new(hop));
-        let shared = Arc::new(Shared::new(router, crate::Limits::default()));
-        self.hosts.lock().unwrap().insert(address.parse().unwrap(), Host::Server(shared));
-    }
-}
-
 async fn run_chain(spawns: bool) {
-    let network = Network::default();
+    let network = Network::from_seed(7);
     let began = Arc::new(Mutex::new(Vec::new()));
     let (dropped, mut is_dropped) = watch::channel(false);
     let mut next = None;
     for hop in (1..=4).rev() {
         let address = format!("10.0.0.{hop}:1");
-        network.serve_hop(&address, Hop { next, began: began.clone(), dropped: dropped.clone(), spawns });
-        let (_, receiver) = watch::channel(listed(&[&address]));
-        let channel = Channel::over(Arc::new(Scripted(receiver)), ChannelOptions::default(), network.connect());
-        next = Some(Stub::new(channel, &WHO));
+        let handler = Hop { next, began: began.clone(), dropped: dropped.clone(), spawns };
+        network.serve(&address, Server::default().add(handler));
+        let caller = network.host(&format!("10.0.0.{}:1", hop - 1));
+        next = Some(Stub::new(caller.channel(&address), &WHO));
     }
     let root = next.unwrap();
     let begin = Instant::now();
@@ -97,13 +88,13 @@ async fn spawned_work_inherits_too() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_sent_once_the_served_call_has_expired() {
     let world = world(listed(&[A]));
-    world.network.start(A);
+    world.start(A);
     let past = Deadline::at(clock::now());
     let served = || Some(Context::new(&WHO.methods[AM], None, past, crate::Metadata::new()));
     let call = crate::scope::under(served(), || world.call(AM));
     let status = call.await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::DeadlineExceeded, Ran::No));
-    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 0);
+    assert_eq!(world.network.attempts(), 0);
     let call = crate::scope::under(served(), || world.call(AM).independent());
     assert_eq!(call.await.unwrap().value, A);
 }

@@ -11,7 +11,7 @@ fn patient() -> Duration {
 async fn peer_that_greets_and_then_is_silent_is_found_within_the_documented_bound() {
     let world = world(listed(&[A]));
     let greeting = crate::protocol::native::PREFACE;
-    world.network.script(A, &[&greeting], false);
+    world.script(A, &[&greeting], false);
     let begin = Instant::now();
     let status = world.call(AM).timeout(patient()).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
@@ -24,20 +24,20 @@ async fn peer_that_greets_and_then_is_silent_is_found_within_the_documented_boun
 #[tokio::test(start_paused = true)]
 async fn peer_that_answers_pings_may_take_its_time() {
     let world = world(listed(&[A]));
-    world.network.serve(A, true);
+    world.start_hanging(A);
     let begin = Instant::now();
     let status = world.call(HANG).timeout(patient()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
     // Less the way there and back, which the server is not granted.
     assert!(begin.elapsed() >= patient() - Duration::from_millis(5));
-    assert_eq!(world.network.attempts.load(Ordering::Relaxed), 1);
+    assert_eq!(world.network.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn peer_that_accepts_and_never_greets_is_passed_over() {
     let world = world(listed(&[A, B]));
-    world.network.script(A, &[], false);
-    world.network.start(B);
+    world.script(A, &[], false);
+    world.start(B);
     let connect_timeout = Limits::default().connect_timeout;
     let mut slow = 0;
     for _ in 0..50 {
@@ -57,10 +57,10 @@ async fn peer_that_accepts_and_never_greets_is_passed_over() {
 #[tokio::test(start_paused = true)]
 async fn frozen_peer_is_called_again_once_it_thaws() {
     let world = world(listed(&[A]));
-    world.network.script(A, &[], false);
+    world.start(A);
+    world.network.freeze(A);
     assert!(world.call(AM).timeout(patient()).await.is_err());
-    world.network.kill(A);
-    world.network.start(A);
+    world.network.thaw(A);
     let call = world.call(AM).wait_for_ready(true).timeout(patient());
     assert_eq!(call.await.unwrap().value, A);
 }

@@ -18,7 +18,7 @@ use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::{Reader, Stream, Writer, clock};
-use crate::protocol::native::{Header, PREFACE, encode_frame, kind};
+use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, kind};
 use crate::status::{Code, Ran};
 
 /// A caller, and a server by hand at the other end.
@@ -29,8 +29,9 @@ struct Peer {
 }
 
 fn peer(limits: &Limits, capacity: usize) -> Peer {
-    let (near, far) = Stream::pair(capacity);
-    Peer { caller: Multiplexed::open(near, &Address::Memory, limits), reader: far.reader, writer: far.writer }
+    let address = Address::Memory("test".into());
+    let (near, far) = Stream::pair(address.clone(), capacity);
+    Peer { caller: Multiplexed::open(near, &address, limits), reader: far.reader, writer: far.writer }
 }
 
 impl Peer {
@@ -40,7 +41,11 @@ impl Peer {
 }
 
 /// A caller's preface and settings.
-const GREETING_BYTES: usize = 8 + 16 + 24;
+fn greeting_bytes() -> usize {
+    let mut settings = BytesMut::new();
+    Settings::of(&Limits::default()).encode(&mut settings);
+    PREFACE.len() + settings.len()
+}
 
 fn request(message: Vec<u8>) -> Request {
     let deadline = Deadline::after(clock::now(), Duration::from_secs(60));
@@ -85,7 +90,7 @@ async fn peer_that_reads_slowly_is_not_given_up() {
     let limits = Limits { write_timeout: Duration::from_secs(3), ..Limits::default() };
     let mut peer = peer(&limits, 4 << 10);
     let mut received = BytesMut::new();
-    while received.len() < GREETING_BYTES {
+    while received.len() < greeting_bytes() {
         peer.read_some(&mut received).await;
     }
     peer.writer.try_write(&PREFACE).unwrap();

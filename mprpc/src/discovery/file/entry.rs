@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         None => return Err("its first line is not 'mprpc = 1'".into()),
     }
     let mut address = None;
-    let mut rest = Endpoint::new(crate::endpoint::Address::Memory);
+    let mut rest = Endpoint::new(crate::endpoint::Address::Memory(String::new()));
     for line in lines {
         let Some((key, value)) = line.split_once(" = ") else { return Err(format!("'{line:.40}' is no key = value")) };
         let value = unescape(value).ok_or_else(|| format!("the value of {key} is not readable"))?;

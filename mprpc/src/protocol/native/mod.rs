@@ -1,10 +1,12 @@
 //! The native protocol: preface, frame header, and what stands in a body. Bytes to frames and back; no sockets, no
 //! clock. `docs/protocol.md` is its specification.
 
+mod compressed;
 mod error;
 mod metadata;
 mod settings;
 
+pub(crate) use compressed::{compress_message, decompress_message, message_flags};
 pub(crate) use error::{decode_error, encode_error};
 pub(crate) use metadata::{decode_metadata, encode_metadata};
 pub(crate) use settings::Settings;

@@ -3,11 +3,16 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::{Header, encode_frame, kind};
+use crate::codec::Compression;
 use crate::limits::Limits;
+use crate::protocol::flow::Windows;
 
 const MESSAGE_BYTES_MAX: u16 = 1;
 const METADATA_BYTES_MAX: u16 = 2;
 const IN_FLIGHT_MAX: u16 = 3;
+const STREAM_WINDOW_BYTES: u16 = 4;
+const CONNECTION_WINDOW_BYTES: u16 = 5;
+const COMPRESSION: u16 = 6;
 
 /// What a side accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +20,25 @@ pub(crate) struct Settings {
     pub(crate) message_bytes_max: u32,
     pub(crate) metadata_bytes_max: u32,
     pub(crate) in_flight_max: u32,
+    /// How much of a stream may be under way to the side before it has read some.
+    pub(crate) stream_window_bytes: u32,
+    /// The same for all streams of the connection together.
+    pub(crate) connection_window_bytes: u32,
+    /// The algorithms, best first, then nothing.
+    pub(crate) compression: [Option<Compression>; 3],
 }
 
 impl Default for Settings {
     /// What holds for a peer that has not said otherwise: docs/protocol.md.
     fn default() -> Settings {
-        Settings { message_bytes_max: 16 << 20, metadata_bytes_max: 16 << 10, in_flight_max: 16 << 10 }
+        Settings {
+            message_bytes_max: 16 << 20,
+            metadata_bytes_max: 16 << 10,
+            in_flight_max: 16 << 10,
+            stream_window_bytes: 256 << 10,
+            connection_window_bytes: 1 << 20,
+            compression: [None; 3],
+        }
     }
 }
 
@@ -31,21 +49,37 @@ impl Settings {
             message_bytes_max: super::wire_length(limits.message_bytes_max),
             metadata_bytes_max: super::wire_length(limits.metadata_bytes_max),
             in_flight_max: super::wire_length(limits.in_flight_max),
+            stream_window_bytes: super::wire_length(limits.stream_window_bytes),
+            connection_window_bytes: super::wire_length(limits.connection_window_bytes),
+            compression: best_first(Compression::available().iter().copied()),
         }
+    }
+
+    /// How much of a stream, and of all streams, the side is willing to hold unread.
+    pub(crate) fn windows(self) -> Windows {
+        Windows { stream: self.stream_window_bytes.into(), connection: self.connection_window_bytes.into() }
+    }
+
+    /// Whether the side decompresses this.
+    pub(crate) fn accepts(&self, algorithm: Compression) -> bool {
+        self.compression.contains(&Some(algorithm))
     }
 
     /// Appends the frame.
     pub(crate) fn encode(self, out: &mut BytesMut) {
-        let mut body = [0u8; 24];
-        let mut rest = body.as_mut_slice();
+        let mut body = Vec::with_capacity(64);
         for (key, value) in [
             (MESSAGE_BYTES_MAX, self.message_bytes_max),
             (METADATA_BYTES_MAX, self.metadata_bytes_max),
             (IN_FLIGHT_MAX, self.in_flight_max),
+            (STREAM_WINDOW_BYTES, self.stream_window_bytes),
+            (CONNECTION_WINDOW_BYTES, self.connection_window_bytes),
         ] {
-            rest.put_u16_le(key);
-            rest.put_u16_le(4);
-            rest.put_u32_le(value);
+            put_entry(&mut body, key, &value.to_le_bytes());
+        }
+        let algorithms: Vec<u8> = self.compression.iter().flatten().map(|algorithm| *algorithm as u8).collect();
+        if !algorithms.is_empty() {
+            put_entry(&mut body, COMPRESSION, &algorithms);
         }
         encode_frame(out, Header { kind: kind::SETTINGS, ..Header::default() }, &body);
     }
@@ -62,6 +96,10 @@ impl Settings {
                 return Err("a setting is cut off");
             }
             let value = body.split_to(length);
+            if key == COMPRESSION {
+                self.compression = best_first(value.iter().filter_map(|number| Compression::from_number(*number)));
+                continue;
+            }
             let Some(number) = value.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes)) else {
                 continue;
             };
@@ -69,6 +107,8 @@ impl Settings {
                 MESSAGE_BYTES_MAX => self.message_bytes_max = number,
                 METADATA_BYTES_MAX => self.metadata_bytes_max = number,
                 IN_FLIGHT_MAX => self.in_flight_max = number,
+                STREAM_WINDOW_BYTES => self.stream_window_bytes = number,
+                CONNECTION_WINDOW_BYTES => self.connection_window_bytes = number,
                 _ => {}
             }
         }
@@ -76,9 +116,21 @@ impl Settings {
     }
 }
 
-impl Settings {
-    /// How much of a stream, and of all streams, the sender of the settings is willing to hold unread.
-    pub(crate) fn windows(self) -> crate::protocol::flow::Windows {
-        crate::protocol::flow::Windows { stream: 256 << 10, connection: 1 << 20 }
+fn put_entry(body: &mut Vec<u8>, key: u16, value: &[u8]) {
+    body.put_u16_le(key);
+    body.put_u16_le(value.len() as u16);
+    body.put_slice(value);
+}
+
+/// The algorithms in their order, each once; those that are there are all that are known.
+fn best_first(algorithms: impl Iterator<Item = Compression>) -> [Option<Compression>; 3] {
+    let mut set = [None; 3];
+    let mut filled = 0;
+    for algorithm in algorithms {
+        if filled < set.len() && !set.contains(&Some(algorithm)) {
+            set[filled] = Some(algorithm);
+            filled += 1;
+        }
     }
+    set
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::codec::Compression;
 use crate::codec::error_details::{ErrorInfo, LocalizedMessage};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
@@ -13,8 +14,8 @@ fn hex(text: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
 }
 
-const GOLDEN_SETTINGS: &str =
-    "18000000 01000000 00000000 00000000 0100 0400 00000001 0200 0400 00400000 0300 0400 00400000";
+const GOLDEN_SETTINGS: &str = "28000000 01000000 00000000 00000000 0100 0400 00000001 0200 0400 00400000
+     0300 0400 00400000 0400 0400 00000400 0500 0400 00001000";
 
 fn frames(bytes: &[u8]) -> Vec<Decoded> {
     let mut decoder = Decoder::new(1 << 10);
@@ -31,9 +32,21 @@ fn frames(bytes: &[u8]) -> Vec<Decoded> {
 #[test]
 fn preface_and_settings_are_golden() {
     assert_eq!(PREFACE.as_slice(), hex("894d5052 50430a01"));
+    let settings = Settings { compression: [None; 3], ..Settings::of(&Limits::default()) };
+    assert_eq!(settings, Settings::default());
     let mut out = BytesMut::new();
-    Settings::of(&Limits::default()).encode(&mut out);
+    settings.encode(&mut out);
     assert_eq!(out, hex(GOLDEN_SETTINGS));
+    // The algorithms stand behind, best first.
+    let compression = [Some(Compression::Zstd), Some(Compression::Lz4), Some(Compression::Gzip)];
+    out.clear();
+    Settings { compression, ..settings }.encode(&mut out);
+    let golden = format!("2f{} 0600 0300 020301", &GOLDEN_SETTINGS[2..]);
+    assert_eq!(out, hex(&golden));
+    let mut merged = Settings::default();
+    merged.merge(Bytes::from(hex(&golden)).split_off(HEADER_BYTES)).unwrap();
+    assert_eq!(merged, Settings { compression, ..settings });
+    assert!(merged.accepts(Compression::Lz4) && !settings.accepts(Compression::Lz4));
 }
 
 #[test]
@@ -200,6 +213,41 @@ fn metadata_longer_than_its_frame_is_refused() {
     assert_eq!(split_body(header, Bytes::from_static(b"\x05\0")), None);
     let (metadata, message) = split_body(header, Bytes::from_static(b"\x01\0\0\0abc")).unwrap();
     assert_eq!((&metadata[..], &message[..]), (&b"a"[..], &b"bc"[..]));
+}
+
+#[test]
+fn peer_accepts_of_the_algorithms_those_that_are_known_each_once_and_by_its_latest_word() {
+    let merged = |bodies: &[&'static [u8]]| {
+        let mut settings = Settings::default();
+        for body in bodies {
+            settings.merge(Bytes::from_static(body)).unwrap();
+        }
+        settings.compression
+    };
+    let (gzip, lz4) = (Some(Compression::Gzip), Some(Compression::Lz4));
+    assert_eq!(merged(&[b"\x06\0\x07\0\x63\x03\x03\0\x01\x03\x01"]), [lz4, gzip, None]);
+    assert_eq!(merged(&[b"\x06\0\x01\0\x03", b"\x06\0\x01\0\x01"]), [gzip, None, None]);
+    assert_eq!(merged(&[b"\x06\0\x01\0\x03", b"\x06\0\0\0"]), [None; 3]);
+}
+
+#[test]
+fn message_travels_compressed_where_that_makes_it_shorter_and_it_is_not_small() {
+    let limits = Limits::default();
+    for algorithm in Compression::available() {
+        let message = vec![7; limits.compress_bytes_min];
+        let body = compress_message(*algorithm, &message, &limits).unwrap();
+        assert!(body.len() < message.len() && body[0] == *algorithm as u8);
+        assert_eq!(decompress_message(&body, limits.message_bytes_max).unwrap(), message);
+        let small = Limits { message_bytes_max: message.len() - 1, ..Limits::default() };
+        assert_eq!(decompress_message(&body, small.message_bytes_max).unwrap_err().code(), Code::ResourceExhausted);
+        assert_eq!(compress_message(*algorithm, &message[1..], &limits), None);
+        let mut random = fastrand::Rng::with_seed(7);
+        let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(5000).collect();
+        assert_eq!(compress_message(*algorithm, &noise, &limits), None);
+    }
+    assert_eq!(decompress_message(b"", limits.message_bytes_max).unwrap_err().code(), Code::InvalidArgument);
+    let unknown = decompress_message(b"\x09x", limits.message_bytes_max).unwrap_err();
+    assert_eq!((unknown.code(), unknown.message()), (Code::Unimplemented, "compression 9 is not known here"));
 }
 
 #[test]

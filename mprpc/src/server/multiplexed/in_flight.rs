@@ -14,7 +14,8 @@ use bytes::Bytes;
 use super::replies::Replies;
 use crate::inbox::{Inbox, Message, Source};
 use crate::net::connection::Timer;
-use crate::protocol::flow::{Flow, Windows, cost};
+use crate::protocol::flow::{Flow, Windows};
+use crate::protocol::native;
 use crate::server::call::{RunningCall, Step};
 use crate::server::shared::Shared;
 use crate::status::Status;
@@ -45,7 +46,7 @@ struct Call {
     sent: u64,
     received: u64,
     /// The next message of the reply stream, for which there is no room in the windows yet.
-    held: Option<Bytes>,
+    held: Option<Message>,
     requests: Option<Arc<Inbox>>,
     requests_ended: bool,
 }
@@ -134,7 +135,7 @@ impl InFlight {
         let mut unwanted = 0;
         let mut wakers = [None, None];
         if let Some(message) = message {
-            let cost = cost(message.bytes.len());
+            let cost = message.cost();
             if !self.received.admits(call.received, cost, windows) {
                 let (stream, connection) = (call.received, self.received.outstanding());
                 return Err(format!(
@@ -227,31 +228,28 @@ impl InFlight {
         let waker = Waker::from(call.waker.clone());
         let mut cx = task::Context::from_waker(&waker);
         for _ in 0..MESSAGES_PER_POLL {
-            let step = match call.held.take() {
-                Some(held) => Step::Message(held),
-                None => match call.running.poll(&mut cx) {
-                    Poll::Ready(step) => step,
+            if call.held.is_none() {
+                match call.running.poll(&mut cx) {
                     Poll::Pending => return self.note_deadline(id),
-                },
-            };
-            match step {
-                Step::Opened => replies.open(id, call.running.context()),
-                Step::Message(message) => {
-                    let cost = cost(message.len());
-                    if !self.sent.admits(call.sent, cost, replies.windows()) {
-                        call.held = Some(message);
-                        self.stalled.push_back(id);
-                        return self.note_deadline(id);
-                    }
-                    match replies.message(id, message) {
-                        Ok(cost) => self.sent.sent(&mut call.sent, cost),
+                    Poll::Ready(Step::Opened) => replies.open(id, call.running.context()),
+                    Poll::Ready(Step::Message(message)) => match replies.encode(message) {
+                        Ok(message) => call.held = Some(message),
                         Err(status) => return self.end(id, now, Step::Failed(status), replies),
-                    }
-                    if replies.is_full() {
-                        break;
-                    }
+                    },
+                    Poll::Ready(step) => return self.end(id, now, step, replies),
                 }
-                step => return self.end(id, now, step, replies),
+            }
+            let Some(held) = call.held.take() else { continue };
+            let cost = held.cost();
+            if !self.sent.admits(call.sent, cost, replies.windows()) {
+                call.held = Some(held);
+                self.stalled.push_back(id);
+                return self.note_deadline(id);
+            }
+            self.sent.sent(&mut call.sent, cost);
+            replies.message(id, held);
+            if replies.is_full() {
+                break;
             }
         }
         call.waker.wake_by_ref();
@@ -287,7 +285,7 @@ impl InFlight {
             if let Some(call) = self.calls.get(id)
                 && let Some(held) = &call.held
             {
-                let cost = cost(held.len());
+                let cost = held.cost();
                 if self.sent.admits(call.sent, cost, windows) {
                     call.waker.wake_by_ref();
                 } else if call.sent + cost <= windows.stream {
@@ -381,7 +379,6 @@ impl Source for RequestSource {
     }
 
     fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
-        let _ = self.message_bytes_max;
-        Ok(message)
+        native::decompress_message(&message, self.message_bytes_max)
     }
 }

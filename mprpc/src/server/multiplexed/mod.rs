@@ -219,9 +219,6 @@ impl Multiplexed {
         if metadata.len() > limits.metadata_bytes_max {
             return refused(too_long("metadata", metadata.len(), "metadata_bytes_max", limits.metadata_bytes_max));
         }
-        if header.has(flag::COMPRESSED) {
-            return refused(Status::unimplemented("compression is not served by this version"));
-        }
         let route = match self.methods.get(usize::from(header.word)) {
             Some(Ok(route)) => route,
             Some(Err(status)) => return refused(status.clone()),
@@ -240,6 +237,10 @@ impl Multiplexed {
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
         let request = match requests {
             None if header.has(flag::OPEN) => Body::Stream(Streaming::empty()),
+            None if header.has(flag::COMPRESSED) => {
+                let message = native::decompress_message(&message, limits.message_bytes_max);
+                Body::Message(message.map_err(|status| status.with_phase(Phase::Queue).with_ran(Ran::No))?)
+            }
             None => Body::Message(message),
             Some(requests) => {
                 let source = self.calls.source(header.id, limits.message_bytes_max);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::context::Context;
+use crate::inbox::Message;
 use crate::metadata::Metadata;
 use crate::net::SendBuffer;
-use crate::protocol::flow::{Windows, cost};
+use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Header, PREFACE, Settings, flag, kind};
 use crate::server::call::Step;
 use crate::server::shared::Shared;
@@ -44,14 +45,24 @@ impl Replies<'_> {
         self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
     }
 
-    /// A message of a stream; what it costs in the windows.
-    pub(super) fn message(&mut self, id: u32, message: Bytes) -> Result<u64, Status> {
+    /// A message as the caller will get it: within its limit, and compressed where both sides want that.
+    pub(super) fn encode(&self, message: Bytes) -> Result<Message, Status> {
         self.check(&message)?;
-        let cost = cost(message.len());
-        let header = Header { length: native::wire_length(message.len()), kind: kind::DATA, id, ..Header::default() };
+        let wanted = self.shared.compression.filter(|algorithm| self.caller.accepts(*algorithm));
+        let compressed =
+            wanted.and_then(|algorithm| native::compress_message(algorithm, &message, &self.shared.limits));
+        Ok(match compressed {
+            Some(bytes) => Message { bytes, compressed: true },
+            None => Message { bytes: message, compressed: false },
+        })
+    }
+
+    /// A message of a stream.
+    pub(super) fn message(&mut self, id: u32, message: Message) {
+        let (length, flags) = (native::wire_length(message.bytes.len()), native::message_flags(message.compressed));
+        let header = Header { length, kind: kind::DATA, flags, id, ..Header::default() };
         self.output.tail().extend_from_slice(&header.encode());
-        self.output.push(message);
-        Ok(cost)
+        self.output.push(message.bytes);
     }
 
     /// The end of a call.
@@ -59,13 +70,13 @@ impl Replies<'_> {
         let value = u32::try_from(spent.as_micros()).unwrap_or(u32::MAX);
         let header = Header { id, value, ..Header::default() };
         let (header, message) = match step {
-            Step::Reply(message) => match self.check(&message) {
-                Ok(()) => {
+            Step::Reply(message) => match self.encode(message) {
+                Ok(message) => {
                     let metadata = self.reply_metadata(context);
                     if !metadata.is_empty() {
                         self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
                     }
-                    (header, message)
+                    (Header { flags: native::message_flags(message.compressed), ..header }, message.bytes)
                 }
                 Err(status) => return self.fail(header, Some((context, spent)), status),
             },

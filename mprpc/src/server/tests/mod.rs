@@ -1,5 +1,6 @@
 //! Caller and server over a connection in memory, under virtual time.
 
+mod compressed;
 mod raw;
 mod streams;
 
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::{Router, Shared, serve_stream};
+use super::{Server, Shared, serve_stream};
 use crate::client::{Multiplexed, Request};
 use crate::codec::Codec;
 use crate::context::Context;
@@ -113,12 +114,15 @@ fn pair(limits: Limits) -> Pair {
 }
 
 fn pair_of(of_server: Limits, of_caller: Limits) -> Pair {
-    let mut router = Router::default();
-    router.add(Arc::new(Probe));
-    let shared = Arc::new(Shared::new(router, of_server));
-    let (near, far) = Stream::pair(64 << 10);
+    let mut server = Server { limits: of_server, ..Server::default() }.add(Probe);
+    pair_with(server.share().unwrap(), of_caller)
+}
+
+fn pair_with(shared: Arc<Shared>, of_caller: Limits) -> Pair {
+    let address = Address::Memory("test".into());
+    let (near, far) = Stream::pair(address.clone(), 64 << 10);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
-    Pair { caller: Multiplexed::open(near, &Address::Memory, &of_caller), server, shared }
+    Pair { caller: Multiplexed::open(near, &address, &of_caller), server, shared }
 }
 
 fn request(name: &str, message: impl Into<Bytes>) -> Request {

@@ -8,7 +8,8 @@ use bytes::BytesMut;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{LARGE_BYTES, PROBE, Probe, Router, Shared, serve_stream};
+use super::{LARGE_BYTES, PROBE, Probe, Server, Shared, serve_stream};
+use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::net::connection::Close;
 use crate::net::{Reader, Stream, Writer};
@@ -29,10 +30,8 @@ fn peer(limits: Limits) -> Peer {
 }
 
 fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
-    let mut router = Router::default();
-    router.add(Arc::new(Probe));
-    let shared = Arc::new(Shared::new(router, limits));
-    let (near, far) = Stream::pair(capacity);
+    let shared = Server { limits, ..Server::default() }.add(Probe).share().unwrap();
+    let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Peer { reader: near.reader, writer: near.writer, server, shared }
 }
@@ -184,6 +183,13 @@ fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
     bytes
 }
 
+/// The preface and the settings that the server sends first.
+fn greeting_bytes() -> usize {
+    let mut settings = BytesMut::new();
+    Settings::of(&Limits::default()).encode(&mut settings);
+    PREFACE.len() + settings.len()
+}
+
 /// The frames that came, without the greeting.
 fn frames(mut bytes: BytesMut) -> Vec<(Header, Vec<u8>)> {
     assert_eq!(bytes.split_to(PREFACE.len()), PREFACE[..]);
@@ -205,7 +211,7 @@ async fn native_calls_split_anywhere_are_answered() {
         tokio::task::yield_now().await;
         peer.send(&whole[cut..]);
         let mut bytes = BytesMut::new();
-        let expected = PREFACE.len() + 40 + 2 * (16 + 3);
+        let expected = greeting_bytes() + 2 * (16 + 3);
         while bytes.len() < expected {
             peer.read_some(&mut bytes).await;
         }
@@ -227,7 +233,7 @@ async fn handler_is_stopped_at_its_deadline_without_a_cancel() {
     let begin = Instant::now();
     peer.send(&bytes);
     let mut got = BytesMut::new();
-    while got.len() <= PREFACE.len() + 40 {
+    while got.len() <= greeting_bytes() {
         peer.read_some(&mut got).await;
     }
     let (header, _) = frames(got).pop().unwrap();
@@ -270,7 +276,7 @@ async fn native_unknown_kinds_and_flags_are_skipped() {
     encode_frame(&mut bytes, Header { kind: kind::PING, value: 77, flags: 0x80, ..Header::default() }, b"");
     peer.send(&bytes);
     let mut got = BytesMut::new();
-    while got.len() < PREFACE.len() + 40 + 16 {
+    while got.len() < greeting_bytes() + 16 {
         peer.read_some(&mut got).await;
     }
     let pong = frames(got).pop().unwrap().0;
@@ -285,7 +291,7 @@ async fn native_frame_of_an_unknown_kind_is_skipped_however_long() {
     encode_frame(&mut bytes, Header { kind: kind::PING, value: 77, ..Header::default() }, b"");
     peer.send(&bytes);
     let mut got = BytesMut::new();
-    while got.len() < PREFACE.len() + 40 + 16 {
+    while got.len() < greeting_bytes() + 16 {
         peer.read_some(&mut got).await;
     }
     assert_eq!(frames(got).pop().unwrap().0.kind, kind::PONG);
@@ -373,14 +379,14 @@ async fn peer_that_read_late_is_read_from_again() {
     let header = Header { kind: kind::REQUEST, flags: flag::END, id: 9, ..Header::default() };
     encode_frame(&mut request, header, &[7; 1008]);
     let mut replies = BytesMut::new();
-    while peer.read_some(&mut replies).await > 0 && replies.len() < PREFACE.len() + 40 {}
+    while peer.read_some(&mut replies).await > 0 && replies.len() < greeting_bytes() {}
     // The replies to these fill the window and the send buffer; the requests behind them wait in the server's window.
     let mut sent = 0;
     while let Ok(written) = peer.writer.try_write(&request[sent % 1024..]) {
         sent += written;
         tokio::task::yield_now().await;
     }
-    let whole = PREFACE.len() + 40 + sent / 1024 * 1024;
+    let whole = greeting_bytes() + sent / 1024 * 1024;
     let reading = async {
         while replies.len() < whole {
             peer.read_some(&mut replies).await;
@@ -397,7 +403,7 @@ async fn replies_keep_to_what_the_caller_accepts() {
     bytes.extend_from_slice(&native_calls(&[(1, "Echo", b"more than ten bytes")])[PREFACE.len()..]);
     peer.send(&bytes);
     let mut got = BytesMut::new();
-    while got.len() <= PREFACE.len() + 40 {
+    while got.len() <= greeting_bytes() {
         peer.read_some(&mut got).await;
     }
     let (header, error) = frames(got).pop().unwrap();
@@ -421,7 +427,7 @@ async fn many_large_replies_to_small_requests_wait_for_their_turn() {
     let begun = peer.shared.stats().calls;
     assert!((1..50).contains(&begun), "{begun} calls were begun for a peer that has not read a byte");
     let mut got = BytesMut::new();
-    let whole = PREFACE.len() + 40 + calls as usize * (16 + LARGE_BYTES);
+    let whole = greeting_bytes() + calls as usize * (16 + LARGE_BYTES);
     while got.len() < whole {
         assert!(peer.read_some(&mut got).await > 0);
     }

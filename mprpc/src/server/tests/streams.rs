@@ -67,13 +67,13 @@ fn count(count: u32, size: u32) -> Request {
     endless("Count", Body::Message(bytes.freeze()))
 }
 
-fn endless(name: &str, body: Body) -> Request {
+pub(super) fn endless(name: &str, body: Body) -> Request {
     let method = PROBE.methods.iter().find(|method| method.name == name).unwrap();
     let context = Context::new(method, None, Deadline::NONE, Metadata::new());
     Request::new(context, body, Deadline::NONE, |_| true)
 }
 
-async fn open(caller: &Multiplexed, request: &Request) -> Streaming<Bytes> {
+pub(super) async fn open(caller: &Multiplexed, request: &Request) -> Streaming<Bytes> {
     match caller.call(request).await.unwrap() {
         Body::Stream(stream) => stream,
         Body::Message(_) => panic!("one message where a stream was expected"),

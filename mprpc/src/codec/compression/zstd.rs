@@ -1,0 +1,46 @@
+//! zstd, RFC 8878: one frame, and nothing behind it.
+
+use std::io::Write;
+
+use zstd::stream::{read::Decoder, write::Encoder};
+use zstd::zstd_safe::get_frame_content_size;
+
+use super::{Fault, read_within};
+
+pub(super) fn compress(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    let mut encoder = Encoder::new(out, zstd::DEFAULT_COMPRESSION_LEVEL).map_err(Fault::broken)?;
+    // With it the frame says its size, and the window is no larger than that.
+    encoder.set_pledged_src_size(Some(bytes.len() as u64)).map_err(Fault::broken)?;
+    encoder.write_all(bytes).map_err(Fault::broken)?;
+    encoder.finish().map(drop).map_err(Fault::broken)
+}
+
+pub(super) fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, Fault> {
+    let size = get_frame_content_size(bytes).map_err(|_| Fault::broken("the head of the frame is none"))?;
+    let size = match size.map(usize::try_from) {
+        Some(Ok(size)) if size <= max => Some(size),
+        Some(_) => return Err(Fault::TooLong),
+        None => None,
+    };
+    let mut decoder = Decoder::with_buffer(bytes).map_err(Fault::broken)?.single_frame();
+    // Into a buffer of the frame's size zstd decodes without a window beside it. Otherwise it needs one.
+    let window_bytes_max = if size.is_some() { max } else { max / 2 };
+    decoder.window_log_max(window_log(window_bytes_max, size.is_some())).map_err(Fault::broken)?;
+    let out = read_within(&mut decoder, size.unwrap_or(0), max)?;
+    match decoder.into_inner() {
+        [] => Ok(out),
+        rest => Err(Fault::broken(format!("{} bytes follow its end", rest.len()))),
+    }
+}
+
+/// The power of two that bounds a window of `bytes`: the one below, or the one `above`.
+fn window_log(bytes: usize, above: bool) -> u32 {
+    let below = bytes.max(1).ilog2();
+    let log = if above && !bytes.is_power_of_two() { below + 1 } else { below };
+    log.clamp(WINDOW_LOG_MIN, WINDOW_LOG_MAX)
+}
+
+/// zstd's own least.
+const WINDOW_LOG_MIN: u32 = 10;
+/// 8 MiB: what RFC 8878, section 3.1.1.1.2, recommends that every decoder takes.
+const WINDOW_LOG_MAX: u32 = 23;

@@ -1,0 +1,122 @@
+//! A GiB of zeros in a MiB: decompressing it stops at the message limit, and never takes more than twice the limit of
+//! memory. A program of its own, because its allocator counts.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
+)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mprpc::{Code, Compression};
+use zstd::zstd_safe::CParameter;
+
+/// Counts what is allocated. It moves every allocation that grows, as the worst allocator would, so both are counted.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+#[allow(unsafe_code, reason = "an allocator is; it only counts and hands on")]
+// SAFETY: the system's allocator keeps the contract; the counters are beside it.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+        PEAK.fetch_max(live, Ordering::Relaxed);
+        // SAFETY: the caller's promise, handed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise, handed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const GIB: usize = 1 << 30;
+/// The decoder's own, as the documentation of `Compression::decompress` says.
+const DECODER_BYTES_MAX: usize = 512 << 10;
+
+fn zeros_into(encoder: &mut impl Write) {
+    let zeros = vec![0; 1 << 20];
+    for _ in 0..GIB / zeros.len() {
+        encoder.write_all(&zeros).unwrap();
+    }
+}
+
+/// A GiB of zeros, as a peer would send it that does not say beforehand how much will come, and with the largest window
+/// that is taken under `limit`.
+fn bomb(algorithm: Compression, limit: usize) -> Vec<u8> {
+    match algorithm {
+        Compression::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+            zeros_into(&mut encoder);
+            encoder.finish().unwrap()
+        }
+        Compression::Zstd => {
+            let mut encoder = zstd::Encoder::new(Vec::new(), 0).unwrap();
+            encoder.set_parameter(CParameter::WindowLog((limit / 2).ilog2())).unwrap();
+            zeros_into(&mut encoder);
+            encoder.finish().unwrap()
+        }
+        Compression::Lz4 => {
+            let mut encoder = lz4_flex::frame::FrameEncoder::new(Vec::new());
+            zeros_into(&mut encoder);
+            encoder.finish().unwrap()
+        }
+    }
+}
+
+/// Held by the test that counts: the counters are of the whole program.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// The memory that `work` took at its worst, beyond what there was before.
+fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = LIVE.load(Ordering::Relaxed);
+    PEAK.store(before, Ordering::Relaxed);
+    let result = work();
+    (result, PEAK.load(Ordering::Relaxed) - before)
+}
+
+#[test]
+fn bombs_stop_at_the_message_limit_and_take_no_more_than_twice_the_limit() {
+    let _alone = ALONE.lock().unwrap();
+    for algorithm in Compression::available() {
+        for limit in [16 << 20, 10_000_001, 1 << 20] {
+            let bomb = bomb(*algorithm, limit);
+            assert!(bomb.len() < 5 << 20, "{algorithm}: {} bytes", bomb.len());
+            let (result, peak) = peak_of(|| algorithm.decompress(&bomb, limit));
+            let status = result.unwrap_err();
+            assert_eq!(status.code(), Code::ResourceExhausted, "{algorithm} {limit}: {status}");
+            assert!(status.message().contains(&format!("beyond message_bytes_max {limit}")), "{status}");
+            println!("{algorithm} {limit}: {} bytes, {peak} at the peak", bomb.len());
+            assert!(peak <= 2 * limit + DECODER_BYTES_MAX, "{algorithm}: {peak} bytes for a limit of {limit}");
+        }
+    }
+}
+
+#[test]
+fn window_beyond_half_the_limit_is_refused_before_it_is_allocated() {
+    let _alone = ALONE.lock().unwrap();
+    if !Compression::Zstd.is_available() {
+        return;
+    }
+    let mut encoder = zstd::Encoder::new(Vec::new(), 0).unwrap();
+    encoder.set_parameter(CParameter::WindowLog(23)).unwrap();
+    encoder.write_all(b"a short message").unwrap();
+    let frame = encoder.finish().unwrap();
+    assert_eq!(Compression::Zstd.decompress(&frame, 16 << 20).unwrap(), b"a short message"[..]);
+    let limit = 1 << 20;
+    let (result, peak) = peak_of(|| Compression::Zstd.decompress(&frame, limit));
+    let status = result.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("too much memory"), "{status}");
+    assert!(peak <= DECODER_BYTES_MAX, "{peak}");
+}
