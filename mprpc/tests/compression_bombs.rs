@@ -6,39 +6,19 @@
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::io::Write;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use mprpc::{Code, Compression};
-use zstd::zstd_safe::CParameter;
-
-/// Counts what is allocated. It moves every allocation that grows, as the worst allocator would, so both are counted.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-#[allow(unsafe_code, reason = "an allocator is; it only counts and hands on")]
-// SAFETY: the system's allocator keeps the contract; the counters are beside it.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise, handed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
+mod support {
+    pub(crate) mod allocations;
 }
 
+use std::io::Write;
+use std::sync::Mutex;
+
+use mprpc::{Code, Compression};
+use support::allocations::Counting;
+use zstd::zstd_safe::CParameter;
+
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: Counting = Counting::new();
 
 const GIB: usize = 1 << 30;
 /// The decoder's own, as the documentation of `Compression::decompress` says.
@@ -79,10 +59,9 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 /// The memory that `work` took at its worst, beyond what there was before.
 fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = LIVE.load(Ordering::Relaxed);
-    PEAK.store(before, Ordering::Relaxed);
+    ALLOCATOR.begin();
     let result = work();
-    (result, PEAK.load(Ordering::Relaxed) - before)
+    (result, ALLOCATOR.most_since_begin())
 }
 
 #[test]

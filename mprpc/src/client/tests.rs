@@ -3,6 +3,7 @@
 mod chain;
 mod keepalive;
 mod raw;
+mod seeds;
 
 use std::collections::HashMap;
 use std::sync::Arc;
