@@ -64,6 +64,7 @@
 //! | [`logging`] | the asynchronous log behind `tracing` |
 //! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
 //! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
+//! | [`Interceptor`], [`interceptors`] | what sees every call on its way, and those that are ready to be used |
 //! | [`Service`], [`Body`], [`Codec`], [`Compression`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
 //!
 //! # Features
@@ -72,6 +73,7 @@
 //! - `json` (default): protobuf JSON on generated messages.
 //! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
 //! - `testing`: the test kit, `mprpc::testing`: services without sockets, and a simulated network under virtual time.
+//! - `tower`: layers of `tower` as interceptors.
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
 //! architecture.
@@ -89,6 +91,7 @@ mod endpoint;
 mod error;
 mod inbox;
 mod interceptor;
+pub mod interceptors;
 mod limits;
 pub mod logging;
 mod metadata;

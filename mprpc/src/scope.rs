@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
+use futures_util::Stream;
+
 use crate::context::Context;
 
 thread_local! {
@@ -30,7 +32,7 @@ pub(crate) fn under<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T 
     work()
 }
 
-/// A future that always runs for the call for which it was made.
+/// A future, or a stream, that always runs for the call for which it was made.
 pub(crate) struct Scoped<F> {
     context: Option<Context>,
     future: Pin<Box<F>>,
@@ -41,7 +43,9 @@ impl<F: Future> Scoped<F> {
     pub(crate) fn new(future: F) -> Scoped<F> {
         Scoped { context: current(), future: Box::pin(future) }
     }
+}
 
+impl<F> Scoped<F> {
     /// For this call.
     pub(crate) fn of(context: Context, future: F) -> Scoped<F> {
         Scoped { context: Some(context), future: Box::pin(future) }
@@ -54,5 +58,14 @@ impl<F: Future> Future for Scoped<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
         let context = self.context.clone();
         under(context, || self.future.as_mut().poll(cx))
+    }
+}
+
+impl<S: Stream> Stream for Scoped<S> {
+    type Item = S::Item;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<S::Item>> {
+        let context = self.context.clone();
+        under(context, || self.future.as_mut().poll_next(cx))
     }
 }

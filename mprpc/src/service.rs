@@ -4,7 +4,7 @@ use std::pin::Pin;
 
 use bytes::Bytes;
 
-use crate::codec::Codec;
+use crate::codec::{Codec, Message, MessageName, protobuf};
 use crate::context::Context;
 use crate::method::ServiceDescriptor;
 use crate::status::Status;
@@ -55,6 +55,37 @@ impl Body {
         match self {
             Body::Message(bytes) => Streaming::of([bytes]),
             Body::Stream(stream) => stream,
+        }
+    }
+
+    /// The one message as an `M`, for those who look at what passes: INVALID_ARGUMENT where it is none, and where it is a
+    /// stream. See [`Body::map_messages`] for streams.
+    pub fn decode<M: Message + MessageName>(&self) -> Result<M, Status> {
+        match self {
+            Body::Message(bytes) => protobuf::decode_passing(bytes),
+            Body::Stream(_) => {
+                Err(Status::invalid_argument(format!("a stream where one {} was expected", M::FULL_NAME)))
+            }
+        }
+    }
+
+    /// One message.
+    pub fn encode<M: Message>(message: &M) -> Result<Body, Status> {
+        protobuf::encode(message).map(Body::Message)
+    }
+
+    /// The same with each message, of a stream as it passes, made into another one. A failure, also that of a message
+    /// that is no `M` (INVALID_ARGUMENT), is that of the body; of a stream it is its end.
+    pub fn map_messages<M, N, F>(self, mut f: F) -> Result<Body, Status>
+    where
+        M: Message + MessageName,
+        N: Message,
+        F: FnMut(M) -> Result<N, Status> + Send + 'static,
+    {
+        let mut map = move |bytes: Bytes| protobuf::encode(&f(protobuf::decode_passing(&bytes)?)?);
+        match self {
+            Body::Message(bytes) => map(bytes).map(Body::Message),
+            Body::Stream(stream) => Ok(Body::Stream(stream.map(map))),
         }
     }
 }

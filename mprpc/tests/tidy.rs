@@ -15,7 +15,7 @@ const LEVELS: [&[&str]; 6] = [
     &["codec", "protocol"],
     &["net"],
     &["discovery", "balancer"],
-    &["streaming", "inbox", "service", "interceptor", "client", "server"],
+    &["streaming", "inbox", "service", "interceptor", "interceptors", "client", "server"],
     &["config", "logging", "codegen", "testing"],
 ];
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::timeout_at;
 
+use super::intercepted::intercepted;
 use super::service::{Picked, ServiceEndpoints};
 use super::transport::Request;
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::interceptor::{Chain, Next};
+use crate::interceptor::Chain;
 use crate::metadata::Metadata;
 use crate::method::{Method, MethodKind};
 use crate::net::clock;
@@ -63,13 +64,18 @@ pub(super) type Decode<R> = Box<dyn FnOnce(Body, Context) -> Result<R, Status> +
 pub struct Reply<R> {
     /// The reply itself: a message, or a stream of them.
     pub message: R,
-    context: Context,
+    pub(super) context: Context,
 }
 
 impl<R> Reply<R> {
     /// What the server sent before the reply.
     pub fn metadata(&self) -> Metadata {
         self.context.reply_metadata().clone()
+    }
+
+    /// The call, for what is asked later: its clones go on to know what the server sends behind a stream.
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// What the server sent behind the reply: of a stream, once it has ended.
@@ -243,13 +249,13 @@ impl<R> Prepared<R> {
         };
         let context = Context::new(self.method, None, deadline, metadata);
         let way = self.way;
-        let reply = if way.interceptors.is_empty() {
+        let interceptors = way.interceptors.clone();
+        let reply = if interceptors.is_empty() {
             transmit(&way, context.clone(), self.body).await?
         } else {
-            let next = Next::new(way.interceptors.clone(), move |context, body| {
-                Box::pin(async move { transmit(&way, context, body).await })
-            });
-            next.run(context.clone(), self.body).await?
+            let transmit =
+                move |context, body| -> BoxFuture<_> { Box::pin(async move { transmit(&way, context, body).await }) };
+            intercepted(interceptors, context.clone(), self.body, transmit).await?
         };
         (self.decode)(reply, context).map_err(|status| status.with_phase(Phase::Reply))
     }

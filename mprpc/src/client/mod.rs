@@ -2,6 +2,7 @@
 
 mod call;
 mod channel;
+mod intercepted;
 mod multiplexed;
 mod one_shot;
 mod raw;

@@ -1,15 +1,21 @@
 //! Calls of methods by name, with bytes: for gateways, proxies and tools that know no messages.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 
-use super::call::{Call, Way};
+use super::call::{Call, Reply, Way};
 use super::channel::Channel;
 use super::service::ServiceEndpoints;
+use crate::context::Context;
 use crate::interceptor::Chain;
 use crate::method::{Method, MethodKind};
-use crate::service::Body;
+use crate::scope;
+use crate::service::{Body, BoxFuture};
+use crate::status::Status;
+use crate::streaming::Streaming;
 
 /// One service over a channel, by name. Cheap to clone; any thread may use it.
 ///
@@ -38,6 +44,34 @@ impl RawClient {
     /// Prepares a call of a method of any kind.
     pub fn call(&self, method: &str, kind: MethodKind, request: Body) -> Call<Body> {
         Call::prepared(self.way(), Method::named(&self.service, method, kind), request, Box::new(|reply, _| Ok(reply)))
+    }
+
+    /// Passes on a call that came to a server, for a proxy: with all of its metadata, and what is left of its deadline.
+    /// What the service behind sends beside its replies goes back with them, and giving up the one call gives up the other.
+    pub fn forward(&self, context: &Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+        let method = context.method();
+        let mut call = scope::under(Some(context.clone()), || self.call(&method.name, method.kind, request));
+        for (key, value) in context.metadata().iter() {
+            call = call.metadata(key, value);
+        }
+        let front = context.clone();
+        Box::pin(async move {
+            let Reply { message, context: back } = call.with_metadata().await?;
+            *front.reply_metadata() = back.reply_metadata().clone();
+            Ok(match message {
+                Body::Message(message) => {
+                    *front.trailer() = back.trailer().clone();
+                    Body::Message(message)
+                }
+                Body::Stream(replies) => {
+                    let end = stream::poll_fn(move |_| {
+                        *front.trailer() = back.trailer().clone();
+                        Poll::Ready(None)
+                    });
+                    Body::Stream(Streaming::new(replies.chain(end)))
+                }
+            })
+        })
     }
 
     fn way(&self) -> Way {

@@ -6,6 +6,7 @@ mod details;
 pub(crate) mod json;
 pub(crate) mod protobuf;
 
+pub(crate) use buffa::MessageName;
 pub use compression::Compression;
 
 /// What a generated message can do: `encode_to_vec`, `decode_from_slice`.

@@ -27,6 +27,12 @@ pub(crate) fn decode_request<M: Message + MessageName>(bytes: &[u8]) -> Result<M
         .map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", M::FULL_NAME)))
 }
 
+/// Decodes a message that passes; INVALID_ARGUMENT where it is no `M`.
+pub(crate) fn decode_passing<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
+    M::decode_from_slice(bytes)
+        .map_err(|error| Status::invalid_argument(format!("the message is no {}: {error}", M::FULL_NAME)))
+}
+
 /// Decodes a reply; INTERNAL where it is no `M`.
 pub(crate) fn decode<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
     M::decode_from_slice(bytes).map_err(|error| Status::internal(format!("the reply is no {}: {error}", M::FULL_NAME)))

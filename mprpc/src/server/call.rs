@@ -2,6 +2,8 @@
 
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
 
 use bytes::Bytes;
@@ -25,8 +27,9 @@ pub(super) struct RunningCall {
     context: Context,
     /// The handler goes on when nobody waits for it any more.
     runs_to_completion: bool,
-    /// What the handler returns comes straight from it.
-    is_plain: bool,
+    /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
+    /// from it.
+    handled: Option<Arc<AtomicBool>>,
 }
 
 enum Work {
@@ -70,21 +73,21 @@ impl RunningCall {
             let message = format!("{} takes one message, and a stream was sent", method.path);
             return Err(Status::invalid_argument(message).with_phase(Phase::Queue).with_ran(Ran::No));
         }
-        let is_plain = shared.interceptors.is_empty();
+        let handled = (!shared.interceptors.is_empty()).then(Arc::<AtomicBool>::default);
         let begin = || {
-            if is_plain {
+            let Some(handled) = handled.clone() else {
                 return route.call(context.clone(), request);
-            }
+            };
             let route = route.clone();
-            let next = Next::new(shared.interceptors.clone(), move |context, request| handle(route, context, request));
-            next.run(context.clone(), request)
+            let handle = move |context, request| handle(route, &handled, context, request);
+            Next::new(shared.interceptors.clone(), handle).run(context.clone(), request)
         };
         match contain(|| scope::under(Some(context.clone()), begin)) {
             Ok(future) => Ok(RunningCall {
                 work: Work::Handling(future),
                 context,
                 runs_to_completion: route.runs_to_completion,
-                is_plain,
+                handled,
             }),
             Err(panic) => Err(panicked(&context, panic)),
         }
@@ -93,6 +96,22 @@ impl RunningCall {
     /// The call, as its handler knows it.
     pub(super) fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Whether it has come to its end, and is not to be polled again.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.work, Work::Done)
+    }
+
+    /// What a call comes to whose deadline has passed.
+    pub(super) fn expired(&self) -> Status {
+        match &self.handled {
+            Some(handled) if !handled.load(Ordering::Acquire) => not_begun(),
+            _ => {
+                let message = "the handler did not finish within the deadline";
+                Status::deadline_exceeded(message).with_phase(Phase::Handle)
+            }
+        }
     }
 
     /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
@@ -120,7 +139,7 @@ impl RunningCall {
             Ok(Poll::Ready(Progress::Returned(result))) => match result.and_then(Body::into_message) {
                 Ok(reply) => Step::Reply(reply),
                 // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
-                Err(status) if self.is_plain => Step::Failed(status.into_answer()),
+                Err(status) if self.handled.is_none() => Step::Failed(status.into_answer()),
                 Err(status) => Step::Failed(status),
             },
             Err(panic) => Step::Failed(panicked(&self.context, panic)),
@@ -155,14 +174,25 @@ enum Progress {
 }
 
 /// The handler, behind the interceptors.
-fn handle(route: Route, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+fn handle(route: Route, handled: &AtomicBool, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
     if context.deadline().has_passed(clock::now()) {
-        let status = Status::deadline_exceeded("the deadline passed before the handler began");
-        return Box::pin(std::future::ready(Err(status.with_phase(Phase::Queue).with_ran(Ran::No))));
+        return Box::pin(std::future::ready(Err(not_begun())));
     }
-    // The handler's calls inherit what the interceptors have added.
-    let handler = Scoped::of(context.clone(), route.call(context, request));
-    Box::pin(async move { handler.await.map_err(Status::into_answer) })
+    handled.store(true, Ordering::Release);
+    // What the handler calls inherits what the interceptors have added, also while its stream is read.
+    let handler = Scoped::of(context.clone(), route.call(context.clone(), request));
+    Box::pin(async move {
+        match handler.await {
+            Ok(Body::Stream(replies)) => Ok(Body::Stream(Streaming::new(Scoped::of(context, replies)))),
+            Ok(reply) => Ok(reply),
+            Err(status) => Err(status.into_answer()),
+        }
+    })
+}
+
+fn not_begun() -> Status {
+    let status = Status::deadline_exceeded("the deadline passed before the handler began");
+    status.with_phase(Phase::Queue).with_ran(Ran::No)
 }
 
 impl Drop for RunningCall {

@@ -1,9 +1,10 @@
 //! The server's half of a classic connection: one request, one reply, the end.
 
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{self, Poll};
 
 use bytes::{Bytes, BytesMut};
 
@@ -12,7 +13,7 @@ use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
 use crate::metadata::Metadata;
-use crate::net::connection::{Close, Turn};
+use crate::net::connection::{Close, Timer, Turn};
 use crate::protocol::classic::{self, Decoded};
 use crate::service::Body;
 use crate::status::Status;
@@ -21,11 +22,14 @@ pub(super) struct OneShot {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     call: Option<RunningCall>,
+    /// What may be the one message of a stream of replies.
+    only: Option<Bytes>,
+    timer: Timer,
 }
 
 impl OneShot {
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> OneShot {
-        OneShot { shared, peer, call: None }
+        OneShot { shared, peer, call: None, only: None, timer: Timer::default() }
     }
 
     /// Whether a request has come and its reply is still due.
@@ -72,13 +76,15 @@ impl OneShot {
         let Some(call) = &mut self.call else {
             return ControlFlow::Continue(());
         };
-        match call.poll(turn.cx) {
-            Poll::Pending => ControlFlow::Continue(()),
-            Poll::Ready(step) => {
-                self.answer(turn, step.into_reply())?;
-                ControlFlow::Continue(())
-            }
+        let Poll::Ready(reply) = call.poll_reply(turn.cx, &mut self.only, &mut self.timer) else {
+            return ControlFlow::Continue(());
+        };
+        if let Some(unfinished) = self.call.take_if(|call| !call.has_ended()) {
+            unfinished.cancel(&self.shared);
         }
+        self.call = None;
+        self.answer(turn, reply)?;
+        ControlFlow::Continue(())
     }
 
     /// The frame has no room for a status: a call that failed is answered by closing without a byte.
@@ -100,6 +106,7 @@ impl OneShot {
     fn cancel(&mut self) {
         if let Some(call) = self.call.take() {
             call.cancel(&self.shared);
+            self.shared.counters.given_up();
         }
     }
 
@@ -111,15 +118,32 @@ impl OneShot {
     }
 }
 
-impl Step {
-    /// The frame has no room for a stream.
-    fn into_reply(self) -> Result<Bytes, Status> {
-        match self {
-            Step::Reply(reply) => Ok(reply),
-            Step::Failed(status) => Err(status),
-            Step::Opened | Step::Message(_) | Step::End => {
-                Err(Status::unimplemented("classic callers cannot be sent a stream"))
-            }
+impl RunningCall {
+    /// Polls up to the one reply, for which the frame has room; a stream of `only` one message is that too. The frame has
+    /// none for a deadline, but an interceptor or the handler may have set one.
+    fn poll_reply(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        only: &mut Option<Bytes>,
+        timer: &mut Timer,
+    ) -> Poll<Result<Bytes, Status>> {
+        let no_stream = || Err(Status::unimplemented("classic callers cannot be sent a stream"));
+        loop {
+            let Poll::Ready(step) = self.poll(cx) else {
+                let Some(at) = self.context().deadline().instant() else { return Poll::Pending };
+                return Pin::new(timer).poll(cx, at).map(|()| Err(self.expired()));
+            };
+            return Poll::Ready(match step {
+                Step::Reply(reply) => Ok(reply),
+                Step::Failed(status) => Err(status),
+                Step::Opened => continue,
+                Step::Message(message) if only.is_none() => {
+                    *only = Some(message);
+                    continue;
+                }
+                Step::Message(_) => no_stream(),
+                Step::End => only.take().map_or_else(no_stream, Ok),
+            });
         }
     }
 }

@@ -55,10 +55,17 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// The caller gave a call up, or was lost.
+    pub(crate) fn given_up(&self) {
+        self.cancelled.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A call did not end well. One that the caller gave up is nobody's failure.
     pub(crate) fn ended(&self, status: &Status) {
-        let counter = if status.code() == Code::Cancelled { &self.cancelled } else { &self.failed };
-        counter.fetch_add(1, Ordering::Relaxed);
+        match status.code() {
+            Code::Cancelled => self.given_up(),
+            _ => drop(self.failed.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 }
 
@@ -73,7 +80,7 @@ pub struct ServerStats {
     pub calls: u64,
     /// Calls that ended with a status other than CANCELLED.
     pub calls_failed: u64,
-    /// Calls that the caller gave up, or that ended with CANCELLED.
+    /// Calls that the caller gave up, or lost with its connection, or that ended with CANCELLED.
     pub calls_cancelled: u64,
     /// Connections closed for what the peer sent, by what that was: "a TLS hello".
     pub rejected: BTreeMap<&'static str, u64>,

@@ -84,6 +84,8 @@ pub(super) struct InFlight {
     pub(super) received: u64,
     /// The stream of replies, where the method has one.
     pub(super) replies: Option<Arc<Inbox>>,
+    /// The reply of a method that has one, where it came as a stream of one.
+    only: Option<Message>,
     /// What sends the stream of requests, and what its next message costs while it waits to be sent.
     pub(super) pump: Option<Waker>,
     pub(super) waiting: u64,
@@ -121,6 +123,7 @@ impl InFlight {
             sent: 0,
             received: 0,
             replies,
+            only: None,
             pump: None,
             waiting: 0,
         }
@@ -322,7 +325,12 @@ impl State {
     ) -> Result<(), &'static str> {
         let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
         let Some(replies) = call.replies.clone() else {
-            return Err("a stream where one message was expected");
+            // A peer that does not know the kind of the method, as a proxy, sends its reply as a stream of one.
+            if call.only.replace(message).is_some() && call.is_awaited() {
+                let status = Status::internal("several messages where one was expected").with_phase(Phase::Reply);
+                self.give_up(key, status, wakers);
+            }
+            return Ok(());
         };
         let cost = message.cost();
         if !self.received.admits(call.received, cost, windows) {
@@ -382,8 +390,9 @@ impl State {
                 if let Outcome::Awaited(waker) = &mut call.outcome {
                     wakers.extend(waker.take());
                     let missing = || Status::internal("the server sent no reply").with_phase(Phase::Reply);
-                    call.outcome =
-                        Outcome::Known(outcome.and_then(|reply| reply.map(Answer::Message).ok_or_else(missing)));
+                    let only = call.only.take();
+                    let reply = outcome.and_then(|reply| reply.or(only).ok_or_else(missing));
+                    call.outcome = Outcome::Known(reply.map(Answer::Message));
                 }
                 return;
             }

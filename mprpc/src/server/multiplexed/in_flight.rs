@@ -18,7 +18,7 @@ use crate::protocol::flow::{Flow, Windows};
 use crate::protocol::native;
 use crate::server::call::{RunningCall, Step};
 use crate::server::shared::Shared;
-use crate::status::{Phase, Status};
+use crate::status::Status;
 
 /// Messages that one stream sends before others get their turn.
 const MESSAGES_PER_POLL: usize = 32;
@@ -189,6 +189,7 @@ impl InFlight {
     pub(super) fn cancel_all(&mut self, why: &Status, shared: &Shared) {
         for id in self.ids() {
             self.cancel(id, why.clone(), shared);
+            shared.counters.given_up();
         }
     }
 
@@ -309,8 +310,7 @@ impl InFlight {
                 now = at;
             }
             let Some(call) = self.remove(id) else { continue };
-            let status =
-                Status::deadline_exceeded("the handler did not finish within the deadline").with_phase(Phase::Handle);
+            let status = call.running.expired();
             let spent = now.saturating_duration_since(call.begun);
             replies.end(id, spent, call.running.context(), Step::Failed(status.clone()));
             if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(status))) {
