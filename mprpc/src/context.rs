@@ -6,6 +6,7 @@ use crate::deadline::Deadline;
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::method::MethodDescriptor;
+use crate::tls::PeerIdentity;
 
 /// What a handler knows of the call it serves.
 ///
@@ -26,6 +27,8 @@ pub struct Peer {
     pub address: Address,
     /// This end.
     pub local: Address,
+    /// Who the other end proved to be: the names in the certificate that it showed over TLS. `None` where it showed none.
+    pub identity: Option<Arc<PeerIdentity>>,
 }
 
 impl Context {

@@ -57,6 +57,7 @@
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: what, where on its way, and whether it ran |
 //! | [`Context`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
 //! | [`init`], [`init_with`], [`Config`] | conf file, environment, flags |
+//! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | which certificates a side shows and trusts, and who the other one is |
 //! | [`Limits`] | every bound, and what happens beyond it |
 //! | [`Error`] | the failure of building, configuring and starting |
 //! | [`discovery`] | registries, and how to make one |
@@ -69,6 +70,7 @@
 //!
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
 //! - `json` (default): protobuf JSON on generated messages.
+//! - `tls`: TLS and mTLS at TCP addresses. Brings rustls and its cryptography to compile.
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
 //! architecture.
@@ -94,6 +96,7 @@ mod scope;
 pub mod server;
 mod service;
 mod status;
+mod tls;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions};
@@ -109,3 +112,4 @@ pub use method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 pub use server::{Running, Server, ServerStats};
 pub use service::{Body, BoxFuture, Service, Streaming};
 pub use status::{Code, Phase, Ran, Status};
+pub use tls::{PeerIdentity, TlsClient, TlsServer};

@@ -55,7 +55,8 @@ impl Stream {
     /// A TCP stream; turns Nagle's algorithm off, as writes are batched already.
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nodelay(true)?;
-        let peer = Peer { address: Address::Tcp(stream.peer_addr()?), local: Address::Tcp(stream.local_addr()?) };
+        let (address, local) = (Address::Tcp(stream.peer_addr()?), Address::Tcp(stream.local_addr()?));
+        let peer = Peer { address, local, identity: None };
         let (reader, writer) = stream.into_split();
         Ok(Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer: Arc::new(peer) })
     }
@@ -63,7 +64,7 @@ impl Stream {
     /// A Unix stream. The end that connected has no path; it goes by the path of the end that listens.
     pub(crate) fn unix(stream: UnixStream, address: Address) -> Stream {
         let (reader, writer) = stream.into_split();
-        let peer = Peer { address: address.clone(), local: address };
+        let peer = Peer { address: address.clone(), local: address, identity: None };
         Stream { reader: Reader::Unix(reader), writer: Writer::Unix(writer), peer: Arc::new(peer) }
     }
 
@@ -82,7 +83,7 @@ impl Stream {
         let end = |input: &Arc<Pipe>, output: &Arc<Pipe>| Stream {
             reader: Reader::Memory(MemoryReader(input.clone())),
             writer: Writer::Memory(MemoryWriter(output.clone())),
-            peer: Arc::new(Peer { address: Address::Memory, local: Address::Memory }),
+            peer: Arc::new(Peer { address: Address::Memory, local: Address::Memory, identity: None }),
         };
         (end(&a, &b), end(&b, &a))
     }

@@ -28,6 +28,6 @@ pub fn with_codec(service: &dyn Service, method: usize, request: &[u8], codec: C
 
 fn context(service: &dyn Service, method: usize) -> Context {
     let methods = service.descriptor().methods;
-    let peer = Arc::new(Peer { address: Address::Memory, local: Address::Memory });
+    let peer = Arc::new(Peer { address: Address::Memory, local: Address::Memory, identity: None });
     Context::new(methods.get(method).unwrap_or(&methods[0]), peer, Deadline::NONE, Metadata::new())
 }
