@@ -101,7 +101,7 @@ mod tls;
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions};
 pub use codec::{Codec, Message, MessageView, well_known};
-pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
+pub use config::{CONF_FILE_BYTES_MAX, Config, Source, TlsConfig, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
 pub use endpoint::{Address, Endpoint, Protocol};

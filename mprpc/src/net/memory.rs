@@ -44,6 +44,20 @@ impl Pipe {
         Poll::Ready(Ok(length))
     }
 
+    /// The first byte, left where it is; `None` at the end.
+    #[cfg(feature = "tls")]
+    pub(crate) fn poll_first_byte(&self, cx: &mut task::Context<'_>) -> Poll<Option<u8>> {
+        let mut state = self.lock();
+        match state.bytes.first() {
+            Some(first) => Poll::Ready(Some(*first)),
+            None if state.closed => Poll::Ready(None),
+            None => {
+                state.reader = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.lock();
         if state.closed {

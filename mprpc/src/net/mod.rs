@@ -9,9 +9,13 @@ mod memory;
 mod send_buffer;
 mod stream;
 mod tcp_server;
+#[cfg_attr(not(feature = "tls"), path = "tls_off.rs")]
+pub(crate) mod tls;
 mod worker_pool;
 
 pub(crate) use acceptor::Listener;
+pub(crate) use connector::Connector;
+#[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use send_buffer::SendBuffer;

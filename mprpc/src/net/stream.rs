@@ -1,4 +1,4 @@
-//! The two halves of a connected stream: TCP, Unix, or in memory. Knows no buffers and no time.
+//! The two halves of a connected stream: TCP, Unix, in memory, or TLS over one of these. Knows no buffers and no time.
 //!
 //! A reader has one owner. A writer can be shared: whoever has bytes for an idle connection writes them.
 
@@ -10,10 +10,13 @@ use std::task::{self, Poll};
 
 use bytes::BytesMut;
 use socket2::SockRef;
+#[cfg(feature = "tls")]
+use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use tokio_util::io::poll_read_buf;
 
 use super::memory::Pipe;
+use super::tls::{TlsReader, TlsWriter};
 use crate::context::Peer;
 use crate::endpoint::Address;
 
@@ -32,6 +35,8 @@ pub(crate) enum Reader {
     Unix(unix::OwnedReadHalf),
     #[cfg_attr(not(test), expect(dead_code, reason = "the transport in memory is for tests so far"))]
     Memory(MemoryReader),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no TLS without the feature"))]
+    Tls(TlsReader),
 }
 
 /// The half that is written.
@@ -41,6 +46,8 @@ pub(crate) enum Writer {
     Unix(unix::OwnedWriteHalf),
     #[cfg_attr(not(test), expect(dead_code, reason = "the transport in memory is for tests so far"))]
     Memory(MemoryWriter),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no TLS without the feature"))]
+    Tls(TlsWriter),
 }
 
 /// Closes its direction when dropped, as a socket does.
@@ -111,17 +118,35 @@ impl Reader {
                 buffer.extend_from_slice(&room[..read]);
                 Poll::Ready(Ok(read))
             }
+            Reader::Tls(reader) => reader.poll_read(cx, buffer),
+        }
+    }
+
+    /// The first byte that the next read will give, left where it is; `None` at the end. For TCP, and in memory.
+    #[cfg(feature = "tls")]
+    pub(crate) fn poll_first_byte(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<u8>>> {
+        match self {
+            Reader::Tcp(reader) => {
+                let mut byte = [0];
+                let mut byte = ReadBuf::new(&mut byte);
+                task::ready!(reader.poll_peek(cx, &mut byte))?;
+                Poll::Ready(Ok(byte.filled().first().copied()))
+            }
+            Reader::Memory(MemoryReader(pipe)) => pipe.poll_first_byte(cx).map(Ok),
+            Reader::Unix(_) | Reader::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }
 
 impl Writer {
-    /// Writes what the socket takes at once; `WouldBlock` when that is nothing.
+    /// Writes what the socket takes at once; `WouldBlock` when that is nothing. Bytes that were offered are offered again
+    /// until they are taken, before any others: TLS may have encrypted them.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Writer::Tcp(writer) => writer.try_write(bytes),
             Writer::Unix(writer) => writer.try_write(bytes),
             Writer::Memory(MemoryWriter(pipe)) => pipe.try_write(bytes),
+            Writer::Tls(writer) => writer.try_write(bytes),
         }
     }
 
@@ -131,6 +156,7 @@ impl Writer {
             Writer::Tcp(writer) => writer.try_write_vectored(slices),
             Writer::Unix(writer) => writer.try_write_vectored(slices),
             Writer::Memory(MemoryWriter(pipe)) => slices.first().map_or(Ok(0), |first| pipe.try_write(first)),
+            Writer::Tls(writer) => writer.try_write_vectored(slices),
         }
     }
 
@@ -144,7 +170,20 @@ impl Writer {
                 pipe.close();
                 Ok(())
             }
+            Writer::Tls(writer) => {
+                writer.shutdown();
+                Ok(())
+            }
         };
+    }
+
+    /// Says to the peer that nothing more comes, where the stream has a word for it that must not be lost: ready once
+    /// the socket has taken it. Dropping the writer then ends the stream.
+    pub(crate) fn poll_finish(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Writer::Tcp(_) | Writer::Unix(_) | Writer::Memory(_) => Poll::Ready(Ok(())),
+            Writer::Tls(writer) => writer.poll_finish(cx),
+        }
     }
 
     /// Ready when a write may take bytes. Only one task may wait.
@@ -153,6 +192,7 @@ impl Writer {
             Writer::Tcp(writer) => writer.as_ref().poll_write_ready(cx),
             Writer::Unix(writer) => writer.as_ref().poll_write_ready(cx),
             Writer::Memory(MemoryWriter(pipe)) => pipe.poll_write_ready(cx),
+            Writer::Tls(writer) => writer.poll_write_ready(cx),
         }
     }
 }

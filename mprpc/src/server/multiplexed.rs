@@ -41,7 +41,8 @@ pub(super) struct Multiplexed {
     parked: FuturesUnordered<Parked>,
     /// What cancels a parked call, by its id.
     cancels: HashMap<u32, AbortHandle>,
-    going_away: bool,
+    /// New calls are refused, for this reason.
+    going_away: Option<&'static str>,
 }
 
 /// A call whose handler was not ready at once.
@@ -67,7 +68,7 @@ impl Multiplexed {
             methods: Vec::new(),
             parked: FuturesUnordered::new(),
             cancels: HashMap::new(),
-            going_away: false,
+            going_away: None,
             shared,
         }
     }
@@ -191,8 +192,8 @@ impl Multiplexed {
     /// Begins the call, or says why it does not.
     fn begin(&self, now: Instant, header: Header, metadata: Bytes, message: Bytes) -> Result<RunningCall, Status> {
         let limits = &self.shared.limits;
-        if self.going_away {
-            return refused(Status::unavailable("the server is going away"));
+        if let Some(why) = self.going_away {
+            return refused(Status::unavailable(why));
         }
         if self.parked.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
@@ -251,11 +252,11 @@ impl Multiplexed {
         }
     }
 
-    /// The server stops: no new calls. The caller closes the connection once it has its last reply.
-    pub(super) fn drain(&mut self, turn: &mut Turn<'_, '_>) {
-        self.going_away = true;
+    /// No new calls, for this reason. The caller closes the connection once it has its last reply.
+    pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: &'static str) {
+        self.going_away = Some(why);
         self.introduce(turn.output);
-        go_away(turn.output, &Status::unavailable("the server is stopping"));
+        go_away(turn.output, &Status::unavailable(why));
     }
 
     fn refuse_too_long(&self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {

@@ -10,11 +10,14 @@ use tokio::sync::watch;
 use super::router::Router;
 use crate::context::Peer;
 use crate::limits::Limits;
+use crate::net::tls::Acceptor;
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
+    /// What TCP connections have to begin with, if anything.
+    pub(crate) tls: Option<Acceptor>,
     draining: watch::Sender<bool>,
     pub(crate) counters: Counters,
 }
@@ -43,7 +46,7 @@ pub struct ServerStats {
 
 impl Shared {
     pub(crate) fn new(router: Router, limits: Limits) -> Shared {
-        Shared { router, limits, draining: watch::Sender::new(false), counters: Counters::default() }
+        Shared { router, limits, tls: None, draining: watch::Sender::new(false), counters: Counters::default() }
     }
 
     /// Tells every connection to go away once its calls in flight are done.

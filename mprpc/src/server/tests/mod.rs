@@ -1,6 +1,8 @@
 //! Caller and server over a connection in memory, under virtual time.
 
 mod raw;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
