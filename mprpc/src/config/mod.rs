@@ -157,7 +157,7 @@ impl Config {
         for key in KEYS {
             if let Some((text, source)) = values.set.get(key.name) {
                 key.set(&mut config, text).map_err(|what| wrong(source, key.name, &what))?;
-                if key.name.starts_with("tls.") && cfg!(not(feature = "tls")) {
+                if cfg!(not(feature = "tls")) && config.tls != TlsConfig::default() {
                     return Err(wrong(source, key.name, "this program was built without the feature `tls` of mprpc"));
                 }
             }

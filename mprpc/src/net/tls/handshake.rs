@@ -44,7 +44,7 @@ pub(crate) enum Arrival {
 
 /// What every TLS record of a handshake begins with. No other protocol here does.
 const HANDSHAKE_RECORD: u8 = 0x16;
-/// How long a peer whose handshake was refused may take to read why, and how much of its own is read meanwhile.
+/// How long a caller whose handshake was refused may take to read why, and how much of its own is read meanwhile.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 const FAREWELL_BYTES_MAX: usize = 256 << 10;
 
@@ -121,10 +121,14 @@ fn server_name(name: String) -> Result<ServerName<'static>, String> {
 /// The stream as it is once both sides have proved what they had to.
 async fn shake_hands(stream: Stream, tls: rustls::Connection) -> io::Result<Stream> {
     let Stream { reader, writer, peer } = stream;
+    let accepts = matches!(tls, rustls::Connection::Server(_));
     let (mut reader, writer) = halves(reader, writer, tls);
     if let Err(error) = poll_fn(|cx| reader.poll_handshake(cx)).await {
-        // Bytes that nobody has read would make the kernel take back the alert that says why.
-        let _ = timeout(FAREWELL_TIMEOUT, read_and_forget(&mut reader.inner)).await;
+        if accepts {
+            // Its caller may have sent requests already. A socket that is closed with bytes unread is reset, and the
+            // alert that says why would be lost with it.
+            let _ = timeout(FAREWELL_TIMEOUT, read_and_forget(&mut reader.inner)).await;
+        }
         return Err(error);
     }
     let shown = reader.shared.lock().tls.peer_certificates().and_then(|chain| chain.first().map(identity::of));

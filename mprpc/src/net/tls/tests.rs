@@ -112,7 +112,9 @@ async fn pair(capacity: usize) -> (Stream, Stream) {
 /// What the caller and the server say to a handshake that does not come about.
 async fn failure(server: &TlsServer, client: &TlsClient, address: &Address) -> (String, String) {
     let (acceptor, connector) = (Acceptor::new(server, &limits()).unwrap(), Connector::new(client, &limits()).unwrap());
+    let begun = Instant::now();
     let (near, far) = shake(&acceptor, &connector, address, 64 << 10).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO, "neither waits for the other to go");
     let Err(near) = near else { panic!("the caller has a connection") };
     let Err(far) = far else { panic!("the server has a connection") };
     (near.to_string(), far.to_string())
