@@ -6,6 +6,7 @@
     clippy::unwrap_used,
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
+#![allow(clippy::print_stdout, reason = "a test that skips says so")]
 
 #[path = "support/certificates.rs"]
 mod certificates;
