@@ -42,7 +42,7 @@ fn context(pairs: &[(&str, &str)]) -> Context {
 
 fn from(address: &str, metadata: Metadata) -> Context {
     let address: SocketAddr = address.parse().unwrap();
-    let peer = Arc::new(Peer { address: Address::Tcp(address), local: Address::Tcp(address) });
+    let peer = Arc::new(Peer { address: Address::Tcp(address), local: Address::Tcp(address), identity: None });
     Context::new(&FIND, peer, Deadline::NONE, metadata)
 }
 
