@@ -35,11 +35,24 @@ pub struct Limits {
     pub write_timeout: Duration,
     /// How long opening a connection may take, and then the peer's greeting.
     pub connect_timeout: Duration,
-    /// How long the peer of calls in flight may be silent before it is asked for a sign of life. A dead peer is found
-    /// after twice this and `keepalive_timeout`, at the latest.
+    /// How long the peer of calls in flight may be silent before it is asked for a sign of life, at both sides. A dead
+    /// peer is found after twice this and `keepalive_timeout`, at the latest.
     pub keepalive_interval: Duration,
-    /// How long the answer to that may take. Then the connection is closed, and the endpoint passed over for a while.
+    /// How long the answer to that may take. Then the connection is closed: a caller passes the endpoint over for a while,
+    /// a server cancels the calls.
     pub keepalive_timeout: Duration,
+    /// The shortest interval of PINGs that is accepted from a peer, in whole milliseconds on the wire. One that sends more
+    /// than a few closer together is a protocol error.
+    pub ping_interval_min: Duration,
+    /// How long a native connection may be without a call. Then its caller closes it, and opens another for the next
+    /// call. A server asks those to go that have not gone a tenth later, and closes after another `drain_timeout`.
+    pub idle_timeout: Duration,
+    /// The age at which a server asks the caller of a native connection to go, so that callers spread over new providers
+    /// behind a balancer. A random part of a tenth less, so that they do not all come at once. A year is never.
+    pub connection_age_max: Duration,
+    /// How long calls in flight may take to finish after that. Then they fail with UNAVAILABLE, and the connection is
+    /// closed.
+    pub connection_age_grace: Duration,
     /// The first pause before connecting again; it doubles with each failure, and a random part of it is taken.
     pub backoff_min: Duration,
     /// The longest pause before connecting again.
@@ -78,6 +91,10 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(3),
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(5),
+            ping_interval_min: Duration::from_secs(1),
+            idle_timeout: Duration::from_secs(5 * 60),
+            connection_age_max: Duration::from_secs(365 * 24 * 60 * 60),
+            connection_age_grace: Duration::from_secs(30),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             attempts_max: 4,

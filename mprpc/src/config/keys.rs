@@ -112,6 +112,10 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.connect_timeout: "how long opening a connection may take, and then the peer's greeting",
     limits.keepalive_interval: "how long the peer of calls in flight may be silent before it is sent a PING",
     limits.keepalive_timeout: "how long the answer to a PING may take; then the connection is closed",
+    limits.ping_interval_min: "the shortest interval of PINGs that is accepted from a peer",
+    limits.idle_timeout: "how long a native connection may be without a call before it is closed; the next call opens another",
+    limits.connection_age_max: "the age at which a server asks the caller of a connection to go; a year is never",
+    limits.connection_age_grace: "how long calls in flight may take after that before they are cancelled",
     limits.backoff_min: "the first pause before connecting again",
     limits.backoff_max: "the longest pause before connecting again",
     limits.attempts_max: "endpoints that a call is tried at",
@@ -172,6 +176,8 @@ impl Setting for Duration {
     fn show(&self) -> Option<String> {
         let nanos = self.as_nanos();
         Some(match nanos {
+            1.. if nanos.is_multiple_of(3_600_000_000_000) => format!("{}h", nanos / 3_600_000_000_000),
+            1.. if nanos.is_multiple_of(60_000_000_000) => format!("{}min", nanos / 60_000_000_000),
             _ if nanos.is_multiple_of(1_000_000_000) => format!("{}s", nanos / 1_000_000_000),
             _ if nanos.is_multiple_of(1_000_000) => format!("{}ms", nanos / 1_000_000),
             _ if nanos.is_multiple_of(1_000) => format!("{}us", nanos / 1_000),
@@ -340,7 +346,7 @@ mod tests {
 
     #[test]
     fn durations_need_a_unit() {
-        for text in ["250ms", "5s", "0s", "7us", "3ns"] {
+        for text in ["250ms", "5s", "0s", "7us", "3ns", "5min", "90s", "8760h"] {
             assert_eq!(Duration::read(text).unwrap().show().as_deref(), Some(text));
         }
         assert_eq!(Duration::read("2 min"), Ok(Duration::from_secs(120)));

@@ -42,13 +42,15 @@ pub(crate) struct Turn<'a, 'w> {
     pub(crate) output: &'a mut SendBuffer,
     /// Said by `received`: how many bytes the frame it left incomplete is short of, so that room is made at once.
     pub(crate) missing: usize,
+    /// Bytes of earlier turns wait for the peer, who does not take them.
+    pub(crate) stalled: bool,
     /// Said by the session: it stopped because the send buffer is full, and goes on once there is room.
     pub(crate) paused: bool,
 }
 
 impl<'a, 'w> Turn<'a, 'w> {
-    fn new(cx: &'a mut task::Context<'w>, now: Instant, output: &'a mut SendBuffer) -> Turn<'a, 'w> {
-        Turn { cx, now, output, missing: 0, paused: false }
+    fn new(cx: &'a mut task::Context<'w>, now: Instant, output: &'a mut SendBuffer, stalled: bool) -> Turn<'a, 'w> {
+        Turn { cx, now, output, missing: 0, stalled, paused: false }
     }
 }
 
@@ -67,6 +69,8 @@ pub(crate) enum Close {
     ReadTimeout,
     /// The peer left its bytes unread for `write_timeout`.
     WriteTimeout,
+    /// The peer gave no sign of life within `keepalive_timeout` of being asked for one. Nothing more is written to it.
+    KeepaliveTimeout,
     /// The socket failed.
     Io(io::ErrorKind),
 }
@@ -146,6 +150,7 @@ impl ReadBuffer {
 pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits) -> Close {
     let Stream { reader, writer, peer: _ } = stream;
     let mut connection = Connection {
+        wrote: false,
         reader,
         writer,
         session,
@@ -159,7 +164,9 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
         paused: false,
     };
     let mut timer = pin!(Timer::default());
-    poll_fn(|cx| connection.poll(cx, timer.as_mut())).await
+    let close = poll_fn(|cx| connection.poll(cx, timer.as_mut())).await;
+    connection.linger(close).await;
+    close
 }
 
 struct Connection<S> {
@@ -175,6 +182,8 @@ struct Connection<S> {
     /// The session has ended; what is in `output` still goes out.
     closing: Option<Close>,
     peer_closed: bool,
+    /// There is something that the peer may not have read yet.
+    wrote: bool,
     /// The session has more to do once the send buffer has room.
     paused: bool,
 }
@@ -186,9 +195,12 @@ impl<S: Session> Connection<S> {
             let full = self.is_full();
             let read = self.read(cx, now);
             if self.closing.is_none() {
-                let mut turn = Turn::new(cx, now, &mut self.output);
+                let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
                 self.closing = self.session.poll(&mut turn).break_value();
                 self.paused |= turn.paused;
+            }
+            if self.closing == Some(Close::KeepaliveTimeout) {
+                self.output = SendBuffer::default();
             }
             if let Err(error) = self.write(cx, now) {
                 return Poll::Ready(Close::Io(error.kind()));
@@ -215,9 +227,10 @@ impl<S: Session> Connection<S> {
             return false;
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
+        let stalled = self.write_stalled_at.is_some();
         let (mut missing, mut paused) = (0, false);
         let mut take = |cx: &mut task::Context<'_>, input: &mut BytesMut| {
-            let mut turn = Turn::new(cx, now, output);
+            let mut turn = Turn::new(cx, now, output, stalled);
             *closing = session.received(&mut turn, input).break_value();
             (missing, paused) = (turn.missing, turn.paused);
         };
@@ -252,7 +265,10 @@ impl<S: Session> Connection<S> {
     fn write(&mut self, cx: &mut task::Context<'_>, now: Instant) -> io::Result<()> {
         while !self.output.is_empty() {
             match self.output.write_to(&self.writer) {
-                Ok(_) => self.write_stalled_at = None,
+                Ok(_) => {
+                    self.write_stalled_at = None;
+                    self.wrote = true;
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.write_stalled_at.get_or_insert(now);
                     match self.writer.poll_write_ready(cx) {
@@ -265,6 +281,27 @@ impl<S: Session> Connection<S> {
         }
         self.write_stalled_at = None;
         Ok(())
+    }
+
+    /// Waits until the peer has ended its side too, for `write_timeout` at most, where it has something to read.
+    ///
+    /// The kernel answers the close of a socket that holds unread input with an RST, and that destroys what the peer has
+    /// not read yet (RFC 2525, 2.17): the last reply, or the reason why.
+    async fn linger(self, close: Close) {
+        let Connection { mut reader, writer, session, wrote, peer_closed, write_timeout, .. } = self;
+        drop(session);
+        if !wrote || peer_closed || !matches!(close, Close::Done | Close::Protocol) {
+            return;
+        }
+        writer.finish();
+        let surplus = async {
+            let mut bytes = BytesMut::new();
+            while let Ok(1..) = poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await {
+                bytes.clear();
+            }
+        };
+        // Whoever has not read it by then will not.
+        let _ = tokio::time::timeout(write_timeout, surplus).await;
     }
 
     /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.

@@ -110,6 +110,11 @@ impl PipeWriter {
         self.output.poll_write_ready(cx)
     }
 
+    /// Ends this direction: what was written can still be read.
+    pub(crate) fn finish(&self) {
+        self.output.end();
+    }
+
     /// Closes both directions.
     pub(crate) fn shutdown(&self) {
         self.output.end();

@@ -134,6 +134,19 @@ impl Writer {
         };
     }
 
+    /// Ends this direction: the peer reads what was written, and then the end. The other direction goes on.
+    pub(crate) fn finish(&self) {
+        // An error says that the peer was faster.
+        let _ = match self {
+            Writer::Tcp(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Write),
+            Writer::Unix(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Write),
+            Writer::Memory(writer) => {
+                writer.finish();
+                Ok(())
+            }
+        };
+    }
+
     /// Ready when a write may take bytes. Only one task may wait.
     pub(crate) fn poll_write_ready(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match self {

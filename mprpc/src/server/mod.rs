@@ -339,6 +339,7 @@ pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
         Close::FirstByteTimeout => shared.reject(&peer, "nothing within first_byte_timeout"),
         Close::ReadTimeout => shared.reject(&peer, "half a frame within read_timeout"),
         Close::WriteTimeout => shared.reject(&peer, "a peer that does not read within write_timeout"),
+        Close::KeepaliveTimeout => shared.reject(&peer, "a peer without a sign of life within keepalive_timeout"),
         Close::Io(error) => tracing::debug!(peer = %peer.address, %error, "connection failed"),
         Close::Done | Close::PeerClosed | Close::Protocol => {}
     }

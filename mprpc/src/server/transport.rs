@@ -55,11 +55,11 @@ impl Transport {
         Transport { shared, peer, speaks: Speaks::Unknown, patience, drained: Some(drained) }
     }
 
-    fn sniff(&mut self, input: &BytesMut) -> ControlFlow<Close> {
+    fn sniff(&mut self, now: Instant, input: &BytesMut) -> ControlFlow<Close> {
         match sniff(input, &self.shared.limits) {
             Sniffed::NeedMore => {}
             Sniffed::Native => {
-                let session = Multiplexed::new(self.shared.clone(), self.peer.clone());
+                let session = Multiplexed::new(self.shared.clone(), self.peer.clone(), now);
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
             Sniffed::Classic => {
@@ -78,7 +78,7 @@ impl Session for Transport {
     fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
         let came = input.len() - self.patience.left;
         if let Speaks::Unknown = self.speaks {
-            self.sniff(input)?;
+            self.sniff(turn.now, input)?;
         }
         let incomplete = match &mut self.speaks {
             Speaks::Unknown => {
@@ -96,7 +96,7 @@ impl Session for Transport {
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         match &mut self.speaks {
             Speaks::Unknown => {}
-            Speaks::Multiplexed(session) => session.poll(turn),
+            Speaks::Multiplexed(session) => session.poll(turn)?,
             Speaks::OneShot(session) => session.poll(turn)?,
         }
         if self.drained.as_mut().is_none_or(|drained| drained.as_mut().poll(turn.cx).is_pending()) {

@@ -33,6 +33,8 @@ pub(super) struct Driver {
     /// Until when the peer has to greet.
     greet_until: Option<Instant>,
     stalled_since: Option<Instant>,
+    /// The socket takes nothing any more. What the peer has sent is still read: replies, or why it went.
+    is_unwritable: bool,
     /// On a runtime of several threads a task that is woken runs at once; yielding first lets callers fill the buffer.
     yields: bool,
     yielded: bool,
@@ -48,6 +50,7 @@ impl Driver {
             decoder: Decoder::of(&shared.limits),
             greet_until: clock::now().checked_add(shared.limits.connect_timeout),
             stalled_since: None,
+            is_unwritable: false,
             yields: Handle::current().runtime_flavor() == RuntimeFlavor::MultiThread,
             yielded: false,
             wakers: Vec::new(),
@@ -71,8 +74,14 @@ impl Driver {
             }
             break;
         }
-        if let Err(error) = self.write(cx) {
-            return self.end(self.lost(&error.to_string()));
+        if !self.is_unwritable
+            && let Err(error) = self.write(cx)
+        {
+            self.is_unwritable = true;
+            // How long its last words may take.
+            self.stalled_since = Some(clock::now());
+            self.shared.unwritable(self.lost(&error.to_string()), &mut self.wakers);
+            self.wakers.drain(..).for_each(Waker::wake);
         }
         self.expire_and_wait(cx, timer)
     }
@@ -131,15 +140,19 @@ impl Driver {
 
     fn expire_and_wait(&mut self, cx: &mut task::Context<'_>, mut timer: Pin<&mut Timer>) -> Poll<()> {
         loop {
-            let state = self.shared.lock();
+            let mut state = self.shared.lock();
+            if state.in_flight == 0 && state.ended.is_none() {
+                state.idle_since.get_or_insert_with(clock::now);
+            }
             if (state.released || state.ended.is_some()) && state.is_done() {
                 drop(state);
                 return self.end(self.lost("closed here"));
             }
             let write = self.stalled_since.and_then(|since| since.checked_add(self.shared.limits.write_timeout));
             let greet = self.greet_until.filter(|_| !state.greeted);
-            let look = state.keepalive.look_at;
-            let Some(at) = [state.earliest_deadline, write, greet, look].into_iter().flatten().min() else {
+            let look = state.keepalive.look_at();
+            let idle = state.idle_at(&self.shared.limits).filter(|_| state.ended.is_none());
+            let Some(at) = [state.earliest_deadline, write, greet, look, idle].into_iter().flatten().min() else {
                 return Poll::Pending;
             };
             drop(state);
@@ -148,7 +161,6 @@ impl Driver {
             }
             let now = clock::now();
             let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-            let limits = &self.shared.limits;
             if passed(write) {
                 return self.end(self.lost("the peer does not read: nothing was taken within write_timeout"));
             }
@@ -156,11 +168,16 @@ impl Driver {
                 return self.end(self.unwell("connected, and no greeting came within connect_timeout"));
             }
             if passed(look) {
-                let mut state = self.shared.lock();
-                let alive = state.peer_is_alive(now, limits.keepalive_interval, limits.keepalive_timeout);
-                drop(state);
+                let stalled = self.stalled_since.is_some();
+                let alive = self.shared.lock().peer_is_alive(now, stalled, &self.shared.limits);
                 if !alive {
                     return self.end(self.unwell("no sign of life: a PING was not answered within keepalive_timeout"));
+                }
+            }
+            if passed(idle) {
+                let mut state = self.shared.lock();
+                if state.is_idle(now, &self.shared.limits) {
+                    state.retire(self.shared.idle());
                 }
             }
             self.shared.expire(now, &mut self.wakers);
@@ -201,7 +218,7 @@ impl Shared {
     fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
         let now = clock::now();
         let mut state = self.lock();
-        state.keepalive.heard = true;
+        state.keepalive.heard();
         if !state.greeted {
             let compared = input.len().min(PREFACE.len());
             if input[..compared] != PREFACE[..compared] {
@@ -296,7 +313,13 @@ impl Shared {
                 }
                 state.wake_pumps(wakers);
             }
-            kind::PING => state.frame(Header { kind: kind::PONG, value: header.value, ..Header::default() }, &[]),
+            kind::PING => {
+                let interval_min = self.limits.ping_interval_min;
+                if state.pings.is_one_too_many(clock::now(), interval_min) {
+                    return broken(&format!("too many PINGs: ping_interval_min {interval_min:?}"));
+                }
+                state.pong(header.value, self.limits.send_buffer_bytes_max);
+            }
             kind::GO_AWAY => {
                 let reason = String::from_utf8_lossy(&body).into_owned();
                 let code = u8::try_from(header.word).map_or(Code::Unknown, Code::from_number);
@@ -347,6 +370,17 @@ impl Shared {
             let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);
             state.give_up(key, status, wakers);
         }
+    }
+
+    /// The socket takes nothing any more: what has not left whole never will.
+    fn unwritable(&self, why: Status, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        let written = state.written;
+        let unsent = state.calls.iter().filter(|(_, call)| call.ends_at > written);
+        for key in unsent.map(|(key, _)| key).collect::<Vec<_>>() {
+            state.complete(key, Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No)), true, wakers);
+        }
+        state.retire(why);
     }
 
     /// The connection is gone: every call learns why, and whether its request can have been read.

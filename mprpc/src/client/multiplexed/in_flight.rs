@@ -13,10 +13,11 @@ use super::round_trip::RoundTrip;
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::inbox::{Inbox, Message};
+use crate::limits::Limits;
 use crate::method::Method;
 use crate::net::SendBuffer;
 use crate::protocol::flow::{Flow, Windows};
-use crate::protocol::native::{self, Header, Settings, flag, kind};
+use crate::protocol::native::{self, Header, Keepalive, Look, PingGuard, Settings, flag, kind};
 use crate::status::{Phase, Ran, Status};
 
 /// What callers and the driver of a connection share, under one lock.
@@ -27,6 +28,10 @@ pub(super) struct State {
     pub(super) writing: bool,
     /// The in-flight table: a call's id on the wire is its place here, plus one.
     pub(super) calls: Slab<InFlight>,
+    /// How many of them the peer has not answered yet.
+    pub(super) in_flight: usize,
+    /// Since when that is none, as far as the driver has seen.
+    pub(super) idle_since: Option<Instant>,
     /// Of the last call that was begun: tells calls apart that have the same id, one after the other.
     pub(super) serial: u64,
     /// The number of each method on this connection: of generated ones by the address of the descriptor, of others by
@@ -58,6 +63,9 @@ pub(super) struct State {
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
+    pub(super) pings: PingGuard,
+    /// The value of a PING that is answered once there is room.
+    pub(super) owed_pong: Option<u32>,
 }
 
 /// A call whose last reply has not come, or has not been taken.
@@ -137,17 +145,6 @@ impl InFlight {
             self.outcome = Outcome::Known(Ok(Answer::Stream));
         }
     }
-}
-
-/// Whether the peer of calls in flight is alive: asked for at intervals, not at each read.
-#[derive(Default)]
-pub(super) struct Keepalive {
-    /// When to look next; `None` while no call is in flight.
-    pub(super) look_at: Option<Instant>,
-    /// Something came since the last look.
-    pub(super) heard: bool,
-    /// A PING was sent at the last look.
-    pinged: bool,
 }
 
 impl State {
@@ -241,31 +238,46 @@ impl State {
         if self.greeted { Some(Ok(())) } else { self.ended.as_ref().map(ended) }
     }
 
-    /// Looks after the peer from now on, if nobody does; whether the driver's timer has to be set for it.
-    pub(super) fn looks_after_the_peer(&mut self, now: Instant, interval: Duration) -> bool {
-        let begins = self.keepalive.look_at.is_none();
-        if begins {
-            self.keepalive = Keepalive { look_at: now.checked_add(interval), heard: false, pinged: false };
-        }
-        begins
+    /// A call begins; whether the peer is looked after from now on, and the driver's timer has to be set for it.
+    pub(super) fn used(&mut self, now: Instant, limits: &Limits) -> bool {
+        self.in_flight += 1;
+        self.idle_since = None;
+        self.keepalive.begin(now, self.peer.pace(limits))
     }
 
-    /// The look at `now`: sends a PING where nothing came, and returns false where nothing came after that either.
-    pub(super) fn peer_is_alive(&mut self, now: Instant, interval: Duration, timeout: Duration) -> bool {
-        if self.calls.is_empty() {
-            self.keepalive.look_at = None;
-            return true;
-        }
-        let heard = std::mem::take(&mut self.keepalive.heard);
-        if !heard && self.keepalive.pinged {
-            return false;
-        }
-        self.keepalive.pinged = !heard;
-        self.keepalive.look_at = now.checked_add(if heard { interval } else { timeout });
-        if !heard {
+    /// The look after the peer at `now`: sends a PING where that is due; false where the last was not answered. Bytes may
+    /// be `stalled` that it does not take.
+    pub(super) fn peer_is_alive(&mut self, now: Instant, stalled: bool, limits: &Limits) -> bool {
+        let look = self.keepalive.look(now, self.in_flight > 0, stalled, self.peer.pace(limits));
+        if look == Look::Ping {
             self.frame(Header { kind: kind::PING, ..Header::default() }, &[]);
         }
-        true
+        look != Look::Dead
+    }
+
+    /// Answers a PING. While the send buffer is full only the last one waits: a peer that asks and does not read gets no
+    /// more memory for that.
+    pub(super) fn pong(&mut self, value: u32, send_buffer_bytes_max: usize) {
+        if self.output.len() > send_buffer_bytes_max {
+            self.owed_pong = Some(value);
+        } else {
+            self.frame(Header { kind: kind::PONG, value, ..Header::default() }, &[]);
+        }
+    }
+
+    /// Takes no new calls from now on; ends once nothing is left to do.
+    pub(super) fn retire(&mut self, why: Status) {
+        self.ended.get_or_insert(why);
+    }
+
+    /// Whether no call was in flight for `idle_timeout`.
+    pub(super) fn is_idle(&self, now: Instant, limits: &Limits) -> bool {
+        self.idle_at(limits).is_some_and(|at| at <= now)
+    }
+
+    /// When that is.
+    pub(super) fn idle_at(&self, limits: &Limits) -> Option<Instant> {
+        self.idle_since?.checked_add(limits.idle_timeout)
     }
 
     /// A message of a request stream, or its end.
@@ -362,7 +374,9 @@ impl State {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
-        call.answered |= answered;
+        if answered && !mem::replace(&mut call.answered, true) {
+            self.in_flight -= 1;
+        }
         call.deadline = Deadline::NONE;
         if call.answered {
             self.sent.ended(&mut call.sent);

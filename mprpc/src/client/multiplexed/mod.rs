@@ -177,6 +177,12 @@ impl Shared {
         Status::new(code, message).with_phase(phase).with_peer(&self.address).with_ran(ran)
     }
 
+    /// Why the connection is closed where nothing is wrong with it.
+    fn idle(&self) -> Status {
+        let message = format!("closed here after idle_timeout {:?} without a call", self.limits.idle_timeout);
+        self.failed(Code::Unavailable, message, Phase::Send, Ran::No)
+    }
+
     /// A message as the peer will get it: compressed where both sides want that.
     fn encode(&self, message: Bytes, compression: Option<Compression>) -> Message {
         // Not compressed under the lock: others write meanwhile.
@@ -206,6 +212,11 @@ impl Shared {
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
         }
         let mut state = self.lock();
+        if state.is_idle(now, &self.limits) {
+            // The driver did not get to it: the peer may have closed the connection long ago.
+            state.retire(self.idle());
+            state.wake_driver();
+        }
         if let Some(why) = &state.ended {
             return Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No));
         }
@@ -256,7 +267,7 @@ impl Shared {
         let window = Settings::of(&self.limits).windows().stream;
         let key = state.calls.insert(InFlight::new(&request.context, serial, window, now));
         state.request(key, method, message, &metadata, granted);
-        let looks = state.looks_after_the_peer(now, self.limits.keepalive_interval);
+        let looks = state.used(now, &self.limits);
         if state.expects(deadline) || looks {
             state.wake_driver();
         }
@@ -290,6 +301,9 @@ impl Shared {
         output.append(&mut state.output);
         state.output = output;
         if state.output.len() <= self.limits.send_buffer_bytes_max {
+            if let Some(value) = state.owed_pong.take() {
+                state.pong(value, self.limits.send_buffer_bytes_max);
+            }
             self.room.notify_waiters();
             mem::take(&mut state.crowded).into_iter().for_each(task::Waker::wake);
         }

@@ -1,7 +1,15 @@
-//! Peers that are there and do not answer: frozen processes, hosts that vanished.
+//! Peers that are there and do not answer: frozen processes, hosts that vanished. And connections that end though nothing
+//! is wrong: idle ones and old ones, at every moment, without a failed call.
 
+use std::future::poll_fn;
+
+use bytes::BytesMut;
+use tokio::task::yield_now;
+
+use super::raw::{greeting_bytes, peer, request};
 use super::*;
 use crate::Limits;
+use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
 
 fn patient() -> Duration {
     Duration::from_secs(600)
@@ -63,4 +71,195 @@ async fn frozen_peer_is_called_again_once_it_thaws() {
     world.network.thaw(A);
     let call = world.call(AM).wait_for_ready(true).timeout(patient());
     assert_eq!(call.await.unwrap().value, A);
+}
+
+fn frame(header: Header, body: &[u8]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    encode_frame(&mut bytes, header, body);
+    bytes
+}
+
+/// A server's preface and SETTINGS under `limits`.
+fn greeting(limits: &Limits) -> BytesMut {
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    Settings::of(limits).encode(&mut bytes);
+    bytes
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_is_not_asked_more_often_than_it_accepts() {
+    let world = world(listed(&[A]));
+    let rarely = Limits { ping_interval_min: Duration::from_secs(60), ..Limits::default() };
+    world.script(A, &[&greeting(&rarely)], false);
+    let begin = Instant::now();
+    let status = world.call(AM).timeout(patient()).await.unwrap_err();
+    assert!(status.message().contains("keepalive_timeout"), "{status}");
+    assert_eq!(begin.elapsed().as_secs(), 60 + 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_asks_too_often_is_left_with_the_limit() {
+    let mut peer = peer(&Limits::default(), 4096);
+    let request = request(vec![]);
+    let asking = async {
+        let mut bytes = greeting(&Limits::default());
+        for value in 0..6 {
+            bytes.extend_from_slice(&frame(Header { kind: kind::PING, value, ..Header::default() }, b""));
+        }
+        peer.writer.try_write(&bytes).unwrap();
+        let mut got = BytesMut::new();
+        while poll_fn(|cx| peer.reader.poll_read(cx, &mut got)).await.unwrap() > 0 {}
+    };
+    let (status, ()) = tokio::join!(peer.caller.unary(&request), asking);
+    let status = status.unwrap_err();
+    assert!(status.message().contains("too many PINGs: ping_interval_min 1s"), "{status}");
+    assert_eq!(status.code(), Code::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_asks_and_never_reads_is_given_no_memory_for_it() {
+    const PINGS: u32 = 10_000;
+    let limits = Limits { ping_interval_min: Duration::ZERO, send_buffer_bytes_max: 1 << 10, ..Limits::default() };
+    let mut peer = peer(&limits, 4 << 10);
+    let mut bytes = greeting(&limits);
+    for value in 0..PINGS {
+        bytes.extend_from_slice(&frame(Header { kind: kind::PING, value, ..Header::default() }, b""));
+    }
+    let mut rest = &bytes[..];
+    while !rest.is_empty() {
+        poll_fn(|cx| peer.writer.poll_write_ready(cx)).await.unwrap();
+        rest = &rest[peer.writer.try_write(rest).unwrap()..];
+        yield_now().await;
+    }
+    // Now it reads: the last one is answered, and of those before no more than the buffers hold.
+    let mut got = BytesMut::new();
+    let mut decoder = Decoder::new(1 << 10);
+    let mut pongs = Vec::new();
+    while pongs.last() != Some(&(PINGS - 1)) {
+        assert!(peer.read_some(&mut got).await > 0);
+        if pongs.is_empty() && got.starts_with(&PREFACE) {
+            drop(got.split_to(PREFACE.len()));
+        }
+        while let Decoded::Frame(header, _) = decoder.decode(&mut got) {
+            if header.kind == kind::PONG {
+                pongs.push(header.value);
+            }
+        }
+    }
+    assert!(pongs.len() < ((4 << 10) + (1 << 10)) / 16 + 2, "{} PONGs", pongs.len());
+    assert!(pongs.is_sorted());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reply_is_read_though_the_peer_takes_nothing_any_more() {
+    let peer = peer(&Limits::default(), 4096);
+    let super::raw::Peer { caller, mut reader, writer } = peer;
+    let first = request(vec![1]);
+    let second = request(vec![2]);
+    let served = async {
+        let mut got = BytesMut::new();
+        while got.len() <= greeting_bytes() {
+            poll_fn(|cx| reader.poll_read(cx, &mut got)).await.unwrap();
+        }
+        // What is written to it from now on fails.
+        drop(reader);
+        let late = caller.unary(&second).await.unwrap_err();
+        assert_eq!((late.code(), late.ran()), (Code::Unavailable, Ran::No), "{late}");
+        let mut bytes = greeting(&Limits::default());
+        let reply = Header { kind: kind::RESPONSE, flags: flag::END, id: 1, ..Header::default() };
+        bytes.extend_from_slice(&frame(reply, b"reply"));
+        writer.try_write(&bytes).unwrap();
+        writer
+    };
+    let (reply, _writer) = tokio::join!(caller.unary(&first), served);
+    assert_eq!(reply.unwrap(), "reply");
+    assert!(!caller.takes_calls());
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connection_is_closed_and_opened_again_without_a_failed_call() {
+    let world = world(listed(&[A]));
+    world.start(A);
+    for round in 1..=5 {
+        assert_eq!(world.who().await.unwrap(), A);
+        assert_eq!(world.network.attempts(), round);
+        sleep(Limits::default().idle_timeout + Duration::from_millis(2)).await;
+        assert_eq!(world.network.host(A).stats().connections_open, 0);
+    }
+}
+
+#[tokio::test]
+async fn connection_that_was_idle_while_its_driver_did_not_run_is_not_trusted() {
+    let limits = Limits { idle_timeout: Duration::from_millis(20), ..Limits::default() };
+    let mut peer = peer(&limits, 4096);
+    let mut got = BytesMut::new();
+    while got.len() < greeting_bytes() {
+        peer.read_some(&mut got).await;
+    }
+    // A program that blocks its runtime.
+    std::thread::sleep(2 * limits.idle_timeout);
+    let status = peer.caller.unary(&request(vec![])).await.unwrap_err();
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No), "{status}");
+    assert_eq!(got.len(), greeting_bytes(), "nothing was sent");
+}
+
+/// A world with a latency of 5 ms each way, whose one server is under `of_server`.
+fn far_away(of_server: Limits, of_caller: Limits) -> World {
+    let world = world_with(listed(&[A]), ChannelOptions { limits: of_caller, ..ChannelOptions::default() });
+    world.network.set_delay(Duration::from_millis(5)..=Duration::from_millis(5));
+    let server = Server { limits: of_server, ..Server::default() };
+    world.network.serve(A, server.add(Who { name: A.to_owned(), hangs: false }));
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_fails_at_whatever_moment_it_meets_the_end_of_an_idle_connection() {
+    let of_server = Limits { idle_timeout: Duration::from_secs(100), ..Limits::default() };
+    let of_caller = |idle_timeout| Limits { idle_timeout, ..Limits::default() };
+    let (mut crossed, mut reopened, mut kept) = (0, 0, 0);
+    // The server is first, 110 s after the last request reached it; the caller is, 100 s after its last reply.
+    for (idle_timeout, end_ms) in [(Duration::from_secs(1000), 110_000), (Duration::from_secs(100), 100_000)] {
+        for offset_us in (0..40_000).step_by(97) {
+            let world = far_away(of_server.clone(), of_caller(idle_timeout));
+            world.who().await.unwrap();
+            sleep(Duration::from_micros((end_ms - 20) * 1000 + offset_us)).await;
+            let (a, b, c) = tokio::join!(world.who(), world.who(), world.who());
+            assert!(a.is_ok() && b.is_ok() && c.is_ok(), "{offset_us}: {a:?} {b:?} {c:?}");
+            crossed += usize::from(world.network.host(A).stats().calls_failed > 0);
+            match world.network.attempts() {
+                1 => kept += 1,
+                _ => reopened += 1,
+            }
+        }
+    }
+    assert!(crossed > 20 && reopened > 20 && kept > 20, "{crossed} {reopened} {kept}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_call_fails_while_connections_come_of_age_all_the_time() {
+    let of_server = Limits { connection_age_max: Duration::from_millis(500), ..Limits::default() };
+    let world = far_away(of_server, Limits::default());
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let stub = world.stub.clone();
+            tokio::spawn(async move {
+                let end = Instant::now() + Duration::from_secs(60);
+                let mut calls = 0;
+                while Instant::now() < end {
+                    let reply: Result<StringValue, Status> = stub.unary(AM, &StringValue::default()).await;
+                    assert_eq!(reply.unwrap().value, A);
+                    calls += 1;
+                    sleep(Duration::from_micros(fastrand::u64(0..3000))).await;
+                }
+                calls
+            })
+        })
+        .collect();
+    let mut calls = 0;
+    for caller in callers {
+        calls += caller.await.unwrap();
+    }
+    let connections = world.network.attempts();
+    let refused = world.network.host(A).stats().calls_failed;
+    assert!(connections > 100 && refused > 100, "{connections} connections, {refused} of {calls} calls crossed");
 }

@@ -22,32 +22,32 @@ use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, kind};
 use crate::status::{Code, Ran};
 
 /// A caller, and a server by hand at the other end.
-struct Peer {
-    caller: Multiplexed,
-    reader: Reader,
-    writer: Writer,
+pub(super) struct Peer {
+    pub(super) caller: Multiplexed,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
 }
 
-fn peer(limits: &Limits, capacity: usize) -> Peer {
+pub(super) fn peer(limits: &Limits, capacity: usize) -> Peer {
     let address = Address::Memory("test".into());
     let (near, far) = Stream::pair(address.clone(), capacity);
     Peer { caller: Multiplexed::open(near, &address, limits), reader: far.reader, writer: far.writer }
 }
 
 impl Peer {
-    async fn read_some(&mut self, buffer: &mut BytesMut) -> usize {
+    pub(super) async fn read_some(&mut self, buffer: &mut BytesMut) -> usize {
         poll_fn(|cx| self.reader.poll_read(cx, buffer)).await.unwrap()
     }
 }
 
 /// A caller's preface and settings.
-fn greeting_bytes() -> usize {
+pub(super) fn greeting_bytes() -> usize {
     let mut settings = BytesMut::new();
     Settings::of(&Limits::default()).encode(&mut settings);
     PREFACE.len() + settings.len()
 }
 
-fn request(message: Vec<u8>) -> Request {
+pub(super) fn request(message: Vec<u8>) -> Request {
     let deadline = Deadline::after(clock::now(), Duration::from_secs(60));
     let context = crate::Context::new(&WHO.methods[AM], None, deadline, Metadata::new());
     Request::new(context, crate::Body::Message(message.into()), deadline, |_| true)

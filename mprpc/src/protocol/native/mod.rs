@@ -3,11 +3,13 @@
 
 mod compressed;
 mod error;
+mod keepalive;
 mod metadata;
 mod settings;
 
 pub(crate) use compressed::{compress_message, decompress_message, message_flags};
 pub(crate) use error::{decode_error, encode_error};
+pub(crate) use keepalive::{Keepalive, Look, Pace, PingGuard};
 pub(crate) use metadata::{decode_metadata, encode_metadata};
 pub(crate) use settings::Settings;
 

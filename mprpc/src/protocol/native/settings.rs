@@ -1,7 +1,10 @@
 //! The SETTINGS frame: what a side accepts.
 
+use std::time::Duration;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use super::keepalive::Pace;
 use super::{Header, encode_frame, kind};
 use crate::codec::Compression;
 use crate::limits::Limits;
@@ -13,6 +16,7 @@ const IN_FLIGHT_MAX: u16 = 3;
 const STREAM_WINDOW_BYTES: u16 = 4;
 const CONNECTION_WINDOW_BYTES: u16 = 5;
 const COMPRESSION: u16 = 6;
+const PING_INTERVAL_MIN: u16 = 7;
 
 /// What a side accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +30,7 @@ pub(crate) struct Settings {
     pub(crate) connection_window_bytes: u32,
     /// The algorithms, best first, then nothing.
     pub(crate) compression: [Option<Compression>; 3],
+    pub(crate) ping_interval_min_ms: u32,
 }
 
 impl Default for Settings {
@@ -38,6 +43,7 @@ impl Default for Settings {
             stream_window_bytes: 256 << 10,
             connection_window_bytes: 1 << 20,
             compression: [None; 3],
+            ping_interval_min_ms: 1000,
         }
     }
 }
@@ -52,12 +58,20 @@ impl Settings {
             stream_window_bytes: super::wire_length(limits.stream_window_bytes),
             connection_window_bytes: super::wire_length(limits.connection_window_bytes),
             compression: best_first(Compression::available().iter().copied()),
+            ping_interval_min_ms: u32::try_from(limits.ping_interval_min.as_nanos().div_ceil(1_000_000))
+                .unwrap_or(u32::MAX),
         }
     }
 
     /// How much of a stream, and of all streams, the side is willing to hold unread.
     pub(crate) fn windows(self) -> Windows {
         Windows { stream: self.stream_window_bytes.into(), connection: self.connection_window_bytes.into() }
+    }
+
+    /// How often the sender of the settings may be asked for a sign of life by one that is under `limits`.
+    pub(crate) fn pace(self, limits: &Limits) -> Pace {
+        let accepted = Duration::from_millis(self.ping_interval_min_ms.into());
+        Pace { interval: limits.keepalive_interval.max(accepted), timeout: limits.keepalive_timeout }
     }
 
     /// Whether the side decompresses this.
@@ -80,6 +94,9 @@ impl Settings {
         let algorithms: Vec<u8> = self.compression.iter().flatten().map(|algorithm| *algorithm as u8).collect();
         if !algorithms.is_empty() {
             put_entry(&mut body, COMPRESSION, &algorithms);
+        }
+        if self.ping_interval_min_ms != Settings::default().ping_interval_min_ms {
+            put_entry(&mut body, PING_INTERVAL_MIN, &self.ping_interval_min_ms.to_le_bytes());
         }
         encode_frame(out, Header { kind: kind::SETTINGS, ..Header::default() }, &body);
     }
@@ -109,6 +126,7 @@ impl Settings {
                 IN_FLIGHT_MAX => self.in_flight_max = number,
                 STREAM_WINDOW_BYTES => self.stream_window_bytes = number,
                 CONNECTION_WINDOW_BYTES => self.connection_window_bytes = number,
+                PING_INTERVAL_MIN => self.ping_interval_min_ms = number,
                 _ => {}
             }
         }

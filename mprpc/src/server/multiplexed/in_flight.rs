@@ -180,10 +180,14 @@ impl InFlight {
         true
     }
 
+    /// The ids of all calls.
+    pub(super) fn ids(&self) -> Vec<u32> {
+        self.calls.keys().copied().collect()
+    }
+
     /// Ends all calls: the connection is lost.
     pub(super) fn cancel_all(&mut self, why: &Status, shared: &Shared) {
-        let ids: Vec<u32> = self.calls.keys().copied().collect();
-        for id in ids {
+        for id in self.ids() {
             self.cancel(id, why.clone(), shared);
             shared.counters.given_up();
         }

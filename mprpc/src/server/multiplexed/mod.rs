@@ -1,6 +1,7 @@
 //! The server's half of a native connection: many calls at a time, each answered when it is ready.
 
 mod in_flight;
+mod lifetime;
 mod replies;
 
 use std::ops::ControlFlow;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::in_flight::InFlight;
+use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, too_long};
 use super::call::RunningCall;
 use super::router::Route;
@@ -23,7 +25,7 @@ use crate::metadata::Metadata;
 use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::flow::Windows;
-use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, Settings, flag, kind};
+use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, PingGuard, Settings, flag, kind};
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 use crate::streaming::Streaming;
@@ -41,14 +43,16 @@ pub(super) struct Multiplexed {
     /// By the number that the caller gave it. A method that there is not is refused at each call.
     methods: Vec<Result<Route, Status>>,
     calls: InFlight,
-    going_away: bool,
+    lifetime: Lifetime,
+    pings: PingGuard,
 }
 
 /// What the peer did against the protocol; it gets to read it.
 type Violation = String;
 
 impl Multiplexed {
-    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Multiplexed {
+    /// A connection that begins at `now`.
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Multiplexed {
         Multiplexed {
             decoder: Decoder::of(&shared.limits),
             peer,
@@ -57,13 +61,15 @@ impl Multiplexed {
             caller: Settings::default(),
             methods: Vec::new(),
             calls: InFlight::new(),
-            going_away: false,
+            lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
+            pings: PingGuard::default(),
             shared,
         }
     }
 
     /// Takes every complete frame; whether one is incomplete.
     pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
+        self.lifetime.heard();
         if !self.greeted {
             if input.len() < PREFACE.len() {
                 return ControlFlow::Continue(true);
@@ -94,7 +100,10 @@ impl Multiplexed {
                 }
             }
         };
-        self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
+        if calls > 0 {
+            self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
+            self.lifetime.used(turn.now);
+        }
         if let Err(violation) = taken {
             self.shared.reject_because(&self.peer, "a protocol error", &violation);
             self.replies(turn.output).go_away(&Status::internal(violation));
@@ -143,6 +152,10 @@ impl Multiplexed {
                 Ok(())
             }
             kind::PING => {
+                let interval_min = self.shared.limits.ping_interval_min;
+                if self.pings.is_one_too_many(turn.now, interval_min) {
+                    return Err(format!("too many PINGs: ping_interval_min {interval_min:?}"));
+                }
                 self.replies(turn.output).pong(header.value);
                 Ok(())
             }
@@ -206,7 +219,7 @@ impl Multiplexed {
         requests: Option<&Arc<Inbox>>,
     ) -> Result<RunningCall, Status> {
         let limits = &self.shared.limits;
-        if self.going_away {
+        if self.lifetime.is_leaving() {
             return refused(Status::unavailable("the server is going away"));
         }
         if self.calls.len() >= limits.in_flight_max {
@@ -273,17 +286,41 @@ impl Multiplexed {
         Settings::of(&self.shared.limits).windows().at_least(Settings::default().windows())
     }
 
-    /// Polls the calls.
-    pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) {
+    /// Polls the calls, and looks whether it is time for anything else.
+    pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         let Multiplexed { calls, caller, shared, .. } = self;
         let mut replies = Replies { output: turn.output, caller, shared };
         calls.poll(turn.cx, turn.now, &mut replies);
         turn.paused = replies.is_full();
+        let pace = self.caller.pace(&self.shared.limits);
+        while let Some(due) = self.lifetime.poll(turn, self.calls.len(), pace, &self.shared.limits) {
+            match due {
+                Due::Ping => self.replies(turn.output).ping(),
+                Due::Dead => return ControlFlow::Break(Close::KeepaliveTimeout),
+                Due::Leave(why) => self.replies(turn.output).go_away(&why),
+                Due::Close => {
+                    self.cut_off(turn.output);
+                    return ControlFlow::Break(Close::Done);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Fails what is left of the calls: the time that they had to finish is over.
+    fn cut_off(&mut self, output: &mut SendBuffer) {
+        let grace = self.shared.limits.connection_age_grace;
+        let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
+        let why = Status::unavailable(why).with_phase(Phase::Handle);
+        for id in self.calls.ids() {
+            self.calls.cancel(id, why.clone(), &self.shared);
+            self.replies(output).refuse(id, why.clone());
+        }
     }
 
     /// The server stops: no new calls. The caller closes the connection once it has its last reply.
     pub(super) fn drain(&mut self, turn: &mut Turn<'_, '_>) {
-        self.going_away = true;
+        self.lifetime.leave(Deadline::NONE);
         self.introduce(turn.output);
         self.replies(turn.output).go_away(&Status::unavailable("the server is stopping"));
     }

@@ -129,6 +129,10 @@ impl Replies<'_> {
         native::encode_frame(self.output.tail(), Header { kind: kind::CREDIT, id, value, ..Header::default() }, &[]);
     }
 
+    pub(super) fn ping(&mut self) {
+        native::encode_frame(self.output.tail(), Header { kind: kind::PING, ..Header::default() }, &[]);
+    }
+
     pub(super) fn pong(&mut self, value: u32) {
         native::encode_frame(self.output.tail(), Header { kind: kind::PONG, value, ..Header::default() }, &[]);
     }

@@ -2,6 +2,7 @@
 
 mod cancellation;
 mod compressed;
+mod lifetime;
 mod raw;
 mod streams;
 

@@ -18,18 +18,18 @@ use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encod
 use crate::status::Code;
 
 /// A peer that sends what it likes.
-struct Peer {
-    reader: Reader,
-    writer: Writer,
-    server: JoinHandle<Close>,
-    shared: Arc<Shared>,
+pub(super) struct Peer {
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+    pub(super) server: JoinHandle<Close>,
+    pub(super) shared: Arc<Shared>,
 }
 
-fn peer(limits: Limits) -> Peer {
+pub(super) fn peer(limits: Limits) -> Peer {
     peer_with_window(limits, 64 << 10)
 }
 
-fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
+pub(super) fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
     let shared = Server { limits, ..Server::default() }.add(Probe).share().unwrap();
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
@@ -37,16 +37,16 @@ fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
 }
 
 impl Peer {
-    fn send(&self, bytes: &[u8]) {
+    pub(super) fn send(&self, bytes: &[u8]) {
         assert_eq!(self.writer.try_write(bytes).unwrap(), bytes.len());
     }
 
-    async fn read_some(&mut self, buffer: &mut BytesMut) -> usize {
+    pub(super) async fn read_some(&mut self, buffer: &mut BytesMut) -> usize {
         poll_fn(|cx| self.reader.poll_read(cx, buffer)).await.unwrap()
     }
 
     /// Everything up to the end of the stream, and why the server closed.
-    async fn read_to_end(mut self) -> (BytesMut, Close, Arc<Shared>) {
+    pub(super) async fn read_to_end(mut self) -> (BytesMut, Close, Arc<Shared>) {
         let mut bytes = BytesMut::new();
         while self.read_some(&mut bytes).await > 0 {}
         (bytes, self.server.await.unwrap(), self.shared)
@@ -54,7 +54,7 @@ impl Peer {
 }
 
 /// The one reason for which a connection was rejected.
-fn rejection(shared: &Shared) -> &'static str {
+pub(super) fn rejection(shared: &Shared) -> &'static str {
     let rejected = shared.stats().rejected;
     assert_eq!(rejected.values().sum::<u64>(), 1, "{rejected:?}");
     rejected.into_keys().next().unwrap()
@@ -168,7 +168,7 @@ async fn peer_that_says_nothing_is_closed_after_first_byte_timeout() {
 }
 
 /// The preface, one METHOD for each method of the probe, and a REQUEST for each of `calls`.
-fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
+pub(super) fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
     let mut bytes = BytesMut::from(&PREFACE[..]);
     for (number, method) in PROBE.methods.iter().enumerate() {
         let header = Header { kind: kind::METHOD, word: number as u16, ..Header::default() };
@@ -184,14 +184,14 @@ fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
 }
 
 /// The preface and the settings that the server sends first.
-fn greeting_bytes() -> usize {
+pub(super) fn greeting_bytes() -> usize {
     let mut settings = BytesMut::new();
     Settings::of(&Limits::default()).encode(&mut settings);
     PREFACE.len() + settings.len()
 }
 
 /// The frames that came, without the greeting.
-fn frames(mut bytes: BytesMut) -> Vec<(Header, Vec<u8>)> {
+pub(super) fn frames(mut bytes: BytesMut) -> Vec<(Header, Vec<u8>)> {
     assert_eq!(bytes.split_to(PREFACE.len()), PREFACE[..]);
     let mut decoder = Decoder::new(1 << 20);
     let mut frames = Vec::new();

@@ -1,0 +1,179 @@
+//! Signs of life: when a silent peer is asked for one, when it is given up, and how often it may ask itself. Arithmetic
+//! only; the same for both sides.
+
+use std::mem;
+use std::time::{Duration, Instant};
+
+/// Whether the peer of calls in flight is alive: asked for at intervals, not at each read.
+///
+/// What came last may have come right after a look. So a dead peer is found after two intervals and the timeout at most.
+#[derive(Debug, Default)]
+pub(crate) struct Keepalive {
+    /// `None` while no call is in flight.
+    look_at: Option<Instant>,
+    /// Something came since the last look.
+    heard: bool,
+    /// A PING was sent at the last look.
+    pinged: bool,
+}
+
+/// How often a peer is asked, and how long its answer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pace {
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// What a look after the peer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// Nothing to do.
+    Well,
+    /// It was silent: to be sent a PING.
+    Ping,
+    /// It did not answer that.
+    Dead,
+}
+
+impl Keepalive {
+    /// Calls are in flight: the peer is looked after from now on. Whether that begins now.
+    pub(crate) fn begin(&mut self, now: Instant, pace: Pace) -> bool {
+        let begins = self.look_at.is_none();
+        if begins {
+            *self = Keepalive { look_at: now.checked_add(pace.interval), heard: false, pinged: false };
+        }
+        begins
+    }
+
+    /// Bytes came, whatever they say.
+    pub(crate) fn heard(&mut self) {
+        self.heard = true;
+    }
+
+    /// When to look next.
+    pub(crate) fn look_at(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// The look at `now`. Where bytes are `stalled`, waiting for a peer that does not take them, its silence says nothing:
+    /// a PING would wait behind them, and `write_timeout` decides.
+    pub(crate) fn look(&mut self, now: Instant, in_flight: bool, stalled: bool, pace: Pace) -> Look {
+        if !in_flight {
+            self.look_at = None;
+            return Look::Well;
+        }
+        let well = mem::take(&mut self.heard) || stalled;
+        if !well && self.pinged {
+            return Look::Dead;
+        }
+        self.pinged = !well;
+        self.look_at = now.checked_add(if well { pace.interval } else { pace.timeout });
+        if well { Look::Well } else { Look::Ping }
+    }
+}
+
+/// Holds a peer to the interval of PINGs that it was told.
+#[derive(Debug, Default)]
+pub(crate) struct PingGuard {
+    last: Option<Instant>,
+    /// PINGs that each came too soon after the one before.
+    too_close: u32,
+}
+
+impl PingGuard {
+    /// A PING came; whether it is one too many.
+    pub(crate) fn is_one_too_many(&mut self, now: Instant, interval_min: Duration) -> bool {
+        let last = self.last.replace(now);
+        let too_close = last.is_some_and(|last| now.saturating_duration_since(last) < interval_min);
+        self.too_close = if too_close { self.too_close.saturating_add(1) } else { 0 };
+        self.too_close > TOO_CLOSE_MAX
+    }
+}
+
+/// A network that stalls brings PINGs together that were sent apart: so many in a row are taken for that.
+const TOO_CLOSE_MAX: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACE: Pace = Pace { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
+
+    /// Looks whenever it is time to, hearing the peer up to `dies_at`, and returns how long after that it is found dead.
+    fn found_after(dies_at: Duration, now: Instant) -> Duration {
+        let mut keepalive = Keepalive::default();
+        assert!(keepalive.begin(now, PACE));
+        let mut before = now;
+        loop {
+            let at = keepalive.look_at().unwrap();
+            if before <= now + dies_at {
+                keepalive.heard();
+            }
+            before = at;
+            if keepalive.look(at, true, false, PACE) == Look::Dead {
+                return at - (now + dies_at);
+            }
+        }
+    }
+
+    #[test]
+    fn dead_peer_is_found_within_the_documented_bound() {
+        let now = Instant::now();
+        let bound = 2 * PACE.interval + PACE.timeout;
+        let found: Vec<Duration> = (0..60_000).map(|ms| found_after(Duration::from_millis(ms), now)).collect();
+        assert!(found.iter().all(|found| *found <= bound), "{:?}", found.iter().max());
+        assert!(found.contains(&bound), "the bound is reached");
+    }
+
+    #[test]
+    fn peer_that_answers_or_has_no_calls_is_never_dead() {
+        let now = Instant::now();
+        let mut keepalive = Keepalive::default();
+        keepalive.begin(now, PACE);
+        let mut pinged = 0;
+        for _ in 0..100 {
+            let at = keepalive.look_at().unwrap();
+            match keepalive.look(at, true, false, PACE) {
+                Look::Ping => {
+                    pinged += 1;
+                    keepalive.heard();
+                }
+                Look::Well => {}
+                Look::Dead => panic!("it answers"),
+            }
+        }
+        assert_eq!(pinged, 50);
+        assert_eq!(keepalive.look(now, false, false, PACE), Look::Well);
+        assert_eq!(keepalive.look_at(), None);
+        assert!(keepalive.begin(now, PACE));
+    }
+
+    #[test]
+    fn silence_behind_bytes_that_are_not_taken_says_nothing() {
+        let now = Instant::now();
+        let mut keepalive = Keepalive::default();
+        keepalive.begin(now, PACE);
+        for _ in 0..10 {
+            assert_eq!(keepalive.look(now, true, true, PACE), Look::Well);
+        }
+        assert_eq!(keepalive.look(now, true, false, PACE), Look::Ping);
+        assert_eq!(keepalive.look(now, true, true, PACE), Look::Well);
+        assert_eq!(keepalive.look(now, true, false, PACE), Look::Ping);
+        assert_eq!(keepalive.look(now, true, false, PACE), Look::Dead);
+    }
+
+    #[test]
+    fn only_several_pings_in_a_row_that_are_too_close_are_too_many() {
+        let (now, min) = (Instant::now(), Duration::from_secs(1));
+        let mut guard = PingGuard::default();
+        for second in 0..100 {
+            assert!(!guard.is_one_too_many(now + second * min, min), "apart");
+        }
+        let later = now + 1000 * min;
+        let came = |guard: &mut PingGuard| (0..=TOO_CLOSE_MAX).any(|_| guard.is_one_too_many(later, min));
+        assert!(!came(&mut guard));
+        assert!(guard.is_one_too_many(later, min));
+        assert!(!guard.is_one_too_many(later + min, min), "it has calmed down");
+        assert!((0..100).all(|_| !guard.is_one_too_many(later + min, Duration::ZERO)));
+    }
+}

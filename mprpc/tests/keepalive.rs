@@ -1,0 +1,257 @@
+//! Peers that die, freeze and come of age, as processes of their own and over real sockets. The arithmetic and every moment
+//! at which a connection can end are tested in memory, beside the code.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a panic is how a test fails, and a child process says how far it is"
+)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use mprpc::client::Stub;
+use mprpc::well_known::StringValue;
+use mprpc::{
+    Address, Body, BoxFuture, Bytes, Channel, ChannelOptions, Code, Codec, Context, Idempotency, Limits,
+    MethodDescriptor, MethodKind, Ran, Running, Server, Service, ServiceDescriptor, Status, Streaming,
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+static CLOCK: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Clock",
+    methods: &[
+        MethodDescriptor::new("Tick", "test.Clock/Tick", MethodKind::ServerStreaming, Idempotency::Unknown),
+        MethodDescriptor::new("Echo", "test.Clock/Echo", MethodKind::Unary, Idempotency::Unknown),
+    ],
+};
+const TICK: usize = 0;
+const ECHO: usize = 1;
+
+/// Ticks without end, and says when it has stopped to.
+struct Clock(SyncSender<()>);
+
+struct Stopped(SyncSender<()>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        // An error says that nobody wants to know.
+        let _ = self.0.try_send(());
+    }
+}
+
+impl Service for Clock {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &CLOCK
+    }
+
+    fn call(&self, method: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let stopped = Stopped(self.0.clone());
+        Box::pin(async move {
+            if method == ECHO {
+                return Ok(request);
+            }
+            let (ticks, stream) = Streaming::channel(1);
+            tokio::spawn(async move {
+                let _stopped = stopped;
+                while ticks.send(Bytes::new()).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+            Ok(Body::Stream(stream))
+        })
+    }
+}
+
+/// Short, and long enough for a machine that is busy.
+fn limits() -> Limits {
+    Limits {
+        keepalive_interval: Duration::from_millis(1000),
+        keepalive_timeout: Duration::from_millis(1000),
+        ..Limits::default()
+    }
+}
+
+/// Within which a dead peer is found, as documented; and what a busy machine may add.
+fn bound() -> Duration {
+    2 * limits().keepalive_interval + limits().keepalive_timeout + Duration::from_millis(1500)
+}
+
+fn start(limits: Limits) -> (Running, Receiver<()>) {
+    let (stopped, stops) = sync_channel(1000);
+    (Server { loops: 2, limits, ..Server::default() }.add(Clock(stopped)).start().unwrap(), stops)
+}
+
+fn stub(address: &str, limits: Limits) -> Stub {
+    let options = ChannelOptions { limits, ..ChannelOptions::default() };
+    Stub::new(Channel::with_options(address, options).unwrap(), &CLOCK)
+}
+
+/// What a child process does, where this is one.
+#[test]
+fn child_process() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    match role.strip_prefix("caller ") {
+        None => {
+            let (running, _stops) = start(limits());
+            println!("{READY}{}", running.addresses()[0]);
+            loop {
+                std::thread::park();
+            }
+        }
+        Some(address) => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let mut ticks = stub(address, limits())
+                    .server_streaming::<_, StringValue>(TICK, &StringValue::default())
+                    .await
+                    .unwrap();
+                ticks.next().await.unwrap().unwrap();
+                println!("{READY}");
+                while ticks.next().await.is_some() {}
+            });
+        }
+    }
+}
+
+/// This test binary once more, in a role. Killed when dropped.
+struct Process(Child);
+
+impl Process {
+    /// Returns once it is ready, with what it then says.
+    fn start(role: &str) -> (Process, String) {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child_process", "--nocapture"])
+            .env(ROLE, role)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let said = lines.find_map(|line| Some(line.split_once(READY)?.1.to_owned()));
+        (Process(child), said.expect("it ended before it was ready"))
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.0), signal).unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const ROLE: &str = "MPRPC_TEST_KEEPALIVE";
+const READY: &str = "it is ready: ";
+
+/// Reads a stream of ticks, ends its server in the midst of it by `signal`, and returns how the stream ended and after
+/// how long.
+async fn end_of_stream(signal: Signal) -> (Status, Duration) {
+    let (server, address) = Process::start("server");
+    let ticks = stub(&address, limits()).server_streaming::<_, StringValue>(TICK, &StringValue::default());
+    let mut ticks = ticks.await.unwrap();
+    for _ in 0..10 {
+        ticks.next().await.unwrap().unwrap();
+    }
+    server.signal(signal);
+    let begin = Instant::now();
+    loop {
+        match ticks.next().await.expect("an error, and never a clean end") {
+            Ok(_) => {}
+            Err(status) => {
+                let after = begin.elapsed();
+                assert!(ticks.next().await.is_none());
+                return (status, after);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn kill_9_of_the_server_in_the_midst_of_a_stream_is_an_error_within_the_bound() {
+    for _ in 0..5 {
+        let (status, after) = end_of_stream(Signal::KILL).await;
+        assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
+        assert!(after < bound(), "{after:?}: {status}");
+    }
+}
+
+#[tokio::test]
+async fn server_that_freezes_in_the_midst_of_a_stream_is_found_within_the_bound() {
+    let (status, after) = end_of_stream(Signal::STOP).await;
+    assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
+    assert!(status.message().contains("keepalive_timeout"), "{status}");
+    assert!(after < bound(), "{after:?}");
+}
+
+#[test]
+fn caller_that_freezes_is_found_by_the_server_within_the_bound() {
+    let (running, stops) = start(limits());
+    let (caller, _) = Process::start(&format!("caller {}", running.addresses()[0]));
+    caller.signal(Signal::STOP);
+    stops.recv_timeout(bound()).expect("the call of a frozen caller is cancelled");
+    let deadline = Instant::now() + bound();
+    let is_counted = || running.stats().rejected.contains_key("a peer without a sign of life within keepalive_timeout");
+    while !is_counted() {
+        assert!(Instant::now() < deadline, "{:?}", running.stats());
+        std::thread::yield_now();
+    }
+}
+
+/// Whether the kernel destroys what was written before a close is a race, so it is run several times.
+#[test]
+fn last_reply_is_not_destroyed_by_input_that_nobody_reads() {
+    let (running, _stops) = start(Limits::default());
+    let Address::Tcp(address) = running.addresses()[0] else { panic!("no TCP address") };
+    let message = vec![7; 2 << 20];
+    // A classic request: the header says service, method and how many bytes of arguments follow.
+    let mut request = b"\x12\0\0\0\x0a\x05Clock\x12\x04Echo\x18\x80\x80\x80\x01".to_vec();
+    request.extend_from_slice(&message);
+    request.extend_from_slice(&[9; 100_000]);
+    for _ in 0..20 {
+        let mut socket = TcpStream::connect(address).unwrap();
+        socket.write_all(&request).unwrap();
+        let mut reply = Vec::new();
+        socket.read_to_end(&mut reply).unwrap();
+        assert!(reply == message, "{} bytes came", reply.len());
+    }
+}
+
+#[test]
+fn no_call_fails_while_connections_end_under_many_threads() {
+    // Every few calls find their connection idle, or old.
+    let of_server = Limits { connection_age_max: Duration::from_millis(20), ..Limits::default() };
+    let of_caller = Limits { idle_timeout: Duration::from_millis(2), ..Limits::default() };
+    let (running, _stops) = start(of_server);
+    let stub = stub(&running.addresses()[0].to_string(), of_caller);
+    let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap());
+    let threads: Vec<_> = (0..4)
+        .map(|thread: usize| {
+            let (stub, runtime) = (stub.clone(), runtime.clone());
+            std::thread::spawn(move || {
+                let end = Instant::now() + Duration::from_secs(2);
+                let mut calls = 0;
+                while Instant::now() < end {
+                    let request = StringValue { value: thread.to_string(), ..StringValue::default() };
+                    let call = stub.unary::<_, StringValue>(ECHO, &request);
+                    let reply = runtime.block_on(call.into_future()).unwrap();
+                    assert_eq!(reply.value, request.value);
+                    calls += 1;
+                    // Around the idle timeout.
+                    std::thread::sleep(Duration::from_micros(1900 + (calls * 37) % 250));
+                }
+                calls
+            })
+        })
+        .collect();
+    let calls: u64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
+    let connections = running.stats().connections_accepted;
+    assert!(connections > 20, "{calls} calls over {connections} connections");
+}
