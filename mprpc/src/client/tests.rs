@@ -2,6 +2,7 @@
 
 mod chain;
 mod keepalive;
+mod proxy;
 mod raw;
 mod seeds;
 

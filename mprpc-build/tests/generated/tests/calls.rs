@@ -3,7 +3,7 @@
 mod memory;
 
 use futures_util::FutureExt;
-use mprpc::{Call, Code, Context, Idempotency, Message, MessageView, MethodKind, Service, Status, Streaming};
+use mprpc::{Call, Code, Context, Idempotency, Message, MessageView, MethodKind, Service, Status};
 use mprpc_codegen_tests::proto::fixbug::*;
 use mprpc_codegen_tests::proto::{BareService, BareServiceServer, BareView, fixbug, hard, shop};
 
@@ -208,37 +208,6 @@ fn messages_of_other_packages_and_of_none_are_served() {
     assert_eq!((line.item.name.as_str(), line.count), ("tea", 2));
     let bare = mprpc_codegen_tests::proto::Bare { text: Some("x".into()), ..Default::default() };
     assert_eq!(call::<_, mprpc_codegen_tests::proto::Bare>(&BareServiceServer::new(Cart), 0, &bare).unwrap(), bare);
-}
-
-struct Feed;
-
-impl shop::Feed for Feed {
-    async fn watch(&self, _: &Context, _: shop::stock::ItemView<'_>) -> Result<Streaming<shop::stock::Item>, Status> {
-        Ok(Streaming::new(futures_util::stream::empty()))
-    }
-
-    async fn load(&self, _: &Context, requests: Streaming<shop::stock::Item>) -> Result<shop::stock::Item, Status> {
-        drop(requests);
-        Ok(shop::stock::Item::default())
-    }
-
-    async fn talk(
-        &self,
-        _: &Context,
-        requests: Streaming<shop::stock::Item>,
-    ) -> Result<Streaming<shop::stock::Item>, Status> {
-        Ok(requests)
-    }
-}
-
-#[test]
-fn streaming_methods_answer_unimplemented_by_name() {
-    let server = shop::FeedServer::new(Feed);
-    for (index, path) in ["shop.Feed/Watch", "shop.Feed/Load", "shop.Feed/Talk"].into_iter().enumerate() {
-        let status = raw(&server, index, b"").unwrap_err();
-        assert_eq!(status.code(), Code::Unimplemented);
-        assert!(status.message().contains(path), "{}", status.message());
-    }
 }
 
 struct Alone;

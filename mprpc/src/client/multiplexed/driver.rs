@@ -291,8 +291,11 @@ impl Shared {
                     state.open(key, wakers);
                     return Ok(());
                 }
-                let served = Duration::from_micros(header.value.into());
-                state.round_trip.measured(now.saturating_duration_since(call.begun), served);
+                // The end of a call that was given up says nothing of what the server had it for.
+                if call.is_awaited() {
+                    let (elapsed, served) = (now.saturating_duration_since(call.begun), header.value.into());
+                    state.round_trip.measured(elapsed, Duration::from_micros(served));
+                }
                 let outcome = match header.word {
                     0 => {
                         *call.context.trailer() = metadata;

@@ -1,7 +1,10 @@
 //! Interceptors by themselves, with a handler behind them and no network. How they stand among others, and on either
 //! side, is tested with client and server.
 
+pub(crate) mod all;
+mod chain;
 mod log;
+mod sides;
 #[cfg(feature = "tower")]
 mod tower;
 

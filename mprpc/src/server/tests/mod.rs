@@ -1,5 +1,6 @@
 //! Caller and server over a connection in memory, under virtual time.
 
+mod cancellation;
 mod compressed;
 mod lifetime;
 mod raw;

@@ -26,7 +26,8 @@ pub fn with_codec(service: &dyn Service, method: usize, request: &[u8], codec: C
     reply.now_or_never().expect("these handlers are ready at once")?.into_message()
 }
 
-fn context(service: &dyn Service, method: usize) -> Context {
+/// The context of a call of this method.
+pub fn context(service: &dyn Service, method: usize) -> Context {
     let methods = service.descriptor().methods;
     let address = Address::Memory("test".into());
     let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None });
