@@ -11,6 +11,7 @@ use super::*;
 use crate::Limits;
 use crate::net::{Reader, Writer};
 use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
+use crate::streaming::Streaming;
 
 fn patient() -> Duration {
     Duration::from_secs(600)
@@ -119,8 +120,7 @@ async fn peer_that_asks_too_often_is_left_with_the_limit() {
 #[tokio::test(start_paused = true)]
 async fn peer_that_asks_and_never_reads_is_given_no_memory_for_it() {
     const PINGS: u32 = 10_000;
-    let limits =
-        Limits { ping_interval_min: Duration::ZERO, send_buffer_bytes_max: 1 << 10, ..Limits::default() };
+    let limits = Limits { ping_interval_min: Duration::ZERO, send_buffer_bytes_max: 1 << 10, ..Limits::default() };
     let mut peer = peer(&limits, 4 << 10);
     let mut bytes = greeting(&limits);
     for value in 0..PINGS {
@@ -295,8 +295,14 @@ async fn no_call_fails_while_connections_come_of_age_all_the_time() {
                 let end = Instant::now() + Duration::from_secs(60);
                 let mut calls = 0;
                 while Instant::now() < end {
-                    let reply: Result<StringValue, Status> = stub.unary(AM, &StringValue::default()).await;
-                    assert_eq!(reply.unwrap().value, A);
+                    let reply = if calls % 2 == 0 {
+                        stub.unary::<_, StringValue>(AM, &StringValue::default()).await
+                    } else {
+                        let parts =
+                            Streaming::of((0..3).map(|_| StringValue { value: A.into(), ..Default::default() }));
+                        stub.client_streaming(CONCAT, parts).await
+                    };
+                    assert_eq!(reply.unwrap().value, A.repeat(1 + 2 * (calls % 2)));
                     calls += 1;
                     sleep(Duration::from_micros(fastrand::u64(0..3000))).await;
                 }

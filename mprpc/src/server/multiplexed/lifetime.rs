@@ -99,7 +99,10 @@ impl Lifetime {
             let why = format!("no call for longer than idle_timeout {:?}", limits.idle_timeout);
             (why, limits.drain_timeout)
         } else {
-            (format!("as old as connection_age_max {:?} allows", limits.connection_age_max), limits.connection_age_grace)
+            (
+                format!("as old as connection_age_max {:?} allows", limits.connection_age_max),
+                limits.connection_age_grace,
+            )
         };
         self.leave(Deadline::after(now, patience));
         Status::unavailable(why)
