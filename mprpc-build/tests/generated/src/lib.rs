@@ -22,6 +22,8 @@ mod guide {
     mod calls {}
     #[doc = include_str!("../../../../docs/guide/server.md")]
     mod server {}
+    #[doc = include_str!("../../../../docs/guide/keepalive.md")]
+    mod keepalive {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
