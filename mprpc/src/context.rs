@@ -12,6 +12,7 @@ use crate::deadline::Deadline;
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::method::Method;
+use crate::tls::PeerIdentity;
 
 /// What a call knows of itself. Clones share everything but the request's metadata.
 ///
@@ -43,6 +44,8 @@ pub struct Peer {
     pub address: Address,
     /// This end.
     pub local: Address,
+    /// Who the other end proved to be: the names in the certificate that it showed over TLS. `None` where it showed none.
+    pub identity: Option<Arc<PeerIdentity>>,
 }
 
 impl Context {

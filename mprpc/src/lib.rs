@@ -58,6 +58,7 @@
 //! | [`error_details`] | google.rpc's messages for the details of a failure |
 //! | [`Context`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
 //! | [`init`], [`init_with`], [`Config`] | conf file, environment, flags |
+//! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | which certificates a side shows and trusts, and who the other one is |
 //! | [`Limits`] | every bound, and what happens beyond it |
 //! | [`Error`] | the failure of building, configuring and starting |
 //! | [`discovery`] | registries, and how to make one |
@@ -74,6 +75,7 @@
 //! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
 //! - `testing`: the test kit, `mprpc::testing`: services without sockets, and a simulated network under virtual time.
 //! - `tower`: layers of `tower` as interceptors.
+//! - `tls`: TLS and mTLS at TCP addresses. Brings rustls and its cryptography to compile.
 //!
 //! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
 //! architecture.
@@ -105,11 +107,12 @@ mod status;
 mod streaming;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod tls;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, Channel, ChannelOptions, RawClient, Reply};
 pub use codec::{Codec, Compression, Message, MessageView, error_details, well_known};
-pub use config::{CONF_FILE_BYTES_MAX, Config, Source, Values, init, init_with};
+pub use config::{CONF_FILE_BYTES_MAX, Config, Source, TlsConfig, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
 pub use endpoint::{Address, Endpoint, Protocol};
@@ -122,3 +125,4 @@ pub use server::{Running, Server, ServerStats};
 pub use service::{Body, BoxFuture, RawService, Service};
 pub use status::{Code, Phase, Ran, Status};
 pub use streaming::{Sender, Streaming};
+pub use tls::{PeerIdentity, TlsClient, TlsServer};

@@ -29,6 +29,10 @@ pub struct Limits {
     pub send_buffer_bytes_max: usize,
     /// How long a new connection may say nothing. Then it is closed.
     pub first_byte_timeout: Duration,
+    /// How long the handshake of TLS may take at a server, from the connection on. Then the connection is closed.
+    pub tls_handshake_timeout: Duration,
+    /// How often the files of TLS are looked at. A change is in force for new connections after this at the latest.
+    pub tls_reload_interval: Duration,
     /// How long a started frame may stay incomplete. Then the connection is closed.
     pub read_timeout: Duration,
     /// How long a peer may leave bytes unread that are waiting for it. Then the connection is closed.
@@ -86,6 +90,8 @@ impl Default for Limits {
             compress_bytes_min: 1 << 10,
             send_buffer_bytes_max: 4 << 20,
             first_byte_timeout: Duration::from_secs(10),
+            tls_handshake_timeout: Duration::from_secs(5),
+            tls_reload_interval: Duration::from_secs(1),
             read_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(3),

@@ -16,7 +16,9 @@ use crate::status::Status;
 ///
 /// It is a [`Stream`], and has [`Streaming::next`] for those who do not want to import one. Dropping it tells the other
 /// side that nobody reads any more: a caller's reply stream cancels the call.
-pub struct Streaming<T>(Option<Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>>);
+pub struct Streaming<T>(Option<Messages<T>>);
+
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl<T: 'static> Streaming<T> {
     /// Wraps any stream of results. What it yields after its first error is not asked for.

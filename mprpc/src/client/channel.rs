@@ -15,8 +15,9 @@ use crate::error::Error;
 use crate::interceptor::{Chain, Interceptor};
 use crate::limits::Limits;
 use crate::method::MethodDescriptor;
-use crate::net::Stream;
+use crate::net::{Connector, Stream};
 use crate::service::BoxFuture;
+use crate::tls::TlsClient;
 
 /// A way to services. Cheap to clone; any thread and any runtime may use it. Dropping the last clone and the last
 /// client made from it closes its connections once their calls are done.
@@ -46,6 +47,8 @@ pub struct ChannelOptions {
     /// Whether a classic reply is complete once it decodes and nothing more came for `limits.classic_reply_pause`: for
     /// servers that keep the connection open.
     pub classic_reply_pause: bool,
+    /// TLS to the TCP endpoints. `None`: plain text.
+    pub tls: Option<TlsClient>,
 }
 
 /// What all calls over a channel share.
@@ -83,16 +86,25 @@ impl Channel {
     }
 
     /// The same, with options.
+    ///
+    /// # Errors
+    /// A target that is none; files of TLS that cannot be used.
     pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
-        Ok(Channel::from_resolver(target.parse::<Target>()?.resolver()?, options))
+        let connector = Connector::new(options.tls.as_ref(), &options.limits)?;
+        Ok(Channel::over(target.parse::<Target>()?.resolver()?, options, connect_by(connector)))
     }
 
-    /// A channel to what a resolver of your own finds.
+    /// A channel to what a resolver of your own finds. Where its files of TLS cannot be used, its calls fail and say so.
     pub fn from_resolver(resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
-        let timeout = options.limits.connect_timeout;
-        let connect: Connect = Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
-            Box::pin(async move { crate::net::connect(&address, timeout).await })
-        });
+        let connect = match Connector::new(options.tls.as_ref(), &options.limits) {
+            Ok(connector) => connect_by(connector),
+            Err(error) => {
+                let why = error.to_string();
+                Arc::new(move |_| -> BoxFuture<io::Result<Stream>> {
+                    Box::pin(std::future::ready(Err(io::Error::other(why.clone()))))
+                })
+            }
+        };
         Channel::over(resolver, options, connect)
     }
 
@@ -122,6 +134,14 @@ impl Channel {
         services.insert(service.to_owned(), Arc::downgrade(&endpoints));
         endpoints
     }
+}
+
+fn connect_by(connector: Connector) -> Connect {
+    let connector = Arc::new(connector);
+    Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
+        let connector = connector.clone();
+        Box::pin(async move { connector.connect(&address).await })
+    })
 }
 
 impl ChannelShared {

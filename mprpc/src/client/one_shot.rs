@@ -12,7 +12,7 @@ use super::channel::{ChannelOptions, Connect};
 use super::subchannel::connect_failed;
 use super::transport::Request;
 use crate::endpoint::Address;
-use crate::net::{Reader, SendBuffer, Stream, Writer};
+use crate::net::{Reader, SendBuffer, Stream, Writer, tls};
 use crate::protocol::classic;
 use crate::status::{Phase, Ran, Status};
 
@@ -39,7 +39,10 @@ pub(super) async fn call(
     let sent = stage(address, Phase::Send, request, write_all(&writer, &mut output)).await?;
     sent.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
     let reply = stage(address, Phase::Reply, request, read_reply(&mut reader, options, request)).await?;
-    let reply = reply.map_err(|why| failed(address, Phase::Reply, &why))?;
+    let reply = reply.map_err(|why| match why {
+        NoReply::Refused(error) => connect_failed(address, &error),
+        NoReply::Failed(why) => failed(address, Phase::Reply, &why),
+    })?;
     if reply.is_empty() && !options.classic_empty_reply {
         return Err(failed(address, Phase::Reply, "the server closed without a reply"));
     }
@@ -67,6 +70,14 @@ fn failed(address: &Address, phase: Phase, why: &str) -> Status {
     Status::unavailable(why.to_owned()).with_phase(phase).with_peer(address).with_ran(Ran::Maybe)
 }
 
+/// Why there is no complete reply.
+enum NoReply {
+    /// The connection turned out not to be one: the request has not been read.
+    Refused(io::Error),
+    /// What went wrong.
+    Failed(String),
+}
+
 async fn write_all(writer: &Writer, output: &mut SendBuffer) -> io::Result<()> {
     poll_fn(|cx| {
         while !output.is_empty() {
@@ -83,8 +94,8 @@ async fn write_all(writer: &Writer, output: &mut SendBuffer) -> io::Result<()> {
     .await
 }
 
-/// Reads up to the end of the stream, or to where the channel lets a reply end; the error says what went wrong.
-async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Request) -> Result<Bytes, String> {
+/// Reads up to the end of the stream, or to where the channel lets a reply end.
+async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Request) -> Result<Bytes, NoReply> {
     let max = options.limits.message_bytes_max;
     let mut reply = BytesMut::new();
     loop {
@@ -102,10 +113,12 @@ async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Req
         match read {
             Ok(0) => return Ok(reply.freeze()),
             Ok(_) if reply.len() > max => {
-                return Err(format!("a reply of more than {max} bytes is beyond message_bytes_max {max}"));
+                let why = format!("a reply of more than {max} bytes is beyond message_bytes_max {max}");
+                return Err(NoReply::Failed(why));
             }
             Ok(_) => {}
-            Err(error) => return Err(format!("{error} after {} bytes of the reply", reply.len())),
+            Err(error) if tls::is_refusal(&error) => return Err(NoReply::Refused(error)),
+            Err(error) => return Err(NoReply::Failed(format!("{error} after {} bytes of the reply", reply.len()))),
         }
     }
 }

@@ -84,6 +84,14 @@ pub(super) const KEYS: &[Key] = keys! {
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
     registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
     loops: "event loops; 0 is one a core",
+    tls.certificate: "PEM file of the server's certificate chain; with it the server speaks TLS at its TCP addresses",
+    tls.key: "PEM file of the key of tls.certificate",
+    tls.client_ca: "PEM file of the issuers of callers' certificates; with it callers have to show one",
+    tls.client_optional: "whether callers may come without a certificate all the same: true or false",
+    tls.ca: "PEM file of the issuers that a caller believes; with it the caller speaks TLS to TCP addresses",
+    tls.client_certificate: "PEM file of the caller's certificate chain, for servers that ask for one",
+    tls.client_key: "PEM file of the key of tls.client_certificate",
+    tls.server_name: "the name that servers' certificates have to be for; the host of the address where not said",
     log.level: "what is logged: off, error, warn, info, debug or trace; a target's own after it: info,mprpc::net=debug",
     log.format: "text, json (a JSON object a line) or classic (H:M:S->[info]message)",
     log.folder: "the folder of the log files; without it the log goes to standard error",
@@ -107,6 +115,8 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.compress_bytes_min: "bytes of a message from which on it may be compressed",
     limits.send_buffer_bytes_max: "bytes waiting to be written on a connection before nothing more is read from it",
     limits.first_byte_timeout: "how long a new connection may say nothing",
+    limits.tls_handshake_timeout: "how long the handshake of TLS may take at a server",
+    limits.tls_reload_interval: "how often the files of TLS are looked at",
     limits.read_timeout: "how long a started frame may stay incomplete",
     limits.write_timeout: "how long a peer may leave bytes unread",
     limits.connect_timeout: "how long opening a connection may take, and then the peer's greeting",
@@ -147,6 +157,20 @@ impl Setting for usize {
         let number = number.checked_mul(factor).filter(|number| *number <= u64::from(u32::MAX));
         let number = number.ok_or_else(|| format!("'{text}' is over {}", u32::MAX))?;
         usize::try_from(number).map_err(|_| format!("'{text}' is more than this machine can count"))
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(self.to_string())
+    }
+}
+
+impl Setting for bool {
+    fn read(text: &str) -> Result<bool, String> {
+        match text {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(format!("'{text}' is neither true nor false")),
+        }
     }
 
     fn show(&self) -> Option<String> {

@@ -4,6 +4,7 @@
 mod arguments;
 mod file;
 mod keys;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 pub use self::file::CONF_FILE_BYTES_MAX;
+pub use self::tls::TlsConfig;
 
 use self::arguments::{Arguments, Ask};
 use self::keys::{CLASSIC, ClassicPair, KEYS, Key, nearest};
@@ -38,6 +40,8 @@ pub struct Config {
     pub registry: Option<String>,
     /// Event loops; 0 is one a core.
     pub loops: usize,
+    /// TLS, as a server and as a caller.
+    pub tls: TlsConfig,
     /// Every bound.
     pub limits: Limits,
     /// What is logged, and where to.
@@ -53,6 +57,7 @@ impl Default for Config {
             advertise: None,
             registry: None,
             loops: 0,
+            tls: TlsConfig::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
             values: Values::default(),
@@ -152,6 +157,9 @@ impl Config {
         for key in KEYS {
             if let Some((text, source)) = values.set.get(key.name) {
                 key.set(&mut config, text).map_err(|what| wrong(source, key.name, &what))?;
+                if cfg!(not(feature = "tls")) && config.tls != TlsConfig::default() {
+                    return Err(wrong(source, key.name, "this program was built without the feature `tls` of mprpc"));
+                }
             }
         }
         for pair in CLASSIC {
@@ -312,12 +320,13 @@ impl fmt::Display for Config {
 }
 
 impl Server {
-    /// A server as `config` describes it: where it listens and announces, its loops and its bounds.
+    /// A server as `config` describes it: where it listens and announces, its TLS, its loops and its bounds.
     pub fn new(config: &Config) -> Server {
         Server {
             listen: config.listen.clone(),
             advertise: config.advertise.clone(),
             registry: config.registry.clone(),
+            tls: config.tls.server(),
             loops: config.loops,
             limits: config.limits.clone(),
             ..Server::default()
@@ -327,7 +336,7 @@ impl Server {
 
 impl Channel {
     /// A channel as `config` describes it: to its registry, or what else stands there as [`Channel::new`] takes it, and
-    /// with its bounds.
+    /// with its TLS and its bounds.
     ///
     /// # Errors
     /// Those of [`Channel::new`]; and a configuration that names no registry.
@@ -336,7 +345,8 @@ impl Channel {
             let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
             return Err(Error::new(ErrorKind::Config, message));
         };
-        Channel::with_options(registry, ChannelOptions { limits: config.limits.clone(), ..ChannelOptions::default() })
+        let (limits, tls) = (config.limits.clone(), config.tls.client());
+        Channel::with_options(registry, ChannelOptions { limits, tls, ..ChannelOptions::default() })
     }
 }
 

@@ -154,3 +154,38 @@ fn missing_file_and_folder_are_told_apart() {
     assert!(error.contains("mprpc-no-such.conf: No such file"), "{error}");
     assert_eq!(read_file(Path::new("/dev/zero")).unwrap().len(), CONF_FILE_BYTES_MAX + 1);
 }
+
+#[test]
+#[cfg(feature = "tls")]
+fn tls_of_a_server_and_of_a_caller_are_apart() {
+    let config =
+        from_file("tls.certificate = /c\ntls.key = /k\ntls.client_ca = /a\ntls.client_optional = true").unwrap();
+    let server = crate::TlsServer {
+        certificate: "/c".into(),
+        key: "/k".into(),
+        client_ca: Some("/a".into()),
+        client_optional: true,
+    };
+    assert_eq!((config.tls.server(), config.tls.client()), (Some(server), None));
+    let config = from_file("tls.ca = /a\ntls.server_name = db.example").unwrap();
+    let client =
+        crate::TlsClient { ca: "/a".into(), server_name: Some("db.example".to_owned()), ..crate::TlsClient::default() };
+    assert_eq!((config.tls.server(), config.tls.client()), (None, Some(client)));
+    // Half of what is needed is not plain text: it is an error where it is used.
+    let config = from_file("tls.key = /k\ntls.client_key = /k").unwrap();
+    assert!(config.tls.server().is_some() && config.tls.client().is_some());
+    let error = from_file("tls.client_optional = maybe").unwrap_err();
+    assert_eq!(error, "user.conf:1:23: tls.client_optional: 'maybe' is neither true nor false");
+}
+
+#[test]
+#[cfg(not(feature = "tls"))]
+fn keys_of_tls_name_the_feature_that_is_off() {
+    let off = "this program was built without the feature `tls` of mprpc";
+    assert_eq!(from_file("tls.ca = /a").unwrap_err(), format!("user.conf:1:10: tls.ca: {off}"));
+    let tls = Some(crate::TlsServer::default());
+    let error = Server { tls, ..Server::default() }.start().err().unwrap();
+    assert_eq!(error.to_string(), format!("TLS: {off}"));
+    let options = ChannelOptions { tls: Some(crate::TlsClient::default()), ..ChannelOptions::default() };
+    assert_eq!(Channel::with_options("127.0.0.1:1", options).unwrap_err().to_string(), format!("TLS: {off}"));
+}

@@ -160,6 +160,7 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
         write_timeout: limits.write_timeout,
         write_stalled_at: None,
         closing: None,
+        finished: false,
         peer_closed: false,
         paused: false,
     };
@@ -181,6 +182,8 @@ struct Connection<S> {
     write_stalled_at: Option<Instant>,
     /// The session has ended; what is in `output` still goes out.
     closing: Option<Close>,
+    /// The peer was told that nothing more comes, where there is a way to say so.
+    finished: bool,
     peer_closed: bool,
     /// There is something that the peer may not have read yet.
     wrote: bool,
@@ -206,7 +209,7 @@ impl<S: Session> Connection<S> {
                 return Poll::Ready(Close::Io(error.kind()));
             }
             if let Some(close) = self.closing
-                && self.output.is_empty()
+                && self.finished
             {
                 return Poll::Ready(close);
             }
@@ -279,6 +282,12 @@ impl<S: Session> Connection<S> {
                 Err(error) => return Err(error),
             }
         }
+        // An error says that the peer was faster; why this side closes is known already.
+        if self.closing.is_some() && self.writer.poll_finish(cx).is_pending() {
+            self.write_stalled_at.get_or_insert(now);
+            return Ok(());
+        }
+        self.finished = self.closing.is_some();
         self.write_stalled_at = None;
         Ok(())
     }

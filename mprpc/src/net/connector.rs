@@ -7,9 +7,41 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::memory;
 use super::stream::Stream;
+use super::{clock, tls};
 use crate::endpoint::Address;
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::tls::TlsClient;
 
-/// Connects to `address` within `timeout`. Host names are looked up anew each time, and every address of theirs tried.
+/// What opens the connections of a channel: plain, or over TLS where the address is one of TCP.
+pub(crate) struct Connector {
+    timeout: Duration,
+    tls: Option<tls::Connector>,
+}
+
+impl Connector {
+    /// # Errors
+    /// The files of TLS cannot be used, or the feature `tls` is off.
+    pub(crate) fn new(tls: Option<&TlsClient>, limits: &Limits) -> Result<Connector, Error> {
+        let tls = tls.map(|settings| tls::Connector::new(settings, limits)).transpose()?;
+        Ok(Connector { timeout: limits.connect_timeout, tls })
+    }
+
+    /// Connects to `address`, the handshake of TLS included, within `connect_timeout`.
+    pub(crate) async fn connect(&self, address: &Address) -> io::Result<Stream> {
+        let begun = clock::now();
+        let stream = connect(address, self.timeout).await?;
+        match (&self.tls, address) {
+            (Some(tls), Address::Tcp(_) | Address::Host(..)) => {
+                let left = self.timeout.saturating_sub(clock::now().saturating_duration_since(begun));
+                tls.connect(stream, address, left).await
+            }
+            _ => Ok(stream),
+        }
+    }
+}
+
+/// Connects to `address` within `timeout`, without TLS. Host names are looked up anew each time, and every address of theirs tried.
 pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<Stream> {
     let connecting = async {
         match address {

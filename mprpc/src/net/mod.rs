@@ -12,9 +12,13 @@ mod send_buffer;
 pub(crate) mod simulated;
 mod stream;
 mod tcp_server;
+#[cfg_attr(not(feature = "tls"), path = "tls_off.rs")]
+pub(crate) mod tls;
 mod worker_pool;
 
 pub(crate) use acceptor::Listener;
+pub(crate) use connector::Connector;
+#[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within;

@@ -94,6 +94,22 @@ impl PipeReader {
     }
 }
 
+impl PipeReader {
+    /// The first byte, left where it is; `None` at the end. Not for pipes with a wire, on which bytes take their time.
+    #[cfg(feature = "tls")]
+    pub(crate) fn poll_first_byte(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<u8>>> {
+        let mut state = self.pipe.lock();
+        if state.lost {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if !state.bytes.is_empty() || state.ended || state.deaf {
+            return Poll::Ready(Ok(state.bytes.first().copied()));
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
 impl PipeWriter {
     /// Writes what the pipe takes at once; `WouldBlock` when that is nothing.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! The two halves of a connected stream: TCP, Unix, or in memory. Knows no buffers and no time.
+//! The two halves of a connected stream: TCP, Unix, in memory, or TLS over one of these. Knows no buffers and no time.
 //!
 //! A reader has one owner. A writer can be shared: whoever has bytes for an idle connection writes them.
 
@@ -10,10 +10,13 @@ use std::task::{self, Poll};
 
 use bytes::BytesMut;
 use socket2::SockRef;
+#[cfg(feature = "tls")]
+use tokio::io::ReadBuf;
 use tokio::net::{TcpStream, UnixStream, tcp, unix};
 use tokio_util::io::poll_read_buf;
 
 use super::pipe::{Pipe, PipeReader, PipeWriter};
+use super::tls::{TlsReader, TlsWriter};
 use crate::context::Peer;
 use crate::endpoint::Address;
 
@@ -31,6 +34,8 @@ pub(crate) enum Reader {
     Tcp(tcp::OwnedReadHalf),
     Unix(unix::OwnedReadHalf),
     Memory(PipeReader),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no TLS without the feature"))]
+    Tls(TlsReader),
 }
 
 /// The half that is written.
@@ -39,13 +44,16 @@ pub(crate) enum Writer {
     Tcp(tcp::OwnedWriteHalf),
     Unix(unix::OwnedWriteHalf),
     Memory(PipeWriter),
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no TLS without the feature"))]
+    Tls(TlsWriter),
 }
 
 impl Stream {
     /// A TCP stream; turns Nagle's algorithm off, as writes are batched already.
     pub(crate) fn tcp(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nodelay(true)?;
-        let peer = Peer { address: Address::Tcp(stream.peer_addr()?), local: Address::Tcp(stream.local_addr()?) };
+        let (address, local) = (Address::Tcp(stream.peer_addr()?), Address::Tcp(stream.local_addr()?));
+        let peer = Peer { address, local, identity: None };
         let (reader, writer) = stream.into_split();
         Ok(Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer: Arc::new(peer) })
     }
@@ -53,7 +61,7 @@ impl Stream {
     /// A Unix stream. The end that connected has no path; it goes by the path of the end that listens.
     pub(crate) fn unix(stream: UnixStream, address: Address) -> Stream {
         let (reader, writer) = stream.into_split();
-        let peer = Peer { address: address.clone(), local: address };
+        let peer = Peer { address: address.clone(), local: address, identity: None };
         Stream { reader: Reader::Unix(reader), writer: Writer::Unix(writer), peer: Arc::new(peer) }
     }
 
@@ -69,7 +77,7 @@ impl Stream {
     /// Two ends in memory, each direction holding `capacity` bytes. Both go by the address of the end that listens.
     pub(crate) fn pair(address: Address, capacity: usize) -> (Stream, Stream) {
         let (a, b) = (Pipe::new(capacity, None), Pipe::new(capacity, None));
-        let peer = Arc::new(Peer { address: address.clone(), local: address });
+        let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None });
         (Stream::memory(&a, &b, peer.clone()), Stream::memory(&b, &a, peer))
     }
 
@@ -98,17 +106,35 @@ impl Reader {
             Reader::Tcp(reader) => poll_read_buf(Pin::new(reader), cx, buffer),
             Reader::Unix(reader) => poll_read_buf(Pin::new(reader), cx, buffer),
             Reader::Memory(reader) => reader.poll_read(cx, buffer),
+            Reader::Tls(reader) => reader.poll_read(cx, buffer),
+        }
+    }
+
+    /// The first byte that the next read will give, left where it is; `None` at the end. For TCP, and in memory.
+    #[cfg(feature = "tls")]
+    pub(crate) fn poll_first_byte(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<u8>>> {
+        match self {
+            Reader::Tcp(reader) => {
+                let mut byte = [0];
+                let mut byte = ReadBuf::new(&mut byte);
+                task::ready!(reader.poll_peek(cx, &mut byte))?;
+                Poll::Ready(Ok(byte.filled().first().copied()))
+            }
+            Reader::Memory(reader) => reader.poll_first_byte(cx),
+            Reader::Unix(_) | Reader::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
 }
 
 impl Writer {
-    /// Writes what the socket takes at once; `WouldBlock` when that is nothing.
+    /// Writes what the socket takes at once; `WouldBlock` when that is nothing. Bytes that were offered are offered again
+    /// until they are taken, before any others: TLS may have encrypted them.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Writer::Tcp(writer) => writer.try_write(bytes),
             Writer::Unix(writer) => writer.try_write(bytes),
             Writer::Memory(writer) => writer.try_write(bytes),
+            Writer::Tls(writer) => writer.try_write(bytes),
         }
     }
 
@@ -118,6 +144,7 @@ impl Writer {
             Writer::Tcp(writer) => writer.try_write_vectored(slices),
             Writer::Unix(writer) => writer.try_write_vectored(slices),
             Writer::Memory(writer) => writer.try_write_vectored(slices),
+            Writer::Tls(writer) => writer.try_write_vectored(slices),
         }
     }
 
@@ -128,6 +155,10 @@ impl Writer {
             Writer::Tcp(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
             Writer::Unix(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
             Writer::Memory(writer) => {
+                writer.shutdown();
+                Ok(())
+            }
+            Writer::Tls(writer) => {
                 writer.shutdown();
                 Ok(())
             }
@@ -144,7 +175,20 @@ impl Writer {
                 writer.finish();
                 Ok(())
             }
+            Writer::Tls(writer) => {
+                writer.finish();
+                Ok(())
+            }
         };
+    }
+
+    /// Says to the peer that nothing more comes, where the stream has a word for it that must not be lost: ready once
+    /// the socket has taken it. Dropping the writer then ends the stream.
+    pub(crate) fn poll_finish(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Writer::Tcp(_) | Writer::Unix(_) | Writer::Memory(_) => Poll::Ready(Ok(())),
+            Writer::Tls(writer) => writer.poll_finish(cx),
+        }
     }
 
     /// Ready when a write may take bytes. Only one task may wait.
@@ -153,6 +197,7 @@ impl Writer {
             Writer::Tcp(writer) => writer.as_ref().poll_write_ready(cx),
             Writer::Unix(writer) => writer.as_ref().poll_write_ready(cx),
             Writer::Memory(writer) => writer.poll_write_ready(cx),
+            Writer::Tls(writer) => writer.poll_write_ready(cx),
         }
     }
 }

@@ -16,12 +16,21 @@ pub(crate) enum Sniffed {
     Native,
     /// The classic frame.
     Classic,
+    /// The hello of TLS, where plain text is spoken.
+    TlsHello,
     /// Something that is not served here, by name.
     Foreign(&'static str),
 }
 
+/// What a TLS hello is answered with in plain text: a record of TLS 1.2 with the fatal alert `unexpected_message`
+/// (RFC 8446, 5.1 and 6). No server that speaks TLS finds a hello unexpected, so the caller can tell.
+pub(crate) const TLS_REFUSAL: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
+
+/// The beginnings of a TLS hello: a handshake record of any version that is in use.
+const TLS_HELLO: [&[u8]; 3] = [b"\x16\x03\x01", b"\x16\x03\x02", b"\x16\x03\x03"];
+
 /// Beginnings of protocols that are known and not served, for the log.
-const FOREIGN: [(&[u8], &str); 13] = [
+const FOREIGN: [(&[u8], &str); 10] = [
     (b"GET ", "an HTTP request"),
     (b"POST ", "an HTTP request"),
     (b"PUT ", "an HTTP request"),
@@ -32,9 +41,6 @@ const FOREIGN: [(&[u8], &str); 13] = [
     (b"CONNECT ", "an HTTP request"),
     (b"PRI * HTTP/2", "an HTTP/2 preface"),
     (b"SSH-", "an SSH greeting"),
-    (b"\x16\x03\x01", "a TLS hello"),
-    (b"\x16\x03\x02", "a TLS hello"),
-    (b"\x16\x03\x03", "a TLS hello"),
 ];
 
 /// Tells the protocol from the first bytes.
@@ -46,6 +52,9 @@ pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
     if magic.starts_with(bytes) {
         return Sniffed::NeedMore;
     }
+    if TLS_HELLO.iter().any(|start| bytes.starts_with(start)) {
+        return Sniffed::TlsHello;
+    }
     if let Some((_, name)) = FOREIGN.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Sniffed::Foreign(name);
     }
@@ -56,7 +65,8 @@ pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
     if (1..=limits.classic_header_bytes_max).contains(&header_bytes) {
         return Sniffed::Classic;
     }
-    if FOREIGN.iter().any(|(start, _)| start.starts_with(bytes)) {
+    let mut beginnings = FOREIGN.iter().map(|(start, _)| *start).chain(TLS_HELLO);
+    if beginnings.any(|start| start.starts_with(bytes)) {
         return Sniffed::NeedMore;
     }
     Sniffed::Foreign("bytes of no known protocol")
@@ -87,7 +97,8 @@ mod tests {
         assert_eq!(sniffed(b"GET / HTTP/1.1\r\n"), Sniffed::Foreign("an HTTP request"));
         assert_eq!(sniffed(b"PRI * HTTP/2.0\r\n"), Sniffed::Foreign("an HTTP/2 preface"));
         assert_eq!(sniffed(b"POST"), Sniffed::NeedMore);
-        assert_eq!(sniffed(&[0x16, 3, 1, 2, 0]), Sniffed::Foreign("a TLS hello"));
+        assert_eq!(sniffed(&[0x16, 3, 1, 2, 0]), Sniffed::TlsHello);
+        assert_eq!(sniffed(&[0x16, 3]), Sniffed::NeedMore);
         for garbage in [[0u8; 4], [0xff; 4], [0x01, 0x10, 0, 0], *b"abcd"] {
             assert_eq!(sniffed(&garbage), Sniffed::Foreign("bytes of no known protocol"));
         }

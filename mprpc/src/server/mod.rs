@@ -7,6 +7,7 @@ mod panic;
 mod router;
 mod shared;
 mod stop;
+mod tls;
 mod transport;
 
 #[cfg(test)]
@@ -28,8 +29,10 @@ use crate::error::{Error, ErrorKind};
 use crate::interceptor::Interceptor;
 use crate::limits::Limits;
 use crate::net::connection::{Close, drive};
+use crate::net::tls::Acceptor;
 use crate::net::{Accepted, Listener, LoopGroup, Loops, Stream, clock};
 use crate::service::{RawService, Service};
+use crate::tls::TlsServer;
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -44,6 +47,8 @@ pub struct Server {
     pub advertise: Option<Address>,
     /// Where to announce the services: `file:/run/mprpc`, `zookeeper://a:2181/chroot`. `None`: nowhere.
     pub registry: Option<String>,
+    /// TLS at the TCP addresses. `None`: plain text.
+    pub tls: Option<TlsServer>,
     /// Event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime instead.
     pub loops: usize,
     /// Bounds.
@@ -68,6 +73,7 @@ impl Default for Server {
             listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
             advertise: None,
             registry: None,
+            tls: None,
             loops: 0,
             limits: Limits::default(),
             services: Vec::new(),
@@ -146,7 +152,9 @@ impl Server {
             }
         }
         let interceptors = self.interceptors.drain(..).collect();
-        Ok(Arc::new(Shared::new(router, self.limits.clone()).with(interceptors, self.compression)))
+        let mut shared = Shared::new(router, self.limits.clone()).with(interceptors, self.compression);
+        shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
+        Ok(Arc::new(shared))
     }
 
     fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
@@ -327,13 +335,20 @@ async fn serve_connection(accepted: Accepted, shared: Arc<Shared>, _counted: Cou
         Ok(stream) => stream,
         Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
     };
-    serve_stream(stream, shared).await;
+    match (&shared.tls, &stream.peer.address) {
+        (Some(acceptor), Address::Tcp(_)) => tls::serve(stream, acceptor, &shared).await,
+        _ => serve_stream(stream, shared).await,
+    };
 }
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
+    let transport = Transport::new(shared.clone(), stream.peer.clone(), clock::now());
+    serve_session(stream, transport, &shared).await
+}
+
+async fn serve_session(stream: Stream, transport: Transport, shared: &Shared) -> Close {
     let peer = stream.peer.clone();
-    let transport = Transport::new(shared.clone(), peer.clone(), clock::now());
     let close = drive(stream, transport, &shared.limits).await;
     match close {
         Close::FirstByteTimeout => shared.reject(&peer, "nothing within first_byte_timeout"),

@@ -12,6 +12,7 @@ use crate::codec::Compression;
 use crate::context::Peer;
 use crate::interceptor::Chain;
 use crate::limits::Limits;
+use crate::net::tls::Acceptor;
 use crate::status::{Code, Status};
 
 /// What all connections of a server share.
@@ -21,6 +22,8 @@ pub(crate) struct Shared {
     pub(crate) interceptors: Chain,
     /// How replies are compressed, where the caller accepts it.
     pub(crate) compression: Option<Compression>,
+    /// What TCP connections have to begin with, if anything.
+    pub(crate) tls: Option<Acceptor>,
     draining: watch::Sender<bool>,
     pub(crate) counters: Counters,
     /// Handlers that run to completion though nobody waits for them.
@@ -93,6 +96,7 @@ impl Shared {
             limits,
             interceptors: Chain::from([]),
             compression: None,
+            tls: None,
             draining: watch::Sender::new(false),
             counters: Counters::default(),
             running_on: watch::Sender::new(0),

@@ -11,7 +11,7 @@ use super::one_shot::OneShot;
 use super::shared::Shared;
 use crate::context::Peer;
 use crate::net::connection::{Close, Session, Turn};
-use crate::protocol::{Sniffed, sniff};
+use crate::protocol::{Sniffed, TLS_REFUSAL, sniff};
 use crate::service::BoxFuture;
 
 /// The server's half of a connection.
@@ -20,6 +20,8 @@ pub(crate) struct Transport {
     peer: Arc<Peer>,
     speaks: Speaks,
     patience: Patience,
+    /// It came in plain text, where TLS is spoken.
+    turned_away: bool,
     /// Resolves once the server drains; then `None`.
     drained: Option<BoxFuture<()>>,
 }
@@ -52,18 +54,37 @@ impl Transport {
         let patience = Patience { owed: Some((now, Close::FirstByteTimeout)), received: 0, left: 0 };
         let drained = shared.clone();
         let drained: BoxFuture<()> = Box::pin(async move { drained.drained().await });
-        Transport { shared, peer, speaks: Speaks::Unknown, patience, drained: Some(drained) }
+        Transport { shared, peer, speaks: Speaks::Unknown, patience, turned_away: false, drained: Some(drained) }
     }
 
-    fn sniff(&mut self, now: Instant, input: &BytesMut) -> ControlFlow<Close> {
+    /// The same, of a peer that came without TLS to where it is spoken: it gets no call through, and reads why.
+    pub(super) fn of_plain_text(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Transport {
+        Transport { turned_away: true, ..Transport::new(shared, peer, now) }
+    }
+
+    fn sniff(&mut self, turn: &mut Turn<'_, '_>, input: &BytesMut) -> ControlFlow<Close> {
         match sniff(input, &self.shared.limits) {
             Sniffed::NeedMore => {}
+            sniffed if self.turned_away => {
+                self.shared.reject(&self.peer, "plain text where TLS is spoken");
+                if sniffed != Sniffed::Native {
+                    return ControlFlow::Break(Close::Protocol);
+                }
+                let mut session = Multiplexed::new(self.shared.clone(), self.peer.clone(), turn.now);
+                session.go_away(turn, "this address speaks TLS, and the call came in plain text");
+                self.speaks = Speaks::Multiplexed(Box::new(session));
+            }
             Sniffed::Native => {
-                let session = Multiplexed::new(self.shared.clone(), self.peer.clone(), now);
+                let session = Multiplexed::new(self.shared.clone(), self.peer.clone(), turn.now);
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
             Sniffed::Classic => {
                 self.speaks = Speaks::OneShot(OneShot::new(self.shared.clone(), self.peer.clone()));
+            }
+            Sniffed::TlsHello => {
+                self.shared.reject(&self.peer, "a TLS hello");
+                turn.output.tail().extend_from_slice(&TLS_REFUSAL);
+                return ControlFlow::Break(Close::Protocol);
             }
             Sniffed::Foreign(what) => {
                 self.shared.reject(&self.peer, what);
@@ -78,7 +99,7 @@ impl Session for Transport {
     fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
         let came = input.len() - self.patience.left;
         if let Speaks::Unknown = self.speaks {
-            self.sniff(turn.now, input)?;
+            self.sniff(turn, input)?;
         }
         let incomplete = match &mut self.speaks {
             Speaks::Unknown => {
@@ -104,7 +125,7 @@ impl Session for Transport {
         }
         self.drained = None;
         match &mut self.speaks {
-            Speaks::Multiplexed(session) => session.drain(turn),
+            Speaks::Multiplexed(session) => session.go_away(turn, "the server is stopping"),
             Speaks::OneShot(session) if session.is_answering() => {}
             Speaks::Unknown | Speaks::OneShot(_) => return ControlFlow::Break(Close::Done),
         }

@@ -28,6 +28,8 @@ mod guide {
     mod compression {}
     #[doc = include_str!("../../../../docs/guide/server.md")]
     mod server {}
+    #[doc = include_str!("../../../../docs/guide/tls.md")]
+    mod tls {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::Shared;
 use super::in_flight::{InFlight, State};
+use super::{Shared, unsent};
 use crate::inbox::Message;
 use crate::metadata::Metadata;
 use crate::net::connection::{ReadBuffer, Timer};
-use crate::net::{Reader, SendBuffer, clock};
+use crate::net::{Reader, SendBuffer, clock, tls};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -102,6 +102,11 @@ impl Driver {
             Poll::Ready(Ok(0)) if self.shared.lock().greeted => Err(self.lost("the peer closed the connection")),
             Poll::Ready(Ok(0)) => Err(self.unwell("closed before it greeted: is it an mprpc server?")),
             Poll::Ready(Ok(_)) => Ok(true),
+            Poll::Ready(Err(error)) if tls::is_refusal(&error) => {
+                let status = self.shared.failed(Code::Unavailable, error.to_string(), Phase::Connect, Ran::No);
+                self.shared.lock().fault = Some(status.clone());
+                Err(status)
+            }
             Poll::Ready(Err(error)) => Err(self.lost(&error.to_string())),
         }
     }
@@ -401,8 +406,7 @@ impl Shared {
         };
         let keys: Vec<(usize, u64)> = state.calls.iter().map(|(key, call)| (key, call.ends_at)).collect();
         for (key, ends_at) in keys {
-            let unsent = ends_at > state.written;
-            let status = if unsent { why.clone().with_phase(Phase::Send).with_ran(Ran::No) } else { why.clone() };
+            let status = if ends_at > state.written { unsent(&why) } else { why.clone() };
             state.complete(key, Err(status), true, wakers);
         }
         state.ended = Some(why);

@@ -218,7 +218,7 @@ impl Shared {
             state.wake_driver();
         }
         if let Some(why) = &state.ended {
-            return Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No));
+            return Err(unsent(why));
         }
         let in_flight_max = self.limits.in_flight_max.min(state.peer.in_flight_max as usize);
         if state.calls.len() >= in_flight_max {
@@ -309,6 +309,12 @@ impl Shared {
         }
         (state, outcome)
     }
+}
+
+/// The failure of a call whose request was not written, on a connection that ended so.
+fn unsent(why: &Status) -> Status {
+    let phase = if why.phase() == Some(Phase::Connect) { Phase::Connect } else { Phase::Send };
+    why.clone().with_phase(phase).with_ran(Ran::No)
 }
 
 /// A call that was begun; its outcome. Dropping it cancels the call.

@@ -58,10 +58,12 @@ pub(super) struct Woken(Mutex<State>);
 #[derive(Default)]
 struct State {
     calls: Vec<u32>,
-    /// Requests that were read: of which call, out of which inbox, how many bytes.
-    read: Vec<(u32, Arc<Inbox>, u64)>,
+    read: Vec<Read>,
     connection: Option<Waker>,
 }
+
+/// Requests that were read: of which call, out of which inbox, how many bytes.
+type Read = (u32, Arc<Inbox>, u64);
 
 impl InFlight {
     pub(super) fn new() -> InFlight {
@@ -327,7 +329,7 @@ impl Woken {
     }
 
     /// What became ready since the last time; `connection` is woken for what comes from now on.
-    fn take(&self, connection: &Waker) -> (Vec<u32>, Vec<(u32, Arc<Inbox>, u64)>) {
+    fn take(&self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
         let mut state = self.lock();
         match &mut state.connection {
             Some(waker) => waker.clone_from(connection),

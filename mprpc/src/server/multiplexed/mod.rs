@@ -44,6 +44,8 @@ pub(super) struct Multiplexed {
     methods: Vec<Result<Route, Status>>,
     calls: InFlight,
     lifetime: Lifetime,
+    /// Why new calls are refused, once they are.
+    refuses_because: &'static str,
     pings: PingGuard,
 }
 
@@ -61,6 +63,7 @@ impl Multiplexed {
             caller: Settings::default(),
             methods: Vec::new(),
             calls: InFlight::new(),
+            refuses_because: "the server is going away",
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
             shared,
@@ -220,7 +223,7 @@ impl Multiplexed {
     ) -> Result<RunningCall, Status> {
         let limits = &self.shared.limits;
         if self.lifetime.is_leaving() {
-            return refused(Status::unavailable("the server is going away"));
+            return refused(Status::unavailable(self.refuses_because));
         }
         if self.calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
@@ -318,11 +321,12 @@ impl Multiplexed {
         }
     }
 
-    /// The server stops: no new calls. The caller closes the connection once it has its last reply.
-    pub(super) fn drain(&mut self, turn: &mut Turn<'_, '_>) {
+    /// No new calls, for this reason. The caller closes the connection once it has its last reply.
+    pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: &'static str) {
+        self.refuses_because = why;
         self.lifetime.leave(Deadline::NONE);
         self.introduce(turn.output);
-        self.replies(turn.output).go_away(&Status::unavailable("the server is stopping"));
+        self.replies(turn.output).go_away(&Status::unavailable(why));
     }
 
     fn refuse_too_long(&mut self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {

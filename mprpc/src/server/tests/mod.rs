@@ -5,6 +5,8 @@ mod compressed;
 mod lifetime;
 mod raw;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,173 @@
+//! How a TLS connection comes about, at the side that accepts and at the side that connects.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{self, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
+use tokio::time::timeout;
+
+use super::files::{self, Reloaded};
+use super::{TlsReader, errors, halves, identity};
+use crate::context::Peer;
+use crate::endpoint::Address;
+use crate::error::{Error, ErrorKind};
+use crate::limits::Limits;
+use crate::net::stream::{Reader, Stream, Writer};
+use crate::tls::{TlsClient, TlsServer};
+
+/// The side that accepts: its certificate, and whom it lets in.
+pub(crate) struct Acceptor {
+    config: Reloaded<ServerConfig>,
+    handshake_timeout: Duration,
+}
+
+/// The side that connects: whom it believes, and the certificate that it shows.
+pub(crate) struct Connector {
+    config: Reloaded<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+}
+
+/// What came over an accepted connection.
+pub(crate) enum Arrival {
+    /// A handshake, and it is done.
+    Tls(Stream),
+    /// Something else, which has not been read yet.
+    Plain(Stream),
+    /// The end, before the first byte.
+    Gone,
+}
+
+/// What every TLS record of a handshake begins with. No other protocol here does.
+const HANDSHAKE_RECORD: u8 = 0x16;
+/// How long a caller whose handshake was refused may take to read why, and how much of its own is read meanwhile.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+const FAREWELL_BYTES_MAX: usize = 256 << 10;
+
+impl Acceptor {
+    /// Reads the files, and looks after them from now on for as long as it lives.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not what it should be.
+    pub(crate) fn new(settings: &TlsServer, limits: &Limits) -> Result<Acceptor, Error> {
+        let config = files::server(settings, limits.tls_reload_interval).map_err(wrong)?;
+        Ok(Acceptor { config, handshake_timeout: limits.tls_handshake_timeout })
+    }
+
+    /// Shakes hands, within `tls_handshake_timeout`. The error says why there is no connection, after the peer was told.
+    pub(crate) async fn accept(&self, stream: Stream) -> io::Result<Arrival> {
+        match timeout(self.handshake_timeout, self.accept_in_time(stream)).await {
+            Ok(arrival) => arrival,
+            Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+
+    async fn accept_in_time(&self, mut stream: Stream) -> io::Result<Arrival> {
+        match poll_fn(|cx| stream.reader.poll_first_byte(cx)).await? {
+            None => return Ok(Arrival::Gone),
+            Some(HANDSHAKE_RECORD) => {}
+            Some(_) => return Ok(Arrival::Plain(stream)),
+        }
+        let tls = ServerConnection::new(self.config.current()).map_err(io::Error::other)?;
+        Ok(Arrival::Tls(shake_hands(stream, tls.into()).await?))
+    }
+}
+
+impl Connector {
+    /// Reads the files, and looks after them from now on for as long as it lives.
+    ///
+    /// # Errors
+    /// A file cannot be read, or is not what it should be; the server's name is none.
+    pub(crate) fn new(settings: &TlsClient, limits: &Limits) -> Result<Connector, Error> {
+        let server_name = match &settings.server_name {
+            Some(name) => Some(server_name(name.clone()).map_err(wrong)?),
+            None => None,
+        };
+        let config = files::client(settings, limits.tls_reload_interval).map_err(wrong)?;
+        Ok(Connector { config, server_name })
+    }
+
+    /// Shakes hands with the server at `address`, for as long as `within`. The error says what is wrong with it.
+    pub(crate) async fn connect(&self, stream: Stream, address: &Address, within: Duration) -> io::Result<Stream> {
+        let name = match (&self.server_name, address) {
+            (Some(name), _) => name.clone(),
+            (None, Address::Tcp(address)) => ServerName::IpAddress(address.ip().into()),
+            (None, Address::Host(host, _)) => server_name(host.clone()).map_err(io::Error::other)?,
+            (None, Address::Unix(_) | Address::Memory(_)) => return Err(io::ErrorKind::Unsupported.into()),
+        };
+        let tls = ClientConnection::new(self.config.current(), name).map_err(io::Error::other)?;
+        match timeout(within, shake_hands(stream, tls.into())).await {
+            Ok(shaken) => shaken,
+            Err(_elapsed) => {
+                let what = "connected, and no TLS handshake came about within connect_timeout; does it speak TLS?";
+                Err(io::Error::new(io::ErrorKind::TimedOut, what))
+            }
+        }
+    }
+}
+
+fn wrong(what: String) -> Error {
+    Error::new(ErrorKind::Config, format!("TLS: {what}"))
+}
+
+fn server_name(name: String) -> Result<ServerName<'static>, String> {
+    ServerName::try_from(name.clone()).map_err(|_| format!("'{name}' is no name that a certificate can be for"))
+}
+
+/// The stream as it is once both sides have proved what they had to.
+async fn shake_hands(stream: Stream, tls: rustls::Connection) -> io::Result<Stream> {
+    let Stream { reader, writer, peer } = stream;
+    let accepts = matches!(tls, rustls::Connection::Server(_));
+    let (mut reader, writer) = halves(reader, writer, tls);
+    if let Err(error) = poll_fn(|cx| reader.poll_handshake(cx)).await {
+        if accepts {
+            // Its caller may have sent requests already. A socket that is closed with bytes unread is reset, and the
+            // alert that says why would be lost with it.
+            let _ = timeout(FAREWELL_TIMEOUT, read_and_forget(&mut reader.inner)).await;
+        }
+        return Err(error);
+    }
+    let shown = reader.shared.lock().tls.peer_certificates().and_then(|chain| chain.first().map(identity::of));
+    let peer = Peer { identity: shown.map(Arc::new), ..Peer::clone(&peer) };
+    Ok(Stream { reader: Reader::Tls(reader), writer: Writer::Tls(writer), peer: Arc::new(peer) })
+}
+
+impl TlsReader {
+    fn poll_handshake(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        let shared = self.shared.clone();
+        let mut early = std::mem::take(&mut self.early);
+        let shaken = loop {
+            let mut state = shared.lock();
+            match shared.poll_flush(&mut state, cx) {
+                Poll::Ready(Ok(())) if !state.tls.is_handshaking() => break Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => {}
+                other => break other,
+            }
+            drop(state);
+            match self.poll_receive(cx, &mut early) {
+                Poll::Ready(Ok(())) if self.closed => break Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Poll::Ready(Ok(())) => {}
+                other => break other,
+            }
+        };
+        self.early = early;
+        shaken.map_err(errors::in_handshake)
+    }
+}
+
+/// Reads up to the end or to a bound.
+async fn read_and_forget(reader: &mut Reader) {
+    let mut forgotten = 0;
+    let mut bytes = BytesMut::new();
+    while forgotten < FAREWELL_BYTES_MAX {
+        match poll_fn(|cx| reader.poll_read(cx, &mut bytes)).await {
+            Ok(0) | Err(_) => return,
+            Ok(read) => forgotten += read,
+        }
+        bytes.clear();
+    }
+}

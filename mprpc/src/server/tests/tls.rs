@@ -1,0 +1,176 @@
+//! Calls over TLS in memory, and peers that come to an address of TLS without it.
+
+use std::future::poll_fn;
+use std::io::ErrorKind;
+
+use bytes::BytesMut;
+use tempfile::TempDir;
+
+use super::*;
+use crate::net::SendBuffer;
+use crate::net::tls::Connector;
+use crate::net::tls::tests::certificates::Authority;
+use crate::protocol::classic;
+use crate::tls::{TlsClient, TlsServer};
+
+/// A server of TLS, and what its callers believe.
+struct World {
+    shared: Arc<Shared>,
+    connector: Connector,
+    _folder: TempDir,
+}
+
+fn world(mutual: bool) -> World {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = Authority::new(folder.path(), "ca");
+    let server = authority.issue("server", &["localhost"]);
+    let server = TlsServer {
+        certificate: server.certificate,
+        key: server.key,
+        client_ca: mutual.then(|| authority.file()),
+        client_optional: false,
+    };
+    let client = TlsClient { ca: authority.file(), ..TlsClient::default() };
+    let shared = Server { tls: Some(server), ..Server::default() }.add(Probe).share().unwrap();
+    let connector = Connector::new(&client, &Limits::default()).unwrap();
+    World { shared, connector, _folder: folder }
+}
+
+impl World {
+    /// The caller's end of a connection that the server serves as one of TLS.
+    fn open(&self, capacity: usize) -> (Stream, JoinHandle<Close>) {
+        let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
+        let shared = self.shared.clone();
+        let serving = async move {
+            let acceptor = shared.tls.as_ref().unwrap();
+            crate::server::tls::serve(far, acceptor, &shared).await
+        };
+        (near, tokio::spawn(serving))
+    }
+
+    async fn connect(&self, capacity: usize) -> (Stream, JoinHandle<Close>) {
+        let (near, server) = self.open(capacity);
+        let address = "localhost:1".parse().unwrap();
+        (self.connector.connect(near, &address, Duration::from_secs(3)).await.unwrap(), server)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_calls_go_over_tls() {
+    let world = world(false);
+    let (stream, server) = world.connect(4096).await;
+    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
+    for size in [0, 1, 70_000, 1 << 20] {
+        let message = Bytes::from(vec![7; size]);
+        assert_eq!(caller.unary(&request("Echo", message.clone())).await.unwrap(), message);
+    }
+    let (first, second) = (request("Sleep", "first"), request("Echo", "second"));
+    let (first, second) = tokio::join!(caller.unary(&first), caller.unary(&second));
+    assert_eq!((first.unwrap(), second.unwrap()), ("first".into(), "second".into()));
+    drop(caller);
+    assert_eq!(server.await.unwrap(), Close::PeerClosed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_reply_ends_with_the_end_that_tls_announces() {
+    let world = world(false);
+    let (mut stream, server) = world.connect(1000).await;
+    let mut output = SendBuffer::default();
+    output.push(classic::encode_request("Probe", "Large", b"").freeze());
+    output.write_to(&stream.writer).unwrap();
+    let mut reply = BytesMut::new();
+    while poll_fn(|cx| stream.reader.poll_read(cx, &mut reply)).await.unwrap() > 0 {}
+    assert_eq!((reply.len(), server.await.unwrap()), (LARGE_BYTES, Close::Done));
+}
+
+#[tokio::test(start_paused = true)]
+async fn reply_that_leaves_no_room_for_its_end_is_not_taken_for_whole() {
+    let world = world(false);
+    let (mut whole, mut cut) = (0, 0);
+    for size in (300..1000).step_by(10) {
+        let (mut stream, server) = world.connect(1000).await;
+        let mut output = SendBuffer::default();
+        output.push(classic::encode_request("Probe", "Echo", &vec![7; size]).freeze());
+        while output.write_to(&stream.writer).is_err() || !output.is_empty() {
+            poll_fn(|cx| stream.writer.poll_write_ready(cx)).await.unwrap();
+        }
+        // Reads nothing until the server has given up, or is done.
+        let close = server.await.unwrap();
+        let mut reply = BytesMut::new();
+        let end = loop {
+            match poll_fn(|cx| stream.reader.poll_read(cx, &mut reply)).await {
+                Ok(1..) => {}
+                end => break end,
+            }
+        };
+        match close {
+            Close::Done => assert_eq!((reply.len(), end.unwrap()), (size, 0)),
+            other => assert_eq!((other, end.unwrap_err().kind()), (Close::WriteTimeout, ErrorKind::UnexpectedEof)),
+        }
+        whole += usize::from(close == Close::Done);
+        cut += usize::from(close != Close::Done && reply.len() == size);
+    }
+    assert!(whole > 0 && cut > 0, "{whole} whole, {cut} without room for the end alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn native_call_in_plain_text_did_not_run_and_says_why() {
+    let world = world(false);
+    let (stream, server) = world.open(64 << 10);
+    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
+    for _ in 0..2 {
+        let status = caller.unary(&request("Echo", "plain")).await.unwrap_err();
+        assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No), "{status}");
+        assert!(status.message().contains("speaks TLS"), "{status}");
+    }
+    assert_eq!(server.await.unwrap(), Close::PeerClosed);
+    let stats = world.shared.stats();
+    assert_eq!((stats.calls, stats.rejected["plain text where TLS is spoken"]), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_peer_that_stays_is_closed_in_time() {
+    let world = world(false);
+    let (stream, server) = world.open(64 << 10);
+    stream.writer.try_write(&crate::protocol::native::PREFACE).unwrap();
+    let begun = clock::now();
+    assert_eq!(server.await.unwrap(), Close::ReadTimeout);
+    assert_eq!(clock::now() - begun, Limits::default().read_timeout);
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_call_and_http_in_plain_text_are_closed_without_a_byte() {
+    let world = world(false);
+    for (bytes, count) in [(&classic::encode_request("Probe", "Echo", b"x")[..], 1), (b"GET / HTTP/1.1\r\n\r\n", 2)] {
+        let (mut stream, server) = world.open(64 << 10);
+        stream.writer.try_write(bytes).unwrap();
+        assert_eq!(poll_fn(|cx| stream.reader.poll_read(cx, &mut BytesMut::new())).await.unwrap(), 0);
+        assert_eq!(server.await.unwrap(), Close::Protocol);
+        assert_eq!(world.shared.stats().rejected["plain text where TLS is spoken"], count);
+    }
+    assert_eq!(world.shared.stats().calls, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_without_the_certificate_asked_for_did_not_run() {
+    let world = world(true);
+    let (stream, server) = world.connect(64 << 10).await;
+    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
+    let status = caller.unary(&request("Echo", "x")).await.unwrap_err();
+    assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
+    assert_eq!(status.message(), "the server requires a client certificate, and got none");
+    assert!(caller.take_fault().is_some());
+    assert!(matches!(server.await.unwrap(), Close::Io(_)));
+    let stats = world.shared.stats();
+    assert_eq!((stats.calls, stats.rejected["a TLS handshake that failed"]), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_does_not_wait_for_a_handshake() {
+    let world = world(false);
+    let (_stream, server) = world.open(64 << 10);
+    tokio::task::yield_now().await;
+    let begun = clock::now();
+    world.shared.drain();
+    assert_eq!((server.await.unwrap(), clock::now()), (Close::Done, begun));
+}
