@@ -298,7 +298,9 @@ impl Shared {
                 }
                 let outcome = match header.word {
                     0 => {
-                        *call.context.trailer() = metadata;
+                        if !metadata.is_empty() {
+                            *call.context.trailer() = metadata;
+                        }
                         let compressed = header.has(flag::COMPRESSED);
                         Ok((!header.has(flag::OPEN)).then_some(Message { bytes: message, compressed }))
                     }
