@@ -35,7 +35,8 @@ pub struct Limits {
     pub tls_reload_interval: Duration,
     /// How long a started frame may stay incomplete. Then the connection is closed.
     pub read_timeout: Duration,
-    /// How long a peer may leave bytes unread that are waiting for it. Then the connection is closed.
+    /// How long a peer may leave bytes unread that are waiting for it, and may take to close after the last ones. Then the
+    /// connection is closed.
     pub write_timeout: Duration,
     /// How long opening a connection may take, and then the peer's greeting.
     pub connect_timeout: Duration,

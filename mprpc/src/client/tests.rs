@@ -36,12 +36,14 @@ static WHO: ServiceDescriptor = ServiceDescriptor {
         MethodDescriptor::new("Am", "test.Who/Am", MethodKind::Unary, Idempotency::Unknown),
         MethodDescriptor::new("Hang", "test.Who/Hang", MethodKind::Unary, Idempotency::Unknown),
         MethodDescriptor::new("HangSafely", "test.Who/HangSafely", MethodKind::Unary, Idempotency::NoSideEffects),
+        MethodDescriptor::new("Concat", "test.Who/Concat", MethodKind::ClientStreaming, Idempotency::Unknown),
     ],
 };
 
 const AM: usize = 0;
 const HANG: usize = 1;
 const HANG_SAFELY: usize = 2;
+const CONCAT: usize = 3;
 
 /// Answers with its own name; hangs where it is told to and is not the last one alive.
 struct Who {
@@ -54,13 +56,20 @@ impl Service for Who {
         &WHO
     }
 
-    fn call(&self, method: usize, _: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+    fn call(&self, method: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         let (name, hangs) = (self.name.clone(), self.hangs && method != AM);
         Box::pin(async move {
             if hangs {
                 std::future::pending::<()>().await;
             }
-            let reply = StringValue { value: name, ..StringValue::default() };
+            let mut reply = StringValue { value: name, ..StringValue::default() };
+            if method == CONCAT {
+                let mut parts = request.into_stream();
+                reply.value.clear();
+                while let Some(part) = parts.next().await {
+                    reply.value += &crate::codec::protobuf::decode::<StringValue>(&part?)?.value;
+                }
+            }
             Ok(Body::Message(crate::codec::protobuf::encode(&reply)?))
         })
     }

@@ -18,7 +18,7 @@ pub(crate) struct Request {
     pub(crate) context: Context,
     /// The one message; `None` where the request is a stream.
     pub(crate) message: Option<Bytes>,
-    /// The stream, until a connection has taken it: then the call cannot be made again.
+    /// The stream, until a connection has taken it: then the call cannot be made again, unless that gives it back.
     stream: Mutex<Option<Streaming<Bytes>>>,
     /// How messages are compressed, where the server accepts it.
     pub(crate) compression: Option<Compression>,
@@ -68,6 +68,11 @@ impl Request {
     /// The stream of requests, for the connection that carries it.
     pub(crate) fn take_stream(&self) -> Option<Streaming<Bytes>> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Gives the stream back, whole: nobody has read it.
+    pub(crate) fn put_stream(&self, stream: Streaming<Bytes>) {
+        *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     }
 
     /// Whether it can be sent: a stream is there only once.

@@ -146,22 +146,7 @@ async fn serve(accepted: Accepted, callbacks: Callbacks, limits: &Limits) {
     let outbox = Outbox { waiting: Mutex::default(), connected: AtomicBool::new(true) };
     let connection = Connection { peer: stream.peer.clone(), outbox: Arc::new(outbox) };
     (callbacks.connection)(&connection);
-    let _ended = Ended { connection: &connection, callbacks: &callbacks };
-    let session = CallbackSession { connection: connection.clone(), callback: callbacks.message.clone() };
-    drive(stream, session, limits).await;
-}
-
-/// Says that the connection has ended, also when its loop is stopped.
-struct Ended<'a> {
-    connection: &'a Connection,
-    callbacks: &'a Callbacks,
-}
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        self.connection.outbox.connected.store(false, Ordering::Release);
-        (self.callbacks.connection)(self.connection);
-    }
+    drive(stream, CallbackSession { connection, callbacks }, limits).await;
 }
 
 impl Connection {
@@ -218,12 +203,20 @@ impl Waiting {
 
 struct CallbackSession {
     connection: Connection,
-    callback: Arc<MessageCallback>,
+    callbacks: Callbacks,
+}
+
+impl Drop for CallbackSession {
+    /// Says that the connection has ended, also when its loop is stopped.
+    fn drop(&mut self) {
+        self.connection.outbox.connected.store(false, Ordering::Release);
+        (self.callbacks.connection)(&self.connection);
+    }
 }
 
 impl Session for CallbackSession {
     fn received(&mut self, _turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
-        (self.callback)(&self.connection, input);
+        (self.callbacks.message)(&self.connection, input);
         ControlFlow::Continue(())
     }
 

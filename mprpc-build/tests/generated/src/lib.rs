@@ -39,6 +39,8 @@ mod guide {
     mod server {}
     #[doc = include_str!("../../../../docs/guide/tls.md")]
     mod tls {}
+    #[doc = include_str!("../../../../docs/guide/keepalive.md")]
+    mod keepalive {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]

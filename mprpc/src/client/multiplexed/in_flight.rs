@@ -256,7 +256,7 @@ impl State {
     }
 
     /// Answers a PING. While the send buffer is full only the last one waits: a peer that asks and does not read gets no
-    /// more memory for that.
+    /// more memory for that. It is read from all the same, or two sides that are full would wait for each other.
     pub(super) fn pong(&mut self, value: u32, send_buffer_bytes_max: usize) {
         if self.output.len() > send_buffer_bytes_max {
             self.owed_pong = Some(value);

@@ -115,11 +115,18 @@ impl Multiplexed {
         loop {
             match self.shared.begin(request, message.as_ref())? {
                 Begun::Call(call) => {
-                    if let Some(requests) = request.take_stream() {
-                        let pump = Pump::new(self.shared.clone(), call.key, call.serial, requests, request.compression);
-                        tokio::spawn(Scoped::new(pump.run()));
+                    let Some(requests) = request.take_stream() else {
+                        return call.await;
+                    };
+                    let pump = Pump::new(self.shared.clone(), call.key, call.serial, requests, request.compression);
+                    let pump = tokio::spawn(Scoped::new(pump.run()));
+                    let reply = call.await;
+                    if reply.as_ref().is_err_and(|status| status.ran() == Ran::No)
+                        && let Ok(Some(requests)) = pump.await
+                    {
+                        request.put_stream(requests);
                     }
-                    return call.await;
+                    return reply;
                 }
                 Begun::NoRoom(room) => {
                     if within(request.deadline(), room).await.is_none() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{self, Poll, Waker};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 
 use super::Shared;
 use super::in_flight::{InFlight, State};
@@ -22,8 +22,19 @@ pub(super) struct Pump {
     serial: u64,
     requests: Streaming<Bytes>,
     /// The next message, for which there is no room yet.
-    held: Option<Message>,
+    held: Option<Held>,
     compression: Option<Compression>,
+    /// What was sent, until the server has read some of it: up to then it may refuse the call, which is made again
+    /// elsewhere. No more than a window, or one message.
+    sent: Option<Vec<Bytes>>,
+    /// What all that costs.
+    sent_cost: u64,
+}
+
+/// A message as the caller made it, and as the server will get it.
+struct Held {
+    made: Bytes,
+    encoded: Message,
 }
 
 impl Pump {
@@ -34,30 +45,44 @@ impl Pump {
         requests: Streaming<Bytes>,
         compression: Option<Compression>,
     ) -> Pump {
-        Pump { shared, key, serial, requests, held: None, compression }
+        Pump { shared, key, serial, requests, held: None, compression, sent: Some(Vec::new()), sent_cost: 0 }
     }
 
-    pub(super) async fn run(mut self) {
-        poll_fn(|cx| self.poll(cx)).await;
+    /// Returns the whole stream of requests where it can be sent once more.
+    pub(super) async fn run(mut self) -> Option<Streaming<Bytes>> {
+        let sent_well = poll_fn(|cx| self.poll(cx)).await;
+        // Whether the call was refused is known only when it ends.
+        poll_fn(|cx| if self.is_over(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
+        let again = self.sent.filter(|_| sent_well)?.into_iter().chain(self.held.map(|held| held.made)).map(Ok);
+        Some(Streaming::new(futures_util::stream::iter(again).chain(self.requests)))
     }
 
-    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<()> {
+    /// Whether the call has ended, or can no longer be refused. Is told when it has.
+    fn is_over(&mut self, cx: &mut task::Context<'_>) -> bool {
+        let mut state = self.shared.lock();
+        let call = self.call(&mut state).map(|call| call.pump = Some(cx.waker().clone()));
+        call.is_none() || self.sent.is_none()
+    }
+
+    /// Whether the stream did not fail.
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<bool> {
         loop {
             match self.send_held(cx) {
                 Sent::Done => {}
                 Sent::NoRoom => return Poll::Pending,
-                Sent::Over => return Poll::Ready(()),
+                Sent::Over => return Poll::Ready(true),
             }
             match std::task::ready!(Pin::new(&mut self.requests).poll_next(cx)) {
                 Some(Ok(message)) => {
                     if !self.is_within_limit(&message) {
-                        return Poll::Ready(());
+                        return Poll::Ready(false);
                     }
-                    self.held = Some(self.shared.encode(message, self.compression));
+                    let encoded = self.shared.encode(message.clone(), self.compression);
+                    self.held = Some(Held { made: message, encoded });
                 }
                 Some(Err(status)) => {
                     self.fail(status.with_phase(Phase::Send).with_ran(Ran::Maybe));
-                    return Poll::Ready(());
+                    return Poll::Ready(false);
                 }
                 None => {
                     let mut state = self.shared.lock();
@@ -65,7 +90,7 @@ impl Pump {
                         state.data(self.key, None);
                         state.wake_driver();
                     }
-                    return Poll::Ready(());
+                    return Poll::Ready(true);
                 }
             }
         }
@@ -83,7 +108,7 @@ impl Pump {
         let Some(held) = &self.held else {
             return Sent::Done;
         };
-        let cost = held.cost();
+        let cost = held.encoded.cost();
         let call = &mut state.calls[self.key];
         if !state.sent.admits(call.sent, cost, state.peer.windows()) {
             call.waiting = cost;
@@ -95,8 +120,15 @@ impl Pump {
             return Sent::NoRoom;
         }
         call.waiting = 0;
+        let was_read = call.sent < self.sent_cost;
+        self.sent_cost = call.sent + cost;
+        match &mut self.sent {
+            Some(_) if was_read => self.sent = None,
+            Some(sent) => sent.push(held.made.clone()),
+            None => {}
+        }
         state.sent.sent(&mut call.sent, cost);
-        state.data(self.key, self.held.take());
+        state.data(self.key, self.held.take().map(|held| held.encoded));
         state.wake_driver();
         Sent::Done
     }

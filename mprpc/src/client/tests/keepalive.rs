@@ -10,6 +10,7 @@ use super::raw::{greeting_bytes, peer, request};
 use super::*;
 use crate::Limits;
 use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
+use crate::streaming::Streaming;
 
 fn patient() -> Duration {
     Duration::from_secs(600)
@@ -246,8 +247,14 @@ async fn no_call_fails_while_connections_come_of_age_all_the_time() {
                 let end = Instant::now() + Duration::from_secs(60);
                 let mut calls = 0;
                 while Instant::now() < end {
-                    let reply: Result<StringValue, Status> = stub.unary(AM, &StringValue::default()).await;
-                    assert_eq!(reply.unwrap().value, A);
+                    let reply = if calls % 2 == 0 {
+                        stub.unary::<_, StringValue>(AM, &StringValue::default()).await
+                    } else {
+                        let parts =
+                            Streaming::of((0..3).map(|_| StringValue { value: A.into(), ..Default::default() }));
+                        stub.client_streaming(CONCAT, parts).await
+                    };
+                    assert_eq!(reply.unwrap().value, A.repeat(1 + 2 * (calls % 2)));
                     calls += 1;
                     sleep(Duration::from_micros(fastrand::u64(0..3000))).await;
                 }

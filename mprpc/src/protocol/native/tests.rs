@@ -50,6 +50,32 @@ fn preface_and_settings_are_golden() {
 }
 
 #[test]
+fn interval_of_pings_is_golden_and_said_only_where_it_is_not_the_default() {
+    let settings = |ping_interval_min| {
+        let settings = Settings::of(&Limits { ping_interval_min, ..Limits::default() });
+        Settings { compression: [None; 3], ..settings }
+    };
+    let mut out = BytesMut::new();
+    settings(Duration::from_millis(250)).encode(&mut out);
+    let golden = GOLDEN_SETTINGS.replacen("28", "30", 1) + "0700 0400 fa000000";
+    assert_eq!(out, hex(&golden));
+    let mut read = Settings::default();
+    read.merge(out.split_off(HEADER_BYTES).freeze()).unwrap();
+    assert_eq!(read, settings(Duration::from_millis(250)));
+    // A part of a millisecond is one more: the peer is not told less than it is held to.
+    assert_eq!(settings(Duration::from_micros(1)).ping_interval_min_ms, 1);
+    assert_eq!(settings(Duration::MAX).ping_interval_min_ms, u32::MAX);
+}
+
+#[test]
+fn ping_and_pong_are_golden() {
+    let mut out = BytesMut::new();
+    encode_frame(&mut out, Header { kind: kind::PING, value: 7, ..Header::default() }, b"");
+    encode_frame(&mut out, Header { kind: kind::PONG, value: 7, ..Header::default() }, b"");
+    assert_eq!(out, hex("00000000 08000000 00000000 07000000 00000000 09000000 00000000 07000000"));
+}
+
+#[test]
 fn request_is_golden() {
     let mut out = BytesMut::new();
     encode_frame(&mut out, Header { kind: kind::METHOD, ..Header::default() }, b"fixbug.UserServiceRpc/Login");

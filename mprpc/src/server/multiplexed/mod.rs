@@ -300,7 +300,10 @@ impl Multiplexed {
             match due {
                 Due::Ping => self.replies(turn.output).ping(),
                 Due::Dead => return ControlFlow::Break(Close::KeepaliveTimeout),
-                Due::Leave(why) => self.replies(turn.output).go_away(&why),
+                Due::Leave(why) => {
+                    self.introduce(turn.output);
+                    self.replies(turn.output).go_away(&why);
+                }
                 Due::Close => {
                     self.cut_off(turn.output);
                     return ControlFlow::Break(Close::Done);

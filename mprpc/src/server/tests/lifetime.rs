@@ -163,6 +163,15 @@ async fn caller_that_only_greets_is_idle_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn go_away_comes_after_the_greeting_also_where_the_caller_has_not_finished_its_own() {
+    let peer = peer(Limits { idle_timeout: Duration::from_secs(1), ..Limits::default() });
+    peer.send(&PREFACE[..PREFACE.len() - 1]);
+    let (bytes, close, _) = peer.read_to_end().await;
+    let kinds: Vec<u8> = frames(bytes).into_iter().map(|(header, _)| header.kind).collect();
+    assert_eq!((kinds, close), (vec![kind::SETTINGS, kind::GO_AWAY], Close::ReadTimeout));
+}
+
+#[tokio::test(start_paused = true)]
 async fn old_connection_is_asked_to_go_and_its_calls_finish_within_the_grace() {
     let limits = Limits { connection_age_max: Duration::from_secs(100), ..Limits::default() };
     let mut ages = Vec::new();

@@ -289,6 +289,53 @@ async fn failing_stream_of_requests_fails_the_call_with_its_reason() {
     assert_eq!((status.code(), status.message()), (Code::DataLoss, "the file is cut off"));
 }
 
+#[tokio::test(start_paused = true)]
+async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
+    for (messages, finishes) in [(0, true), (3, true), (3, false), (10_000, true)] {
+        let pair = pair(Limits::default());
+        pair.caller.unary(&request("Echo", "")).await.unwrap();
+        let (sender, requests) = Streaming::channel(messages + 1);
+        for index in 0..messages {
+            sender.send(message(index as u32, 100)).await.unwrap();
+        }
+        let mut sender = Some(sender);
+        if finishes {
+            sender.take().unwrap().finish();
+        }
+        let Pair { caller, shared, server: _server } = pair;
+        // Tasks run in the order in which they are woken: the server says it, and the caller has not read it yet.
+        shared.drain();
+        let calling = tokio::spawn(async move {
+            let again = endless("Sum", Body::Stream(requests));
+            let status = caller.call(&again).await.err().unwrap();
+            (again, status)
+        });
+        let (again, status) = calling.await.unwrap();
+        assert_eq!((status.code(), status.ran(), shared.stats().calls_failed), (Code::Unavailable, Ran::No, 1));
+        let mut requests = again.take_stream().expect("the stream");
+        for index in 0..messages {
+            assert_eq!(requests.next().await.unwrap().unwrap(), message(index as u32, 100));
+        }
+        sender.into_iter().for_each(crate::streaming::Sender::finish);
+        assert!(requests.next().await.is_none());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_of_requests_that_was_read_is_not_kept() {
+    let pair = pair(Limits::default());
+    let kept = Bytes::from(vec![7; 5000]);
+    let (sender, requests) = Streaming::channel(1);
+    let mut replies = open(&pair.caller, &endless("Talk", Body::Stream(requests))).await;
+    for _ in 0..3 {
+        sender.send(kept.clone()).await.unwrap();
+        replies.next().await.unwrap().unwrap();
+    }
+    sender.finish();
+    assert!(replies.next().await.is_none());
+    assert!(kept.is_unique(), "messages that were read are kept");
+}
+
 /// The must of the issue: ten thousand streams on one connection, of which one is never read.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_streams_share_a_connection_with_one_that_is_never_read() {
