@@ -304,7 +304,13 @@ impl Shared {
                         let compressed = header.has(flag::COMPRESSED);
                         Ok((!header.has(flag::OPEN)).then_some(Message { bytes: message, compressed }))
                     }
-                    _ => Err(self.refused(header, metadata, &message)),
+                    _ => {
+                        let status = self.refused(header, metadata, &message);
+                        if !status.trailer().is_empty() {
+                            *call.context.trailer() = status.trailer().clone();
+                        }
+                        Err(status)
+                    }
                 };
                 state.complete(key, outcome, true, wakers);
             }
