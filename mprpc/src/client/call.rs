@@ -251,10 +251,11 @@ impl<R> Prepared<R> {
         let way = self.way;
         let interceptors = way.interceptors.clone();
         let reply = if interceptors.is_empty() {
-            transmit(&way, context.clone(), self.body).await?
+            transmit(&way, context.clone(), self.body, now).await?
         } else {
-            let transmit =
-                move |context, body| -> BoxFuture<_> { Box::pin(async move { transmit(&way, context, body).await }) };
+            let transmit = move |context, body| -> BoxFuture<_> {
+                Box::pin(async move { transmit(&way, context, body, now).await })
+            };
             intercepted(interceptors, context.clone(), self.body, transmit).await?
         };
         (self.decode)(reply, context).map_err(|status| status.with_phase(Phase::Reply))
@@ -286,8 +287,8 @@ fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
     own
 }
 
-/// Makes the call at an endpoint, and at others where that is safe.
-async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Status> {
+/// Makes the call, which began at `begun`, at an endpoint, and at others where that is safe.
+async fn transmit(way: &Way, context: Context, body: Body, begun: std::time::Instant) -> Result<Body, Status> {
     let options = way.endpoints.options();
     let max = options.limits.message_bytes_max;
     if let Body::Message(message) = &body
@@ -302,7 +303,6 @@ async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Statu
     }
     let mut request = Request::new(context, body, opening, way.is_reply);
     request.compression = way.compression;
-    let begun = clock::now();
     let mut progress = Progress::default();
     let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut progress).await;
     match reply {
