@@ -133,7 +133,10 @@ impl Multiplexed {
                 }
                 Begun::NoRoom(room) => {
                     if within(request.deadline(), room).await.is_none() {
-                        let message = "the send buffer stayed full up to the deadline: the peer does not read";
+                        let max = self.shared.limits.send_buffer_bytes_max;
+                        let message = format!(
+                            "the peer does not read: more than send_buffer_bytes_max {max} waited up to the deadline"
+                        );
                         return Err(self.shared.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
                     }
                 }
