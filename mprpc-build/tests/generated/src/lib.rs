@@ -11,7 +11,8 @@ pub mod proto {
     mprpc::include_proto!();
 }
 
-/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`.
+/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`
+/// and `examples/feed/feed.proto`.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../../../../README.md")]
@@ -26,6 +27,14 @@ mod guide {
     mod errors {}
     #[doc = include_str!("../../../../docs/guide/metadata.md")]
     mod metadata {}
+    #[doc = include_str!("../../../../docs/guide/streams.md")]
+    mod streams {}
+    #[doc = include_str!("../../../../docs/guide/cancellation.md")]
+    mod cancellation {}
+    #[doc = include_str!("../../../../docs/guide/interceptors.md")]
+    mod interceptors {}
+    #[doc = include_str!("../../../../docs/guide/raw.md")]
+    mod raw {}
     #[doc = include_str!("../../../../docs/guide/compression.md")]
     mod compression {}
     #[doc = include_str!("../../../../docs/guide/server.md")]

@@ -298,11 +298,19 @@ impl Shared {
                 }
                 let outcome = match header.word {
                     0 => {
-                        *call.context.trailer() = metadata;
+                        if !metadata.is_empty() {
+                            *call.context.trailer() = metadata;
+                        }
                         let compressed = header.has(flag::COMPRESSED);
                         Ok((!header.has(flag::OPEN)).then_some(Message { bytes: message, compressed }))
                     }
-                    _ => Err(self.refused(header, metadata, &message)),
+                    _ => {
+                        let status = self.refused(header, metadata, &message);
+                        if !status.trailer().is_empty() {
+                            *call.context.trailer() = status.trailer().clone();
+                        }
+                        Err(status)
+                    }
                 };
                 state.complete(key, outcome, true, wakers);
             }

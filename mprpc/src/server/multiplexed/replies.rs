@@ -83,7 +83,7 @@ impl Replies<'_> {
             Step::Failed(status) => return self.fail(header, Some((context, spent)), status),
             _ => (Header { flags: flag::OPEN, ..header }, Bytes::new()),
         };
-        let trailer = self.encode_metadata(&context.trailer());
+        let trailer = if context.has_metadata() { self.encode_metadata(&context.trailer()) } else { Bytes::new() };
         self.response(Header { flags: header.flags | flag::END, ..header }, &trailer, message);
     }
 
@@ -160,7 +160,7 @@ impl Replies<'_> {
     }
 
     fn reply_metadata(&self, context: &Context) -> Bytes {
-        self.encode_metadata(&context.reply_metadata())
+        if context.has_metadata() { self.encode_metadata(&context.reply_metadata()) } else { Bytes::new() }
     }
 
     /// Metadata that the caller does not accept is left out, and the log says so: a reply is worth more than what
