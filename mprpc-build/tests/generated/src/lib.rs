@@ -21,6 +21,8 @@ mod guide {
     mod first_service {}
     #[doc = include_str!("../../../../docs/guide/calls.md")]
     mod calls {}
+    #[doc = include_str!("../../../../docs/guide/deadlines.md")]
+    mod deadlines {}
     #[doc = include_str!("../../../../docs/guide/errors.md")]
     mod errors {}
     #[doc = include_str!("../../../../docs/guide/metadata.md")]
@@ -43,6 +45,10 @@ mod guide {
     mod keepalive {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
+    #[doc = include_str!("../../../../docs/guide/configuration.md")]
+    mod configuration {}
+    #[doc = include_str!("../../../../docs/guide/logging.md")]
+    mod logging {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
     mod reactor {}
     #[doc = include_str!("../../../../docs/guide/testing.md")]
