@@ -12,7 +12,7 @@ use crate::deadline::Deadline;
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::net::clock;
-use crate::protocol::native::{PREFACE, Settings, kind};
+use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::server::tests::PROBE;
 use crate::server::tests::garbage::{damage, frames, send};
 use crate::streaming::Streaming;
@@ -43,11 +43,24 @@ fn script(rng: &mut Rng) -> BytesMut {
     }
     let count = rng.usize(..150);
     // Damage to what comes first would leave little to try of the rest.
-    let mut rest = frames(rng, &kinds, count, CALLS as u32, 60_000);
+    let mut rest = frames(rng, &kinds, &[0, 0, 0, 5], count, CALLS as u32, 60_000);
     if rng.bool() {
         damage(rng, &mut rest);
     }
     bytes.extend_from_slice(&rest);
+    bytes
+}
+
+/// Streams of replies that go far beyond every window.
+fn flood(rng: &mut Rng) -> BytesMut {
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    for id in 1..=CALLS as u32 {
+        encode_frame(&mut bytes, Header { kind: kind::RESPONSE, flags: flag::OPEN, id, ..Header::default() }, b"");
+    }
+    for _ in 0..100 {
+        let header = Header { kind: kind::DATA, id: rng.u32(1..=CALLS as u32), ..Header::default() };
+        encode_frame(&mut bytes, header, &vec![1; rng.usize(20_000..40_000)]);
+    }
     bytes
 }
 
@@ -104,7 +117,7 @@ async fn caller_survives_what_no_server_sends_and_holds_no_more_than_its_limits(
             calls.spawn(call(caller.clone(), request(&mut rng), rng.bool(), outcomes.clone()));
         }
         tokio::task::yield_now().await;
-        let mut bytes = script(&mut rng);
+        let mut bytes = if seed % 20 == 0 { flood(&mut rng) } else { script(&mut rng) };
         while !bytes.is_empty() {
             let piece = bytes.split_to(rng.usize(1..=bytes.len().min(60_000)));
             send(&mut rng, &mut far, piece).await;
