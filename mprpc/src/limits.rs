@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-/// Every bound of mprpc. Bytes, counts and durations; each field says what happens beyond it.
+/// Every bound of mprpc. Bytes, counts and durations; each field says what happens beyond it, and whose it is where only
+/// one side has it. What fails by a limit, and what is logged of it, names the limit and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A message. A longer one: RESOURCE_EXHAUSTED, naming limit and size; the connection lives.
     pub message_bytes_max: usize,
-    /// The metadata of a message. More: RESOURCE_EXHAUSTED, naming limit and size.
+    /// The metadata of a message. More: RESOURCE_EXHAUSTED, naming limit and size. A reply beyond what its caller accepts
+    /// fails; of a call that fails anyway, what stands beside the error is left out, and the log says so.
     pub metadata_bytes_max: usize,
-    /// The header of a classic request. A longer one: the connection is closed.
+    /// The header of a classic request, at a server. A longer one: the connection is closed.
     pub classic_header_bytes_max: usize,
     /// The path of a method, `package.Service/Method`. A longer one is a protocol error.
     pub method_path_bytes_max: usize,
@@ -17,31 +19,37 @@ pub struct Limits {
     pub methods_max: usize,
     /// Calls in flight on a connection. One more: RESOURCE_EXHAUSTED, did not run.
     pub in_flight_max: usize,
-    /// Connections of a server. One more is accepted and closed at once, counted and logged.
+    /// Connections of a server. One more is accepted and closed at once, logged, and counted in
+    /// [`ServerStats::rejected`](crate::ServerStats::rejected) as "connections_max reached".
     pub connections_max: usize,
-    /// How much of a stream the peer may send before some of it was read here. It waits then; nothing fails.
+    /// How much of a stream the peer may send before some of it was read here. It waits then; nothing fails. A peer that
+    /// does not wait broke the protocol; it is held to the default where this is less.
     pub stream_window_bytes: usize,
-    /// How much of all streams of a connection together the peer may send before some of it was read here.
+    /// How much of all streams of a connection together the peer may send before some of it was read here, beside one
+    /// message of each. Otherwise as `stream_window_bytes`.
     pub connection_window_bytes: usize,
     /// A shorter message is never compressed.
     pub compress_bytes_min: usize,
-    /// Bytes waiting to be written on a connection. Beyond it nothing more is read from the peer until it reads.
+    /// Bytes waiting to be written on a connection. Beyond it a server reads nothing more from the caller until that
+    /// reads; at a caller new calls wait, within their deadline, and did not run where that passes.
     pub send_buffer_bytes_max: usize,
-    /// How long a new connection may say nothing. Then it is closed.
+    /// How long a new connection may say nothing to a server. Then it is closed.
     pub first_byte_timeout: Duration,
     /// How long the handshake of TLS may take at a server, from the connection on. Then the connection is closed.
     pub tls_handshake_timeout: Duration,
     /// How often the files of TLS are looked at. A change is in force for new connections after this at the latest.
     pub tls_reload_interval: Duration,
-    /// How long a started frame may stay incomplete. Then the connection is closed.
+    /// How long a frame that a caller has started may stay incomplete at a server; 64 KiB of it buy another. Then the
+    /// connection is closed.
     pub read_timeout: Duration,
     /// How long a peer may leave bytes unread that are waiting for it, and may take to close after the last ones. Then the
     /// connection is closed.
     pub write_timeout: Duration,
-    /// How long opening a connection may take, and then the peer's greeting.
+    /// How long opening a connection may take a caller, and then the server's greeting.
     pub connect_timeout: Duration,
     /// How long the peer of calls in flight may be silent before it is asked for a sign of life, at both sides. A dead
-    /// peer is found after twice this and `keepalive_timeout`, at the latest.
+    /// peer is found after twice this and `keepalive_timeout`, at the latest. A peer that takes bytes again which it had
+    /// left waiting is not silent.
     pub keepalive_interval: Duration,
     /// How long the answer to that may take. Then the connection is closed: a caller passes the endpoint over for a while,
     /// a server cancels the calls.
@@ -58,21 +66,23 @@ pub struct Limits {
     /// How long calls in flight may take to finish after that. Then they fail with UNAVAILABLE, and the connection is
     /// closed.
     pub connection_age_grace: Duration,
-    /// The first pause before connecting again; it doubles with each failure, and a random part of it is taken.
+    /// The first pause of a caller before it connects again; it doubles with each failure, and a random part of it is taken.
     pub backoff_min: Duration,
-    /// The longest pause before connecting again.
+    /// The longest pause of a caller before it connects again.
     pub backoff_max: Duration,
-    /// How many endpoints a call is tried at before it fails.
+    /// How often a caller tries a call, at one endpoint after the other, before it fails with the status of the last.
     pub attempts_max: usize,
-    /// The deadline of a call that does not say one.
+    /// The deadline of a caller's call that does not say one; of a stream, that of its opening alone.
     pub call_timeout: Duration,
-    /// Graceful stop: how long after the withdrawal callers may still come, so that the withdrawal is seen.
+    /// Graceful stop of a server: how long after the withdrawal callers may still come, so that the withdrawal is seen.
     pub withdraw_grace: Duration,
-    /// Graceful stop: how long calls in flight may take to finish.
+    /// Graceful stop of a server: how long calls in flight may take to finish. Then their connections are closed. Also how
+    /// long it waits for the registry, and for an idle caller that it has asked to go.
     pub drain_timeout: Duration,
-    /// The pause of the accept loop after the machine refused it a socket (no file descriptor, no memory).
+    /// The pause of a server's accept loop after the machine refused it a socket (no file descriptor, no memory).
     pub accept_backoff: Duration,
-    /// How long a classic peer's reply may pause before it is taken as complete, where the channel asks for that.
+    /// How long the reply of a classic server may pause before its caller takes it as complete, where the channel asks for
+    /// that.
     pub classic_reply_pause: Duration,
 }
 

@@ -7,13 +7,17 @@
     reason = "a panic is how a test fails, and its figures are printed"
 )]
 
+#[path = "support/echo.rs"]
+mod echo;
 #[path = "support/provider.rs"]
 mod provider;
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use echo::Echo;
 use mprpc::discovery::{Registration, RegistrationState, ResolutionState, Target, list_services};
+use mprpc::{Limits, Server, Service};
 use provider::{PATIENCE, Provider, USERS, shows, until};
 
 #[test]
@@ -101,6 +105,28 @@ async fn a_folder_that_cannot_be_written_is_told_and_tried_again() {
     let stands = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
     tokio::time::timeout(PATIENCE, state.wait_for(stands)).await.unwrap().unwrap();
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
+}
+
+#[tokio::test]
+async fn withdraw_grace_is_how_long_callers_may_still_come_after_the_withdrawal() {
+    for grace in [Duration::ZERO, Duration::from_millis(400)] {
+        let folder = Folder::new();
+        let limits = Limits { withdraw_grace: grace, ..Limits::default() };
+        let server = Server { registry: Some(folder.url()), limits, ..Server::default() }.add(Echo);
+        let running = server.serve().unwrap();
+        running.registered().await;
+        let address = running.addresses()[0].to_string();
+        let mut shown = folder.url().parse::<Target>().unwrap().resolver().unwrap().watch(Echo.descriptor().name);
+        until(&mut shown, "it", |r| shows(r, &[&address])).await;
+        let begin = Instant::now();
+        let stopping = tokio::spawn(running.stop());
+        until(&mut shown, "nothing", |r| shows(r, &[])).await;
+        let connected = std::net::TcpStream::connect(&address).is_ok();
+        assert!(connected || begin.elapsed() >= grace, "refused {:?} after the stop began", begin.elapsed());
+        stopping.await.unwrap();
+        assert!(begin.elapsed() >= grace, "{:?}", begin.elapsed());
+        assert!(std::net::TcpStream::connect(&address).is_err());
+    }
 }
 
 fn registration(address: &str) -> Registration {

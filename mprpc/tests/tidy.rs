@@ -133,15 +133,65 @@ fn there_is_no_unsafe_code() {
 #[test]
 fn every_limit_is_reached_for() {
     let sources = sources();
+    for field in fields_of_limits(&sources) {
+        let used = sources.iter().filter(|source| !matches!(source.module(), "limits" | "config"));
+        assert!(used.into_iter().any(|source| source.code.contains(&field)), "nothing keeps to Limits::{field}");
+    }
+}
+
+#[test]
+fn every_limit_names_a_test_that_reaches_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let texts: Vec<String> = ["src", "tests"].iter().flat_map(|folder| texts(&root.join(folder))).collect();
+    let tests: Vec<&str> = texts.iter().flat_map(|text| names_of_tests(text)).collect();
+    assert!(tests.len() > 300, "the tests were not found");
+    let has_word = |test: &str, field: &str| format!("_{test}_").contains(&format!("_{field}_"));
+    let fields = fields_of_limits(&sources());
+    let missing: Vec<_> = fields.iter().filter(|field| !tests.iter().any(|test| has_word(test, field))).collect();
+    assert!(missing.is_empty(), "no test is named after {missing:?}; see the table in server/tests/limits.rs");
+    let table = fs::read_to_string(root.join("src/server/tests/limits.rs")).unwrap();
+    let table: Vec<&str> = table.lines().take_while(|line| line.starts_with("//!")).collect();
+    for field in fields {
+        assert!(table.iter().any(|row| row.contains(&format!("`{field}`"))), "{field} is not in the table");
+    }
+}
+
+fn fields_of_limits(sources: &[Source]) -> Vec<String> {
     let limits = sources.iter().find(|source| source.path == "limits.rs").unwrap();
     let body = limits.code.split("pub struct Limits {").nth(1).unwrap().split('}').next().unwrap();
-    let fields: Vec<&str> =
-        body.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
+    let fields: Vec<String> =
+        body.lines().filter_map(|line| Some(line.trim().strip_prefix("pub ")?.split(':').next()?.to_owned())).collect();
     assert!(fields.len() > 10);
-    for field in fields {
-        let used = sources.iter().filter(|source| !matches!(source.module(), "limits" | "config"));
-        assert!(used.into_iter().any(|source| source.code.contains(field)), "nothing keeps to Limits::{field}");
+    fields
+}
+
+/// All files of Rust below a folder, tests included.
+fn texts(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(texts(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(fs::read_to_string(&path).unwrap());
+        }
     }
+    found
+}
+
+/// The functions that stand right below a mark as a test.
+fn names_of_tests(text: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    let mut is_test = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            is_test = true;
+        } else if !line.starts_with("#[") {
+            let name = line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+            names.extend(name.filter(|_| std::mem::take(&mut is_test)));
+        }
+    }
+    names
 }
 
 #[test]

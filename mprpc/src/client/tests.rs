@@ -1,7 +1,9 @@
 //! Channels over a simulated network, under virtual time: picking, failing over, reconnecting, waiting.
 
 mod chain;
+mod garbage;
 mod keepalive;
+mod limits;
 mod proxy;
 mod raw;
 mod seeds;

@@ -78,16 +78,19 @@ impl Listener {
         loop {
             match socket.accept(&self.address).await {
                 Ok(accepted) => take(accepted),
-                Err(error) if is_of_the_peer(&error) => {
-                    tracing::debug!(address = %self.address, %error, "a connection ended before it was accepted");
-                }
-                Err(error) => {
-                    tracing::error!(address = %self.address, %error, accept_backoff = ?backoff, "cannot accept; pausing");
-                    tokio::time::sleep(backoff).await;
-                }
+                Err(error) => failed(&self.address, &error, backoff).await,
             }
         }
     }
+}
+
+/// What follows a failure to accept: a pause, unless only the peer is to blame.
+async fn failed(address: &Address, error: &io::Error, backoff: Duration) {
+    if is_of_the_peer(error) {
+        return tracing::debug!(%address, %error, "a connection ended before it was accepted");
+    }
+    tracing::error!(%address, %error, accept_backoff = ?backoff, "cannot accept; pausing");
+    tokio::time::sleep(backoff).await;
 }
 
 /// Errors of one connection, which say nothing about the next.
@@ -174,5 +177,26 @@ impl Drop for Listener {
             // Already gone is as good.
             let _ = std::fs::remove_file(path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::interceptors::tests::Log;
+
+    #[tokio::test(start_paused = true)]
+    async fn accept_backoff_is_the_pause_where_the_machine_is_to_blame_and_named_in_the_log() {
+        let log = Log::begin();
+        let address = Address::Memory("test".into());
+        let backoff = Duration::from_millis(700);
+        let begin = Instant::now();
+        failed(&address, &io::ErrorKind::ConnectionReset.into(), backoff).await;
+        assert_eq!((begin.elapsed(), log.with("cannot accept").len()), (Duration::ZERO, 0));
+        // EMFILE.
+        failed(&address, &io::Error::from_raw_os_error(24), backoff).await;
+        assert_eq!((begin.elapsed(), log.with("accept_backoff=700ms").len()), (backoff, 1));
     }
 }

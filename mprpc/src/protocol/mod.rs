@@ -18,6 +18,8 @@ pub(crate) enum Sniffed {
     Classic,
     /// The hello of TLS, where plain text is spoken.
     TlsHello,
+    /// Nothing that is known. Read as the size of a classic header, it is this.
+    Unknown(u32),
     /// Something that is not served here, by name.
     Foreign(&'static str),
 }
@@ -61,15 +63,15 @@ pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
     let Some(size) = bytes.first_chunk::<4>() else {
         return Sniffed::NeedMore;
     };
-    let header_bytes = u32::from_le_bytes(*size) as usize;
-    if (1..=limits.classic_header_bytes_max).contains(&header_bytes) {
+    let header_bytes = u32::from_le_bytes(*size);
+    if (1..=limits.classic_header_bytes_max).contains(&(header_bytes as usize)) {
         return Sniffed::Classic;
     }
     let mut beginnings = FOREIGN.iter().map(|(start, _)| *start).chain(TLS_HELLO);
     if beginnings.any(|start| start.starts_with(bytes)) {
         return Sniffed::NeedMore;
     }
-    Sniffed::Foreign("bytes of no known protocol")
+    Sniffed::Unknown(header_bytes)
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
         assert_eq!(sniffed(&[0x16, 3, 1, 2, 0]), Sniffed::TlsHello);
         assert_eq!(sniffed(&[0x16, 3]), Sniffed::NeedMore);
         for garbage in [[0u8; 4], [0xff; 4], [0x01, 0x10, 0, 0], *b"abcd"] {
-            assert_eq!(sniffed(&garbage), Sniffed::Foreign("bytes of no known protocol"));
+            assert_eq!(sniffed(&garbage), Sniffed::Unknown(u32::from_le_bytes(garbage)));
         }
     }
 }

@@ -62,6 +62,16 @@ impl Transport {
         Transport { turned_away: true, ..Transport::new(shared, peer, now) }
     }
 
+    /// Calls that are parked, and bytes of their streams of requests that are not read.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, u64) {
+        match &self.speaks {
+            Speaks::Multiplexed(session) => session.held(),
+            Speaks::OneShot(session) => (usize::from(session.is_answering()), 0),
+            Speaks::Unknown => (0, 0),
+        }
+    }
+
     fn sniff(&mut self, turn: &mut Turn<'_, '_>, input: &BytesMut) -> ControlFlow<Close> {
         match sniff(input, &self.shared.limits) {
             Sniffed::NeedMore => {}
@@ -84,6 +94,12 @@ impl Transport {
             Sniffed::TlsHello => {
                 self.shared.reject(&self.peer, "a TLS hello");
                 turn.output.tail().extend_from_slice(&TLS_REFUSAL);
+                return ControlFlow::Break(Close::Protocol);
+            }
+            Sniffed::Unknown(size) => {
+                let max = self.shared.limits.classic_header_bytes_max;
+                let detail = format!("as a classic header {size} bytes; classic_header_bytes_max {max}");
+                self.shared.reject_because(&self.peer, "bytes of no known protocol", &detail);
                 return ControlFlow::Break(Close::Protocol);
             }
             Sniffed::Foreign(what) => {

@@ -100,7 +100,7 @@ async fn peer_is_not_asked_more_often_than_it_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_asks_too_often_is_left_with_the_limit() {
+async fn peer_that_asks_more_often_than_ping_interval_min_is_left_with_the_limit() {
     let mut peer = peer(&Limits::default(), 4096);
     let request = request(vec![]);
     let asking = async {

@@ -477,15 +477,19 @@ async fn met(acceptor: &Acceptor, connector: &Connector) -> (PeerIdentity, Optio
 }
 
 #[tokio::test]
-async fn changed_files_are_shown_to_new_connections_on_both_sides() {
+async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_reload_interval() {
     let world = World::new();
     let (server, client) = world.mutual();
     let (acceptor, connector) =
         (Acceptor::new(&server, &limits()).unwrap(), Connector::new(&client, &limits()).unwrap());
+    let hourly = Limits { tls_reload_interval: Duration::from_secs(3600), ..Limits::default() };
+    let seldom = (Acceptor::new(&server, &hourly).unwrap(), Connector::new(&client, &hourly).unwrap());
     let (server_seen, caller_seen) = met(&acceptor, &connector).await;
     assert!(server_seen.has_name("server") && caller_seen.unwrap().has_name("caller"));
     world.server.become_like(&world.authority.issue("second server", &["localhost"]));
     world.caller.become_like(&world.authority.issue("second caller", &["caller.example"]));
+    let (server_seen, caller_seen) = met(&seldom.0, &seldom.1).await;
+    assert!(server_seen.has_name("server") && caller_seen.unwrap().has_name("caller"), "an hour has not passed");
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         let (server, caller) = met(&acceptor, &connector).await;

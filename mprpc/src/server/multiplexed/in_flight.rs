@@ -82,6 +82,12 @@ impl InFlight {
         self.calls.len()
     }
 
+    /// Bytes of streams of requests that have come and are not read.
+    #[cfg(test)]
+    pub(super) fn received_bytes(&self) -> u64 {
+        self.received.outstanding()
+    }
+
     pub(super) fn contains(&self, id: u32) -> bool {
         self.calls.contains_key(&id)
     }

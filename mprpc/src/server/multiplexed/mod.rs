@@ -71,6 +71,12 @@ impl Multiplexed {
         }
     }
 
+    /// Calls that are parked, and bytes of their streams of requests that are not read.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, u64) {
+        (self.calls.len(), self.calls.received_bytes())
+    }
+
     /// Takes every complete frame; whether one is incomplete.
     pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
         self.lifetime.heard();

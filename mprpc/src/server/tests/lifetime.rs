@@ -88,7 +88,7 @@ async fn caller_is_not_asked_more_often_than_it_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_connection_is_closed_by_its_caller_first() {
+async fn idle_timeout_is_kept_by_the_caller_first() {
     let Pair { caller, server, .. } = pair(Limits::default());
     let begin = Instant::now();
     caller.unary(&request("Sleep", "")).await.unwrap();
@@ -121,7 +121,7 @@ async fn connection_in_use_is_not_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_stays_though_idle_is_asked_to_go_and_then_closed() {
+async fn idle_timeout_of_a_caller_that_stays_is_named_by_the_server_which_closes_after_drain_timeout() {
     let limits = Limits::default();
     let mut peer = peer(limits.clone());
     peer.send(&native_calls(&[(1, "Echo", b"")]));
@@ -172,7 +172,7 @@ async fn go_away_comes_after_the_greeting_also_where_the_caller_has_not_finished
 }
 
 #[tokio::test(start_paused = true)]
-async fn old_connection_is_asked_to_go_and_its_calls_finish_within_the_grace() {
+async fn connection_age_max_lets_calls_finish_within_the_grace() {
     let limits = Limits { connection_age_max: Duration::from_secs(100), ..Limits::default() };
     let mut ages = Vec::new();
     for _ in 0..50 {
@@ -196,7 +196,7 @@ async fn old_connection_is_asked_to_go_and_its_calls_finish_within_the_grace() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_outlasts_the_grace_fails_and_says_why() {
+async fn connection_age_grace_is_named_to_the_call_that_outlasts_it() {
     let limits = Limits { connection_age_max: Duration::from_secs(100), ..Limits::default() };
     let Pair { caller, server, shared } = pair(limits.clone());
     let hanging = Request::new(
@@ -233,7 +233,7 @@ async fn limits_of_a_lifetime_without_an_end_are_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_asks_too_often_is_closed_with_the_limit_and_one_that_does_not_is_not() {
+async fn caller_that_asks_more_often_than_ping_interval_min_is_closed_with_the_limit_and_others_are_not() {
     let slow = peer(Limits::default());
     slow.send(&native_calls(&[]));
     for value in 0..100 {

@@ -2,7 +2,9 @@
 
 mod cancellation;
 mod compressed;
+pub(crate) mod garbage;
 mod lifetime;
+mod limits;
 mod raw;
 mod streams;
 #[cfg(feature = "tls")]
@@ -11,7 +13,7 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
@@ -26,6 +28,7 @@ use crate::metadata::Metadata;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 use crate::net::connection::Close;
 use crate::net::{Stream, clock};
+use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, kind};
 use crate::service::{Body, BoxFuture, Service};
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -127,6 +130,21 @@ fn pair_with(shared: Arc<Shared>, of_caller: Limits) -> Pair {
     let (near, far) = Stream::pair(address.clone(), 64 << 10);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Pair { caller: Multiplexed::open(near, &address, &of_caller), server, shared }
+}
+
+/// The frames that came, without preface and SETTINGS.
+pub(crate) fn decode(mut bytes: BytesMut) -> Vec<(Header, Bytes)> {
+    if bytes.starts_with(&PREFACE) {
+        drop(bytes.split_to(PREFACE.len()));
+    }
+    let mut decoder = Decoder::new(1 << 30);
+    let mut frames = Vec::new();
+    while let Decoded::Frame(header, body) = decoder.decode(&mut bytes) {
+        if header.kind != kind::SETTINGS {
+            frames.push((header, body));
+        }
+    }
+    frames
 }
 
 fn request(name: &str, message: impl Into<Bytes>) -> Request {

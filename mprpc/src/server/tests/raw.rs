@@ -341,7 +341,7 @@ async fn native_preface_of_another_version_is_answered_by_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_sends_and_never_reads_is_bounded_then_closed() {
+async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_after_write_timeout() {
     let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
     let peer = peer_with_window(limits.clone(), 4 << 10);
     peer.send(&native_calls(&[]));

@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use tempfile::TempDir;
 
 use super::*;
+use crate::interceptors::tests::Log;
 use crate::net::SendBuffer;
 use crate::net::tls::Connector;
 use crate::net::tls::tests::certificates::Authority;
@@ -163,6 +164,27 @@ async fn call_without_the_certificate_asked_for_did_not_run() {
     assert!(matches!(server.await.unwrap(), Close::Io(_)));
     let stats = world.shared.stats();
     assert_eq!((stats.calls, stats.rejected["a TLS handshake that failed"]), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn tls_handshake_timeout_is_how_long_a_handshake_may_take_and_named_in_the_log() {
+    let (log, world) = (Log::begin(), world(false));
+    let bound = Limits::default().tls_handshake_timeout;
+    // Just in time.
+    let (near, server) = world.open(64 << 10);
+    sleep(bound - Duration::from_millis(1)).await;
+    let address = "localhost:1".parse().unwrap();
+    let stream = world.connector.connect(near, &address, bound).await.unwrap();
+    assert!(log.with("tls_handshake_timeout").is_empty());
+    drop(stream);
+    server.await.unwrap();
+    // And not.
+    let (_stream, server) = world.open(64 << 10);
+    let begun = clock::now();
+    server.await.unwrap();
+    assert_eq!(clock::now() - begun, bound);
+    assert_eq!(world.shared.stats().rejected["no TLS handshake within tls_handshake_timeout"], 1);
+    assert_eq!(log.with("detail=tls_handshake_timeout 5s").len(), 1, "{:?}", log.lines());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,533 @@
+//! Every limit, at the server: what is within it goes through, what is beyond it does not and is told the limit by name.
+//! The caller's half is in `client/tests/limits.rs`. Under virtual time, so a time is measured to the millisecond.
+//!
+//! | limit | at the server | at the caller |
+//! |---|---|---|
+//! | `message_bytes_max` | here; bombs in `compressed.rs` | there |
+//! | `metadata_bytes_max` | here, of requests and of replies | there, of both |
+//! | `classic_header_bytes_max` | here | none: it is what a server reads |
+//! | `method_path_bytes_max`, `methods_max` | `client/tests/proxy.rs` | the same tests |
+//! | `in_flight_max` | here | `server/tests/mod.rs` |
+//! | `connections_max` | here; `tests/server.rs` over TCP | told here; callers are bounded by endpoints and runtimes |
+//! | `stream_window_bytes`, `connection_window_bytes` | here, as receiver and as sender | there, as both |
+//! | `compress_bytes_min` | here, of replies | there, of requests |
+//! | `send_buffer_bytes_max` | `raw.rs` | there |
+//! | `first_byte_timeout`, `read_timeout` | here | none: callers speak first, and keepalive bounds the rest |
+//! | `tls_handshake_timeout` | `tls.rs` | none: it is a part of `connect_timeout` |
+//! | `tls_reload_interval` | `net/tls/tests.rs` | the same test |
+//! | `write_timeout` | here | there |
+//! | `connect_timeout` | none: servers do not connect | there |
+//! | `keepalive_interval`, `keepalive_timeout` | here | there |
+//! | `ping_interval_min` | `lifetime.rs` | `client/tests/keepalive.rs` |
+//! | `idle_timeout` | `lifetime.rs` | `lifetime.rs` |
+//! | `connection_age_max`, `connection_age_grace` | here; `lifetime.rs` | told there; only servers grow tired of a connection |
+//! | `backoff_min`, `backoff_max`, `attempts_max`, `call_timeout`, `classic_reply_pause` | none: they are of calls | there |
+//! | `withdraw_grace` | `tests/file_registry.rs` | none |
+//! | `drain_timeout` | here | told here |
+//! | `accept_backoff` | `net/acceptor.rs`; `tests/descriptors.rs` | none |
+
+use bytes::BytesMut;
+use tokio::time::Instant;
+
+use super::raw::{Peer, native_calls, peer, peer_with_window, rejection};
+use super::streams::{endless, open};
+use super::*;
+use crate::client::ChannelOptions;
+use crate::interceptors::tests::Log;
+use crate::interceptors::tests::all::{All, client};
+use crate::protocol::classic;
+use crate::protocol::native::{Settings, encode_frame, flag};
+use crate::testing::Network;
+
+const A: &str = "10.0.0.1:1";
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+fn number(name: &str) -> u16 {
+    PROBE.methods.iter().position(|method| method.name == name).unwrap() as u16
+}
+
+fn request_frame(id: u32, name: &str, flags: u8, body: &[u8]) -> BytesMut {
+    frame(Header { kind: kind::REQUEST, flags, word: number(name), id, ..Header::default() }, body)
+}
+
+fn data(id: u32, flags: u8, body: &[u8]) -> BytesMut {
+    frame(Header { kind: kind::DATA, flags, id, ..Header::default() }, body)
+}
+
+fn frame(header: Header, body: &[u8]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    encode_frame(&mut bytes, header, body);
+    bytes
+}
+
+/// A caller's greeting under `limits`, and the numbers of the methods.
+fn greeting(limits: &Limits) -> BytesMut {
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    Settings::of(limits).encode(&mut bytes);
+    bytes.extend_from_slice(&native_calls(&[])[PREFACE.len()..]);
+    bytes
+}
+
+fn greeted(limits: &Limits) -> Peer {
+    let peer = peer_with_window(limits.clone(), 4 << 20);
+    peer.send(&greeting(&Limits::default()));
+    peer
+}
+
+/// What the server says until it has nothing more to say.
+async fn said(peer: &mut Peer) -> Vec<(Header, Bytes)> {
+    let mut bytes = BytesMut::new();
+    while let Ok(1..) = timeout(ms(1), peer.read_some(&mut bytes)).await {}
+    decode(bytes)
+}
+
+/// The one RESPONSE that the server says: its code, whether it says that the call did not run, and its text.
+async fn answered(peer: &mut Peer) -> (u16, bool, String) {
+    let frames = said(peer).await;
+    let [(header, body)] = &frames[..] else { panic!("{frames:?}") };
+    assert_eq!((header.kind, header.flags & flag::END), (kind::RESPONSE, flag::END));
+    (header.word, header.has(flag::NOT_RUN), String::from_utf8_lossy(body).into_owned())
+}
+
+/// The reason of the GO_AWAY that the server says last, after which it closes.
+async fn went_away(peer: Peer) -> String {
+    let (bytes, close, shared) = peer.read_to_end().await;
+    assert_eq!((close, rejection(&shared)), (Close::Protocol, "a protocol error"));
+    let (header, reason) = decode(bytes).pop().unwrap();
+    assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Internal as u16));
+    String::from_utf8(reason.to_vec()).unwrap()
+}
+
+const EXHAUSTED: u16 = Code::ResourceExhausted as u16;
+
+#[tokio::test(start_paused = true)]
+async fn message_bytes_max_holds_for_requests_messages_of_streams_and_replies() {
+    let limits = Limits { message_bytes_max: 1000, metadata_bytes_max: 100, ..Limits::default() };
+    let mut peer = greeted(&limits);
+    said(&mut peer).await;
+    peer.send(&request_frame(1, "Echo", flag::END, &[7; 1000]));
+    assert_eq!(answered(&mut peer).await.0, 0);
+    // Also beyond what a frame with its metadata may be: that is skipped as it comes.
+    for size in [1001, 1104, 1105, 200_000] {
+        peer.send(&request_frame(1, "Echo", flag::END, &vec![7; size]));
+        let (code, not_run, text) = answered(&mut peer).await;
+        assert_eq!((code, not_run), (EXHAUSTED, true));
+        assert!(text.contains(&format!("a message of {size} bytes is beyond message_bytes_max 1000")), "{text}");
+        peer.send(&request_frame(1, "Deaf", flag::OPEN, b""));
+        peer.send(&data(1, 0, &[7; 1000]));
+        assert!(said(&mut peer).await.is_empty());
+        peer.send(&data(1, 0, &vec![7; size]));
+        let (code, not_run, text) = answered(&mut peer).await;
+        assert_eq!((code, not_run), (EXHAUSTED, false));
+        assert!(text.contains(&format!("a message of {size} bytes is beyond message_bytes_max 1000")), "{text}");
+    }
+    peer.send(&request_frame(1, "Large", flag::END, b""));
+    let (code, not_run, text) = answered(&mut peer).await;
+    assert_eq!((code, not_run), (EXHAUSTED, false));
+    assert!(text.contains("the reply of 65536 bytes is beyond message_bytes_max 1000"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_bytes_max_of_a_classic_request_is_named_in_the_log() {
+    let limits = Limits { message_bytes_max: 1000, ..Limits::default() };
+    let log = Log::begin();
+    let within = peer(limits.clone());
+    within.send(&classic::encode_request("Probe", "Echo", &[7; 1000]));
+    assert_eq!(within.read_to_end().await.0.len(), 1000);
+    let beyond = peer(limits);
+    beyond.send(&classic::encode_request("Probe", "Echo", &[7; 1001]));
+    assert_eq!(beyond.read_to_end().await.0.len(), 0);
+    assert_eq!(log.with("args_size 1001 is beyond message_bytes_max 1000").len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_long_request_under_an_id_in_use_is_a_protocol_error() {
+    let peer = greeted(&Limits { message_bytes_max: 100, metadata_bytes_max: 0, ..Limits::default() });
+    peer.send(&request_frame(1, "Hang", flag::END, b""));
+    peer.send(&request_frame(1, "Echo", flag::END, &[7; 1000]));
+    assert_eq!(went_away(peer).await, "call id 1 is 0 or in use");
+}
+
+/// One pair that takes so many bytes.
+fn metadata_of(bytes: usize) -> Metadata {
+    let mut metadata = Metadata::new();
+    metadata.append("k", vec![b'v'; bytes - 7]).unwrap();
+    metadata
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_bytes_max_of_a_request_is_named_with_the_size() {
+    let mut peer = greeted(&Limits { metadata_bytes_max: 100, ..Limits::default() });
+    said(&mut peer).await;
+    for (size, code) in [(100, 0), (101, EXHAUSTED)] {
+        let mut body = BytesMut::from(&u32::to_le_bytes(size)[..]);
+        body.extend_from_slice(&crate::protocol::native::encode_metadata(&metadata_of(size as usize)));
+        peer.send(&request_frame(1, "Echo", flag::END | flag::METADATA, &body));
+        let (got, not_run, text) = answered(&mut peer).await;
+        assert_eq!((got, not_run), (code, code != 0));
+        assert_eq!(text.contains("metadata of 101 bytes is beyond metadata_bytes_max 100"), code != 0, "{text}");
+    }
+}
+
+/// Puts as many bytes before and behind its reply as the request says, and fails where it says so.
+fn talkative() -> All {
+    All::new(|context: Context, body: Body| async move {
+        let bytes = |key| context.metadata().text(key).map_or(0, |text| text.parse().unwrap());
+        if bytes("before") > 0 {
+            *context.reply_metadata() = metadata_of(bytes("before"));
+        }
+        if bytes("behind") > 0 {
+            *context.trailer() = metadata_of(bytes("behind"));
+        }
+        match context.metadata().text("fails") {
+            Some(_) => Err(Status::data_loss("the disk is gone")),
+            None => crate::interceptors::tests::all::echo(&context, body).await,
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn metadata_bytes_max_of_the_caller_fails_a_reply_that_is_beyond_it() {
+    let network = Network::from_seed(3);
+    let host = network.serve(A, Server::default().add(talkative()));
+    let limits = Limits { metadata_bytes_max: 100, ..Limits::default() };
+    let options = ChannelOptions { limits, ..ChannelOptions::default() };
+    let client = client(network.host("client").channel_with_options(A, options));
+    for (key, method, kind) in [
+        ("before", "One", MethodKind::Unary),
+        ("behind", "One", MethodKind::Unary),
+        ("before", "Down", MethodKind::ServerStreaming),
+        ("behind", "Down", MethodKind::ServerStreaming),
+    ] {
+        let call = |size: &str| {
+            let call = client.call(method, kind, Body::Message("x".into())).metadata(key, size);
+            async move { crate::interceptors::tests::all::joined(call.await?).await }
+        };
+        assert_eq!(call("100").await.unwrap(), "x");
+        let status = call("101").await.unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let text = "metadata of the reply of 101 bytes is beyond metadata_bytes_max 100";
+        assert!(status.message().contains(text), "{key} {method}: {status}");
+        assert_ne!(status.ran(), Ran::No, "the handler has run");
+    }
+    // What fails says why, and what stands beside that is left out.
+    let log = Log::begin();
+    let status = client.unary("One", "").metadata("behind", "101").metadata("fails", "yes").await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::DataLoss, "the disk is gone"));
+    assert!(status.trailer().is_empty());
+    assert_eq!(log.with("of 101 bytes is beyond metadata_bytes_max 100").len(), 1, "{:?}", log.lines());
+    assert_eq!((network.attempts(), host.stats().calls_failed), (1, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn classic_header_bytes_max_is_named_in_the_log() {
+    // An RpcHeader of so many bytes: what it does not know is skipped.
+    let request = |header_bytes: usize| {
+        let mut header = classic::encode_request("Probe", "Echo", b"x").split_off(4);
+        let args = header.split_off(header.len() - 1);
+        let filler = header_bytes - header.len() - 3;
+        header.extend_from_slice(&[0x7a, filler as u8 & 0x7f | 0x80, (filler >> 7) as u8]);
+        header.resize(header_bytes, b'f');
+        [&(header_bytes as u32).to_le_bytes()[..], &header, &args].concat()
+    };
+    let log = Log::begin();
+    let limits = Limits { classic_header_bytes_max: 1000, ..Limits::default() };
+    for (bytes, reply) in [(1000, "x"), (1001, "")] {
+        let peer = peer(limits.clone());
+        peer.send(&request(bytes));
+        assert_eq!(peer.read_to_end().await.0, reply);
+    }
+    assert_eq!(log.with("1001 bytes; classic_header_bytes_max 1000").len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_flight_max_is_named_to_the_call_that_is_one_too_many() {
+    let mut peer = greeted(&Limits { in_flight_max: 2, ..Limits::default() });
+    said(&mut peer).await;
+    peer.send(&request_frame(1, "Hang", flag::END, b""));
+    peer.send(&request_frame(2, "Hang", flag::END, b""));
+    peer.send(&request_frame(3, "Echo", flag::END, b""));
+    let (code, not_run, text) = answered(&mut peer).await;
+    assert_eq!((code, not_run), (EXHAUSTED, true));
+    assert!(text.contains("in_flight_max 2"), "{text}");
+    peer.send(&frame(Header { kind: kind::CANCEL, word: 1, id: 1, ..Header::default() }, b""));
+    assert_eq!(answered(&mut peer).await.0, Code::Cancelled as u16);
+    peer.send(&request_frame(3, "Echo", flag::END, b""));
+    assert_eq!(answered(&mut peer).await.0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_max_is_counted_logged_and_what_the_caller_suspects() {
+    let log = Log::begin();
+    let network = Network::from_seed(3);
+    let limits = Limits { connections_max: 1, ..Limits::default() };
+    let host = network.serve(A, Server { limits, ..Server::default() }.add(All::echo()));
+    let first = client(network.host("first").channel(A));
+    let second = client(network.host("second").channel(A));
+    first.unary("One", "").await.unwrap();
+    let status = second.unary("One", "").await.unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(status.message().contains("connections_max"), "{status}");
+    let stats = host.stats();
+    assert!(stats.rejected["connections_max reached"] >= 1, "{stats:?}");
+    assert_eq!((stats.connections_accepted, stats.connections_open), (1, 1));
+    assert!(!log.with("detail=connections_max 1").is_empty(), "{:?}", log.lines());
+    drop(first);
+    sleep(ms(10)).await;
+    assert_eq!(second.unary("One", "").wait_for_ready(true).await.unwrap(), "");
+}
+
+/// A stream of requests that nobody reads, filled up to its window.
+fn fill(peer: &Peer, id: u32, bytes: usize) {
+    peer.send(&request_frame(id, "Deaf", flag::OPEN, b""));
+    // What a message costs beside its bytes: docs/protocol.md.
+    peer.send(&data(id, 0, &vec![7; bytes - 16]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
+    let limits = Limits { stream_window_bytes: 300_000, ..Limits::default() };
+    for (surplus, breaks) in [(0, false), (1, true)] {
+        let mut peer = greeted(&limits);
+        fill(&peer, 1, 200_000);
+        peer.send(&data(1, 0, &vec![7; 100_000 - 16 + surplus]));
+        if breaks {
+            let reason = went_away(peer).await;
+            let text =
+                "a message of 100001 bytes with 200000 of its stream unread is beyond stream_window_bytes 300000";
+            assert_eq!(reason, text);
+        } else {
+            assert!(said(&mut peer).await.is_empty());
+        }
+    }
+    // One message may be longer, where nothing else is unread.
+    let mut peer = greeted(&limits);
+    fill(&peer, 1, 1_000_000);
+    assert!(said(&mut peer).await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
+    let window = Limits::default().connection_window_bytes;
+    for (surplus, breaks) in [(0, false), (1, true)] {
+        let mut peer = greeted(&Limits::default());
+        for id in 1..=4 {
+            fill(&peer, id, window / 4 - 100);
+        }
+        peer.send(&data(1, 0, &[7; 100 - 16]));
+        peer.send(&data(2, 0, &[7; 100 - 16]));
+        peer.send(&data(3, 0, &vec![7; 100 - 16]));
+        fill(&peer, 5, 50);
+        peer.send(&data(5, 0, &vec![7; 50 - 16 + surplus]));
+        if breaks {
+            let reason = went_away(peer).await;
+            let text = "with 1048526 of the connection unread is beyond connection_window_bytes 1048576";
+            assert!(reason.starts_with("a message of 51 bytes") && reason.ends_with(text), "{reason}");
+        } else {
+            assert!(said(&mut peer).await.is_empty());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_window_bytes_and_connection_window_bytes_of_the_caller_hold_the_server() {
+    // Each stream may always have one message unread, so the last of four gets that beyond the window of the connection.
+    for (stream, connection, streams, before, after) in [(1000, 10_000, 1, 1000, 1000), (1000, 2500, 4, 3000, 500)] {
+        let mut peer = peer_with_window(Limits::default(), 1 << 20);
+        let limits = Limits { stream_window_bytes: stream, connection_window_bytes: connection, ..Limits::default() };
+        peer.send(&greeting(&limits));
+        for id in 1..=streams {
+            // A hundred messages of 484 bytes, each of which costs 500.
+            let request = [&100u32.to_le_bytes()[..], &484u32.to_le_bytes()].concat();
+            peer.send(&request_frame(id, "Count", flag::END, &request));
+        }
+        let cost = |frames: &[(Header, Bytes)]| {
+            let messages = frames.iter().filter(|(header, _)| header.kind == kind::DATA);
+            messages.map(|(_, body)| body.len() + 16).sum::<usize>()
+        };
+        assert_eq!(cost(&said(&mut peer).await), before);
+        assert!(said(&mut peer).await.is_empty(), "it waits");
+        peer.send(&frame(Header { kind: kind::CREDIT, id: 1, value: 1000, ..Header::default() }, b""));
+        assert_eq!(cost(&said(&mut peer).await), after, "it goes on");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn message_for_no_call_is_ignored_and_one_behind_the_end_is_a_protocol_error() {
+    let mut peer = greeted(&Limits::default());
+    said(&mut peer).await;
+    peer.send(&data(7, 0, b"nobody's"));
+    peer.send(&data(0, flag::END, b"nobody's"));
+    peer.send(&request_frame(1, "Echo", flag::END, b"on"));
+    assert_eq!(answered(&mut peer).await.0, 0);
+    peer.send(&request_frame(1, "Deaf", flag::OPEN, b""));
+    peer.send(&data(1, flag::END, b"last"));
+    peer.send(&data(1, 0, b"and one more"));
+    assert_eq!(went_away(peer).await, "a message for call 1, whose requests have ended");
+    // The request of a unary call is such an end.
+    let peer = greeted(&Limits::default());
+    peer.send(&request_frame(1, "Hang", flag::END, b""));
+    peer.send(&data(1, 0, b"more"));
+    assert_eq!(went_away(peer).await, "a message for call 1, whose requests have ended");
+}
+
+#[cfg(feature = "gzip")]
+#[tokio::test(start_paused = true)]
+async fn compress_bytes_min_is_the_shortest_reply_that_is_compressed() {
+    let limits = Limits { compress_bytes_min: 500, ..Limits::default() };
+    let compression = Some(crate::codec::Compression::Gzip);
+    let shared = Server { limits, compression, ..Server::default() }.add(Probe).share().unwrap();
+    let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
+    let server = tokio::spawn(serve_stream(far, shared.clone()));
+    let mut peer = Peer { reader: near.reader, writer: near.writer, server, shared };
+    peer.send(&greeting(&Limits::default()));
+    said(&mut peer).await;
+    for (size, compressed) in [(499, false), (500, true)] {
+        peer.send(&request_frame(1, "Echo", flag::END, &vec![7; size]));
+        let (header, body) = said(&mut peer).await.pop().unwrap();
+        assert_eq!((header.has(flag::COMPRESSED), body.len() < size), (compressed, compressed), "{size}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_byte_timeout_is_how_long_a_connection_may_be_silent_and_named_in_the_log() {
+    let log = Log::begin();
+    let bound = Limits::default().first_byte_timeout;
+    let mut in_time = peer(Limits::default());
+    sleep(bound - ms(1)).await;
+    in_time.send(&native_calls(&[(1, "Echo", b"in time")]));
+    assert_eq!(answered(&mut in_time).await.0, 0);
+    let late = peer(Limits::default());
+    let begin = Instant::now();
+    let (_, close, shared) = late.read_to_end().await;
+    assert_eq!((close, begin.elapsed()), (Close::FirstByteTimeout, bound));
+    assert_eq!(rejection(&shared), "nothing within first_byte_timeout");
+    assert_eq!(log.with("detail=first_byte_timeout 10s").len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_timeout_is_how_long_a_frame_may_be_incomplete_and_named_in_the_log() {
+    let log = Log::begin();
+    let bound = Limits::default().read_timeout;
+    for (patience, in_time) in [(bound - ms(1), true), (bound + ms(1), false)] {
+        for bytes in [native_calls(&[(1, "Echo", b"x")]), classic::encode_request("Probe", "Echo", b"x")] {
+            let mut peer = peer(Limits::default());
+            peer.send(&bytes[..bytes.len() - 1]);
+            sleep(patience).await;
+            // An error says that the server has closed.
+            let _ = peer.writer.try_write(&bytes[bytes.len() - 1..]);
+            let mut got = BytesMut::new();
+            while let Ok(1..) = timeout(ms(1), peer.read_some(&mut got)).await {}
+            assert_eq!(got.ends_with(b"x"), in_time);
+            assert_eq!(peer.shared.stats().rejected.is_empty(), in_time);
+        }
+    }
+    assert_eq!(log.with("detail=read_timeout 10s").len(), 2, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_timeout_is_how_long_a_peer_may_leave_bytes_unread_and_named_in_the_log() {
+    let log = Log::begin();
+    let bound = Limits::default().write_timeout;
+    for (patience, in_time) in [(bound - ms(2), true), (bound + ms(2), false)] {
+        let mut peer = peer_with_window(Limits::default(), 4 << 10);
+        peer.send(&native_calls(&[(1, "Large", b"")]));
+        sleep(patience).await;
+        assert_eq!(peer.server.is_finished(), !in_time);
+        let mut got = BytesMut::new();
+        while let Ok(1..) = timeout(ms(5), peer.read_some(&mut got)).await {}
+        assert_eq!(got.len() > LARGE_BYTES, in_time);
+        assert_eq!(peer.shared.stats().rejected.is_empty(), in_time);
+    }
+    assert_eq!(log.with("detail=write_timeout 10s").len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn keepalive_interval_and_keepalive_timeout_end_a_silent_caller_and_are_named_in_the_log() {
+    let log = Log::begin();
+    let limits = Limits { keepalive_interval: ms(4000), keepalive_timeout: ms(3000), ..Limits::default() };
+    for answers in [true, false] {
+        let mut peer = peer(limits.clone());
+        // The look begins with the call; what has come with it was heard before that.
+        peer.send(&native_calls(&[(1, "Hang", b"")]));
+        let begin = Instant::now();
+        let mut got = BytesMut::new();
+        while !decode(got.clone()).iter().any(|(header, _)| header.kind == kind::PING) {
+            assert!(peer.read_some(&mut got).await > 0);
+        }
+        let asked = begin.elapsed();
+        assert!((limits.keepalive_interval..=2 * limits.keepalive_interval).contains(&asked), "{asked:?}");
+        sleep(limits.keepalive_timeout - ms(1)).await;
+        assert!(!peer.server.is_finished());
+        if answers {
+            peer.send(&frame(Header { kind: kind::PONG, ..Header::default() }, b""));
+        }
+        sleep(ms(2)).await;
+        assert_eq!(peer.server.is_finished(), !answers);
+    }
+    let lines = log.with("detail=keepalive_interval 4s, keepalive_timeout 3s");
+    assert_eq!(lines.len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn connection_age_max_is_the_reason_that_the_caller_reads() {
+    let mut peer = peer(Limits { connection_age_max: ms(100_000), ..Limits::default() });
+    peer.send(&native_calls(&[]));
+    said(&mut peer).await;
+    let begin = Instant::now();
+    let mut bytes = BytesMut::new();
+    peer.read_some(&mut bytes).await;
+    // A random part of a tenth less.
+    assert!((ms(89_990)..=ms(100_000)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+    let (header, reason) = decode(bytes).pop().unwrap();
+    assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Unavailable as u16));
+    assert_eq!(reason, "as old as connection_age_max 100s allows");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_timeout_is_how_long_calls_may_take_at_a_stop_and_named_to_those_it_cuts_off() {
+    let log = Log::begin();
+    for (call, in_time) in [(2999, true), (3001, false)] {
+        let network = Network::from_seed(3);
+        let service = All::new(move |_, body| async move {
+            sleep(ms(call)).await;
+            Ok(body)
+        });
+        let limits = Limits { drain_timeout: ms(3000), ..Limits::default() };
+        let host = network.serve(A, Server { limits, ..Server::default() }.add(service));
+        let client = client(network.channel(A));
+        let calling = tokio::spawn(client.unary("One", "").timeout(ms(60_000)).into_future());
+        while host.stats().calls == 0 {
+            tokio::task::yield_now().await;
+        }
+        let begin = Instant::now();
+        host.stop().await;
+        let (reply, took) = (calling.await.unwrap(), begin.elapsed());
+        assert!(took <= ms(3002), "{took:?}");
+        assert_eq!(reply.is_ok(), in_time, "{reply:?}");
+        if let Err(status) = reply {
+            assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
+            assert!(status.message().contains("drain_timeout 3s"), "{status}");
+        }
+    }
+    assert_eq!(log.with("drain_timeout=3s").len(), 1, "{:?}", log.lines());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_that_keeps_to_its_windows_is_never_refused() {
+    let pair = pair(Limits { stream_window_bytes: 100, connection_window_bytes: 150, ..Limits::default() });
+    let requests = |messages: usize| crate::streaming::Streaming::of((0..messages).map(|_| Bytes::from(vec![7; 60])));
+    for _ in 0..3 {
+        let mut replies = open(&pair.caller, &endless("Talk", Body::Stream(requests(50)))).await;
+        let mut messages = 0;
+        while let Some(message) = futures_util::StreamExt::next(&mut replies).await {
+            assert_eq!(message.unwrap().len(), 60);
+            messages += 1;
+        }
+        assert_eq!(messages, 50);
+    }
+    assert!(pair.shared.stats().rejected.is_empty());
+}
