@@ -238,7 +238,7 @@ impl<R> Prepared<R> {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
         let now = clock::now();
-        let deadline = self.deadline(now);
+        let (deadline, by_default) = self.deadline(now);
         if deadline.has_passed(now) {
             let message = "the deadline of the call that is being served has passed";
             return Err(expired(message.to_owned(), Phase::Send));
@@ -251,26 +251,30 @@ impl<R> Prepared<R> {
         let way = self.way;
         let interceptors = way.interceptors.clone();
         let reply = if interceptors.is_empty() {
-            transmit(&way, context.clone(), self.body).await?
+            transmit(&way, context.clone(), self.body, by_default, now).await?
         } else {
-            let transmit =
-                move |context, body| -> BoxFuture<_> { Box::pin(async move { transmit(&way, context, body).await }) };
+            let transmit = move |context, body| -> BoxFuture<_> {
+                Box::pin(async move { transmit(&way, context, body, by_default, now).await })
+            };
             intercepted(interceptors, context.clone(), self.body, transmit).await?
         };
         (self.decode)(reply, context).map_err(|status| status.with_phase(Phase::Reply))
     }
 
-    /// When the call has to be done. A call that streams has all the time it wants unless it is told otherwise.
-    fn deadline(&self, now: std::time::Instant) -> Deadline {
+    /// When the call has to be done, and whether nothing but `call_timeout` says so. A call that streams has all the time
+    /// it wants unless it is told otherwise.
+    fn deadline(&self, now: std::time::Instant) -> (Deadline, bool) {
         let options = self.way.endpoints.options();
-        let default = || match options.timeout_of(&self.method) {
-            None if self.method.kind != MethodKind::Unary => None,
-            timeout => Some(timeout.unwrap_or(options.limits.call_timeout)),
-        };
-        let own = self.timeout.or_else(default).map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
+        let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
+        let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
+        let timeout = chosen.or_else(|| by_default.then_some(options.limits.call_timeout));
+        let own = timeout.map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
         match &self.served {
-            Some(served) if !self.is_independent => own.earlier(served.deadline()),
-            _ => own,
+            Some(served) if !self.is_independent => {
+                let earlier = own.earlier(served.deadline());
+                (earlier, by_default && earlier == own)
+            }
+            _ => (own, by_default),
         }
     }
 }
@@ -286,8 +290,15 @@ fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
     own
 }
 
-/// Makes the call at an endpoint, and at others where that is safe.
-async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Status> {
+/// Makes the call, which began at `begun`, at an endpoint, and at others where that is safe. Its deadline is
+/// `call_timeout`, or was chosen.
+async fn transmit(
+    way: &Way,
+    context: Context,
+    body: Body,
+    mut by_default: bool,
+    begun: std::time::Instant,
+) -> Result<Body, Status> {
     let options = way.endpoints.options();
     let max = options.limits.message_bytes_max;
     if let Body::Message(message) = &body
@@ -299,11 +310,12 @@ async fn transmit(way: &Way, context: Context, body: Body) -> Result<Body, Statu
     let mut opening = context.deadline();
     if context.method().kind != MethodKind::Unary {
         opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
+        by_default = opening != context.deadline();
     }
     let mut request = Request::new(context, body, opening, way.is_reply);
     request.compression = way.compression;
-    let begun = clock::now();
-    let mut progress = Progress::default();
+    let call_timeout = by_default.then_some(options.limits.call_timeout);
+    let mut progress = Progress { call_timeout, ..Progress::default() };
     let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut progress).await;
     match reply {
         Ok(Body::Message(message)) => Ok(Body::Message(message)),
@@ -321,6 +333,10 @@ struct Progress {
     /// An attempt before the last may have run.
     may_have_run: bool,
     resolving: Duration,
+    /// It was given up after so many.
+    attempts_max: Option<usize>,
+    /// The deadline is that of calls which do not say one.
+    call_timeout: Option<Duration>,
 }
 
 impl Progress {
@@ -337,8 +353,10 @@ impl Progress {
             part += &format!(" at {peer}");
         }
         part += ": ";
-        if self.attempt > 1 {
-            part += &format!("attempt {}, ", self.attempt);
+        match self.attempts_max {
+            Some(max) => part += &format!("attempt {} (attempts_max {max}), ", self.attempt),
+            None if self.attempt > 1 => part += &format!("attempt {}, ", self.attempt),
+            None => {}
         }
         for (what, time) in [("resolve", self.resolving), ("connect", request.connecting())] {
             if time >= Duration::from_micros(100) {
@@ -347,6 +365,9 @@ impl Progress {
         }
         let phase = status.phase().map_or("handle", Phase::name);
         part += &format!("failed in {phase} after {}", milliseconds(elapsed));
+        if let Some(call_timeout) = self.call_timeout.filter(|_| status.code() == Code::DeadlineExceeded) {
+            part += &format!(" (call_timeout {call_timeout:?})");
+        }
         status.with_callers_part(&part, elapsed)
     }
 }
@@ -412,6 +433,7 @@ async fn attempts(
         };
         progress.may_have_run |= status.ran() == Ran::Maybe;
         attempts_left -= 1;
+        progress.attempts_max = (attempts_left == 0).then_some(endpoints.options().limits.attempts_max);
         if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request) {
             return Err(status);
         }

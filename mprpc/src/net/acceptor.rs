@@ -82,7 +82,7 @@ impl Listener {
                     tracing::debug!(address = %self.address, %error, "a connection ended before it was accepted");
                 }
                 Err(error) => {
-                    tracing::error!(address = %self.address, %error, pause = ?backoff, "cannot accept; pausing");
+                    tracing::error!(address = %self.address, %error, accept_backoff = ?backoff, "cannot accept; pausing");
                     tokio::time::sleep(backoff).await;
                 }
             }

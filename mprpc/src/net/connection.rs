@@ -44,13 +44,15 @@ pub(crate) struct Turn<'a, 'w> {
     pub(crate) missing: usize,
     /// Bytes of earlier turns wait for the peer, who does not take them.
     pub(crate) stalled: bool,
+    /// It has taken some of what it had not taken at first, since the turn before.
+    pub(crate) relieved: bool,
     /// Said by the session: it stopped because the send buffer is full, and goes on once there is room.
     pub(crate) paused: bool,
 }
 
 impl<'a, 'w> Turn<'a, 'w> {
     fn new(cx: &'a mut task::Context<'w>, now: Instant, output: &'a mut SendBuffer, stalled: bool) -> Turn<'a, 'w> {
-        Turn { cx, now, output, missing: 0, stalled, paused: false }
+        Turn { cx, now, output, missing: 0, stalled, relieved: false, paused: false }
     }
 }
 
@@ -159,6 +161,7 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
         send_buffer_bytes_max: limits.send_buffer_bytes_max,
         write_timeout: limits.write_timeout,
         write_stalled_at: None,
+        relieved: false,
         closing: None,
         finished: false,
         peer_closed: false,
@@ -180,6 +183,8 @@ struct Connection<S> {
     write_timeout: Duration,
     /// Since when the peer has taken nothing of what waits.
     write_stalled_at: Option<Instant>,
+    /// It took something after that.
+    relieved: bool,
     /// The session has ended; what is in `output` still goes out.
     closing: Option<Close>,
     /// The peer was told that nothing more comes, where there is a way to say so.
@@ -199,6 +204,7 @@ impl<S: Session> Connection<S> {
             let read = self.read(cx, now);
             if self.closing.is_none() {
                 let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
+                turn.relieved = std::mem::take(&mut self.relieved);
                 self.closing = self.session.poll(&mut turn).break_value();
                 self.paused |= turn.paused;
             }
@@ -269,7 +275,7 @@ impl<S: Session> Connection<S> {
         while !self.output.is_empty() {
             match self.output.write_to(&self.writer) {
                 Ok(_) => {
-                    self.write_stalled_at = None;
+                    self.relieved |= self.write_stalled_at.take().is_some();
                     self.wrote = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

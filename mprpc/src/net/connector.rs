@@ -30,7 +30,7 @@ impl Connector {
     /// Connects to `address`, the handshake of TLS included, within `connect_timeout`.
     pub(crate) async fn connect(&self, address: &Address) -> io::Result<Stream> {
         let begun = clock::now();
-        let stream = connect(address, self.timeout).await?;
+        let stream = within_limit(self.timeout, open(address)).await?;
         match (&self.tls, address) {
             (Some(tls), Address::Tcp(_) | Address::Host(..)) => {
                 let left = self.timeout.saturating_sub(clock::now().saturating_duration_since(begun));
@@ -41,23 +41,33 @@ impl Connector {
     }
 }
 
-/// Connects to `address` within `timeout`, without TLS. Host names are looked up anew each time, and every address of theirs tried.
+/// Connects to `address` within `timeout`, without TLS.
+#[cfg(feature = "zookeeper")]
 pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<Stream> {
-    let connecting = async {
-        match address {
-            Address::Tcp(address) => Stream::tcp(TcpStream::connect(address).await?),
-            Address::Host(host, port) => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
-            Address::Unix(path) => Ok(Stream::unix(UnixStream::connect(path).await?, address.clone())),
-            Address::Memory(name) => memory::connect(name).await,
-        }
-    };
-    within(timeout, connecting).await
+    within(timeout, "", open(address)).await
 }
 
-/// Bounds an attempt to connect.
-pub(crate) async fn within<T>(timeout: Duration, connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+/// Host names are looked up anew each time, and every address of theirs tried.
+async fn open(address: &Address) -> io::Result<Stream> {
+    match address {
+        Address::Tcp(address) => Stream::tcp(TcpStream::connect(address).await?),
+        Address::Host(host, port) => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
+        Address::Unix(path) => Ok(Stream::unix(UnixStream::connect(path).await?, address.clone())),
+        Address::Memory(name) => memory::connect(name).await,
+    }
+}
+
+/// Bounds an attempt to connect by `connect_timeout`.
+pub(crate) async fn within_limit<T>(
+    connect_timeout: Duration,
+    connecting: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    within(connect_timeout, "connect_timeout ", connecting).await
+}
+
+async fn within<T>(timeout: Duration, limit: &str, connecting: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     match tokio::time::timeout(timeout, connecting).await {
         Ok(connected) => connected,
-        Err(_elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {timeout:?}"))),
+        Err(_elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit}{timeout:?}"))),
     }
 }

@@ -21,7 +21,7 @@ pub(crate) use connector::Connector;
 #[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
-pub(crate) use connector::within;
+pub(crate) use connector::within_limit;
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};

@@ -41,6 +41,19 @@ impl Flow {
             || (outstanding + cost <= windows.stream && self.outstanding.saturating_add(cost) <= windows.connection)
     }
 
+    /// The same, for the receiver. The error says which window the message is beyond.
+    pub(crate) fn check(&self, outstanding: u64, cost: u64, windows: Windows) -> Result<(), String> {
+        if self.admits(outstanding, cost, windows) {
+            return Ok(());
+        }
+        let (unread, whose, limit, window) = if outstanding + cost > windows.stream {
+            (outstanding, "its stream", "stream_window_bytes", windows.stream)
+        } else {
+            (self.outstanding, "the connection", "connection_window_bytes", windows.connection)
+        };
+        Err(format!("a message of {cost} bytes with {unread} of {whose} unread is beyond {limit} {window}"))
+    }
+
     /// A message was sent on a stream.
     pub(crate) fn sent(&mut self, stream: &mut u64, cost: u64) {
         *stream += cost;
@@ -61,6 +74,7 @@ impl Flow {
     }
 
     /// Bytes of all streams together.
+    #[cfg(test)]
     pub(crate) fn outstanding(&self) -> u64 {
         self.outstanding
     }

@@ -15,6 +15,7 @@ pub(crate) mod tests;
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
 use slab::Slab;
@@ -244,7 +245,7 @@ impl Running {
             let withdrawals = self.registered.drain(..).map(Registered::withdraw);
             let withdrawn = futures_util::future::join_all(withdrawals);
             if tokio::time::timeout(limits.drain_timeout, withdrawn).await.is_err() {
-                tracing::warn!(timeout = ?limits.drain_timeout, "the registry has not confirmed the withdrawal");
+                tracing::warn!(drain_timeout = ?limits.drain_timeout, "the registry has not confirmed the withdrawal");
             }
             tokio::time::sleep(limits.withdraw_grace).await;
         }
@@ -263,7 +264,7 @@ impl Running {
         let drained = tokio::time::timeout(limits.drain_timeout, drained).await.is_ok();
         if !drained {
             let connections = *self.open.count.borrow();
-            tracing::warn!(connections, timeout = ?limits.drain_timeout, "closing connections that did not drain in time");
+            tracing::warn!(connections, drain_timeout = ?limits.drain_timeout, "closing connections that did not drain in time");
         }
     }
 
@@ -319,7 +320,10 @@ async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: Arc
     let take = |accepted| {
         let max = shared.limits.connections_max;
         if *open.count.borrow() >= max {
-            tracing::warn!(connections_max = max, "connections_max reached: a new connection is closed");
+            // An error says that it has gone by itself.
+            if let Ok(stream) = Stream::accepted(accepted) {
+                shared.reject_because(&stream.peer, "connections_max reached", &format!("connections_max {max}"));
+            }
             return;
         }
         let (counted, abort) = Counted::new(&shared, &open);
@@ -350,15 +354,33 @@ pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
 async fn serve_session(stream: Stream, transport: Transport, shared: &Shared) -> Close {
     let peer = stream.peer.clone();
     let close = drive(stream, transport, &shared.limits).await;
-    match close {
-        Close::FirstByteTimeout => shared.reject(&peer, "nothing within first_byte_timeout"),
-        Close::ReadTimeout => shared.reject(&peer, "half a frame within read_timeout"),
-        Close::WriteTimeout => shared.reject(&peer, "a peer that does not read within write_timeout"),
-        Close::KeepaliveTimeout => shared.reject(&peer, "a peer without a sign of life within keepalive_timeout"),
-        Close::Io(error) => tracing::debug!(peer = %peer.address, %error, "connection failed"),
-        Close::Done | Close::PeerClosed | Close::Protocol => {}
+    if let Close::Io(error) = close {
+        tracing::debug!(peer = %peer.address, %error, "connection failed");
+    }
+    if let Some((what, bound)) = ran_out(close, &shared.limits) {
+        shared.reject_because(&peer, what, &bound);
     }
     close
+}
+
+/// What the peer did not do in time, and the bound of that.
+fn ran_out(close: Close, limits: &Limits) -> Option<(&'static str, String)> {
+    let bound = |name: &str, bound: Duration| format!("{name} {bound:?}");
+    Some(match close {
+        Close::FirstByteTimeout => {
+            ("nothing within first_byte_timeout", bound("first_byte_timeout", limits.first_byte_timeout))
+        }
+        Close::ReadTimeout => ("half a frame within read_timeout", bound("read_timeout", limits.read_timeout)),
+        Close::WriteTimeout => {
+            ("a peer that does not read within write_timeout", bound("write_timeout", limits.write_timeout))
+        }
+        Close::KeepaliveTimeout => {
+            let interval = bound("keepalive_interval", limits.keepalive_interval);
+            let timeout = bound("keepalive_timeout", limits.keepalive_timeout);
+            ("a peer without a sign of life within keepalive_timeout", format!("{interval}, {timeout}"))
+        }
+        Close::Done | Close::PeerClosed | Close::Protocol | Close::Io(_) => return None,
+    })
 }
 
 /// The connections of a server.

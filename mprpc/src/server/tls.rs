@@ -21,7 +21,8 @@ pub(super) async fn serve(stream: Stream, acceptor: &Acceptor, shared: &Arc<Shar
         Ok(Arrival::Plain(stream)) => turn_away(stream, shared).await,
         Ok(Arrival::Gone) => Close::PeerClosed,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            shared.reject(&peer, "no TLS handshake within tls_handshake_timeout");
+            let bound = format!("tls_handshake_timeout {:?}", shared.limits.tls_handshake_timeout);
+            shared.reject_because(&peer, "no TLS handshake within tls_handshake_timeout", &bound);
             Close::FirstByteTimeout
         }
         Err(error) => {

@@ -125,7 +125,10 @@ impl Session for Transport {
         }
         self.drained = None;
         match &mut self.speaks {
-            Speaks::Multiplexed(session) => session.go_away(turn, "the server is stopping"),
+            Speaks::Multiplexed(session) => {
+                let grace = self.shared.limits.drain_timeout;
+                session.go_away(turn, format!("the server is stopping; what is in flight has drain_timeout {grace:?}"));
+            }
             Speaks::OneShot(session) if session.is_answering() => {}
             Speaks::Unknown | Speaks::OneShot(_) => return ControlFlow::Break(Close::Done),
         }

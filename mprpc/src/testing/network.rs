@@ -18,7 +18,7 @@ use crate::endpoint::Address;
 use crate::net::memory::{BACKLOG, PIPE_BYTES};
 use crate::net::pipe::Pipe;
 use crate::net::simulated::{Course, Obstacles, SimulatedWire, Trace, up_to};
-use crate::net::{Listener, Stream, within};
+use crate::net::{Listener, Stream, within_limit};
 use crate::server::{Running, Server, ServerStats, Shared as ServerShared};
 use crate::service::BoxFuture;
 
@@ -243,7 +243,7 @@ impl Network {
         Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
             network.lock().attempts += 1;
             let (network, from) = (network.clone(), from.clone());
-            Box::pin(async move { within(timeout, network.connect(&from, address)).await })
+            Box::pin(async move { within_limit(timeout, network.connect(&from, address)).await })
         })
     }
 

@@ -15,6 +15,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use super::in_flight::{InFlight, State};
 use super::{Shared, unsent};
 use crate::inbox::Message;
+use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::connection::{ReadBuffer, Timer};
 use crate::net::{Reader, SendBuffer, clock, tls};
@@ -100,7 +101,9 @@ impl Driver {
         match polled {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) if self.shared.lock().greeted => Err(self.lost("the peer closed the connection")),
-            Poll::Ready(Ok(0)) => Err(self.unwell("closed before it greeted: is it an mprpc server?")),
+            Poll::Ready(Ok(0)) => {
+                Err(self.unwell("closed before it greeted: no mprpc server, or one at its connections_max"))
+            }
             Poll::Ready(Ok(_)) => Ok(true),
             Poll::Ready(Err(error)) if tls::is_refusal(&error) => {
                 let status = self.shared.failed(Code::Unavailable, error.to_string(), Phase::Connect, Ran::No);
@@ -125,9 +128,10 @@ impl Driver {
                 return Ok(());
             }
             let before = state.written;
-            let (state, outcome) = self.shared.flush(state);
-            if state.written > before {
-                self.stalled_since = None;
+            let (mut state, outcome) = self.shared.flush(state);
+            // The peer has made room: it lives, though what a PING would ask it is far behind.
+            if state.written > before && self.stalled_since.take().is_some() {
+                state.keepalive.heard();
             }
             drop(state);
             match outcome {
@@ -167,16 +171,25 @@ impl Driver {
             let now = clock::now();
             let passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
             if passed(write) {
-                return self.end(self.lost("the peer does not read: nothing was taken within write_timeout"));
+                let bound = self.shared.limits.write_timeout;
+                let why = format!("the peer does not read: nothing was taken within write_timeout {bound:?}");
+                return self.end(self.lost(&why));
             }
             if passed(greet) {
-                return self.end(self.unwell("connected, and no greeting came within connect_timeout"));
+                let bound = self.shared.limits.connect_timeout;
+                let why = format!("connected, and no greeting came within connect_timeout {bound:?}");
+                return self.end(self.unwell(&why));
             }
             if passed(look) {
                 let stalled = self.stalled_since.is_some();
                 let alive = self.shared.lock().peer_is_alive(now, stalled, &self.shared.limits);
                 if !alive {
-                    return self.end(self.unwell("no sign of life: a PING was not answered within keepalive_timeout"));
+                    let Limits { keepalive_interval, keepalive_timeout, .. } = &self.shared.limits;
+                    let why = format!(
+                        "no sign of life: silent for keepalive_interval {keepalive_interval:?}, then a PING was not \
+                         answered within keepalive_timeout {keepalive_timeout:?}"
+                    );
+                    return self.end(self.unwell(&why));
                 }
             }
             if passed(idle) {
@@ -250,16 +263,21 @@ impl Shared {
                 Decoded::TooLong(header) => {
                     let (size, max) = (header.length, self.limits.message_bytes_max);
                     let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
-                    let status = self.failed(Code::ResourceExhausted, message, Phase::Reply, Ran::Yes);
-                    let key = (header.id as usize).wrapping_sub(1);
-                    if header.has(flag::END) {
-                        state.complete(key, Err(status), true, wakers);
-                    } else if state.calls.get(key).is_some_and(InFlight::is_awaited) {
-                        state.give_up(key, status, wakers);
-                    }
+                    self.reject(&mut state, header, message, wakers);
                 }
                 Decoded::Frame(header, body) => self.frame(&mut state, now, header, body, wakers)?,
             }
+        }
+    }
+
+    /// Fails a call whose reply is beyond a limit of this side, though the server was told of it.
+    fn reject(&self, state: &mut State, header: Header, message: String, wakers: &mut Vec<Waker>) {
+        let status = self.failed(Code::ResourceExhausted, message, Phase::Reply, Ran::Yes);
+        let key = (header.id as usize).wrapping_sub(1);
+        if header.kind == kind::RESPONSE && header.has(flag::END) {
+            state.complete(key, Err(status), true, wakers);
+        } else if state.calls.get(key).is_some_and(InFlight::is_awaited) {
+            state.give_up(key, status, wakers);
         }
     }
 
@@ -281,6 +299,24 @@ impl Shared {
                     return broken("metadata longer than its frame");
                 };
                 let key = (header.id as usize).wrapping_sub(1);
+                if state.calls.get(key).is_some_and(|call| call.answered) {
+                    return broken(&format!("a reply for call {}, which has ended", header.id));
+                }
+                let (size, max) = (metadata.len(), self.limits.metadata_bytes_max);
+                if size > max && header.word == 0 {
+                    let message =
+                        format!("metadata of {size} bytes beside the reply is beyond metadata_bytes_max {max}");
+                    self.reject(state, header, message, wakers);
+                    return Ok(());
+                }
+                let (bytes, most) = (message.len(), self.limits.message_bytes_max);
+                if bytes > most && header.word == 0 {
+                    let message = format!("a reply of {bytes} bytes is beyond message_bytes_max {most}");
+                    self.reject(state, header, message, wakers);
+                    return Ok(());
+                }
+                // An error is worth more than what stands beside it.
+                let metadata = if size > max { Bytes::new() } else { metadata };
                 let metadata = match native::decode_metadata(metadata) {
                     Ok(metadata) => metadata,
                     Err(what) => return broken(&what),
@@ -315,9 +351,15 @@ impl Shared {
                 state.complete(key, outcome, true, wakers);
             }
             kind::DATA => {
+                let (size, max) = (body.len(), self.limits.message_bytes_max);
+                if size > max {
+                    let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
+                    self.reject(state, header, message, wakers);
+                    return Ok(());
+                }
                 let message = Message { bytes: body, compressed: header.has(flag::COMPRESSED) };
                 if let Err(what) = state.reply((header.id as usize).wrapping_sub(1), message, self.windows, wakers) {
-                    return broken(what);
+                    return broken(&what);
                 }
             }
             kind::CREDIT => {

@@ -322,8 +322,11 @@ impl State {
         message: Message,
         windows: Windows,
         wakers: &mut Vec<Waker>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), String> {
         let Some(call) = self.calls.get_mut(key) else { return Ok(()) };
+        if call.answered {
+            return Err(format!("a message for call {}, which has ended", key + 1));
+        }
         let Some(replies) = call.replies.clone() else {
             // A peer that does not know the kind of the method, as a proxy, sends its reply as a stream of one.
             if call.only.replace(message).is_some() && call.is_awaited() {
@@ -333,9 +336,7 @@ impl State {
             return Ok(());
         };
         let cost = message.cost();
-        if !self.received.admits(call.received, cost, windows) {
-            return Err("more messages of streams than stream_window_bytes and connection_window_bytes allow");
-        }
+        self.received.check(call.received, cost, windows)?;
         self.received.sent(&mut call.received, cost);
         call.open(wakers);
         wakers.extend(replies.push(message).1);

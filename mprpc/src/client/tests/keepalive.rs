@@ -9,6 +9,7 @@ use tokio::task::yield_now;
 use super::raw::{greeting_bytes, peer, request};
 use super::*;
 use crate::Limits;
+use crate::interceptors::tests::all::{All, client};
 use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::streaming::Streaming;
 
@@ -269,4 +270,46 @@ async fn no_call_fails_while_connections_come_of_age_all_the_time() {
     let connections = world.network.attempts();
     let refused = world.network.host(A).stats().calls_failed;
     assert!(connections > 100 && refused > 100, "{connections} connections, {refused} of {calls} calls crossed");
+}
+
+/// So slow that what a pipe holds takes 7 s: a PING behind that is answered too late.
+const SLOW_BYTES_PER_SECOND: u64 = 9_000;
+
+#[tokio::test(start_paused = true)]
+async fn large_request_to_a_slow_peer_that_makes_progress_goes_through() {
+    // A second more each: so the look after the peer falls into every second of the last ten.
+    let slow = (0..10).map(|step| (400_000 + step * 9_000, SLOW_BYTES_PER_SECOND));
+    for (bytes, bytes_per_second) in slow.chain([(1 << 20, 20_000)]) {
+        let world = world(listed(&[A]));
+        world.start(A);
+        world.network.slow(A, bytes_per_second);
+        let begin = Instant::now();
+        let large = StringValue { value: "x".repeat(bytes), ..StringValue::default() };
+        let reply = world.stub.unary::<_, StringValue>(AM, &large).timeout(patient()).await;
+        assert_eq!(reply.unwrap().value, A, "{bytes} bytes at {bytes_per_second} a second");
+        assert!(begin.elapsed().as_secs() >= bytes as u64 / bytes_per_second);
+        assert_eq!(world.network.attempts(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_reply_to_a_slow_caller_that_makes_progress_does_not_cost_the_other_calls() {
+    for bytes in (0..10).map(|step| 400_000 + step * 9_000) {
+        let network = Network::from_seed(7);
+        let service = All::new(move |context, _| async move {
+            if context.method().kind == MethodKind::Unary {
+                return Ok(Body::Message(vec![7; bytes].into()));
+            }
+            sleep(Duration::from_secs(100)).await;
+            Ok(Body::Message("late".into()))
+        });
+        let host = network.serve(A, Server::default().add(service));
+        network.slow(A, SLOW_BYTES_PER_SECOND);
+        let client = client(network.channel(A));
+        let late = client.call("Up", MethodKind::ClientStreaming, Body::Stream(Streaming::of(["x".into()])));
+        let large = client.unary("One", "").timeout(patient());
+        let (late, large) = tokio::join!(late.timeout(patient()).into_future(), large.into_future());
+        assert_eq!((late.unwrap().into_message().unwrap(), large.unwrap().len()), ("late".into(), bytes));
+        assert!(host.stats().rejected.is_empty(), "{:?}", host.stats());
+    }
 }

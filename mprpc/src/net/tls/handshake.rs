@@ -30,6 +30,7 @@ pub(crate) struct Acceptor {
 pub(crate) struct Connector {
     config: Reloaded<ClientConfig>,
     server_name: Option<ServerName<'static>>,
+    connect_timeout: Duration,
 }
 
 /// What came over an accepted connection.
@@ -88,7 +89,7 @@ impl Connector {
             None => None,
         };
         let config = files::client(settings, limits.tls_reload_interval).map_err(wrong)?;
-        Ok(Connector { config, server_name })
+        Ok(Connector { config, server_name, connect_timeout: limits.connect_timeout })
     }
 
     /// Shakes hands with the server at `address`, for as long as `within`. The error says what is wrong with it.
@@ -103,7 +104,10 @@ impl Connector {
         match timeout(within, shake_hands(stream, tls.into())).await {
             Ok(shaken) => shaken,
             Err(_elapsed) => {
-                let what = "connected, and no TLS handshake came about within connect_timeout; does it speak TLS?";
+                let limit = self.connect_timeout;
+                let what = format!(
+                    "connected, and no TLS handshake came about within connect_timeout {limit:?}; does it speak TLS?"
+                );
                 Err(io::Error::new(io::ErrorKind::TimedOut, what))
             }
         }

@@ -101,9 +101,10 @@ impl InFlight {
         polled: Poll<Step>,
         replies: &mut Replies<'_>,
     ) {
-        if let Poll::Ready(Step::Opened) = polled {
-            replies.open(id, running.context());
-        }
+        let opened = match polled {
+            Poll::Ready(Step::Opened) => replies.open(id, running.context()),
+            _ => Ok(()),
+        };
         let waker = Arc::new(CallWaker { id, queued: AtomicBool::new(true), woken: self.woken.clone() });
         self.woken.lock().calls.push(id);
         let expires_at = running.context().deadline().instant();
@@ -120,6 +121,9 @@ impl InFlight {
             requests_ended: false,
         };
         self.calls.insert(id, call);
+        if let Err(status) = opened {
+            self.end(id, begun, Step::Failed(status), replies);
+        }
     }
 
     /// A message of a request stream came, or its end. The error is what the caller did against the protocol.
@@ -138,14 +142,7 @@ impl InFlight {
         let mut wakers = [None, None];
         if let Some(message) = message {
             let cost = message.cost();
-            if !self.received.admits(call.received, cost, windows) {
-                let (stream, connection) = (call.received, self.received.outstanding());
-                return Err(format!(
-                    "a message of {cost} bytes with {stream} of its stream and {connection} of the connection unread is \
-                     beyond stream_window_bytes {} or connection_window_bytes {}",
-                    windows.stream, windows.connection
-                ));
-            }
+            self.received.check(call.received, cost, windows)?;
             let (wanted, waker) = requests.push(message);
             wakers[0] = waker;
             if wanted {
@@ -237,7 +234,11 @@ impl InFlight {
             if call.held.is_none() {
                 match call.running.poll(&mut cx) {
                     Poll::Pending => return self.note_deadline(id),
-                    Poll::Ready(Step::Opened) => replies.open(id, call.running.context()),
+                    Poll::Ready(Step::Opened) => {
+                        if let Err(status) = replies.open(id, call.running.context()) {
+                            return self.end(id, now, Step::Failed(status), replies);
+                        }
+                    }
                     Poll::Ready(Step::Message(message)) => match replies.encode(message) {
                         Ok(message) => call.held = Some(message),
                         Err(status) => return self.end(id, now, Step::Failed(status), replies),

@@ -63,6 +63,9 @@ impl Lifetime {
 
     /// What it is time for, one after the other; `None` until the next turn, or until the timer brings one.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>, calls: usize, pace: Pace, limits: &Limits) -> Option<Due> {
+        if turn.relieved {
+            self.keepalive.heard();
+        }
         if calls > 0 {
             self.used_at = turn.now;
             self.keepalive.begin(turn.now, pace);

@@ -4,6 +4,7 @@ mod in_flight;
 mod lifetime;
 mod replies;
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -45,7 +46,7 @@ pub(super) struct Multiplexed {
     calls: InFlight,
     lifetime: Lifetime,
     /// Why new calls are refused, once they are.
-    refuses_because: &'static str,
+    refuses_because: Cow<'static, str>,
     pings: PingGuard,
 }
 
@@ -63,7 +64,7 @@ impl Multiplexed {
             caller: Settings::default(),
             methods: Vec::new(),
             calls: InFlight::new(),
-            refuses_because: "the server is going away",
+            refuses_because: "the server is going away".into(),
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
             shared,
@@ -186,9 +187,7 @@ impl Multiplexed {
     }
 
     fn request(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
-        if header.id == 0 || self.calls.contains(header.id) {
-            return Err(format!("call id {} is 0 or in use", header.id));
-        }
+        self.check_id(header.id)?;
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
@@ -212,6 +211,14 @@ impl Multiplexed {
         Ok(())
     }
 
+    /// Whether a call may begin under this id.
+    fn check_id(&self, id: u32) -> Result<(), Violation> {
+        match id == 0 || self.calls.contains(id) {
+            true => Err(format!("call id {id} is 0 or in use")),
+            false => Ok(()),
+        }
+    }
+
     /// Begins the call, or says why it does not.
     fn begin(
         &self,
@@ -223,7 +230,7 @@ impl Multiplexed {
     ) -> Result<RunningCall, Status> {
         let limits = &self.shared.limits;
         if self.lifetime.is_leaving() {
-            return refused(Status::unavailable(self.refuses_because));
+            return refused(Status::unavailable(self.refuses_because.clone()));
         }
         if self.calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
@@ -325,8 +332,9 @@ impl Multiplexed {
     }
 
     /// No new calls, for this reason. The caller closes the connection once it has its last reply.
-    pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: &'static str) {
-        self.refuses_because = why;
+    pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: impl Into<Cow<'static, str>>) {
+        let why = why.into();
+        self.refuses_because = why.clone();
         self.lifetime.leave(Deadline::NONE);
         self.introduce(turn.output);
         self.replies(turn.output).go_away(&Status::unavailable(why));
@@ -337,6 +345,7 @@ impl Multiplexed {
         let status = too_long("a message", length, "message_bytes_max", max);
         match header.kind {
             kind::REQUEST => {
+                self.check_id(header.id)?;
                 let status = status.with_phase(Phase::Queue).with_ran(Ran::No);
                 self.replies(output).refuse(header.id, status);
                 Ok(())

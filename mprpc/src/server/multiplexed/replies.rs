@@ -39,10 +39,11 @@ impl Replies<'_> {
         Settings::of(&self.shared.limits).encode(self.output.tail());
     }
 
-    /// A stream of replies has begun.
-    pub(super) fn open(&mut self, id: u32, context: &Context) {
-        let metadata = self.reply_metadata(context);
+    /// A stream of replies has begun. The error is what its call ends with instead.
+    pub(super) fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
+        let metadata = self.encode_metadata(&context.reply_metadata())?;
         self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
+        Ok(())
     }
 
     /// A message as the caller will get it: within its limit, and compressed where both sides want that.
@@ -69,22 +70,31 @@ impl Replies<'_> {
     pub(super) fn end(&mut self, id: u32, spent: Duration, context: &Context, step: Step) {
         let value = u32::try_from(spent.as_micros()).unwrap_or(u32::MAX);
         let header = Header { id, value, ..Header::default() };
-        let (header, message) = match step {
-            Step::Reply(message) => match self.encode(message) {
-                Ok(message) => {
-                    let metadata = self.reply_metadata(context);
-                    if !metadata.is_empty() {
-                        self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
-                    }
-                    (Header { flags: native::message_flags(message.compressed), ..header }, message.bytes)
-                }
-                Err(status) => return self.fail(header, Some((context, spent)), status),
-            },
-            Step::Failed(status) => return self.fail(header, Some((context, spent)), status),
-            _ => (Header { flags: flag::OPEN, ..header }, Bytes::new()),
+        if let Err(status) = self.succeed(header, context, step) {
+            self.fail(header, Some((context, spent)), status);
+        }
+    }
+
+    /// The end of a call that did not fail. The error is what it ends with instead; nothing was said then.
+    fn succeed(&mut self, header: Header, context: &Context, step: Step) -> Result<(), Status> {
+        let (flags, message) = match step {
+            Step::Reply(message) => {
+                let message = self.encode(message)?;
+                (native::message_flags(message.compressed), message.bytes)
+            }
+            Step::Failed(status) => return Err(status),
+            _ => (flag::OPEN, Bytes::new()),
         };
-        let trailer = if context.has_metadata() { self.encode_metadata(&context.trailer()) } else { Bytes::new() };
-        self.response(Header { flags: header.flags | flag::END, ..header }, &trailer, message);
+        let mut trailer = Bytes::new();
+        if context.has_metadata() {
+            trailer = self.encode_metadata(&context.trailer())?;
+            // A stream has said it when it began.
+            if flags & flag::OPEN == 0 && !context.reply_metadata().is_empty() {
+                self.open(header.id, context)?;
+            }
+        }
+        self.response(Header { flags: flags | flag::END, ..header }, &trailer, message);
+        Ok(())
     }
 
     /// The end of a call that did not begin.
@@ -119,7 +129,11 @@ impl Replies<'_> {
         if let Some(story) = status.story() {
             drop(trailer.set(native::STORY_KEY, story));
         }
-        let trailer = self.encode_metadata(&trailer);
+        // The error is worth more than what stands beside it.
+        let trailer = self.encode_metadata(&trailer).unwrap_or_else(|left_out| {
+            tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
+            Bytes::new()
+        });
         self.response(header, &trailer, native::encode_error(&status));
     }
 
@@ -159,23 +173,18 @@ impl Replies<'_> {
         self.output.push(message);
     }
 
-    fn reply_metadata(&self, context: &Context) -> Bytes {
-        if context.has_metadata() { self.encode_metadata(&context.reply_metadata()) } else { Bytes::new() }
-    }
-
-    /// Metadata that the caller does not accept is left out, and the log says so: a reply is worth more than what
-    /// stands beside it.
-    fn encode_metadata(&self, metadata: &Metadata) -> Bytes {
+    /// Metadata as the caller will get it. What it does not accept fails the call: a reply without what the handler has
+    /// put beside it would be another reply.
+    fn encode_metadata(&self, metadata: &Metadata) -> Result<Bytes, Status> {
         if metadata.is_empty() {
-            return Bytes::new();
+            return Ok(Bytes::new());
         }
         let bytes = native::encode_metadata(metadata);
         let max = self.shared.limits.metadata_bytes_max.min(self.caller.metadata_bytes_max as usize);
         if bytes.len() <= max {
-            return bytes;
+            return Ok(bytes);
         }
-        tracing::warn!(bytes = bytes.len(), metadata_bytes_max = max, "metadata of a reply is too long, and left out");
-        Bytes::new()
+        Err(too_long("metadata of the reply", bytes.len(), "metadata_bytes_max", max).with_phase(Phase::Reply))
     }
 
     fn check(&self, message: &Bytes) -> Result<(), Status> {
