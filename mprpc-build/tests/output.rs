@@ -60,7 +60,7 @@ fn comments_and_options_are_carried_over() {
     assert!(text.contains("/// Keeps users.\npub trait Users"), "{text}");
     assert!(text.contains("/// Finds one.\n    fn get("), "{text}");
     assert!(text.contains("#[deprecated]\n    pub fn old("), "{text}");
-    assert!(text.contains("idempotency: ::mprpc::codegen::Idempotency::NoSideEffects"), "{text}");
+    assert!(text.contains("::mprpc::codegen::Idempotency::NoSideEffects"), "{text}");
 }
 
 #[test]

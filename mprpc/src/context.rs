@@ -32,6 +32,8 @@ struct Shared {
     deadline: Mutex<Deadline>,
     cancelled: AtomicBool,
     cancel: Notify,
+    /// Somebody has asked for one of the two below: most calls have neither.
+    has_metadata: AtomicBool,
     reply_metadata: Mutex<Metadata>,
     trailer: Mutex<Metadata>,
     values: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
@@ -62,6 +64,7 @@ impl Context {
             deadline: Mutex::new(deadline),
             cancelled: AtomicBool::new(false),
             cancel: Notify::const_new(),
+            has_metadata: AtomicBool::new(false),
             reply_metadata: Mutex::default(),
             trailer: Mutex::default(),
             values: Mutex::default(),
@@ -110,13 +113,20 @@ impl Context {
     /// What travels before the reply. At the server it is what the handler says, up to its return; at the caller it has
     /// come once the call has its answer, or its stream has begun.
     pub fn reply_metadata(&self) -> impl DerefMut<Target = Metadata> + '_ {
+        self.shared.has_metadata.store(true, Ordering::Release);
         lock(&self.shared.reply_metadata)
     }
 
     /// What travels behind the reply or the last message of a stream, and with a status. At the server it is what the
     /// handler says up to that; at the caller it is there after that.
     pub fn trailer(&self) -> impl DerefMut<Target = Metadata> + '_ {
+        self.shared.has_metadata.store(true, Ordering::Release);
         lock(&self.shared.trailer)
+    }
+
+    /// Whether there may be reply metadata, or a trailer.
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.shared.has_metadata.load(Ordering::Acquire)
     }
 
     /// Whether nobody waits for the call any more: cancelled, expired, or its connection lost.

@@ -53,11 +53,14 @@
 //! | | |
 //! |---|---|
 //! | [`Server`], [`Running`], [`ServerStats`] | the provider's side |
-//! | [`Channel`], [`ChannelOptions`], [`Call`] | the caller's side |
+//! | [`Channel`], [`ChannelOptions`], [`Call`], [`Reply`] | the caller's side |
+//! | [`Streaming`], [`Sender`] | streams of messages, as handlers and callers hold them |
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: what, where on its way, and whether it ran |
 //! | [`error_details`] | google.rpc's messages for the details of a failure |
-//! | [`Context`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
-//! | [`init`], [`init_with`], [`Config`] | conf file, environment, flags |
+//! | [`Context`], [`Peer`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
+//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | what sees every call on its way, and those that are ready to be used |
+//! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | conf file, environment, flags |
+//! | [`Address`], [`Endpoint`], [`Protocol`] | where something listens, and what it speaks there |
 //! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | which certificates a side shows and trusts, and who the other one is |
 //! | [`Limits`] | every bound, and what happens beyond it |
 //! | [`Error`] | the failure of building, configuring and starting |
@@ -65,8 +68,10 @@
 //! | [`logging`] | the asynchronous log behind `tracing` |
 //! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
 //! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
-//! | [`Interceptor`], [`interceptors`] | what sees every call on its way, and those that are ready to be used |
-//! | [`Service`], [`Body`], [`Codec`], [`Compression`], [`ServiceDescriptor`] | a service, type-erased, as generated code makes it |
+//! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`], [`Method`], [`MethodKind`], [`Idempotency`] | a service, type-erased, as generated code makes it |
+//! | [`RawClient`], [`RawService`] | calling and serving methods by name, with bytes |
+//! | [`Compression`] | the algorithms that messages are compressed by |
+//! | `testing` (feature `testing`) | the test kit: services without sockets, and a simulated network |
 //!
 //! # Features
 //!

@@ -32,6 +32,19 @@ pub(crate) fn under<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T 
     work()
 }
 
+/// The same, where the context is lent for the time: nothing is counted up and down on the path of a call.
+pub(crate) fn lending<T>(context: &mut Option<Context>, work: impl FnOnce() -> T) -> T {
+    struct GiveBack<'a>(&'a mut Option<Context>, Option<Context>);
+    impl Drop for GiveBack<'_> {
+        fn drop(&mut self) {
+            *self.0 = CURRENT.replace(self.1.take());
+        }
+    }
+    let before = CURRENT.replace(context.take());
+    let _give_back = GiveBack(context, before);
+    work()
+}
+
 /// A future, or a stream, that always runs for the call for which it was made.
 pub(crate) struct Scoped<F> {
     context: Option<Context>,

@@ -1,5 +1,6 @@
 //! The invariants of docs/architecture.md that the compiler does not hold: levels, who touches sockets and the clock,
-//! where protocols are named, that every limit is reached for. Reads the sources as text.
+//! where protocols are named, that every limit is reached for, that what is written leads somewhere. Reads the sources as
+//! text.
 
 #![allow(
     clippy::unwrap_used,
@@ -200,5 +201,87 @@ fn no_file_gets_away() {
         assert!(source.lines <= FILE_LINES_MAX, "{} has {} lines", source.path, source.lines);
         let first = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&source.path)).unwrap();
         assert!(first.starts_with("//! "), "{}: the first line says what the file is", source.path);
+    }
+}
+
+/// The documents of the repository, by path, and what stands in them outside of code.
+fn documents() -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut documents = Vec::new();
+    for folder in ["", "docs", "docs/adr", "docs/guide", "docs/zh", "examples"] {
+        for entry in fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                let text = fs::read_to_string(&path).unwrap();
+                // What is between two fences is every other part.
+                documents.push((path, text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")));
+            }
+        }
+    }
+    assert!(documents.len() > 30, "the documents were not found");
+    documents
+}
+
+/// What a heading is called in a link: `## What passes on` is `#what-passes-on`.
+fn anchor(heading: &str) -> String {
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    heading.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let documents = documents();
+    let mut wrong = Vec::new();
+    for (path, text) in &documents {
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (file, place) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let Ok(target) = target.canonicalize() else {
+                wrong.push(format!("{}: {link} is not there", path.display()));
+                continue;
+            };
+            let Some((_, text)) = documents.iter().find(|(path, _)| *path == target).filter(|_| !place.is_empty())
+            else {
+                continue;
+            };
+            if !text.lines().any(|line| line.starts_with('#') && anchor(line) == place) {
+                wrong.push(format!("{}: {link} names no heading", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_page_is_there_in_both_languages_and_in_their_contents() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+    let pages = |language: &str| -> Vec<String> {
+        let names = fs::read_dir(docs.join(language)).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(pages("guide"), pages("zh"));
+    for language in ["guide", "zh"] {
+        let index = fs::read_to_string(docs.join(language).join("index.md")).unwrap();
+        for page in pages(language).iter().filter(|page| *page != "index.md") {
+            assert!(index.contains(&format!("]({page})")), "{language}/index.md does not name {page}");
+        }
+    }
+}
+
+#[test]
+fn code_of_the_guide_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let compiled = fs::read_to_string(root.join("mprpc-build/tests/generated/src/lib.rs")).unwrap();
+    for entry in fs::read_dir(root.join("docs/guide")).unwrap() {
+        let entry = entry.unwrap();
+        let (name, text) = (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap());
+        assert!(!text.contains("```rust,ignore"), "{name} has code that nobody compiles");
+        let is_compiled = compiled.contains(&format!("docs/guide/{name}\")]"));
+        assert!(is_compiled || !text.contains("```rust"), "mod guide does not take in {name}");
     }
 }

@@ -1,4 +1,4 @@
-//! The programs that need no other: the quickstart, the echo server, the bytes of protobuf.
+//! The programs that need no other: the quickstart, the feed, the echo server, the bytes of protobuf.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -21,6 +21,22 @@ fn quickstart_shows_what_it_should_and_leaves_nothing_behind() {
     }
     assert_eq!(text.lines().count(), beginnings.len(), "{text}");
     assert_eq!(std::fs::read_dir(folder.path("temporary")).unwrap().count(), 0);
+}
+
+#[test]
+fn feed_follows_stores_and_talks() {
+    let (succeeded, output) = run(env!("CARGO_BIN_EXE_feed"), "");
+    assert!(succeeded, "{output}");
+    let expected = [
+        "followed: news 1",
+        "followed: news 2",
+        "followed: news 3",
+        "stored: 2",
+        "streams: streams? tell me more",
+        "windows: windows? tell me more",
+        "ended well: true",
+    ];
+    assert!(output.lines().eq(expected), "{output}");
 }
 
 #[test]

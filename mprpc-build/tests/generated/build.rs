@@ -2,13 +2,19 @@
 
 fn main() -> Result<(), mprpc_build::Error> {
     let config = mprpc_build::Config {
-        includes: vec!["proto".into(), "../../../examples/proto".into(), "../../../examples/hello".into()],
+        includes: vec![
+            "proto".into(),
+            "../../../examples/proto".into(),
+            "../../../examples/hello".into(),
+            "../../../examples/feed".into(),
+        ],
         ..mprpc_build::Config::default()
     };
     config.compile(&[
         "../../../examples/proto/user.proto",
         "../../../examples/proto/friend.proto",
         "../../../examples/hello/hello.proto",
+        "../../../examples/feed/feed.proto",
         "proto/alone.proto",
         "proto/bare.proto",
         "proto/hard/keywords.proto",

@@ -251,10 +251,10 @@ impl<R> Prepared<R> {
         let way = self.way;
         let interceptors = way.interceptors.clone();
         let reply = if interceptors.is_empty() {
-            transmit(&way, context.clone(), self.body, by_default).await?
+            transmit(&way, context.clone(), self.body, by_default, now).await?
         } else {
             let transmit = move |context, body| -> BoxFuture<_> {
-                Box::pin(async move { transmit(&way, context, body, by_default).await })
+                Box::pin(async move { transmit(&way, context, body, by_default, now).await })
             };
             intercepted(interceptors, context.clone(), self.body, transmit).await?
         };
@@ -290,8 +290,15 @@ fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
     own
 }
 
-/// Makes the call at an endpoint, and at others where that is safe. Its deadline is `call_timeout`, or was chosen.
-async fn transmit(way: &Way, context: Context, body: Body, mut by_default: bool) -> Result<Body, Status> {
+/// Makes the call, which began at `begun`, at an endpoint, and at others where that is safe. Its deadline is
+/// `call_timeout`, or was chosen.
+async fn transmit(
+    way: &Way,
+    context: Context,
+    body: Body,
+    mut by_default: bool,
+    begun: std::time::Instant,
+) -> Result<Body, Status> {
     let options = way.endpoints.options();
     let max = options.limits.message_bytes_max;
     if let Body::Message(message) = &body
@@ -307,7 +314,6 @@ async fn transmit(way: &Way, context: Context, body: Body, mut by_default: bool)
     }
     let mut request = Request::new(context, body, opening, way.is_reply);
     request.compression = way.compression;
-    let begun = clock::now();
     let call_timeout = by_default.then_some(options.limits.call_timeout);
     let mut progress = Progress { call_timeout, ..Progress::default() };
     let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut progress).await;

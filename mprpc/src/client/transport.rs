@@ -22,6 +22,7 @@ pub(crate) struct Request {
     stream: Mutex<Option<Streaming<Bytes>>>,
     /// How messages are compressed, where the server accepts it.
     pub(crate) compression: Option<Compression>,
+    deadline: Deadline,
     /// Until when a connection has to be there. A stream itself may take longer.
     pub(crate) opening: Deadline,
     /// Microseconds spent waiting for a connection, all attempts together.
@@ -37,6 +38,7 @@ impl Request {
             Body::Stream(stream) => (None, Some(stream)),
         };
         Request {
+            deadline: context.deadline(),
             context,
             message,
             stream: Mutex::new(stream),
@@ -52,7 +54,7 @@ impl Request {
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
-        self.context.deadline()
+        self.deadline
     }
 
     /// Time that was spent waiting for a connection.
@@ -67,6 +69,9 @@ impl Request {
 
     /// The stream of requests, for the connection that carries it.
     pub(crate) fn take_stream(&self) -> Option<Streaming<Bytes>> {
+        if self.message.is_some() {
+            return None;
+        }
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 

@@ -1,7 +1,6 @@
 //! Who may call which service, by name. Not who the caller is: that is found out before.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::refused;
 use super::token::Caller;
@@ -13,22 +12,29 @@ use crate::status::Status;
 /// Lets callers through by name, for each service those that are allowed. Anybody else is answered with
 /// PERMISSION_DENIED, a caller without a name with UNAUTHENTICATED. A service of which nothing was said is closed to all.
 pub struct AllowedCallers {
-    name_of: Arc<dyn Fn(&Context) -> Option<String> + Send + Sync>,
+    names_of: NamesOf,
     /// By service; `None` allows everybody.
     allowed: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
+type NamesOf = Box<dyn Fn(&Context) -> Vec<String> + Send + Sync>;
+
 impl Default for AllowedCallers {
-    /// By the name of the [`Caller`] that an interceptor before this one left in the context.
+    /// By every name that the caller proved to have: those of the certificate that it showed over TLS, and that of the
+    /// [`Caller`] which an interceptor before this one left in the context.
     fn default() -> AllowedCallers {
-        AllowedCallers::by(|context| context.value::<Caller>().map(|caller| caller.name.clone()))
+        AllowedCallers::by(|context| {
+            let token = context.value::<Caller>().map(|caller| caller.name.clone());
+            let identity = context.peer().and_then(|peer| peer.identity.as_ref());
+            token.into_iter().chain(identity.iter().flat_map(|identity| identity.names().map(str::to_owned))).collect()
+        })
     }
 }
 
 impl AllowedCallers {
-    /// By the name that `name_of` gives: that of the peer's certificate, say. `None` is a caller without a name.
-    pub fn by(name_of: impl Fn(&Context) -> Option<String> + Send + Sync + 'static) -> AllowedCallers {
-        AllowedCallers { name_of: Arc::new(name_of), allowed: BTreeMap::new() }
+    /// By the names that `names_of` gives, of which one that is allowed is enough.
+    pub fn by(names_of: impl Fn(&Context) -> Vec<String> + Send + Sync + 'static) -> AllowedCallers {
+        AllowedCallers { names_of: Box::new(names_of), allowed: BTreeMap::new() }
     }
 
     /// Allows these callers, beside those that are allowed already, to call `service`, `package.Service`.
@@ -52,12 +58,13 @@ impl AllowedCallers {
         if let Some(None) = allowed {
             return Ok(());
         }
-        let Some(name) = (self.name_of)(context) else {
-            return Err(Status::unauthenticated(format!("{service} is for callers that say who they are")));
+        let names = (self.names_of)(context);
+        let Some(first) = names.first() else {
+            return Err(Status::unauthenticated(format!("{service} is for callers that prove who they are")));
         };
         match allowed {
-            Some(Some(allowed)) if allowed.contains(&name) => Ok(()),
-            _ => Err(Status::permission_denied(format!("{name} may not call {service}"))),
+            Some(Some(allowed)) if names.iter().any(|name| allowed.contains(name)) => Ok(()),
+            _ => Err(Status::permission_denied(format!("{first} may not call {service}"))),
         }
     }
 }

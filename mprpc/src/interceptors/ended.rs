@@ -92,9 +92,11 @@ pub(super) fn watch(
     })
 }
 
+type Tell = Box<dyn FnOnce(&Ended<'_>) + Send>;
+
 /// A call whose end has not been told. Dropping it tells that it was given up.
 struct Watched {
-    tell: Option<Box<dyn FnOnce(&Ended<'_>) + Send>>,
+    tell: Option<Tell>,
     context: Context,
     begun: Instant,
     requests: Arc<AtomicU64>,

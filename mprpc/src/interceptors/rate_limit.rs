@@ -45,13 +45,17 @@ impl RateLimit {
     }
 
     /// The same, of each caller: by the name of the [`Caller`] where an interceptor before this one left it, else by the
-    /// IP address. All callers at a Unix socket are one.
+    /// first name of its TLS certificate, else by the IP address. All callers at a Unix socket are one.
     pub fn each_caller(self) -> RateLimit {
         self.each(|context| {
             if let Some(caller) = context.value::<Caller>() {
                 return Some(format!("name {}", caller.name));
             }
-            Some(match &context.peer()?.address {
+            let peer = context.peer()?;
+            if let Some(name) = peer.identity.as_ref().and_then(|identity| identity.names().next()) {
+                return Some(format!("certificate {name}"));
+            }
+            Some(match &peer.address {
                 Address::Tcp(address) => address.ip().to_string(),
                 other => other.to_string(),
             })

@@ -24,7 +24,8 @@ use crate::streaming::Streaming;
 /// A call that has begun. Dropping it drops the handler's future, and keeps a panic in that from getting out too.
 pub(super) struct RunningCall {
     work: Work,
-    context: Context,
+    /// Lent out while the handler runs.
+    context: Option<Context>,
     /// The handler goes on when nobody waits for it any more.
     runs_to_completion: bool,
     /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
@@ -82,10 +83,11 @@ impl RunningCall {
             let handle = move |context, request| handle(route, &handled, context, request);
             Next::new(shared.interceptors.clone(), handle).run(context.clone(), request)
         };
-        match contain(|| scope::under(Some(context.clone()), begin)) {
+        let mut served = Some(context.clone());
+        match contain(|| scope::lending(&mut served, begin)) {
             Ok(future) => Ok(RunningCall {
                 work: Work::Handling(future),
-                context,
+                context: Some(context),
                 runs_to_completion: route.runs_to_completion,
                 handled,
             }),
@@ -95,7 +97,7 @@ impl RunningCall {
 
     /// The call, as its handler knows it.
     pub(super) fn context(&self) -> &Context {
-        &self.context
+        self.context.as_ref().expect("it is lent out only while the handler runs")
     }
 
     /// Whether it has come to its end, and is not to be polled again.
@@ -117,41 +119,61 @@ impl RunningCall {
     /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
     /// its backtrace. Not to be polled again after its end.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
-        let (work, context) = (&mut self.work, &self.context);
+        let (work, context) = (&mut self.work, &mut self.context);
         let polled = contain(|| {
-            scope::under(Some(context.clone()), || match work {
-                Work::Handling(future) => future.as_mut().poll(cx).map(Progress::Returned),
-                Work::Replying(stream) => Pin::new(stream).poll_next(cx).map(Progress::Streamed),
-                Work::Done => Poll::Ready(Progress::Streamed(None)),
+            scope::lending(context, || {
+                let progress = task::ready!(match work {
+                    Work::Handling(future) => future.as_mut().poll(cx).map(Progress::Returned),
+                    Work::Replying(stream) => Pin::new(stream).poll_next(cx).map(Progress::Streamed),
+                    Work::Done => Poll::Ready(Progress::Streamed(None)),
+                });
+                // What the handler leaves behind is dropped where its panics are contained.
+                match progress {
+                    Progress::Streamed(Some(Ok(_))) => {}
+                    _ => *work = Work::Done,
+                }
+                Poll::Ready(progress)
             })
         });
-        let step = match polled {
+        Poll::Ready(match polled {
             Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Progress::Streamed(Some(Ok(message))))) => return Poll::Ready(Step::Message(message)),
-            Ok(Poll::Ready(Progress::Returned(Ok(Body::Stream(stream)))))
-                if context.method().kind != MethodKind::Unary =>
-            {
-                self.work = Work::Replying(stream);
-                return Poll::Ready(Step::Opened);
-            }
+            Ok(Poll::Ready(Progress::Streamed(Some(Ok(message))))) => Step::Message(message),
             Ok(Poll::Ready(Progress::Streamed(Some(Err(status))))) => Step::Failed(status.into_answer()),
             Ok(Poll::Ready(Progress::Streamed(None))) => Step::End,
-            Ok(Poll::Ready(Progress::Returned(result))) => match result.and_then(Body::into_message) {
-                Ok(reply) => Step::Reply(reply),
-                // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
-                Err(status) if self.handled.is_none() => Step::Failed(status.into_answer()),
-                Err(status) => Step::Failed(status),
-            },
-            Err(panic) => Step::Failed(panicked(&self.context, panic)),
-        };
-        drop_contained(mem::replace(&mut self.work, Work::Done), &self.context);
-        Poll::Ready(step)
+            Ok(Poll::Ready(Progress::Returned(Ok(Body::Message(reply))))) => Step::Reply(reply),
+            Ok(Poll::Ready(Progress::Returned(Ok(Body::Stream(stream))))) => {
+                if self.context().method().kind == MethodKind::Unary {
+                    return Poll::Ready(Step::Failed(Status::internal("a stream where one message was expected")));
+                }
+                self.work = Work::Replying(stream);
+                Step::Opened
+            }
+            // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
+            Ok(Poll::Ready(Progress::Returned(Err(status)))) if self.handled.is_none() => {
+                Step::Failed(status.into_answer())
+            }
+            Ok(Poll::Ready(Progress::Returned(Err(status)))) => Step::Failed(status),
+            Err(panic) => {
+                self.drop_contained();
+                Step::Failed(panicked(self.context(), panic))
+            }
+        })
+    }
+
+    fn drop_contained(&mut self) {
+        if let Work::Done = self.work {
+            return;
+        }
+        let (work, context) = (mem::replace(&mut self.work, Work::Done), &mut self.context);
+        if let Err(panic) = contain(|| scope::lending(context, || drop(work))) {
+            panicked(self.context(), panic);
+        }
     }
 
     /// Nobody waits for it any more: the handler is dropped, or goes on by itself where its method runs to completion.
     /// Must run on the loop of the connection.
     pub(super) fn cancel(mut self, shared: &Shared) {
-        self.context.cancel();
+        self.context().cancel();
         if !self.runs_to_completion || !matches!(self.work, Work::Handling(_)) {
             return;
         }
@@ -162,7 +184,7 @@ impl RunningCall {
             let _running = running;
             let step = std::future::poll_fn(|cx| self.poll(cx)).await;
             if let Step::Failed(status) = step {
-                tracing::info!(method = %self.context.method().path, %status, "a method that nobody waited for any more failed");
+                tracing::info!(method = %self.context().method().path, %status, "a method that nobody waited for any more failed");
             }
         });
     }
@@ -197,13 +219,7 @@ fn not_begun() -> Status {
 
 impl Drop for RunningCall {
     fn drop(&mut self) {
-        drop_contained(mem::replace(&mut self.work, Work::Done), &self.context);
-    }
-}
-
-fn drop_contained(work: Work, context: &Context) {
-    if let Err(panic) = contain(|| scope::under(Some(context.clone()), || drop(work))) {
-        panicked(context, panic);
+        self.drop_contained();
     }
 }
 

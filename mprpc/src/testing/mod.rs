@@ -5,7 +5,7 @@
 //! |---|---|
 //! | code that calls, without any server | a fake of the generated client: the trait `GreeterCalls` and [`Call::ready`](crate::Call::ready) |
 //! | a handler, through the generated client | [`connect`] |
-//! | provider and caller in one process, as they are deployed | a [`Server`](crate::Server) that listens at `memory:NAME` |
+//! | provider and caller in one process, as they are deployed | a [`Server`] that listens at `memory:NAME` |
 //! | what happens when the network or a peer fails | a [`Network`] |
 //!
 //! What a test gets wrong, an address that does not read, say, is a panic: the kit has no errors of its own.

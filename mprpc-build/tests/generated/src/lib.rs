@@ -11,7 +11,8 @@ pub mod proto {
     mprpc::include_proto!();
 }
 
-/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`.
+/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`
+/// and `examples/feed/feed.proto`.
 #[cfg(doctest)]
 mod guide {
     #[doc = include_str!("../../../../README.md")]
@@ -20,10 +21,20 @@ mod guide {
     mod first_service {}
     #[doc = include_str!("../../../../docs/guide/calls.md")]
     mod calls {}
+    #[doc = include_str!("../../../../docs/guide/deadlines.md")]
+    mod deadlines {}
     #[doc = include_str!("../../../../docs/guide/errors.md")]
     mod errors {}
     #[doc = include_str!("../../../../docs/guide/metadata.md")]
     mod metadata {}
+    #[doc = include_str!("../../../../docs/guide/streams.md")]
+    mod streams {}
+    #[doc = include_str!("../../../../docs/guide/cancellation.md")]
+    mod cancellation {}
+    #[doc = include_str!("../../../../docs/guide/interceptors.md")]
+    mod interceptors {}
+    #[doc = include_str!("../../../../docs/guide/raw.md")]
+    mod raw {}
     #[doc = include_str!("../../../../docs/guide/compression.md")]
     mod compression {}
     #[doc = include_str!("../../../../docs/guide/server.md")]
@@ -34,6 +45,10 @@ mod guide {
     mod keepalive {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
+    #[doc = include_str!("../../../../docs/guide/configuration.md")]
+    mod configuration {}
+    #[doc = include_str!("../../../../docs/guide/logging.md")]
+    mod logging {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
     mod reactor {}
     #[doc = include_str!("../../../../docs/guide/testing.md")]

@@ -64,7 +64,7 @@ async fn stream_of_replies_comes_to_the_generated_client() {
     let beside = reply.context().clone();
     assert_eq!(collected(reply.message).await.unwrap(), ["t", "e", "a"]);
     assert_eq!(beside.trailer().text("letters"), Some("3"));
-    let status = client().watch(named("")).await.err().expect("refused");
+    let status = client().watch(named("")).await.expect_err("refused");
     assert_eq!((status.code(), status.message()), (Code::InvalidArgument, "no name to watch"));
 }
 

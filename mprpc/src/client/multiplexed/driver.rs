@@ -265,7 +265,12 @@ impl Shared {
                     let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
                     self.reject(&mut state, header, message, wakers);
                 }
-                Decoded::Frame(header, body) => self.frame(&mut state, now, header, body, wakers)?,
+                Decoded::Frame(header, body) => {
+                    self.frame(&mut state, now, header, body, wakers).map_err(|what| {
+                        let message = format!("the peer broke the protocol: {what}");
+                        self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe)
+                    })?;
+                }
             }
         }
     }
@@ -281,6 +286,7 @@ impl Shared {
         }
     }
 
+    /// Takes one frame. The error is what the peer did against the protocol.
     fn frame(
         &self,
         state: &mut State,
@@ -288,60 +294,10 @@ impl Shared {
         header: Header,
         body: Bytes,
         wakers: &mut Vec<Waker>,
-    ) -> Result<(), Status> {
-        let broken = |what: &str| {
-            let message = format!("the peer broke the protocol: {what}");
-            Err(self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe))
-        };
+    ) -> Result<(), String> {
+        let key = (header.id as usize).wrapping_sub(1);
         match header.kind {
-            kind::RESPONSE => {
-                let Some((metadata, message)) = native::split_body(header, body) else {
-                    return broken("metadata longer than its frame");
-                };
-                let key = (header.id as usize).wrapping_sub(1);
-                if state.calls.get(key).is_some_and(|call| call.answered) {
-                    return broken(&format!("a reply for call {}, which has ended", header.id));
-                }
-                let (size, max) = (metadata.len(), self.limits.metadata_bytes_max);
-                if size > max && header.word == 0 {
-                    let message =
-                        format!("metadata of {size} bytes beside the reply is beyond metadata_bytes_max {max}");
-                    self.reject(state, header, message, wakers);
-                    return Ok(());
-                }
-                let (bytes, most) = (message.len(), self.limits.message_bytes_max);
-                if bytes > most && header.word == 0 {
-                    let message = format!("a reply of {bytes} bytes is beyond message_bytes_max {most}");
-                    self.reject(state, header, message, wakers);
-                    return Ok(());
-                }
-                // An error is worth more than what stands beside it.
-                let metadata = if size > max { Bytes::new() } else { metadata };
-                let metadata = match native::decode_metadata(metadata) {
-                    Ok(metadata) => metadata,
-                    Err(what) => return broken(&what),
-                };
-                let Some(call) = state.calls.get(key) else { return Ok(()) };
-                if !header.has(flag::END) {
-                    *call.context.reply_metadata() = metadata;
-                    state.open(key, wakers);
-                    return Ok(());
-                }
-                // The end of a call that was given up says nothing of what the server had it for.
-                if call.is_awaited() {
-                    let (elapsed, served) = (now.saturating_duration_since(call.begun), header.value.into());
-                    state.round_trip.measured(elapsed, Duration::from_micros(served));
-                }
-                let outcome = match header.word {
-                    0 => {
-                        *call.context.trailer() = metadata;
-                        let compressed = header.has(flag::COMPRESSED);
-                        Ok((!header.has(flag::OPEN)).then_some(Message { bytes: message, compressed }))
-                    }
-                    _ => Err(self.refused(header, metadata, &message)),
-                };
-                state.complete(key, outcome, true, wakers);
-            }
+            kind::RESPONSE => self.response(state, now, header, body, wakers)?,
             kind::DATA => {
                 let (size, max) = (body.len(), self.limits.message_bytes_max);
                 if size > max {
@@ -350,23 +306,17 @@ impl Shared {
                     return Ok(());
                 }
                 let message = Message { bytes: body, compressed: header.has(flag::COMPRESSED) };
-                if let Err(what) = state.reply((header.id as usize).wrapping_sub(1), message, self.windows, wakers) {
-                    return broken(&what);
-                }
+                state.reply(key, message, self.windows, wakers)?;
             }
-            kind::CREDIT => {
-                state.credited((header.id as usize).wrapping_sub(1), header.value.into(), wakers);
-            }
+            kind::CREDIT => state.credited(key, header.value.into(), wakers),
             kind::SETTINGS => {
-                if let Err(what) = state.peer.merge(body) {
-                    return broken(what);
-                }
+                state.peer.merge(body)?;
                 state.wake_pumps(wakers);
             }
             kind::PING => {
                 let interval_min = self.limits.ping_interval_min;
                 if state.pings.is_one_too_many(clock::now(), interval_min) {
-                    return broken(&format!("too many PINGs: ping_interval_min {interval_min:?}"));
+                    return Err(format!("too many PINGs: ping_interval_min {interval_min:?}"));
                 }
                 state.pong(header.value, self.limits.send_buffer_bytes_max);
             }
@@ -378,6 +328,59 @@ impl Shared {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// What stands before a reply, or the reply, or the end of a stream of them.
+    fn response(
+        &self,
+        state: &mut State,
+        now: Instant,
+        header: Header,
+        body: Bytes,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), String> {
+        let (metadata, message) = native::split_body(header, body).ok_or("metadata longer than its frame")?;
+        let key = (header.id as usize).wrapping_sub(1);
+        if state.calls.get(key).is_some_and(|call| call.answered) {
+            return Err(format!("a reply for call {}, which has ended", header.id));
+        }
+        let (size, max) = (metadata.len(), self.limits.metadata_bytes_max);
+        if size > max && header.word == 0 {
+            let message = format!("metadata of {size} bytes beside the reply is beyond metadata_bytes_max {max}");
+            self.reject(state, header, message, wakers);
+            return Ok(());
+        }
+        let (bytes, most) = (message.len(), self.limits.message_bytes_max);
+        if bytes > most && header.word == 0 {
+            let message = format!("a reply of {bytes} bytes is beyond message_bytes_max {most}");
+            self.reject(state, header, message, wakers);
+            return Ok(());
+        }
+        // An error is worth more than what stands beside it.
+        let metadata = native::decode_metadata(if size > max { Bytes::new() } else { metadata })?;
+        let Some(call) = state.calls.get(key) else { return Ok(()) };
+        if !header.has(flag::END) {
+            *call.context.reply_metadata() = metadata;
+            state.open(key, wakers);
+            return Ok(());
+        }
+        // The end of a call that was given up says nothing of what the server had it for.
+        if call.is_awaited() {
+            let (elapsed, served) = (now.saturating_duration_since(call.begun), header.value.into());
+            state.round_trip.measured(elapsed, Duration::from_micros(served));
+        }
+        let (trailer, outcome) = if header.word == 0 {
+            let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
+            (metadata, Ok((!header.has(flag::OPEN)).then_some(message)))
+        } else {
+            let status = self.refused(header, metadata, &message);
+            (status.trailer().clone(), Err(status))
+        };
+        if !trailer.is_empty() {
+            *call.context.trailer() = trailer;
+        }
+        state.complete(key, outcome, true, wakers);
         Ok(())
     }
 

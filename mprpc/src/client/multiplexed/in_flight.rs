@@ -188,28 +188,13 @@ impl State {
         metadata: &[u8],
         granted: Option<Duration>,
     ) {
-        let mut flags = message.map_or(flag::OPEN, |message| flag::END | native::message_flags(message.compressed));
+        let flags = message.map_or(flag::OPEN, |message| flag::END | native::message_flags(message.compressed));
         let message = message.map(|message| message.bytes.clone()).unwrap_or_default();
-        let mut length = message.len();
-        if !metadata.is_empty() {
-            flags |= flag::METADATA;
-            length += size_of::<u32>() + metadata.len();
-        }
-        let header = Header {
-            length: native::wire_length(length),
-            kind: kind::REQUEST,
-            flags,
-            word: method,
-            id: key as u32 + 1,
-            value: granted.map_or(0, remaining_us),
-        };
+        let value = granted.map_or(0, remaining_us);
+        let header =
+            Header { kind: kind::REQUEST, flags, word: method, id: key as u32 + 1, value, ..Header::default() };
         let before = self.output.len();
-        let tail = self.output.tail();
-        tail.extend_from_slice(&header.encode());
-        if !metadata.is_empty() {
-            tail.extend_from_slice(&native::wire_length(metadata.len()).to_le_bytes());
-            tail.extend_from_slice(metadata);
-        }
+        native::encode_head(self.output.tail(), header, metadata, message.len());
         self.output.push(message);
         self.queued += (self.output.len() - before) as u64;
         self.calls[key].ends_at = self.queued;

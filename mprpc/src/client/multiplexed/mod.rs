@@ -47,6 +47,8 @@ struct Shared {
     limits: Limits,
     /// What this side holds the peer to: what it announced, or what holds before that has arrived.
     windows: Windows,
+    /// What this side announced, by which it gives credit.
+    stream_window_bytes: u64,
     state: Mutex<State>,
     /// Told when the send buffer has room again.
     room: Notify,
@@ -67,6 +69,7 @@ impl Multiplexed {
             opened_at: clock::now(),
             limits: limits.clone(),
             windows: Settings::of(limits).windows().at_least(Settings::default().windows()),
+            stream_window_bytes: Settings::of(limits).windows().stream,
             state: Mutex::new(state),
             room: Notify::new(),
             greeting: Notify::new(),
@@ -274,8 +277,7 @@ impl Shared {
         let deadline = request.deadline();
         state.serial += 1;
         let serial = state.serial;
-        let window = Settings::of(&self.limits).windows().stream;
-        let key = state.calls.insert(InFlight::new(&request.context, serial, window, now));
+        let key = state.calls.insert(InFlight::new(&request.context, serial, self.stream_window_bytes, now));
         state.request(key, method, message, &metadata, granted);
         let looks = state.used(now, &self.limits);
         if state.expects(deadline) || looks {

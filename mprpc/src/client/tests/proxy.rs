@@ -131,7 +131,7 @@ async fn deadline_passes_and_so_does_giving_up() {
     let (_network, client) = behind_a_proxy(service, Limits::default());
     for (round, method) in (1..).zip(ALL.methods) {
         let call = client.call(&method.name, method.kind, abc(method.kind)).timeout(Duration::from_secs(30));
-        timeout(Duration::from_secs(1), call.into_future()).await.err().expect("it hangs");
+        timeout(Duration::from_secs(1), call.into_future()).await.expect_err("it hangs");
         sleep(Duration::from_millis(5)).await;
         assert_eq!(dropped.load(Ordering::Relaxed), round, "{}", method.name);
         let left = left.lock().unwrap().take().unwrap();

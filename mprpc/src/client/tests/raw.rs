@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
@@ -18,7 +18,7 @@ use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::{Reader, Stream, Writer, clock};
-use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, kind};
+use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::status::{Code, Ran};
 
 /// A caller, and a server by hand at the other end.
@@ -132,4 +132,30 @@ async fn reason_of_a_go_away_is_told_to_the_calls_that_it_ended() {
     let status = outcome.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
     assert!(status.message().contains("a method number out of order"), "{status}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_reply_may_come_as_a_stream_of_one_and_a_second_message_fails_its_call_alone() {
+    let Peer { caller, reader: _reader, writer } = peer(&Limits::default(), 64 << 10);
+    // RESPONSE 1 with OPEN, DATA 1 "one" (for the second call twice), RESPONSE 1 with OPEN and END.
+    let frame = |kind, flags, body: &[u8]| {
+        let mut bytes = BytesMut::new();
+        encode_frame(&mut bytes, Header { kind, flags, id: 1, ..Header::default() }, body);
+        bytes
+    };
+    let begin = frame(kind::RESPONSE, flag::OPEN, b"");
+    let data = frame(kind::DATA, 0, b"one");
+    assert_eq!(data[..], *b"\x03\0\0\0\x05\0\0\0\x01\0\0\0\0\0\0\0one");
+    let end = frame(kind::RESPONSE, flag::OPEN | flag::END, b"");
+    let one = [&PREFACE[..], &begin, &data, &end].concat();
+    let two = [&begin[..], &data, &data, &end].concat();
+    let last = frame(kind::RESPONSE, flag::END, b"three");
+    for (answer, expected) in [(one, Ok("one")), (two, Err(Code::Internal)), (last.to_vec(), Ok("three"))] {
+        let request = request(Vec::new());
+        let (outcome, ()) = tokio::join!(caller.unary(&request), async {
+            yield_now().await;
+            writer.try_write(&answer).unwrap();
+        });
+        assert_eq!(outcome.map_err(|status| status.code()), expected.map(Bytes::from));
+    }
 }

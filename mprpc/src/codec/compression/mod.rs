@@ -88,7 +88,7 @@ impl Compression {
 
     /// What was compressed to `bytes`. It is counted while it grows, so that a bomb costs no more than a message may; a
     /// size that the bytes say of themselves is believed within the bound alone. Takes at most twice `bytes_max` of
-    /// memory, and 512 KiB of the decoder's own.
+    /// memory; below 2 MiB, where the decoder's own counts, 512 KiB more.
     ///
     /// RESOURCE_EXHAUSTED beyond `bytes_max`, which is `limits.message_bytes_max` to the message of the error.
     /// INVALID_ARGUMENT where the bytes are cut, damaged, followed by others, or need more memory than that.
@@ -183,7 +183,7 @@ fn read_within(decoder: &mut impl std::io::Read, first: usize, max: usize) -> Re
 /// Makes the buffer at least `length` long, which is within `max`.
 ///
 /// Its lengths are `max`, a half of it, a quarter of it and so on, so that the last move is from a half to the whole: an
-/// allocator that copies then holds one and a half times `max`, and leaves a half for the decoder's window.
+/// allocator that copies then holds one and a half times `max`, and leaves a half for the decoder and its window.
 #[cfg(any(feature = "gzip", feature = "lz4", feature = "zstd"))]
 fn grow(out: &mut Vec<u8>, length: usize, max: usize) {
     let mut size = max;

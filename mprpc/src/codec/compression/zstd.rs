@@ -24,7 +24,7 @@ pub(super) fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, Fault> {
     };
     let mut decoder = Decoder::with_buffer(bytes).map_err(Fault::broken)?.single_frame();
     // Into a buffer of the frame's size zstd decodes without a window beside it. Otherwise it needs one.
-    let window_bytes_max = if size.is_some() { max } else { max / 2 };
+    let window_bytes_max = if size.is_some() { max } else { max / 4 };
     decoder.window_log_max(window_log(window_bytes_max, size.is_some())).map_err(Fault::broken)?;
     let out = read_within(&mut decoder, size.unwrap_or(0), max)?;
     match decoder.into_inner() {

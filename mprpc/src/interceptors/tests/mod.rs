@@ -299,8 +299,28 @@ async fn callers_reach_the_services_that_are_open_to_them() {
     };
     assert_eq!(refused(AllowedCallers::default().allow("shop.Stock", ["gateway"])).await, Some(Code::Unauthenticated));
     assert_eq!(refused(AllowedCallers::default()).await, Some(Code::Unauthenticated));
-    assert_eq!(refused(AllowedCallers::by(|_| Some("x".into()))).await, Some(Code::PermissionDenied));
+    assert_eq!(refused(AllowedCallers::by(|_| vec!["x".into()])).await, Some(Code::PermissionDenied));
     assert_eq!(refused(AllowedCallers::default().allow_everybody("shop.Stock")).await, None);
+}
+
+#[tokio::test]
+async fn names_of_a_certificate_count_each() {
+    let identity = crate::tls::PeerIdentity {
+        common_name: Some("billing".into()),
+        dns_names: vec!["billing.example".into()],
+        ..Default::default()
+    };
+    let address: SocketAddr = "10.0.0.9:1".parse().unwrap();
+    let local = Address::Tcp(address);
+    let peer = Peer { address: local.clone(), local, identity: Some(Arc::new(identity)) };
+    let of = |name: &str| {
+        let context = Context::new(&FIND, Arc::new(peer.clone()), Deadline::NONE, Metadata::new());
+        let chain: [Arc<dyn Interceptor>; 1] = [Arc::new(AllowedCallers::default().allow("shop.Stock", [name]))];
+        async move { call(&chain, context, message(), echo).await.map(drop) }
+    };
+    of("billing").await.unwrap();
+    of("billing.example").await.unwrap();
+    assert_eq!(of("example").await.unwrap_err().message(), "billing may not call shop.Stock");
 }
 
 #[tokio::test(start_paused = true)]

@@ -163,6 +163,21 @@ pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Bytes, Byte
     Some((metadata, body))
 }
 
+/// Appends the begin of a frame with metadata, where there is any, up to its message of `message_bytes`.
+pub(crate) fn encode_head(out: &mut BytesMut, mut header: Header, metadata: &[u8], message_bytes: usize) {
+    let mut length = message_bytes;
+    if !metadata.is_empty() {
+        header.flags |= flag::METADATA;
+        length += size_of::<u32>() + metadata.len();
+    }
+    header.length = wire_length(length);
+    out.extend_from_slice(&header.encode());
+    if !metadata.is_empty() {
+        out.extend_from_slice(&wire_length(metadata.len()).to_le_bytes());
+        out.extend_from_slice(metadata);
+    }
+}
+
 /// Appends a frame without metadata.
 pub(crate) fn encode_frame(out: &mut impl BufMut, header: Header, body: &[u8]) {
     out.put_slice(&Header { length: wire_length(body.len()), ..header }.encode());

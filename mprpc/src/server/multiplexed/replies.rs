@@ -85,10 +85,13 @@ impl Replies<'_> {
             Step::Failed(status) => return Err(status),
             _ => (flag::OPEN, Bytes::new()),
         };
-        let trailer = self.encode_metadata(&context.trailer())?;
-        // A stream has said it when it began.
-        if flags & flag::OPEN == 0 && !context.reply_metadata().is_empty() {
-            self.open(header.id, context)?;
+        let mut trailer = Bytes::new();
+        if context.has_metadata() {
+            trailer = self.encode_metadata(&context.trailer())?;
+            // A stream has said it when it began.
+            if flags & flag::OPEN == 0 && !context.reply_metadata().is_empty() {
+                self.open(header.id, context)?;
+            }
         }
         self.response(Header { flags: flags | flag::END, ..header }, &trailer, message);
         Ok(())
@@ -154,19 +157,8 @@ impl Replies<'_> {
     }
 
     fn response(&mut self, header: Header, metadata: &Bytes, message: Bytes) {
-        let mut header = Header { kind: kind::RESPONSE, ..header };
-        let mut length = message.len();
-        if !metadata.is_empty() {
-            header.flags |= flag::METADATA;
-            length += size_of::<u32>() + metadata.len();
-        }
-        header.length = native::wire_length(length);
-        let tail = self.output.tail();
-        tail.extend_from_slice(&header.encode());
-        if !metadata.is_empty() {
-            tail.extend_from_slice(&native::wire_length(metadata.len()).to_le_bytes());
-            tail.extend_from_slice(metadata);
-        }
+        let header = Header { kind: kind::RESPONSE, ..header };
+        native::encode_head(self.output.tail(), header, metadata, message.len());
         self.output.push(message);
     }
 

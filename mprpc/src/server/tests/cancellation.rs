@@ -160,7 +160,7 @@ async fn method_that_runs_to_completion_goes_on_without_its_caller_and_knows_it(
     assert_eq!(world.fate.of(), (1, 1, 1));
     // Others are dropped as ever.
     let call = world.client.call("Down", MethodKind::ServerStreaming, Body::Message(Bytes::new()));
-    timeout(Duration::from_secs(1), call.into_future()).await.err().expect("it takes ten seconds");
+    timeout(Duration::from_secs(1), call.into_future()).await.expect_err("it takes ten seconds");
     sleep(Duration::from_millis(5)).await;
     assert_eq!(world.fate.of(), (2, 2, 1));
 }

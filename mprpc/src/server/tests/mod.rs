@@ -243,8 +243,8 @@ async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
 async fn call_whose_deadline_has_passed_is_not_sent() {
     let pair = pair(Limits::default());
     pair.caller.unary(&request("Echo", "")).await.unwrap();
-    let late = request("Echo", "");
-    late.context.shorten_deadline(Deadline::at(clock::now()));
+    let past = Context::new(&PROBE.methods[0], None, Deadline::at(clock::now()), Metadata::new());
+    let late = Request::new(past, Body::Message(Bytes::new()), Deadline::NONE, |_| true);
     let status = pair.caller.unary(&late).await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::DeadlineExceeded, Some(Phase::Send), Ran::No));
     pair.caller.unary(&request("Echo", "")).await.unwrap();
