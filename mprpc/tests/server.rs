@@ -257,6 +257,7 @@ fn connections_max_closes_the_surplus_and_keeps_serving() {
     }
     let mut surplus = std::net::TcpStream::connect(address).unwrap();
     assert_eq!(std::io::Read::read(&mut surplus, &mut [0; 1]).unwrap_or(0), 0);
+    assert_eq!(running.stats().rejected["connections_max reached"], 1);
     drop(held);
     while running.stats().connections_open > 0 {
         assert!(Instant::now() < deadline);

@@ -85,7 +85,8 @@ pub struct ServerStats {
     pub calls_failed: u64,
     /// Calls that the caller gave up, or lost with its connection, or that ended with CANCELLED.
     pub calls_cancelled: u64,
-    /// Connections closed for what the peer sent, by what that was: "a TLS hello".
+    /// Connections closed for what the peer sent or did not do in time, by what that was: "a TLS hello". And those that
+    /// were refused: "connections_max reached".
     pub rejected: BTreeMap<&'static str, u64>,
 }
 

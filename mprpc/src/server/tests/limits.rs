@@ -319,7 +319,7 @@ async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it()
         }
         peer.send(&data(1, 0, &[7; 100 - 16]));
         peer.send(&data(2, 0, &[7; 100 - 16]));
-        peer.send(&data(3, 0, &vec![7; 100 - 16]));
+        peer.send(&data(3, 0, &[7; 100 - 16]));
         fill(&peer, 5, 50);
         peer.send(&data(5, 0, &vec![7; 50 - 16 + surplus]));
         if breaks {
