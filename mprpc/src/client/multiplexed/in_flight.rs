@@ -44,6 +44,8 @@ pub(super) struct State {
     /// Request streams that wait for room in the window of the connection, and in the send buffer.
     pub(super) stalled: VecDeque<(usize, u64)>,
     pub(super) crowded: Vec<Waker>,
+    /// How often those were woken: each waits in there once at most.
+    pub(super) crowds: u64,
     pub(super) peer: Settings,
     /// Why no new call is taken.
     pub(super) ended: Option<Status>,
@@ -89,6 +91,8 @@ pub(super) struct InFlight {
     /// What sends the stream of requests, and what its next message costs while it waits to be sent.
     pub(super) pump: Option<Waker>,
     pub(super) waiting: u64,
+    /// It stands in `stalled`.
+    pub(super) is_stalled: bool,
 }
 
 pub(super) enum Outcome {
@@ -126,6 +130,7 @@ impl InFlight {
             only: None,
             pump: None,
             waiting: 0,
+            is_stalled: false,
         }
     }
 
@@ -333,16 +338,21 @@ impl State {
         let Some(call) = self.calls.get_mut(key) else { return };
         self.sent.credited(&mut call.sent, bytes);
         wakers.extend(call.pump.take());
+        self.wake_stalled(wakers);
+    }
+
+    /// Room in the window of the connection goes to those who wait for it, first come, first served.
+    fn wake_stalled(&mut self, wakers: &mut Vec<Waker>) {
         let windows = self.peer.windows();
-        // Room in the window of the connection goes to those who wait for it, first come, first served.
         while let Some((key, serial)) = self.stalled.front() {
-            let call = self.calls.get_mut(*key).filter(|call| call.serial == *serial && call.waiting > 0);
-            if let Some(call) = call {
+            if let Some(call) = self.calls.get_mut(*key).filter(|call| call.serial == *serial) {
                 if self.sent.admits(call.sent, call.waiting, windows) {
                     wakers.extend(call.pump.take());
                 } else if call.sent + call.waiting <= windows.stream {
                     return;
                 }
+                // What waits for its own window is woken by its credit.
+                call.is_stalled = false;
             }
             self.stalled.pop_front();
         }
@@ -357,6 +367,13 @@ impl State {
         answered: bool,
         wakers: &mut Vec<Waker>,
     ) {
+        self.end(key, outcome, answered, wakers);
+        if answered {
+            self.wake_stalled(wakers);
+        }
+    }
+
+    fn end(&mut self, key: usize, outcome: Result<Option<Message>, Status>, answered: bool, wakers: &mut Vec<Waker>) {
         let Some(call) = self.calls.get_mut(key) else {
             return;
         };
@@ -408,9 +425,15 @@ impl State {
         self.complete(key, Err(status), false, wakers);
     }
 
+    /// Those who wait for room in the send buffer.
+    pub(super) fn take_crowded(&mut self) -> Vec<Waker> {
+        self.crowds += 1;
+        mem::take(&mut self.crowded)
+    }
+
     /// Wakes the streams of requests: there may be room, or nothing to wait for.
     pub(super) fn wake_pumps(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(mem::take(&mut self.crowded));
+        wakers.extend(self.take_crowded());
         wakers.extend(self.calls.iter_mut().filter_map(|(_, call)| call.pump.take()));
     }
 }

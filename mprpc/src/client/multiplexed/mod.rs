@@ -317,7 +317,7 @@ impl Shared {
                 state.pong(value, self.limits.send_buffer_bytes_max);
             }
             self.room.notify_waiters();
-            mem::take(&mut state.crowded).into_iter().for_each(task::Waker::wake);
+            state.take_crowded().into_iter().for_each(task::Waker::wake);
         }
         (state, outcome)
     }

@@ -29,6 +29,8 @@ pub(super) struct Pump {
     sent: Option<Vec<Bytes>>,
     /// What all that costs.
     sent_cost: u64,
+    /// Those with whom it waits for room in the send buffer, or has.
+    crowd: Option<u64>,
 }
 
 /// A message as the caller made it, and as the server will get it.
@@ -45,7 +47,17 @@ impl Pump {
         requests: Streaming<Bytes>,
         compression: Option<Compression>,
     ) -> Pump {
-        Pump { shared, key, serial, requests, held: None, compression, sent: Some(Vec::new()), sent_cost: 0 }
+        Pump {
+            shared,
+            key,
+            serial,
+            requests,
+            held: None,
+            compression,
+            sent: Some(Vec::new()),
+            sent_cost: 0,
+            crowd: None,
+        }
     }
 
     /// Returns the whole stream of requests where it can be sent once more.
@@ -112,11 +124,16 @@ impl Pump {
         let call = &mut state.calls[self.key];
         if !state.sent.admits(call.sent, cost, state.peer.windows()) {
             call.waiting = cost;
-            state.stalled.push_back((self.key, self.serial));
+            // Once, however often it is woken meanwhile.
+            if !std::mem::replace(&mut call.is_stalled, true) {
+                state.stalled.push_back((self.key, self.serial));
+            }
             return Sent::NoRoom;
         }
         if state.output.len() > self.shared.limits.send_buffer_bytes_max {
-            state.crowded.push(cx.waker().clone());
+            if self.crowd.replace(state.crowds) != Some(state.crowds) {
+                state.crowded.push(cx.waker().clone());
+            }
             return Sent::NoRoom;
         }
         call.waiting = 0;

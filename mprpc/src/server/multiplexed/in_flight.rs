@@ -49,6 +49,8 @@ struct Call {
     held: Option<Message>,
     requests: Option<Arc<Inbox>>,
     requests_ended: bool,
+    /// It stands in `stalled`.
+    is_stalled: bool,
 }
 
 /// What became ready, told from any thread.
@@ -125,6 +127,7 @@ impl InFlight {
             held: None,
             requests,
             requests_ended: false,
+            is_stalled: false,
         };
         self.calls.insert(id, call);
         if let Err(status) = opened {
@@ -256,7 +259,10 @@ impl InFlight {
             let cost = held.cost();
             if !self.sent.admits(call.sent, cost, replies.windows()) {
                 call.held = Some(held);
-                self.stalled.push_back(id);
+                // Once, however often it is polled meanwhile.
+                if !std::mem::replace(&mut call.is_stalled, true) {
+                    self.stalled.push_back(id);
+                }
                 return self.note_deadline(id);
             }
             self.sent.sent(&mut call.sent, cost);
@@ -295,16 +301,15 @@ impl InFlight {
     /// Room in the window of the connection goes to those who wait for it, first come, first served.
     fn wake_stalled(&mut self, windows: Windows) {
         while let Some(id) = self.stalled.front() {
-            if let Some(call) = self.calls.get(id)
-                && let Some(held) = &call.held
-            {
-                let cost = held.cost();
+            if let Some(call) = self.calls.get_mut(id) {
+                let cost = call.held.as_ref().map_or(0, Message::cost);
                 if self.sent.admits(call.sent, cost, windows) {
                     call.waker.wake_by_ref();
                 } else if call.sent + cost <= windows.stream {
                     return;
                 }
                 // What waits for its own window is woken by its credit.
+                call.is_stalled = false;
             }
             self.stalled.pop_front();
         }

@@ -197,7 +197,8 @@ impl Multiplexed {
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
-        let requests = (!header.has(flag::END)).then(|| Inbox::new(self.windows().stream));
+        let window = Settings::of(&self.shared.limits).windows().stream;
+        let requests = (!header.has(flag::END)).then(|| Inbox::new(window));
         match self.begin(turn.now, header, metadata, message, requests.as_ref()) {
             Ok(mut call) if requests.is_none() => match call.poll(turn.cx) {
                 Poll::Ready(step) if step.is_end() => {
