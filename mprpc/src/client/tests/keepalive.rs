@@ -10,7 +10,8 @@ use super::raw::{greeting_bytes, peer, request};
 use super::*;
 use crate::Limits;
 use crate::interceptors::tests::all::{All, client};
-use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
+use crate::protocol::native::tests::{frame, greeting};
+use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, flag, kind};
 use crate::streaming::Streaming;
 
 fn patient() -> Duration {
@@ -73,19 +74,6 @@ async fn frozen_peer_is_called_again_once_it_thaws() {
     world.network.thaw(A);
     let call = world.call(AM).wait_for_ready(true).timeout(patient());
     assert_eq!(call.await.unwrap().value, A);
-}
-
-fn frame(header: Header, body: &[u8]) -> BytesMut {
-    let mut bytes = BytesMut::new();
-    encode_frame(&mut bytes, header, body);
-    bytes
-}
-
-/// A server's preface and SETTINGS under `limits`.
-fn greeting(limits: &Limits) -> BytesMut {
-    let mut bytes = BytesMut::from(&PREFACE[..]);
-    Settings::of(limits).encode(&mut bytes);
-    bytes
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,25 +10,13 @@ use crate::client::{Multiplexed, Request};
 use crate::deadline::Deadline;
 use crate::metadata::Metadata;
 use crate::net::clock;
-use crate::protocol::native::{self, Header, PREFACE, Settings, encode_frame, flag, kind};
+use crate::protocol::native::tests::{frame, greeting};
+use crate::protocol::native::{self, Header, flag, kind};
 use crate::server::tests::{PROBE, decode};
 use crate::streaming::Streaming;
 
 const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
-}
-
-fn frame(header: Header, body: &[u8]) -> BytesMut {
-    let mut bytes = BytesMut::new();
-    encode_frame(&mut bytes, header, body);
-    bytes
-}
-
-/// A server's preface and SETTINGS under `limits`.
-fn greeting(limits: &Limits) -> BytesMut {
-    let mut bytes = BytesMut::from(&PREFACE[..]);
-    Settings::of(limits).encode(&mut bytes);
-    bytes
 }
 
 fn response(id: u32, flags: u8, body: &[u8]) -> BytesMut {

@@ -190,4 +190,4 @@ pub(crate) fn wire_length(length: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -17,6 +17,20 @@ fn hex(text: &str) -> Vec<u8> {
 const GOLDEN_SETTINGS: &str = "28000000 01000000 00000000 00000000 0100 0400 00000001 0200 0400 00400000
      0300 0400 00400000 0400 0400 00000400 0500 0400 00001000";
 
+/// A frame, as a peer by hand sends it.
+pub(crate) fn frame(header: Header, body: &[u8]) -> BytesMut {
+    let mut bytes = BytesMut::new();
+    encode_frame(&mut bytes, header, body);
+    bytes
+}
+
+/// The preface and the SETTINGS of a side under `limits`.
+pub(crate) fn greeting(limits: &Limits) -> BytesMut {
+    let mut bytes = BytesMut::from(&PREFACE[..]);
+    Settings::of(limits).encode(&mut bytes);
+    bytes
+}
+
 fn frames(bytes: &[u8]) -> Vec<Decoded> {
     let mut decoder = Decoder::new(1 << 10);
     let mut input = BytesMut::from(bytes);

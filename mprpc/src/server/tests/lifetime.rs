@@ -6,12 +6,10 @@ use tokio::time::Instant;
 
 use super::raw::{Peer, frames, greeting_bytes, native_calls, peer, rejection};
 use super::*;
-use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, kind};
+use crate::protocol::native::{Header, PREFACE, Settings, kind};
 
 fn frame(header: Header) -> BytesMut {
-    let mut bytes = BytesMut::new();
-    encode_frame(&mut bytes, header, b"");
-    bytes
+    crate::protocol::native::tests::frame(header, b"")
 }
 
 fn ping(value: u32) -> BytesMut {

@@ -36,7 +36,8 @@ use crate::client::ChannelOptions;
 use crate::interceptors::tests::Log;
 use crate::interceptors::tests::all::{All, client};
 use crate::protocol::classic;
-use crate::protocol::native::{Settings, encode_frame, flag};
+use crate::protocol::native::flag;
+use crate::protocol::native::tests::frame;
 use crate::testing::Network;
 
 const A: &str = "10.0.0.1:1";
@@ -57,16 +58,9 @@ fn data(id: u32, flags: u8, body: &[u8]) -> BytesMut {
     frame(Header { kind: kind::DATA, flags, id, ..Header::default() }, body)
 }
 
-fn frame(header: Header, body: &[u8]) -> BytesMut {
-    let mut bytes = BytesMut::new();
-    encode_frame(&mut bytes, header, body);
-    bytes
-}
-
 /// A caller's greeting under `limits`, and the numbers of the methods.
 fn greeting(limits: &Limits) -> BytesMut {
-    let mut bytes = BytesMut::from(&PREFACE[..]);
-    Settings::of(limits).encode(&mut bytes);
+    let mut bytes = crate::protocol::native::tests::greeting(limits);
     bytes.extend_from_slice(&native_calls(&[])[PREFACE.len()..]);
     bytes
 }
