@@ -9,7 +9,7 @@ use std::task::{self, Poll, Waker};
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::protocol::flow::cost;
+use crate::protocol::Message;
 use crate::status::Status;
 
 /// What came of one stream and has not been read. The connection fills it, and a [`Receiving`] empties it.
@@ -30,29 +30,14 @@ struct State {
     abandoned: bool,
 }
 
-/// A message as it is on the wire.
-#[derive(Debug)]
-pub(crate) struct Message {
-    pub(crate) bytes: Bytes,
-    /// It has to be decompressed by whoever reads it, so that what waits stays within its window.
-    pub(crate) compressed: bool,
-}
-
 /// A shorter message is copied: a slice of a read buffer would keep all of that in memory, for as long as nobody reads it.
 const SHARED_MESSAGE_BYTES_MIN: usize = 32 << 10;
 
-impl Message {
-    /// What it costs in the windows.
-    pub(crate) fn cost(&self) -> u64 {
-        cost(self.bytes.len())
+fn compact(mut message: Message) -> Message {
+    if message.bytes.len() < SHARED_MESSAGE_BYTES_MIN {
+        message.bytes = Bytes::copy_from_slice(&message.bytes);
     }
-
-    fn compact(mut self) -> Message {
-        if self.bytes.len() < SHARED_MESSAGE_BYTES_MIN {
-            self.bytes = Bytes::copy_from_slice(&self.bytes);
-        }
-        self
-    }
+    message
 }
 
 /// The connection, as the reader of a stream knows it.
@@ -62,7 +47,7 @@ pub(crate) trait Source: Send + Sync + 'static {
     /// Nobody reads the stream any more, `bytes` of which were not credited. To be ignored where the call has ended.
     fn abandon(&self, inbox: &Arc<Inbox>, bytes: u64);
     /// The message itself, within `message_bytes_max`.
-    fn decompress(&self, message: Bytes) -> Result<Bytes, Status>;
+    fn decode(&self, message: Message) -> Result<Bytes, Status>;
 }
 
 impl Inbox {
@@ -77,7 +62,7 @@ impl Inbox {
         if state.abandoned || state.end.is_some() {
             return (false, None);
         }
-        state.messages.push_back(message.compact());
+        state.messages.push_back(compact(message));
         (true, state.reader.take())
     }
 
@@ -127,8 +112,7 @@ impl<S: Source + Unpin> Stream for Receiving<S> {
         if credit > 0 {
             self.source.credit(&self.inbox, credit);
         }
-        let message = if message.compressed { self.source.decompress(message.bytes) } else { Ok(message.bytes) };
-        Poll::Ready(Some(message))
+        Poll::Ready(Some(self.source.decode(message)))
     }
 }
 

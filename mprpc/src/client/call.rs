@@ -57,6 +57,20 @@ pub(super) struct Way {
     pub(super) is_reply: fn(&[u8]) -> bool,
 }
 
+impl Way {
+    /// As the channel says; a call may change it.
+    pub(super) fn new(endpoints: &Arc<ServiceEndpoints>, interceptors: &Chain, is_reply: fn(&[u8]) -> bool) -> Way {
+        let options = endpoints.options();
+        Way {
+            wait_for_ready: options.wait_for_ready,
+            compression: options.compression,
+            endpoints: endpoints.clone(),
+            interceptors: interceptors.clone(),
+            is_reply,
+        }
+    }
+}
+
 /// What makes the reply of what came.
 pub(super) type Decode<R> = Box<dyn FnOnce(Body, Context) -> Result<R, Status> + Send>;
 

@@ -75,12 +75,6 @@ impl RawClient {
     }
 
     fn way(&self) -> Way {
-        Way {
-            wait_for_ready: self.endpoints.options().wait_for_ready,
-            compression: self.endpoints.options().compression,
-            endpoints: self.endpoints.clone(),
-            interceptors: self.interceptors.clone(),
-            is_reply: |bytes| !bytes.is_empty(),
-        }
+        Way::new(&self.endpoints, &self.interceptors, |bytes| !bytes.is_empty())
     }
 }

@@ -81,13 +81,7 @@ impl Stub {
     }
 
     fn way<R: Message + MessageName>(&self) -> Way {
-        Way {
-            wait_for_ready: self.endpoints.options().wait_for_ready,
-            compression: self.endpoints.options().compression,
-            endpoints: self.endpoints.clone(),
-            interceptors: self.interceptors.clone(),
-            is_reply: |bytes| protobuf::decode::<R>(bytes).is_ok(),
-        }
+        Way::new(&self.endpoints, &self.interceptors, |bytes| protobuf::decode::<R>(bytes).is_ok())
     }
 
     #[cfg(test)]

@@ -5,6 +5,8 @@ pub(crate) mod flow;
 pub(crate) mod native;
 mod wire;
 
+pub(crate) use native::Message;
+
 use crate::limits::Limits;
 
 /// What the first bytes of a connection say.

@@ -14,11 +14,11 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::in_flight::{InFlight, State};
 use super::{Shared, unsent};
-use crate::inbox::Message;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::connection::{ReadBuffer, Timer};
 use crate::net::{Reader, SendBuffer, clock, tls};
+use crate::protocol::Message;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
 use crate::status::{Code, Phase, Ran, Status};
 

@@ -12,10 +12,11 @@ use slab::Slab;
 use super::round_trip::RoundTrip;
 use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::inbox::{Inbox, Message};
+use crate::inbox::Inbox;
 use crate::limits::Limits;
 use crate::method::Method;
 use crate::net::SendBuffer;
+use crate::protocol::Message;
 use crate::protocol::flow::{Flow, Windows};
 use crate::protocol::native::{self, Header, Keepalive, Look, PingGuard, Settings, flag, kind};
 use crate::status::{Phase, Ran, Status};
@@ -193,7 +194,7 @@ impl State {
         metadata: &[u8],
         granted: Option<Duration>,
     ) {
-        let flags = message.map_or(flag::OPEN, |message| flag::END | native::message_flags(message.compressed));
+        let flags = message.map_or(flag::OPEN, |message| flag::END | message.flags());
         let message = message.map(|message| message.bytes.clone()).unwrap_or_default();
         let value = granted.map_or(0, remaining_us);
         let header =
@@ -272,12 +273,10 @@ impl State {
 
     /// A message of a request stream, or its end.
     pub(super) fn data(&mut self, key: usize, message: Option<Message>) {
-        let flags =
-            message.as_ref().map_or(flag::OPEN | flag::END, |message| native::message_flags(message.compressed));
+        let flags = message.as_ref().map_or(flag::OPEN | flag::END, Message::flags);
         let message = message.map(|message| message.bytes).unwrap_or_default();
-        let length = native::wire_length(message.len());
-        let header = Header { length, kind: kind::DATA, flags, id: key as u32 + 1, ..Header::default() };
-        self.output.tail().extend_from_slice(&header.encode());
+        let header = Header { kind: kind::DATA, flags, id: key as u32 + 1, ..Header::default() };
+        native::encode_head(self.output.tail(), header, &[], message.len());
         self.queued += (native::HEADER_BYTES + message.len()) as u64;
         self.output.push(message);
     }

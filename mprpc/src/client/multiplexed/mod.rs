@@ -25,9 +25,10 @@ use super::call::within;
 use super::transport::Request;
 use crate::codec::Compression;
 use crate::endpoint::Address;
-use crate::inbox::{Inbox, Message, Receiving, Source};
+use crate::inbox::{Inbox, Receiving, Source};
 use crate::limits::Limits;
 use crate::net::{Stream, Writer, clock};
+use crate::protocol::Message;
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Header, PREFACE, Settings, kind};
 use crate::scope::Scoped;
@@ -200,18 +201,12 @@ impl Shared {
     fn encode(&self, message: Bytes, compression: Option<Compression>) -> Message {
         // Not compressed under the lock: others write meanwhile.
         let wanted = compression.filter(|algorithm| self.lock().peer.accepts(*algorithm));
-        match wanted.and_then(|algorithm| native::compress_message(algorithm, &message, &self.limits)) {
-            Some(bytes) => Message { bytes, compressed: true },
-            None => Message { bytes: message, compressed: false },
-        }
+        Message::encode(message, wanted, &self.limits)
     }
 
     /// A message that came, decompressed where it has to be.
     fn decode(&self, message: Message) -> Result<Bytes, Status> {
-        if !message.compressed {
-            return Ok(message.bytes);
-        }
-        native::decompress_message(&message.bytes, self.limits.message_bytes_max).map_err(|status| {
+        message.decode(self.limits.message_bytes_max).map_err(|status| {
             // What a server sends is not the caller's argument.
             let code = if status.code() == Code::InvalidArgument { Code::Internal } else { status.code() };
             self.failed(code, status.message().to_owned(), Phase::Reply, Ran::Yes)
@@ -424,7 +419,7 @@ impl Source for ReplySource {
         }
     }
 
-    fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
-        self.shared.decode(Message { bytes: message, compressed: true })
+    fn decode(&self, message: Message) -> Result<Bytes, Status> {
+        self.shared.decode(message)
     }
 }

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use super::Shared;
 use super::in_flight::{InFlight, State};
 use crate::codec::Compression;
-use crate::inbox::Message;
+use crate::protocol::Message;
 use crate::status::{Code, Phase, Ran, Status};
 use crate::streaming::Streaming;
 

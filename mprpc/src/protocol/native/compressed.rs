@@ -1,14 +1,45 @@
-//! A compressed message in a frame, which carries the flag COMPRESSED: a byte that names the algorithm, then the message.
+//! A message in a frame, compressed or as it is. A compressed one has the flag COMPRESSED, and a byte before it that names the
+//! algorithm.
 
 use bytes::Bytes;
 
+use super::flag;
 use crate::codec::Compression;
 use crate::limits::Limits;
+use crate::protocol::flow::cost;
 use crate::status::Status;
 
-/// The flags of a frame whose message is compressed, or not.
-pub(crate) fn message_flags(compressed: bool) -> u8 {
-    if compressed { super::flag::COMPRESSED } else { 0 }
+/// A message as it is on the wire.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) bytes: Bytes,
+    /// It has to be decompressed by whoever reads it, so that what waits stays within its window.
+    pub(crate) compressed: bool,
+}
+
+impl Message {
+    /// The message as the peer will get it: compressed where that is `wanted` and worth it.
+    pub(crate) fn encode(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
+        match wanted.and_then(|algorithm| compress_message(algorithm, &message, limits)) {
+            Some(bytes) => Message { bytes, compressed: true },
+            None => Message { bytes: message, compressed: false },
+        }
+    }
+
+    /// The message itself; the errors are those of [`decompress_message`].
+    pub(crate) fn decode(self, message_bytes_max: usize) -> Result<Bytes, Status> {
+        if self.compressed { decompress_message(&self.bytes, message_bytes_max) } else { Ok(self.bytes) }
+    }
+
+    /// What it costs in the windows.
+    pub(crate) fn cost(&self) -> u64 {
+        cost(self.bytes.len())
+    }
+
+    /// What its frame says of it.
+    pub(crate) fn flags(&self) -> u8 {
+        if self.compressed { flag::COMPRESSED } else { 0 }
+    }
 }
 
 /// What stands in the place of `message` in a frame with the flag COMPRESSED; `None` where the message travels as it is:

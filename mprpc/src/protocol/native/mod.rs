@@ -7,7 +7,9 @@ mod keepalive;
 mod metadata;
 mod settings;
 
-pub(crate) use compressed::{compress_message, decompress_message, message_flags};
+pub(crate) use compressed::Message;
+#[cfg(test)]
+use compressed::{compress_message, decompress_message};
 pub(crate) use error::{decode_error, encode_error};
 pub(crate) use keepalive::{Keepalive, Look, Pace, PingGuard};
 pub(crate) use metadata::{decode_metadata, encode_metadata};

@@ -12,10 +12,10 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::replies::Replies;
-use crate::inbox::{Inbox, Message, Source};
+use crate::inbox::{Inbox, Source};
 use crate::net::connection::Timer;
+use crate::protocol::Message;
 use crate::protocol::flow::{Flow, Windows};
-use crate::protocol::native;
 use crate::server::call::{RunningCall, Step};
 use crate::server::shared::Shared;
 use crate::status::Status;
@@ -181,9 +181,7 @@ impl InFlight {
     /// Ends a call that the caller gave up; whether there was one.
     pub(super) fn cancel(&mut self, id: u32, why: Status, shared: &Shared) -> bool {
         let Some(call) = self.remove(id) else { return false };
-        if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(why))) {
-            waker.wake();
-        }
+        call.end_requests(why);
         call.running.cancel(shared);
         true
     }
@@ -279,10 +277,7 @@ impl InFlight {
         let Some(call) = self.remove(id) else { return };
         let spent = now.saturating_duration_since(call.begun);
         replies.end(id, spent, call.running.context(), step);
-        let ended = Status::cancelled("the call has ended");
-        if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(ended))) {
-            waker.wake();
-        }
+        call.end_requests(Status::cancelled("the call has ended"));
     }
 
     /// The handler may have brought its deadline forward.
@@ -327,10 +322,17 @@ impl InFlight {
             let status = call.running.expired();
             let spent = now.saturating_duration_since(call.begun);
             replies.end(id, spent, call.running.context(), Step::Failed(status.clone()));
-            if let Some(waker) = call.requests.and_then(|requests| requests.end(Err(status))) {
-                waker.wake();
-            }
+            call.end_requests(status);
             call.running.cancel(replies.shared);
+        }
+    }
+}
+
+impl Call {
+    /// The call is over, and whoever still reads its requests learns why.
+    fn end_requests(&self, why: Status) {
+        if let Some(waker) = self.requests.as_ref().and_then(|requests| requests.end(Err(why))) {
+            waker.wake();
         }
     }
 }
@@ -396,7 +398,7 @@ impl Source for RequestSource {
         self.credit(inbox, bytes);
     }
 
-    fn decompress(&self, message: Bytes) -> Result<Bytes, Status> {
-        native::decompress_message(&message, self.message_bytes_max)
+    fn decode(&self, message: Message) -> Result<Bytes, Status> {
+        message.decode(self.message_bytes_max)
     }
 }

@@ -21,10 +21,11 @@ use super::router::Route;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
-use crate::inbox::{Inbox, Message, Receiving};
+use crate::inbox::{Inbox, Receiving};
 use crate::metadata::Metadata;
 use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
+use crate::protocol::Message;
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, PingGuard, Settings, flag, kind};
 use crate::service::Body;
@@ -44,6 +45,10 @@ pub(super) struct Multiplexed {
     /// By the number that the caller gave it. A method that there is not is refused at each call.
     methods: Vec<Result<Route, Status>>,
     calls: InFlight,
+    /// What this side holds the caller to: what it announced, or what holds before that has arrived.
+    windows: Windows,
+    /// What this side announced, by which it gives credit.
+    stream_window_bytes: u64,
     lifetime: Lifetime,
     /// Why new calls are refused, once they are.
     refuses_because: Cow<'static, str>,
@@ -56,6 +61,7 @@ type Violation = String;
 impl Multiplexed {
     /// A connection that begins at `now`.
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Multiplexed {
+        let announced = Settings::of(&shared.limits).windows();
         Multiplexed {
             decoder: Decoder::of(&shared.limits),
             peer,
@@ -64,6 +70,8 @@ impl Multiplexed {
             caller: Settings::default(),
             methods: Vec::new(),
             calls: InFlight::new(),
+            windows: announced.at_least(Settings::default().windows()),
+            stream_window_bytes: announced.stream,
             refuses_because: "the server is going away".into(),
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
@@ -197,8 +205,7 @@ impl Multiplexed {
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
-        let window = Settings::of(&self.shared.limits).windows().stream;
-        let requests = (!header.has(flag::END)).then(|| Inbox::new(window));
+        let requests = (!header.has(flag::END)).then(|| Inbox::new(self.stream_window_bytes));
         match self.begin(turn.now, header, metadata, message, requests.as_ref()) {
             Ok(mut call) if requests.is_none() => match call.poll(turn.cx) {
                 Poll::Ready(step) if step.is_end() => {
@@ -267,11 +274,11 @@ impl Multiplexed {
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
         let request = match requests {
             None if header.has(flag::OPEN) => Body::Stream(Streaming::empty()),
-            None if header.has(flag::COMPRESSED) => {
-                let message = native::decompress_message(&message, limits.message_bytes_max);
+            None => {
+                let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
+                let message = message.decode(limits.message_bytes_max);
                 Body::Message(message.map_err(|status| status.with_phase(Phase::Queue).with_ran(Ran::No))?)
             }
-            None => Body::Message(message),
             Some(requests) => {
                 let source = self.calls.source(header.id, limits.message_bytes_max);
                 Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)))
@@ -290,17 +297,11 @@ impl Multiplexed {
         {
             return self.refuse_too_long(turn.output, header);
         }
-        let windows = self.windows();
-        let unwanted = self.calls.request(header.id, message, header.has(flag::END), windows)?;
+        let unwanted = self.calls.request(header.id, message, header.has(flag::END), self.windows)?;
         if unwanted > 0 {
             self.replies(turn.output).credit(header.id, unwanted);
         }
         Ok(())
-    }
-
-    /// What this side holds the caller to: what it announced, or what holds before that has arrived.
-    fn windows(&self) -> Windows {
-        Settings::of(&self.shared.limits).windows().at_least(Settings::default().windows())
     }
 
     /// Polls the calls, and looks whether it is time for anything else.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::context::Context;
-use crate::inbox::Message;
 use crate::metadata::Metadata;
 use crate::net::SendBuffer;
+use crate::protocol::Message;
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Header, PREFACE, Settings, flag, kind};
 use crate::server::call::Step;
@@ -50,19 +50,13 @@ impl Replies<'_> {
     pub(super) fn encode(&self, message: Bytes) -> Result<Message, Status> {
         self.check(&message)?;
         let wanted = self.shared.compression.filter(|algorithm| self.caller.accepts(*algorithm));
-        let compressed =
-            wanted.and_then(|algorithm| native::compress_message(algorithm, &message, &self.shared.limits));
-        Ok(match compressed {
-            Some(bytes) => Message { bytes, compressed: true },
-            None => Message { bytes: message, compressed: false },
-        })
+        Ok(Message::encode(message, wanted, &self.shared.limits))
     }
 
     /// A message of a stream.
     pub(super) fn message(&mut self, id: u32, message: Message) {
-        let (length, flags) = (native::wire_length(message.bytes.len()), native::message_flags(message.compressed));
-        let header = Header { length, kind: kind::DATA, flags, id, ..Header::default() };
-        self.output.tail().extend_from_slice(&header.encode());
+        let header = Header { kind: kind::DATA, flags: message.flags(), id, ..Header::default() };
+        native::encode_head(self.output.tail(), header, &[], message.bytes.len());
         self.output.push(message.bytes);
     }
 
@@ -80,7 +74,7 @@ impl Replies<'_> {
         let (flags, message) = match step {
             Step::Reply(message) => {
                 let message = self.encode(message)?;
-                (native::message_flags(message.compressed), message.bytes)
+                (message.flags(), message.bytes)
             }
             Step::Failed(status) => return Err(status),
             _ => (flag::OPEN, Bytes::new()),
