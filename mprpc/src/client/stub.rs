@@ -6,6 +6,8 @@ use buffa::{Message, MessageName};
 
 use super::call::{Call, Way};
 use super::channel::Channel;
+#[cfg(feature = "bench")]
+use super::service::Picked;
 use super::service::ServiceEndpoints;
 use crate::codec::protobuf;
 use crate::interceptor::Chain;
@@ -82,6 +84,12 @@ impl Stub {
 
     fn way<R: Message + MessageName>(&self) -> Way {
         Way::new(&self.endpoints, &self.interceptors, |bytes| protobuf::decode::<R>(bytes).is_ok())
+    }
+
+    /// Whether there is an endpoint to pick.
+    #[cfg(feature = "bench")]
+    pub(crate) fn picks(&self, method: usize) -> bool {
+        matches!(self.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
     }
 
     #[cfg(test)]
