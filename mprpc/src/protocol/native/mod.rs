@@ -125,9 +125,11 @@ impl Decoder {
 
     /// The next frame of `input`, without copying its body.
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Decoded {
-        let skipped = self.skip_bytes.min(input.len());
-        input.advance(skipped);
-        self.skip_bytes -= skipped;
+        if self.skip_bytes > 0 {
+            let skipped = self.skip_bytes.min(input.len());
+            input.advance(skipped);
+            self.skip_bytes -= skipped;
+        }
         let Some(bytes) = input.first_chunk::<HEADER_BYTES>() else {
             return Decoded::NeedMore(HEADER_BYTES - input.len());
         };
@@ -141,8 +143,9 @@ impl Decoder {
         if input.len() < HEADER_BYTES + length {
             return Decoded::NeedMore(HEADER_BYTES + length - input.len());
         }
-        input.advance(HEADER_BYTES);
-        Decoded::Frame(header, input.split_to(length).freeze())
+        let mut body = input.split_to(HEADER_BYTES + length).freeze();
+        body.advance(HEADER_BYTES);
+        Decoded::Frame(header, body)
     }
 
     /// Whether a frame was begun and is not complete.
