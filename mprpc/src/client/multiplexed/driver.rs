@@ -341,6 +341,7 @@ impl Shared {
         wakers: &mut Vec<Waker>,
     ) -> Result<(), String> {
         let (metadata, message) = native::split_body(header, body).ok_or("metadata longer than its frame")?;
+        let metadata = metadata.unwrap_or_default();
         let key = (header.id as usize).wrapping_sub(1);
         if state.calls.get(key).is_some_and(|call| call.answered) {
             return Err(format!("a reply for call {}, which has ended", header.id));
