@@ -1,14 +1,18 @@
 //! One call, from the caller's side: prepared, then awaited or waited for; tried elsewhere where that is safe.
 
+use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{self, Poll, ready};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::time::timeout_at;
+use tokio::task::JoinHandle;
 
+use super::attempts::{Attempts, expired};
 use super::intercepted::intercepted;
-use super::service::{Picked, ServiceEndpoints};
-use super::transport::Request;
+use super::multiplexed::PendingCall;
+use super::service::ServiceEndpoints;
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -18,7 +22,7 @@ use crate::method::{Method, MethodKind};
 use crate::net::clock;
 use crate::scope;
 use crate::service::{Body, BoxFuture};
-use crate::status::{Code, Phase, Ran, Status, milliseconds};
+use crate::status::{Phase, Ran, Status};
 
 /// A prepared call. It starts when it is awaited, or by [`Call::wait`] on a thread without a runtime. Dropping it while
 /// it runs cancels it, at the server too; so does dropping the stream that it may have come to.
@@ -28,7 +32,7 @@ pub struct Call<R> {
 }
 
 enum State<R> {
-    Prepared(Box<Prepared<R>>),
+    Prepared(Prepared<R>),
     Ready(Result<R, Status>),
 }
 
@@ -116,7 +120,7 @@ impl<R> Call<R> {
             is_independent: false,
             decode,
         };
-        Call { state: State::Prepared(Box::new(prepared)) }
+        Call { state: State::Prepared(prepared) }
     }
 
     fn change(mut self, change: impl FnOnce(&mut Prepared<R>)) -> Call<R> {
@@ -164,7 +168,7 @@ impl<R: 'static> Call<R> {
     /// The same call with what travels beside its reply. What [`Call::ready`] made has none.
     pub fn with_metadata(self) -> Call<Reply<R>> {
         let call = match self.state {
-            State::Prepared(call) => *call,
+            State::Prepared(call) => call,
             State::Ready(result) => {
                 let method = Method::named("", "", MethodKind::Unary);
                 let context = Context::new(method, None, Deadline::NONE, Metadata::new());
@@ -183,7 +187,7 @@ impl<R: 'static> Call<R> {
             is_independent: call.is_independent,
             refused: call.refused,
         };
-        Call { state: State::Prepared(Box::new(prepared)) }
+        Call { state: State::Prepared(prepared) }
     }
 }
 
@@ -211,32 +215,86 @@ impl<R: Send + 'static> Call<R> {
 
 impl<R: Send + 'static> IntoFuture for Call<R> {
     type Output = Result<R, Status>;
-    type IntoFuture = BoxFuture<Result<R, Status>>;
+    type IntoFuture = CallFuture<R>;
 
-    fn into_future(self) -> Self::IntoFuture {
-        let call = match self.state {
-            State::Ready(result) => return Box::pin(std::future::ready(result)),
-            State::Prepared(call) => call,
-        };
-        if Handle::try_current().is_ok() {
-            return Box::pin(call.run());
-        }
-        Box::pin(async move {
-            let answer = AbortOnDrop(crate::net::background().spawn(call.run()));
-            answer.await
+    fn into_future(self) -> CallFuture<R> {
+        CallFuture(match self.state {
+            State::Prepared(call) => Stage::Prepared(call),
+            State::Ready(result) => Stage::Ready(result),
         })
     }
 }
 
+/// A [`Call`] that is awaited. Dropping it cancels the call, at the server too.
+///
+/// Where a connection is there for it, a unary call is made without a box: the future is all that the caller holds of it.
+#[must_use = "a call starts when it is awaited"]
+pub struct CallFuture<R>(Stage<R>);
+
+enum Stage<R> {
+    Prepared(Prepared<R>),
+    /// The request is sent, or will be; nothing but the reply is waited for.
+    Sent(PendingCall, Attempts, Decode<R>),
+    /// Whatever takes longer.
+    Boxed(BoxFuture<Result<R, Status>>),
+    Ready(Result<R, Status>),
+    Done,
+}
+
+// What is in it is moved freely, or stands in a box.
+impl<R> Unpin for CallFuture<R> {}
+
+impl<R: Send + 'static> Future for CallFuture<R> {
+    type Output = Result<R, Status>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let stage = &mut self.get_mut().0;
+        loop {
+            match stage {
+                Stage::Prepared(_) | Stage::Ready(_) => {}
+                Stage::Sent(call, attempts, _) => match ready!(Pin::new(&mut *call).poll(cx)) {
+                    Ok(reply) => {
+                        let Stage::Sent(_, attempts, decode) = mem::replace(stage, Stage::Done) else { continue };
+                        return Poll::Ready(decoded(decode, reply, attempts.into_context()));
+                    }
+                    Err(status) => attempts.failed(call, status),
+                },
+                Stage::Boxed(call) => {
+                    let result = ready!(call.as_mut().poll(cx));
+                    *stage = Stage::Done;
+                    return Poll::Ready(result);
+                }
+                Stage::Done => return Poll::Pending,
+            }
+            *stage = match mem::replace(stage, Stage::Done) {
+                Stage::Prepared(call) => call.start(cx),
+                Stage::Sent(_, attempts, decode) => Stage::Boxed(Box::pin(finish(attempts, decode))),
+                Stage::Ready(result) => return Poll::Ready(result),
+                other => other,
+            };
+        }
+    }
+}
+
+/// Makes the attempts that are left.
+async fn finish<R>(attempts: Attempts, decode: Decode<R>) -> Result<R, Status> {
+    let context = attempts.context().clone();
+    decoded(decode, attempts.run().await?, context)
+}
+
+fn decoded<R>(decode: Decode<R>, reply: Body, context: Context) -> Result<R, Status> {
+    decode(reply, context).map_err(|status| status.with_phase(Phase::Reply))
+}
+
 /// A call on the background loop that is cancelled with its future here.
-struct AbortOnDrop<R>(tokio::task::JoinHandle<Result<R, Status>>);
+struct AbortOnDrop<R>(JoinHandle<Result<R, Status>>);
 
 impl<R> Future for AbortOnDrop<R> {
     type Output = Result<R, Status>;
 
-    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
-        let joined = std::task::ready!(std::pin::Pin::new(&mut self.0).poll(cx));
-        std::task::Poll::Ready(joined.unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let joined = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(joined.unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
     }
 }
 
@@ -246,8 +304,44 @@ impl<R> Drop for AbortOnDrop<R> {
     }
 }
 
-impl<R> Prepared<R> {
+impl<R: Send + 'static> Prepared<R> {
+    /// Makes the call on the runtime that this is called on; without one, on the background loop.
+    fn start(self, cx: &task::Context<'_>) -> Stage<R> {
+        let Ok(runtime) = Handle::try_current() else {
+            return Stage::Boxed(Box::pin(AbortOnDrop(crate::net::background().spawn(self.run()))));
+        };
+        if !self.way.interceptors.is_empty() || self.method.kind != MethodKind::Unary {
+            return Stage::Boxed(Box::pin(self.run()));
+        }
+        let attempts = self.begin().and_then(|Begun { way, context, body, decode, at, by_default }| {
+            Ok((Attempts::new(way, context, body, at, by_default)?, decode))
+        });
+        match attempts {
+            Ok((mut attempts, decode)) => match attempts.begin_at_once(runtime.id(), cx.waker()) {
+                Some(call) => Stage::Sent(call, attempts, decode),
+                None => Stage::Boxed(Box::pin(finish(attempts, decode))),
+            },
+            Err(status) => Stage::Ready(Err(status)),
+        }
+    }
+
     async fn run(self) -> Result<R, Status> {
+        let Begun { way, context, body, decode, at, by_default } = self.begin()?;
+        let interceptors = way.interceptors.clone();
+        if interceptors.is_empty() {
+            return finish(Attempts::new(way, context, body, at, by_default)?, decode).await;
+        }
+        let transmit = move |context, body| -> BoxFuture<_> {
+            Box::pin(async move { Attempts::new(way, context, body, at, by_default)?.run().await })
+        };
+        let reply = intercepted(interceptors, context.clone(), body, transmit).await?;
+        decoded(decode, reply, context)
+    }
+}
+
+impl<R> Prepared<R> {
+    /// The call as it is when it begins, now.
+    fn begin(self) -> Result<Begun<R>, Status> {
         if let Some(status) = self.refused {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
@@ -262,22 +356,12 @@ impl<R> Prepared<R> {
             None => self.metadata,
         };
         let context = Context::new(self.method, None, deadline, metadata);
-        let way = self.way;
-        let interceptors = way.interceptors.clone();
-        let reply = if interceptors.is_empty() {
-            transmit(&way, context.clone(), self.body, by_default, now).await?
-        } else {
-            let transmit = move |context, body| -> BoxFuture<_> {
-                Box::pin(async move { transmit(&way, context, body, by_default, now).await })
-            };
-            intercepted(interceptors, context.clone(), self.body, transmit).await?
-        };
-        (self.decode)(reply, context).map_err(|status| status.with_phase(Phase::Reply))
+        Ok(Begun { way: self.way, context, body: self.body, decode: self.decode, at: now, by_default })
     }
 
     /// When the call has to be done, and whether nothing but `call_timeout` says so. A call that streams has all the time
     /// it wants unless it is told otherwise.
-    fn deadline(&self, now: std::time::Instant) -> (Deadline, bool) {
+    fn deadline(&self, now: Instant) -> (Deadline, bool) {
         let options = self.way.endpoints.options();
         let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
         let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
@@ -293,6 +377,17 @@ impl<R> Prepared<R> {
     }
 }
 
+/// A call that has begun.
+struct Begun<R> {
+    way: Way,
+    context: Context,
+    body: Body,
+    decode: Decode<R>,
+    at: Instant,
+    /// Nothing but `call_timeout` says when it has to be done.
+    by_default: bool,
+}
+
 /// What passes on through a chain of calls, unless the call says otherwise itself.
 fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
     let passed_on = served.passed_on();
@@ -302,192 +397,4 @@ fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
         }
     }
     own
-}
-
-/// Makes the call, which began at `begun`, at an endpoint, and at others where that is safe. Its deadline is
-/// `call_timeout`, or was chosen.
-async fn transmit(
-    way: &Way,
-    context: Context,
-    body: Body,
-    mut by_default: bool,
-    begun: std::time::Instant,
-) -> Result<Body, Status> {
-    let options = way.endpoints.options();
-    let max = options.limits.message_bytes_max;
-    if let Body::Message(message) = &body
-        && message.len() > max
-    {
-        let message = format!("a message of {} bytes is beyond message_bytes_max {max}", message.len());
-        return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
-    }
-    let mut opening = context.deadline();
-    if context.method().kind != MethodKind::Unary {
-        opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
-        by_default = opening != context.deadline();
-    }
-    let mut request = Request::new(context, body, opening, way.is_reply);
-    request.compression = way.compression;
-    let call_timeout = by_default.then_some(options.limits.call_timeout);
-    let mut progress = Progress { call_timeout, ..Progress::default() };
-    let reply = attempts(&way.endpoints, &request, way.wait_for_ready, &mut progress).await;
-    match reply {
-        Ok(Body::Message(message)) => Ok(Body::Message(message)),
-        Ok(Body::Stream(replies)) => {
-            Ok(Body::Stream(replies.map_err(move |status| progress.tell(status, &request, begun))))
-        }
-        Err(status) => Err(progress.tell(status, &request, begun)),
-    }
-}
-
-/// How far a call has come: the caller's part of its story.
-#[derive(Default)]
-struct Progress {
-    attempt: usize,
-    /// An attempt before the last may have run.
-    may_have_run: bool,
-    resolving: Duration,
-    /// It was given up after so many.
-    attempts_max: Option<usize>,
-    /// The deadline is that of calls which do not say one.
-    call_timeout: Option<Duration>,
-}
-
-impl Progress {
-    /// The status of a call that failed, with what is known here of its way. What a handler answered of its own accord
-    /// needs no story.
-    fn tell(&self, status: Status, request: &Request, begun: std::time::Instant) -> Status {
-        let status = if self.may_have_run && status.ran() == Ran::No { status.with_ran(Ran::Maybe) } else { status };
-        if status.is_from_handler() && status.story().is_none() {
-            return status;
-        }
-        let elapsed = clock::now().saturating_duration_since(begun);
-        let mut part = request.method().path.to_string();
-        if let Some(peer) = status.peer() {
-            part += &format!(" at {peer}");
-        }
-        part += ": ";
-        match self.attempts_max {
-            Some(max) => part += &format!("attempt {} (attempts_max {max}), ", self.attempt),
-            None if self.attempt > 1 => part += &format!("attempt {}, ", self.attempt),
-            None => {}
-        }
-        for (what, time) in [("resolve", self.resolving), ("connect", request.connecting())] {
-            if time >= Duration::from_micros(100) {
-                part += &format!("{what} {}, ", milliseconds(time));
-            }
-        }
-        let phase = status.phase().map_or("handle", Phase::name);
-        part += &format!("failed in {phase} after {}", milliseconds(elapsed));
-        if let Some(call_timeout) = self.call_timeout.filter(|_| status.code() == Code::DeadlineExceeded) {
-            part += &format!(" (call_timeout {call_timeout:?})");
-        }
-        status.with_callers_part(&part, elapsed)
-    }
-}
-
-/// Makes the call at one endpoint after the other, for as long as that is safe, within the deadline. The status is that of the
-/// last attempt.
-async fn attempts(
-    endpoints: &ServiceEndpoints,
-    request: &Request,
-    wait_for_ready: bool,
-    progress: &mut Progress,
-) -> Result<Body, Status> {
-    let patience = request.opening;
-    let mut tried = Vec::new();
-    let mut last: Option<Status> = None;
-    let mut attempts_left = endpoints.options().limits.attempts_max.max(1);
-    let mut changes = None;
-    loop {
-        let picked = endpoints.pick(&request.method().name, &tried);
-        let subchannel = match (picked, &mut changes) {
-            (Picked::Subchannel(subchannel), _) => subchannel,
-            (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
-            // Looks once more after it has begun to listen, so that no change falls in between.
-            (_, None) => {
-                changes = Some(endpoints.changes());
-                continue;
-            }
-            (Picked::NotYet(reason), Some(changes)) => {
-                let since = clock::now();
-                let changed = within(patience, changes.changed()).await;
-                progress.resolving += clock::now().saturating_duration_since(since);
-                if changed.is_none() {
-                    let message = format!("where {} runs is not known: {reason}", request.method().service());
-                    return Err(expired(message, Phase::Resolve));
-                }
-                continue;
-            }
-            (Picked::Nowhere(status), Some(changes)) => {
-                let status = last.take().unwrap_or(status);
-                tried.clear();
-                attempts_left = endpoints.options().limits.attempts_max.max(1);
-                let pause = tokio::time::sleep(endpoints.options().limits.backoff_min);
-                let paused = within(patience, async {
-                    tokio::select! { _ = changes.changed() => {}, () = pause => {} }
-                });
-                if paused.await.is_none() {
-                    return Err(expired(format!("no endpoint could be reached: {status}"), Phase::Connect));
-                }
-                last = Some(status);
-                continue;
-            }
-        };
-        progress.attempt += 1;
-        let status = match (subchannel.call(request).await, &last) {
-            (Ok(reply), _) => return Ok(reply),
-            // What failed before says more than that the time is up.
-            (Err(status), Some(last))
-                if (status.code(), status.phase()) == (Code::DeadlineExceeded, Some(Phase::Connect)) =>
-            {
-                return Err(expired(format!("no endpoint could be reached: {last}"), Phase::Connect));
-            }
-            (Err(status), _) => status,
-        };
-        progress.may_have_run |= status.ran() == Ran::Maybe;
-        attempts_left -= 1;
-        progress.attempts_max = (attempts_left == 0).then_some(endpoints.options().limits.attempts_max);
-        if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request) {
-            return Err(status);
-        }
-        if attempts_left == 0 {
-            // An endpoint that accepts and closes is no reason to connect without end.
-            let limits = &endpoints.options().limits;
-            if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
-                return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
-            }
-            attempts_left = limits.attempts_max.max(1);
-        }
-        // A connection that turned out to be gone is opened anew; an endpoint that cannot be connected to is passed over.
-        if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
-            tried.push(subchannel);
-        }
-        last = Some(status);
-    }
-}
-
-/// Whether the failure says that another attempt is safe, and may help.
-fn may_be_made_again(status: &Status, request: &Request) -> bool {
-    if !request.can_be_sent() {
-        return false;
-    }
-    match status.ran() {
-        Ran::No if status.code() == Code::ResourceExhausted => status.phase() == Some(Phase::Queue),
-        Ran::No => status.code() == Code::Unavailable,
-        Ran::Maybe => status.code() == Code::Unavailable && request.method().idempotency.may_run_twice(),
-        Ran::Yes => false,
-    }
-}
-
-fn expired(message: String, phase: Phase) -> Status {
-    Status::deadline_exceeded(message).with_phase(phase).with_ran(Ran::No)
-}
-
-/// The output, or `None` when the deadline passed first.
-pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
-    match deadline.instant() {
-        Some(at) => timeout_at(at.into(), future).await.ok(),
-        None => Some(future.await),
-    }
 }

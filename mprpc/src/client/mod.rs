@@ -1,5 +1,6 @@
 //! The caller's side: a channel to services, calls over it, and what carries them.
 
+mod attempts;
 mod call;
 mod channel;
 mod intercepted;
@@ -14,7 +15,7 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Call, Reply};
+pub use call::{Call, CallFuture, Reply};
 pub use channel::{Channel, ChannelOptions};
 pub use raw::RawClient;
 pub use stub::Stub;

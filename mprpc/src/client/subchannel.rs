@@ -2,14 +2,15 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::runtime::{self, Handle};
 
-use super::call::within;
+use super::attempts::within;
 use super::channel::{ChannelOptions, Connect};
-use super::multiplexed::Multiplexed;
+use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
 use super::transport::Request;
 use crate::deadline::Deadline;
@@ -112,6 +113,13 @@ impl Subchannel {
     pub(super) fn last_failure(&self) -> Status {
         let unknown = || Status::unavailable("not reachable").with_peer(&self.endpoint.address).with_ran(Ran::No);
         self.failures().last.clone().unwrap_or_else(unknown)
+    }
+
+    /// Begins a call where a connection of this runtime is there and takes it.
+    pub(super) fn begin_at_once(&self, request: &Request, runtime: runtime::Id, waker: &Waker) -> Option<PendingCall> {
+        let homes = self.homes.load();
+        let home = homes.iter().find(|home| home.runtime == runtime)?;
+        home.connection.load().as_ref()?.begin_at_once(request, waker)
     }
 
     /// Makes one call here. The caller bounds it by the deadline.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use slab::Slab;
 
 use super::round_trip::RoundTrip;
@@ -115,10 +116,10 @@ pub(super) enum Answer {
 
 impl InFlight {
     /// A call that begins.
-    pub(super) fn new(context: &Context, serial: u64, window: u64, begun: Instant) -> InFlight {
+    pub(super) fn new(context: &Context, serial: u64, window: u64, begun: Instant, waker: Option<&Waker>) -> InFlight {
         let replies = context.method().kind.streams_replies().then(|| Inbox::new(window));
         InFlight {
-            outcome: Outcome::Awaited(None),
+            outcome: Outcome::Awaited(waker.cloned()),
             deadline: context.deadline(),
             ends_at: 0,
             answered: false,
@@ -186,16 +187,17 @@ impl State {
         Some(next)
     }
 
+    /// Sends a request: its message and the flags of that, or the begin of a stream.
     pub(super) fn request(
         &mut self,
         key: usize,
         method: u16,
-        message: Option<&Message>,
+        message: Option<(&Bytes, u8)>,
         metadata: &[u8],
         granted: Option<Duration>,
     ) {
-        let flags = message.map_or(flag::OPEN, |message| flag::END | message.flags());
-        let message = message.map(|message| message.bytes.clone()).unwrap_or_default();
+        let flags = message.map_or(flag::OPEN, |(_, flags)| flag::END | flags);
+        let message = message.map(|(bytes, _)| bytes.clone()).unwrap_or_default();
         let value = granted.map_or(0, remaining_us);
         let header =
             Header { kind: kind::REQUEST, flags, word: method, id: key as u32 + 1, value, ..Header::default() };

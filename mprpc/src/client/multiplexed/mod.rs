@@ -12,7 +12,7 @@ use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{self, Poll};
+use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use self::driver::Driver;
 use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
-use super::call::within;
+use super::attempts::within;
 use super::transport::Request;
 use crate::codec::Compression;
 use crate::endpoint::Address;
@@ -112,12 +112,25 @@ impl Multiplexed {
         self.shared.lock().fault.take()
     }
 
+    /// Begins a unary call that is sent as it is, where nothing has to be waited for. What is wrong, [`Multiplexed::call`]
+    /// will say.
+    pub(crate) fn begin_at_once(&self, request: &Request, waker: &Waker) -> Option<PendingCall> {
+        if request.compression.is_some() {
+            return None;
+        }
+        match self.shared.begin(request, None, Some(waker)) {
+            Ok(Begun::Call(call)) => Some(call),
+            Ok(Begun::NoRoom(_)) | Err(_) => None,
+        }
+    }
+
     /// Makes one call: up to its reply, or to the begin of its stream of replies. Expires with its deadline; dropping the
     /// future, or that stream, cancels the call at the server.
     pub(crate) async fn call(&self, request: &Request) -> Result<Body, Status> {
-        let message = request.message.as_ref().map(|message| self.shared.encode(message.clone(), request.compression));
+        let encode = |message: &Bytes| self.shared.encode(message.clone(), request.compression);
+        let encoded = request.message.as_ref().filter(|_| request.compression.is_some()).map(encode);
         loop {
-            match self.shared.begin(request, message.as_ref())? {
+            match self.shared.begin(request, encoded.as_ref(), None)? {
                 Begun::Call(call) => {
                     let Some(requests) = request.take_stream() else {
                         return call.await;
@@ -154,7 +167,7 @@ impl Multiplexed {
     /// Makes one call with a message that is compressed already, whatever it comes to.
     #[cfg(test)]
     pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
-        match self.shared.begin(request, Some(&Message { bytes, compressed: true }))? {
+        match self.shared.begin(request, Some(&Message { bytes, compressed: true }), None)? {
             Begun::Call(call) => call.await,
             Begun::NoRoom(_) => Err(Status::internal("no room")),
         }
@@ -213,7 +226,13 @@ impl Shared {
         })
     }
 
-    fn begin<'a>(self: &'a Arc<Self>, request: &Request, message: Option<&Message>) -> Result<Begun<'a>, Status> {
+    /// Begins a call whose message is sent as it was `encoded`, or as it is; `waker` is told of its outcome.
+    fn begin<'a>(
+        self: &'a Arc<Self>,
+        request: &Request,
+        encoded: Option<&Message>,
+        waker: Option<&Waker>,
+    ) -> Result<Begun<'a>, Status> {
         let now = clock::now();
         if request.deadline().has_passed(now) {
             let message = "the deadline passed before the call was sent";
@@ -272,7 +291,12 @@ impl Shared {
         let deadline = request.deadline();
         state.serial += 1;
         let serial = state.serial;
-        let key = state.calls.insert(InFlight::new(&request.context, serial, self.stream_window_bytes, now));
+        let call = InFlight::new(&request.context, serial, self.stream_window_bytes, now, waker);
+        let key = state.calls.insert(call);
+        let message = match encoded {
+            Some(message) => Some((&message.bytes, message.flags())),
+            None => request.message.as_ref().map(|message| (message, 0)),
+        };
         state.request(key, method, message, &metadata, granted);
         let looks = state.used(now, &self.limits);
         if state.expects(deadline) || looks {
@@ -312,7 +336,7 @@ impl Shared {
                 state.pong(value, self.limits.send_buffer_bytes_max);
             }
             self.room.notify_waiters();
-            state.take_crowded().into_iter().for_each(task::Waker::wake);
+            state.take_crowded().into_iter().for_each(Waker::wake);
         }
         (state, outcome)
     }
@@ -325,20 +349,27 @@ fn unsent(why: &Status) -> Status {
 }
 
 /// A call that was begun; its outcome. Dropping it cancels the call.
-struct PendingCall {
+pub(crate) struct PendingCall {
     shared: Arc<Shared>,
     key: usize,
     serial: u64,
     taken: bool,
 }
 
+impl PendingCall {
+    /// Where it was sent.
+    pub(crate) fn address(&self) -> &Address {
+        &self.shared.address
+    }
+}
+
 impl Future for PendingCall {
     type Output = Result<Body, Status>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let shared = self.shared.clone();
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let PendingCall { shared, key, serial, taken } = self.get_mut();
         let mut state = shared.lock();
-        let call = &mut state.calls[self.key];
+        let call = &mut state.calls[*key];
         let outcome = match mem::replace(&mut call.outcome, Outcome::Abandoned) {
             Outcome::Known(outcome) => outcome,
             Outcome::Awaited(_) | Outcome::Streaming | Outcome::Abandoned => {
@@ -346,10 +377,10 @@ impl Future for PendingCall {
                 return Poll::Pending;
             }
         };
-        self.taken = true;
+        *taken = true;
         let replies = call.replies.clone();
         if call.answered {
-            state.calls.remove(self.key);
+            state.calls.remove(*key);
         } else if let Ok(Answer::Stream) = outcome {
             call.outcome = Outcome::Streaming;
         }
@@ -361,7 +392,7 @@ impl Future for PendingCall {
             Ok(match (answer, replies) {
                 (Answer::Message(message), _) => Body::Message(shared.decode(message)?),
                 (Answer::Stream, Some(replies)) => {
-                    let source = ReplySource { shared, key: self.key, serial: self.serial };
+                    let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };
                     Body::Stream(Streaming::new(Receiving::new(replies, source)))
                 }
                 (Answer::Stream, None) => Body::Stream(Streaming::empty()),
