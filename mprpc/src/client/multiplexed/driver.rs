@@ -351,6 +351,7 @@ impl Shared {
             return Ok(());
         }
         let (metadata, message) = native::split_body(header, body).ok_or("metadata longer than its frame")?;
+        let metadata = metadata.unwrap_or_default();
         if state.calls.get(key).is_some_and(|call| call.answered) {
             return Err(format!("a reply for call {}, which has ended", header.id));
         }
