@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::rc::Rc;
 
-use mprpc::bench::{self, Caller, Peer};
+use mprpc::bench::{self, Caller, Peer, Serving};
 use mprpc::codegen::Stub;
 use mprpc::{Body, Bytes, BytesMut, Channel, Context, Server, Status, testing};
 use tokio::runtime::{Builder, Runtime};
@@ -66,7 +66,7 @@ fn encode(calls: u32) -> Result<()> {
     for id in 0..calls {
         out.clear();
         let Body::Message(encoded) = Body::encode(black_box(&message))? else { continue };
-        bench::request(&mut out, id, &encoded);
+        bench::request(&mut out, 0, id, &encoded);
         black_box(&out);
     }
     Ok(())
@@ -134,14 +134,14 @@ fn caller(calls: u32) -> Result<()> {
 /// The server's side, from frames to the handler and back.
 fn dispatch(calls: u32) -> Result<()> {
     alone(async {
-        let mut peer = bench::server(Server::default().add(EchoServer::new(Handler)))?;
+        let mut peer = Serving::new(Server::default().add(EchoServer::new(Handler)))?.connect();
         let mut begin = BytesMut::new();
         bench::greeting(&mut begin);
-        bench::method(&mut begin, &ECHO.methods[0]);
+        bench::method(&mut begin, 0, &ECHO.methods[0]);
         peer.write(&begin)?;
         let mut requests = BytesMut::new();
         let message = encoded()?;
-        (1..=CALLERS).for_each(|id| bench::request(&mut requests, id, &message));
+        (1..=CALLERS).for_each(|id| bench::request(&mut requests, 0, id, &message));
         for _ in 0..calls / CALLERS {
             peer.write(&requests)?;
             let mut replies = 0;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
 
 use crate::client::{Channel, ChannelOptions, Connect, Multiplexed, Request, Stub};
 use crate::context::Context;
@@ -21,7 +22,7 @@ use crate::method::MethodDescriptor;
 use crate::net::memory::PIPE_BYTES;
 use crate::net::{Reader, Stream, Writer, clock};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, Settings, flag, kind};
-use crate::server::{Server, serve_stream};
+use crate::server::{Server, Shared, serve_stream};
 use crate::service::Body;
 use crate::status::Status;
 
@@ -70,14 +71,16 @@ pub fn greeting(out: &mut BytesMut) {
     Settings::of(&Limits::default()).encode(out);
 }
 
-/// A METHOD frame: number 0 is this one.
-pub fn method(out: &mut BytesMut, method: &MethodDescriptor) {
-    native::encode_frame(out, Header { kind: kind::METHOD, ..Header::default() }, method.path.as_bytes());
+/// A METHOD frame: this is the one of this number.
+pub fn method(out: &mut BytesMut, number: u16, method: &MethodDescriptor) {
+    let header = Header { kind: kind::METHOD, word: number, ..Header::default() };
+    native::encode_frame(out, header, method.path.as_bytes());
 }
 
-/// A unary REQUEST of method 0, with five seconds.
-pub fn request(out: &mut BytesMut, id: u32, message: &[u8]) {
-    let header = Header { kind: kind::REQUEST, flags: flag::END, id, value: 5_000_000, ..Header::default() };
+/// A unary REQUEST of the method of this number, with five seconds.
+pub fn request(out: &mut BytesMut, method: u16, id: u32, message: &[u8]) {
+    let header =
+        Header { kind: kind::REQUEST, flags: flag::END, word: method, id, value: 5_000_000, ..Header::default() };
     native::encode_head(out, header, &[], message.len());
     out.extend_from_slice(message);
 }
@@ -97,11 +100,21 @@ pub fn decode(input: &mut BytesMut) -> Option<Bytes> {
     }
 }
 
-/// A server's half of a connection, on the runtime that this is called on, and the caller's end of it.
-pub fn server(mut server: Server) -> Result<Peer, Error> {
-    let (near, far) = Stream::pair(Address::Memory("bench".to_owned()), PIPE_BYTES);
-    tokio::spawn(serve_stream(far, server.share()?));
-    Ok(Peer::new(near))
+/// A server without sockets.
+pub struct Serving(Arc<Shared>);
+
+impl Serving {
+    /// Makes ready what it serves.
+    pub fn new(mut server: Server) -> Result<Serving, Error> {
+        server.share().map(Serving)
+    }
+
+    /// Serves a connection on the runtime that this is called on; and the caller's end of it.
+    pub fn connect(&self) -> Peer {
+        let (near, far) = Stream::pair(Address::Memory("bench".to_owned()), PIPE_BYTES);
+        tokio::spawn(serve_stream(far, self.0.clone()));
+        Peer::new(near)
+    }
 }
 
 /// A channel whose connections come out of the other side, to be served by hand.
@@ -147,4 +160,9 @@ impl Caller {
 /// Chooses an endpoint; whether there is one.
 pub fn pick(stub: &Stub, method: usize) -> bool {
     stub.picks(method)
+}
+
+/// Told whenever the endpoints have changed.
+pub fn changes(stub: &Stub) -> watch::Receiver<()> {
+    stub.changes()
 }

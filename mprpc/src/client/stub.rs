@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use buffa::{Message, MessageName};
 
-use super::call::{Call, Way};
+use super::call::Call;
 use super::channel::Channel;
-#[cfg(feature = "bench")]
-use super::service::Picked;
+use super::running::Way;
 use super::service::ServiceEndpoints;
 use crate::codec::protobuf;
 use crate::interceptor::Chain;
@@ -89,7 +88,14 @@ impl Stub {
     /// Whether there is an endpoint to pick.
     #[cfg(feature = "bench")]
     pub(crate) fn picks(&self, method: usize) -> bool {
+        use super::service::Picked;
         matches!(self.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
+    }
+
+    /// Told whenever the endpoints have changed.
+    #[cfg(feature = "bench")]
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.endpoints.changes()
     }
 
     #[cfg(test)]

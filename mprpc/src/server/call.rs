@@ -69,30 +69,49 @@ impl RunningCall {
         context: Context,
         request: Body,
     ) -> Result<RunningCall, Status> {
-        let method = context.method();
+        let mut call = RunningCall::new(shared, route, &context, &request)?;
+        let handled = call.handled.clone();
+        let (work, lent) = (&mut call.work, &mut call.context);
+        let begin = || *work = Work::Handling(handling(shared, route, handled, context, request));
+        match contain(|| scope::lending(lent, begin)) {
+            Ok(()) => Ok(call),
+            Err(panic) => Err(panicked(call.context(), panic)),
+        }
+    }
+
+    /// Begins a call and polls it once, for the price of one: most calls have ended then.
+    pub(super) fn begin_and_poll(
+        shared: &Shared,
+        route: &Route,
+        context: Context,
+        request: Body,
+        cx: &mut task::Context<'_>,
+    ) -> Result<(RunningCall, Poll<Step>), Status> {
+        let mut call = RunningCall::new(shared, route, &context, &request)?;
+        let handled = call.handled.clone();
+        let (work, lent) = (&mut call.work, &mut call.context);
+        let begin_and_poll = || {
+            *work = Work::Handling(handling(shared, route, handled, context, request));
+            work.poll(cx)
+        };
+        let polled = contain(|| scope::lending(lent, begin_and_poll));
+        let step = call.step(polled);
+        Ok((call, step))
+    }
+
+    /// A call that has not begun.
+    fn new(shared: &Shared, route: &Route, context: &Context, request: &Body) -> Result<RunningCall, Status> {
+        let method = &route.method;
         if method.kind == MethodKind::Unary && matches!(request, Body::Stream(_)) {
             let message = format!("{} takes one message, and a stream was sent", method.path);
             return Err(Status::invalid_argument(message).with_phase(Phase::Queue).with_ran(Ran::No));
         }
-        let handled = (!shared.interceptors.is_empty()).then(Arc::<AtomicBool>::default);
-        let begin = || {
-            let Some(handled) = handled.clone() else {
-                return route.call(context.clone(), request);
-            };
-            let route = route.clone();
-            let handle = move |context, request| handle(route, &handled, context, request);
-            Next::new(shared.interceptors.clone(), handle).run(context.clone(), request)
-        };
-        let mut served = Some(context.clone());
-        match contain(|| scope::lending(&mut served, begin)) {
-            Ok(future) => Ok(RunningCall {
-                work: Work::Handling(future),
-                context: Some(context),
-                runs_to_completion: route.runs_to_completion,
-                handled,
-            }),
-            Err(panic) => Err(panicked(&context, panic)),
-        }
+        Ok(RunningCall {
+            work: Work::Done,
+            context: Some(context.clone()),
+            runs_to_completion: route.runs_to_completion,
+            handled: (!shared.interceptors.is_empty()).then(Arc::<AtomicBool>::default),
+        })
     }
 
     /// The call, as its handler knows it.
@@ -120,21 +139,11 @@ impl RunningCall {
     /// its backtrace. Not to be polled again after its end.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
         let (work, context) = (&mut self.work, &mut self.context);
-        let polled = contain(|| {
-            scope::lending(context, || {
-                let progress = task::ready!(match work {
-                    Work::Handling(future) => future.as_mut().poll(cx).map(Progress::Returned),
-                    Work::Replying(stream) => Pin::new(stream).poll_next(cx).map(Progress::Streamed),
-                    Work::Done => Poll::Ready(Progress::Streamed(None)),
-                });
-                // What the handler leaves behind is dropped where its panics are contained.
-                match progress {
-                    Progress::Streamed(Some(Ok(_))) => {}
-                    _ => *work = Work::Done,
-                }
-                Poll::Ready(progress)
-            })
-        });
+        let polled = contain(|| scope::lending(context, || work.poll(cx)));
+        self.step(polled)
+    }
+
+    fn step(&mut self, polled: Result<Poll<Progress>, Panic>) -> Poll<Step> {
         Poll::Ready(match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(Progress::Streamed(Some(Ok(message))))) => Step::Message(message),
@@ -190,9 +199,41 @@ impl RunningCall {
     }
 }
 
+impl Work {
+    /// Only where panics are contained: what the handler leaves behind is dropped here.
+    fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Progress> {
+        let progress = task::ready!(match self {
+            Work::Handling(future) => future.as_mut().poll(cx).map(Progress::Returned),
+            Work::Replying(stream) => Pin::new(stream).poll_next(cx).map(Progress::Streamed),
+            Work::Done => Poll::Ready(Progress::Streamed(None)),
+        });
+        match progress {
+            Progress::Streamed(Some(Ok(_))) => {}
+            _ => *self = Work::Done,
+        }
+        Poll::Ready(progress)
+    }
+}
+
 enum Progress {
     Returned(Result<Body, Status>),
     Streamed(Option<Result<Bytes, Status>>),
+}
+
+/// The handler's future, behind the interceptors where there are any.
+fn handling(
+    shared: &Shared,
+    route: &Route,
+    handled: Option<Arc<AtomicBool>>,
+    context: Context,
+    request: Body,
+) -> BoxFuture<Result<Body, Status>> {
+    let Some(handled) = handled else {
+        return route.call(context, request);
+    };
+    let route = route.clone();
+    let handle = move |context, request| handle(route, &handled, context, request);
+    Next::new(shared.interceptors.clone(), handle).run(context, request)
 }
 
 /// The handler, behind the interceptors.

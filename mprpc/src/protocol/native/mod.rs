@@ -109,6 +109,8 @@ pub(crate) enum Decoded {
 pub(crate) struct Decoder {
     body_bytes_max: usize,
     skip_bytes: usize,
+    /// Complete frames that were cut out of the input together: that is dear, and a slice of them cheap.
+    complete: Bytes,
 }
 
 impl Decoder {
@@ -120,29 +122,57 @@ impl Decoder {
 
     /// `body_bytes_max` bounds what a frame may make the reader hold.
     pub(crate) fn new(body_bytes_max: usize) -> Decoder {
-        Decoder { body_bytes_max, skip_bytes: 0 }
+        Decoder { body_bytes_max, skip_bytes: 0, complete: Bytes::new() }
     }
 
-    /// The next frame of `input`, without copying its body.
+    /// The next frame of `input`, without copying its body. Those behind it that are complete may leave `input` with it.
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Decoded {
-        let skipped = self.skip_bytes.min(input.len());
-        input.advance(skipped);
-        self.skip_bytes -= skipped;
-        let Some(bytes) = input.first_chunk::<HEADER_BYTES>() else {
-            return Decoded::NeedMore(HEADER_BYTES - input.len());
+        if self.complete.is_empty()
+            && let Some(incomplete) = self.cut(input)
+        {
+            return incomplete;
+        }
+        let Some(bytes) = self.complete.first_chunk() else {
+            return Decoded::NeedMore(HEADER_BYTES);
         };
         let header = Header::decode(bytes);
-        let length = header.length as usize;
-        if length > self.body_bytes_max {
+        let mut frame = self.complete.split_to(HEADER_BYTES + header.length as usize);
+        frame.advance(HEADER_BYTES);
+        Decoded::Frame(header, frame)
+    }
+
+    /// Cuts out all frames that are complete, up to one that is too long; if there is none, what there is instead.
+    fn cut(&mut self, input: &mut BytesMut) -> Option<Decoded> {
+        if self.skip_bytes > 0 {
+            let skipped = self.skip_bytes.min(input.len());
+            input.advance(skipped);
+            self.skip_bytes -= skipped;
+        }
+        let mut end = 0;
+        let stopped = loop {
+            let rest = &input[end..];
+            let Some(bytes) = rest.first_chunk() else {
+                break Decoded::NeedMore(HEADER_BYTES - rest.len());
+            };
+            let header = Header::decode(bytes);
+            let length = header.length as usize;
+            if length > self.body_bytes_max {
+                break Decoded::TooLong(header);
+            }
+            if rest.len() < HEADER_BYTES + length {
+                break Decoded::NeedMore(HEADER_BYTES + length - rest.len());
+            }
+            end += HEADER_BYTES + length;
+        };
+        if end > 0 {
+            self.complete = input.split_to(end).freeze();
+            return None;
+        }
+        if let Decoded::TooLong(header) = stopped {
             input.advance(HEADER_BYTES);
-            self.skip_bytes = length;
-            return Decoded::TooLong(header);
+            self.skip_bytes = header.length as usize;
         }
-        if input.len() < HEADER_BYTES + length {
-            return Decoded::NeedMore(HEADER_BYTES + length - input.len());
-        }
-        input.advance(HEADER_BYTES);
-        Decoded::Frame(header, input.split_to(length).freeze())
+        Some(stopped)
     }
 
     /// Whether a frame was begun and is not complete.
@@ -151,18 +181,18 @@ impl Decoder {
     }
 }
 
-/// Splits the body of a frame into its metadata, still encoded, and its message. `None`: the metadata is longer than
-/// the frame.
-pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Bytes, Bytes)> {
+/// Splits the body of a frame into its metadata, still encoded, where it has any, and its message. `None`: the metadata is
+/// longer than the frame.
+pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Option<Bytes>, Bytes)> {
     if !header.has(flag::METADATA) {
-        return Some((Bytes::new(), body));
+        return Some((None, body));
     }
     let length = body.try_get_u32_le().ok()? as usize;
     if length > body.len() {
         return None;
     }
     let metadata = body.split_to(length);
-    Some((metadata, body))
+    Some((Some(metadata), body))
 }
 
 /// Appends the begin of a frame with metadata, where there is any, up to its message of `message_bytes`.

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, too_long};
-use super::call::RunningCall;
+use super::call::{RunningCall, Step};
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
@@ -205,20 +205,15 @@ impl Multiplexed {
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
+        let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
         let requests = (!header.has(flag::END)).then(|| Inbox::new(self.stream_window_bytes));
-        match self.begin(turn.now, header, metadata, message, requests.as_ref()) {
-            Ok(mut call) if requests.is_none() => match call.poll(turn.cx) {
-                Poll::Ready(step) if step.is_end() => {
-                    self.replies(turn.output).end(header.id, Duration::ZERO, call.context(), step);
-                }
-                polled => {
-                    let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
-                    self.calls.insert(header.id, turn.now, call, None, polled, &mut replies);
-                }
-            },
-            Ok(call) => {
+        match self.begin(turn, header, metadata, message, requests.as_ref()) {
+            Ok((call, Poll::Ready(step))) if step.is_end() => {
+                self.replies(turn.output).end(header.id, Duration::ZERO, call.context(), step);
+            }
+            Ok((call, polled)) => {
                 let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
-                self.calls.insert(header.id, turn.now, call, requests, Poll::Pending, &mut replies);
+                self.calls.insert(header.id, turn.now, call, requests, polled, &mut replies);
             }
             Err(status) => self.replies(turn.output).refuse(header.id, status),
         }
@@ -233,15 +228,16 @@ impl Multiplexed {
         }
     }
 
-    /// Begins the call, or says why it does not.
+    /// Begins the call, or says why it does not. A stream of requests is waited for; with one message the handler is polled
+    /// at once.
     fn begin(
         &self,
-        now: Instant,
+        turn: &mut Turn<'_, '_>,
         header: Header,
-        metadata: Bytes,
-        message: Bytes,
+        metadata: Option<Bytes>,
+        message: Message,
         requests: Option<&Arc<Inbox>>,
-    ) -> Result<RunningCall, Status> {
+    ) -> Result<(RunningCall, Poll<Step>), Status> {
         let limits = &self.shared.limits;
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
@@ -250,10 +246,12 @@ impl Multiplexed {
             let max = limits.in_flight_max;
             return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
         }
-        if message.len() > limits.message_bytes_max {
-            return refused(too_long("a message", message.len(), "message_bytes_max", limits.message_bytes_max));
+        if message.bytes.len() > limits.message_bytes_max {
+            return refused(too_long("a message", message.bytes.len(), "message_bytes_max", limits.message_bytes_max));
         }
-        if metadata.len() > limits.metadata_bytes_max {
+        if let Some(metadata) = &metadata
+            && metadata.len() > limits.metadata_bytes_max
+        {
             return refused(too_long("metadata", metadata.len(), "metadata_bytes_max", limits.metadata_bytes_max));
         }
         let route = match self.methods.get(usize::from(header.word)) {
@@ -261,30 +259,32 @@ impl Multiplexed {
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
-        let metadata = if metadata.is_empty() {
-            Metadata::new()
-        } else {
-            native::decode_metadata(metadata)
-                .map_err(|what| Status::invalid_argument(what).with_phase(Phase::Queue).with_ran(Ran::No))?
+        let metadata = match metadata {
+            None => Metadata::new(),
+            Some(metadata) => match native::decode_metadata(metadata) {
+                Ok(metadata) => metadata,
+                Err(what) => return refused(Status::invalid_argument(what)),
+            },
         };
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
-            microseconds => Deadline::after(now, Duration::from_micros(microseconds.into())),
+            microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
         };
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
         let request = match requests {
             None if header.has(flag::OPEN) => Body::Stream(Streaming::empty()),
-            None => {
-                let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
-                let message = message.decode(limits.message_bytes_max);
-                Body::Message(message.map_err(|status| status.with_phase(Phase::Queue).with_ran(Ran::No))?)
-            }
+            None => match message.decode(limits.message_bytes_max) {
+                Ok(message) => Body::Message(message),
+                Err(status) => return refused(status),
+            },
             Some(requests) => {
                 let source = self.calls.source(header.id, limits.message_bytes_max);
-                Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)))
+                let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
+                let call = RunningCall::begin(&self.shared, route, context, request)?;
+                return Ok((call, Poll::Pending));
             }
         };
-        RunningCall::begin(&self.shared, route, context, request)
+        RunningCall::begin_and_poll(&self.shared, route, context, request, turn.cx)
     }
 
     /// A message of a request stream, or its end.
