@@ -92,11 +92,22 @@ pub fn response(out: &mut BytesMut, id: u32, message: &[u8]) {
     out.extend_from_slice(message);
 }
 
-/// The message of the next frame.
-pub fn decode(input: &mut BytesMut) -> Option<Bytes> {
-    match Decoder::of(&Limits::default()).decode(input) {
-        Decoded::Frame(header, body) => native::split_body(header, body).map(|(_, message)| message),
-        Decoded::NeedMore(_) | Decoded::TooLong(_) => None,
+/// Frames to messages.
+pub struct Frames(Decoder);
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames(Decoder::of(&Limits::default()))
+    }
+}
+
+impl Frames {
+    /// The message of the next frame, if it is complete.
+    pub fn next(&mut self, input: &mut BytesMut) -> Option<Bytes> {
+        match self.0.decode(input) {
+            Decoded::Frame(header, body) => native::split_body(header, body).map(|(_, message)| message),
+            Decoded::NeedMore(_) | Decoded::TooLong(_) => None,
+        }
     }
 }
 
