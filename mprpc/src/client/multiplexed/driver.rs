@@ -371,7 +371,9 @@ impl Shared {
         let metadata = native::decode_metadata(if size > max { Bytes::new() } else { metadata })?;
         let Some(call) = state.calls.get(key) else { return Ok(()) };
         if !header.has(flag::END) {
-            *call.context.reply_metadata() = metadata;
+            if let Some(context) = &call.context {
+                *context.reply_metadata() = metadata;
+            }
             state.open(key, wakers);
             return Ok(());
         }
@@ -387,8 +389,8 @@ impl Shared {
             let status = self.refused(header, metadata, &message);
             (status.trailer().clone(), Err(status))
         };
-        if !trailer.is_empty() {
-            *call.context.trailer() = trailer;
+        if let Some(context) = call.context.as_ref().filter(|_| !trailer.is_empty()) {
+            *context.trailer() = trailer;
         }
         state.complete(key, outcome, true, wakers);
         Ok(())
