@@ -15,6 +15,8 @@ pub(crate) use keepalive::{Keepalive, Look, Pace, PingGuard};
 pub(crate) use metadata::{decode_metadata, encode_metadata};
 pub(crate) use settings::Settings;
 
+use std::mem;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::limits::Limits;
@@ -136,9 +138,16 @@ impl Decoder {
             return Decoded::NeedMore(HEADER_BYTES);
         };
         let header = Header::decode(bytes);
-        let mut frame = self.complete.split_to(HEADER_BYTES + header.length as usize);
-        frame.advance(HEADER_BYTES);
-        Decoded::Frame(header, frame)
+        let end = HEADER_BYTES + header.length as usize;
+        // The last one takes over the count of references of all.
+        if end == self.complete.len() {
+            let mut body = mem::take(&mut self.complete);
+            body.advance(HEADER_BYTES);
+            return Decoded::Frame(header, body);
+        }
+        let body = self.complete.slice(HEADER_BYTES..end);
+        self.complete.advance(end);
+        Decoded::Frame(header, body)
     }
 
     /// Cuts out all frames that are complete, up to one that is too long; if there is none, what there is instead.

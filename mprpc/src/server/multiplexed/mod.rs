@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, too_long};
-use super::call::{RunningCall, Step};
+use super::call::{RunningCall, Step, check_request};
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
@@ -207,15 +207,26 @@ impl Multiplexed {
         };
         let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
         let requests = (!header.has(flag::END)).then(|| Inbox::new(self.stream_window_bytes));
-        match self.begin(turn, header, metadata, message, requests.as_ref()) {
-            Ok((call, Poll::Ready(step))) if step.is_end() => {
-                self.replies(turn.output).end(header.id, Duration::ZERO, call.context(), step);
+        let (route, context, request) = match self.admit(turn.now, header, metadata, message, requests.as_ref()) {
+            Ok(admitted) => admitted,
+            Err(status) => {
+                self.replies(turn.output).refuse(header.id, status);
+                return Ok(());
             }
-            Ok((call, polled)) => {
-                let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
-                self.calls.insert(header.id, turn.now, call, requests, polled, &mut replies);
-            }
-            Err(status) => self.replies(turn.output).refuse(header.id, status),
+        };
+        let mut call = RunningCall::new(&self.shared, route, context);
+        // A stream of requests is waited for; with one message the handler is polled at once.
+        let polled = match requests {
+            None => call.begin_and_poll(&self.shared, route, request, turn.cx),
+            Some(_) => match call.begin(&self.shared, route, request) {
+                Ok(()) => Poll::Pending,
+                Err(status) => Poll::Ready(Step::Failed(status)),
+            },
+        };
+        let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
+        match polled {
+            Poll::Ready(step) if step.is_end() => replies.end(header.id, Duration::ZERO, call.context(), step),
+            polled => self.calls.insert(header.id, turn.now, call, requests, polled, &mut replies),
         }
         Ok(())
     }
@@ -228,16 +239,15 @@ impl Multiplexed {
         }
     }
 
-    /// Begins the call, or says why it does not. A stream of requests is waited for; with one message the handler is polled
-    /// at once.
-    fn begin(
+    /// What the call begins with, or why it does not begin.
+    fn admit(
         &self,
-        turn: &mut Turn<'_, '_>,
+        now: Instant,
         header: Header,
         metadata: Option<Bytes>,
         message: Message,
         requests: Option<&Arc<Inbox>>,
-    ) -> Result<(RunningCall, Poll<Step>), Status> {
+    ) -> Result<(&Route, Context, Body), Status> {
         let limits = &self.shared.limits;
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
@@ -268,7 +278,7 @@ impl Multiplexed {
         };
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
-            microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
+            microseconds => Deadline::after(now, Duration::from_micros(microseconds.into())),
         };
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
         let request = match requests {
@@ -279,12 +289,11 @@ impl Multiplexed {
             },
             Some(requests) => {
                 let source = self.calls.source(header.id, limits.message_bytes_max);
-                let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
-                let call = RunningCall::begin(&self.shared, route, context, request)?;
-                return Ok((call, Poll::Pending));
+                Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)))
             }
         };
-        RunningCall::begin_and_poll(&self.shared, route, context, request, turn.cx)
+        check_request(&route.method, &request)?;
+        Ok((route, context, request))
     }
 
     /// A message of a request stream, or its end.
