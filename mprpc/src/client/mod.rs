@@ -7,6 +7,7 @@ mod intercepted;
 mod multiplexed;
 mod one_shot;
 mod raw;
+mod running;
 mod service;
 mod stub;
 mod subchannel;

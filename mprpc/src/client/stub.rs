@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use buffa::{Message, MessageName};
 
-use super::call::{Call, Way};
+use super::call::Call;
 use super::channel::Channel;
+use super::running::Way;
 use super::service::ServiceEndpoints;
 use crate::codec::protobuf;
 use crate::interceptor::Chain;

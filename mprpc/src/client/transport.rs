@@ -22,7 +22,6 @@ pub(crate) struct Request {
     stream: Mutex<Option<Streaming<Bytes>>>,
     /// How messages are compressed, where the server accepts it.
     pub(crate) compression: Option<Compression>,
-    deadline: Deadline,
     /// Until when a connection has to be there. A stream itself may take longer.
     pub(crate) opening: Deadline,
     /// Microseconds spent waiting for a connection, all attempts together.
@@ -31,14 +30,26 @@ pub(crate) struct Request {
     pub(crate) is_reply: fn(&[u8]) -> bool,
 }
 
+/// What a connection sends of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) context: &'a Context,
+    /// `None` where it is the begin of a stream.
+    pub(crate) message: Option<&'a Bytes>,
+}
+
 impl Request {
+    /// What is sent of it, over whatever connection.
+    pub(crate) fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { context: &self.context, message: self.message.as_ref() }
+    }
+
     pub(crate) fn new(context: Context, body: Body, opening: Deadline, is_reply: fn(&[u8]) -> bool) -> Request {
         let (message, stream) = match body {
             Body::Message(message) => (Some(message), None),
             Body::Stream(stream) => (None, Some(stream)),
         };
         Request {
-            deadline: context.deadline(),
             context,
             message,
             stream: Mutex::new(stream),
@@ -54,7 +65,7 @@ impl Request {
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
-        self.deadline
+        self.context.deadline()
     }
 
     /// Time that was spent waiting for a connection.
