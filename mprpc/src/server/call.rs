@@ -14,7 +14,7 @@ use super::router::Route;
 use super::shared::{RunningOn, Shared};
 use crate::context::Context;
 use crate::interceptor::Next;
-use crate::method::{Method, MethodKind};
+use crate::method::MethodKind;
 use crate::net::clock;
 use crate::scope::{self, Scoped};
 use crate::service::{Body, BoxFuture};
@@ -77,8 +77,13 @@ impl RunningCall {
 
     /// Begins it. The handler has run no line of its own until the first poll.
     pub(super) fn begin(&mut self, shared: &Shared, route: &Route, request: Body) -> Result<(), Status> {
-        let (context, handled) = (self.context().clone(), self.handled.clone());
-        let begun = self.contained(|work| *work = Work::Handling(handling(shared, route, handled, context, request)));
+        let RunningCall { work, context, handled, .. } = self;
+        let (mut served, mut request) = (context.clone(), Some(request));
+        let begun = contained(work, context, &mut |work| {
+            if let (Some(context), Some(request)) = (served.take(), request.take()) {
+                *work = Work::Handling(handling(shared, route, handled, context, request));
+            }
+        });
         begun.map_err(|panic| panicked(self.context(), panic))
     }
 
@@ -90,13 +95,13 @@ impl RunningCall {
         request: Body,
         cx: &mut task::Context<'_>,
     ) -> Poll<Step> {
-        let (context, handled) = (self.context().clone(), self.handled.clone());
-        let (is_unary, is_intercepted) = (self.is_unary, self.handled.is_some());
-        let (mut request, mut step) = (Some(request), Poll::Pending);
-        let polled = self.contained(|work| {
-            let Some(request) = request.take() else { return };
-            *work = Work::Handling(handling(shared, route, handled, context, request));
-            step = work.poll(cx, is_unary, is_intercepted);
+        let RunningCall { work, context, is_unary, handled, .. } = self;
+        let (mut served, mut request, mut step) = (context.clone(), Some(request), Poll::Pending);
+        let polled = contained(work, context, &mut |work| {
+            if let (Some(context), Some(request)) = (served.take(), request.take()) {
+                *work = Work::Handling(handling(shared, route, handled, context, request));
+            }
+            step = work.poll(cx, *is_unary, handled.is_some());
         });
         self.came_to(polled, step)
     }
@@ -125,17 +130,11 @@ impl RunningCall {
     /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
     /// its backtrace. Not to be polled again after its end.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
-        let (is_unary, is_intercepted) = (self.is_unary, self.handled.is_some());
+        let RunningCall { work, context, is_unary, handled, .. } = self;
         let mut step = Poll::Pending;
-        let polled = self.contained(|work| step = work.poll(cx, is_unary, is_intercepted));
+        let poll = &mut |work: &mut Work| step = work.poll(cx, *is_unary, handled.is_some());
+        let polled = contained(work, context, poll);
         self.came_to(polled, step)
-    }
-
-    /// Runs what belongs to the call for it, and contains its panics. What goes in and out of `run` goes by reference: each
-    /// value that passes through here is copied three times.
-    fn contained(&mut self, run: impl FnOnce(&mut Work)) -> Result<(), Panic> {
-        let (work, context) = (&mut self.work, &mut self.context);
-        contain(|| scope::lending(context, || run(work)))
     }
 
     fn came_to(&mut self, polled: Result<(), Panic>, step: Poll<Step>) -> Poll<Step> {
@@ -149,7 +148,8 @@ impl RunningCall {
             return;
         }
         // Taken out first, so that what panics while it is dropped is not dropped again.
-        if let Err(panic) = self.contained(|work| drop(mem::replace(work, Work::Done))) {
+        let drop_it = &mut |work: &mut Work| drop(mem::replace(work, Work::Done));
+        if let Err(panic) = contained(&mut self.work, &mut self.context, drop_it) {
             panicked(self.context(), panic);
         }
     }
@@ -172,6 +172,12 @@ impl RunningCall {
             }
         });
     }
+}
+
+/// Runs what belongs to a call for it, and contains its panics. `run` comes, and what it uses goes in and out, by reference:
+/// each value that passes through here is copied three times.
+fn contained(work: &mut Work, context: &mut Option<Context>, run: &mut dyn FnMut(&mut Work)) -> Result<(), Panic> {
+    contain(|| scope::lending(context, || run(work)))
 }
 
 impl Work {
@@ -212,24 +218,15 @@ impl Work {
     }
 }
 
-/// A unary method takes one message, and nothing else.
-pub(super) fn check_request(method: &Method, request: &Body) -> Result<(), Status> {
-    if method.kind == MethodKind::Unary && matches!(request, Body::Stream(_)) {
-        let message = format!("{} takes one message, and a stream was sent", method.path);
-        return Err(Status::invalid_argument(message).with_phase(Phase::Queue).with_ran(Ran::No));
-    }
-    Ok(())
-}
-
 /// The handler's future, behind the interceptors where there are any.
 fn handling(
     shared: &Shared,
     route: &Route,
-    handled: Option<Arc<AtomicBool>>,
+    handled: &Option<Arc<AtomicBool>>,
     context: Context,
     request: Body,
 ) -> BoxFuture<Result<Body, Status>> {
-    let Some(handled) = handled else {
+    let Some(handled) = handled.clone() else {
         return route.call(context, request);
     };
     let route = route.clone();
