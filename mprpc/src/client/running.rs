@@ -71,6 +71,8 @@ pub(super) struct Prepared {
 pub(super) struct Begun {
     pub(super) at: Instant,
     pub(super) deadline: Deadline,
+    /// What was left up to it at the begin.
+    remaining: Option<Duration>,
     /// Nothing but `call_timeout` says when that is.
     pub(super) by_default: bool,
 }
@@ -116,6 +118,7 @@ impl Running {
             method: &call.method,
             metadata: &call.metadata,
             deadline: begun.deadline,
+            remaining: begun.remaining,
             context: context.as_ref(),
             message: call.plain_message(),
             now: begun.at,
@@ -234,15 +237,15 @@ impl Prepared {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
         let now = clock::now();
-        let (deadline, by_default) = self.deadline(now);
-        if deadline.has_passed(now) {
+        let (deadline, remaining, by_default) = self.deadline(now);
+        if remaining == Some(Duration::ZERO) {
             let message = "the deadline of the call that is being served has passed";
             return Err(expired(message.to_owned(), Phase::Send));
         }
         if let Some(served) = &self.served {
             inherit(&mut self.metadata, served.metadata());
         }
-        Ok(Begun { at: now, deadline, by_default })
+        Ok(Begun { at: now, deadline, remaining, by_default })
     }
 
     /// The message of a unary call that needs nothing but a connection: no interceptor, no compression.
@@ -260,9 +263,9 @@ impl Prepared {
         }
     }
 
-    /// When the call has to be done, and whether nothing but `call_timeout` says so. A call that streams has all the time
-    /// it wants unless it is told otherwise.
-    fn deadline(&self, now: Instant) -> (Deadline, bool) {
+    /// When the call has to be done, how long that is from `now` on, and whether nothing but `call_timeout` says so. A
+    /// call that streams has all the time it wants unless it is told otherwise.
+    fn deadline(&self, now: Instant) -> (Deadline, Option<Duration>, bool) {
         let options = self.way.endpoints.options();
         let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
         let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
@@ -271,9 +274,9 @@ impl Prepared {
         match &self.served {
             Some(served) if !self.is_independent => {
                 let earlier = own.earlier(served.deadline());
-                (earlier, by_default && earlier == own)
+                (earlier, earlier.remaining(now), by_default && earlier == own)
             }
-            _ => (own, by_default),
+            _ => (own, timeout.filter(|_| own != Deadline::NONE), by_default),
         }
     }
 }

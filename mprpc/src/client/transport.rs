@@ -37,6 +37,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) method: &'a Method,
     pub(crate) metadata: &'a Metadata,
     pub(crate) deadline: Deadline,
+    /// What is left up to that, `now`.
+    pub(crate) remaining: Option<Duration>,
     /// Where what comes beside the reply is told, if anybody wants to know.
     pub(crate) context: Option<&'a Context>,
     /// `None` where it is the begin of a stream.
@@ -51,6 +53,7 @@ impl Request {
             method: self.context.method(),
             metadata: self.context.metadata(),
             deadline: self.context.deadline(),
+            remaining: self.context.deadline().remaining(now),
             context: Some(&self.context),
             message: self.message.as_ref(),
             now,

@@ -68,6 +68,10 @@ pub(super) struct State {
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
+    /// When it was measured last.
+    pub(super) measured_at: Option<Instant>,
+    /// When something was read last, for as long as the turn may go by that.
+    pub(super) read_at: Option<Instant>,
     pub(super) pings: PingGuard,
     /// The value of a PING that is answered once there is room.
     pub(super) owed_pong: Option<u32>,

@@ -236,8 +236,7 @@ impl Shared {
         flags: u8,
         waker: Option<&Waker>,
     ) -> Result<Begun<'a>, Status> {
-        let Outgoing { method, metadata, deadline, context, message, now } = request;
-        let remaining = deadline.remaining(now);
+        let Outgoing { method, metadata, deadline, remaining, context, message, now } = request;
         if remaining == Some(Duration::ZERO) {
             let message = "the deadline passed before the call was sent";
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));

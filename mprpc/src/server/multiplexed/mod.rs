@@ -16,13 +16,15 @@ use bytes::{Bytes, BytesMut};
 use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, too_long};
-use super::call::{RunningCall, Step};
+use super::call::RunningCall;
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
 use crate::inbox::{Inbox, Receiving};
+use crate::limits::Limits;
 use crate::metadata::Metadata;
+use crate::method::MethodKind;
 use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::Message;
@@ -206,16 +208,8 @@ impl Multiplexed {
             return Err("metadata longer than its frame".to_owned());
         };
         let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
-        let requests = (!header.has(flag::END)).then(|| Inbox::new(self.stream_window_bytes));
-        match self.begin(turn, header, metadata, message, requests.as_ref()) {
-            Ok((call, Poll::Ready(step))) if step.is_end() => {
-                self.replies(turn.output).end(header.id, Duration::ZERO, call.context(), step);
-            }
-            Ok((call, polled)) => {
-                let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
-                self.calls.insert(header.id, turn.now, call, requests, polled, &mut replies);
-            }
-            Err(status) => self.replies(turn.output).refuse(header.id, status),
+        if let Err(status) = self.serve(turn, header, metadata, message) {
+            self.replies(turn.output).refuse(header.id, status);
         }
         Ok(())
     }
@@ -228,63 +222,79 @@ impl Multiplexed {
         }
     }
 
-    /// Begins the call, or says why it does not. A stream of requests is waited for; with one message the handler is polled
-    /// at once.
-    fn begin(
-        &self,
+    /// Begins a call, and ends it if it is that soon. The error is why it does not begin.
+    fn serve(
+        &mut self,
         turn: &mut Turn<'_, '_>,
         header: Header,
         metadata: Option<Bytes>,
         message: Message,
-        requests: Option<&Arc<Inbox>>,
-    ) -> Result<(RunningCall, Poll<Step>), Status> {
-        let limits = &self.shared.limits;
+    ) -> Result<(), Status> {
+        let Multiplexed { shared, caller, methods, calls, .. } = self;
+        let limits = &shared.limits;
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
         }
-        if self.calls.len() >= limits.in_flight_max {
+        if calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
             return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
         }
         if message.bytes.len() > limits.message_bytes_max {
             return refused(too_long("a message", message.bytes.len(), "message_bytes_max", limits.message_bytes_max));
         }
-        if let Some(metadata) = &metadata
-            && metadata.len() > limits.metadata_bytes_max
-        {
-            return refused(too_long("metadata", metadata.len(), "metadata_bytes_max", limits.metadata_bytes_max));
-        }
-        let route = match self.methods.get(usize::from(header.word)) {
+        let metadata = match metadata {
+            None => Metadata::new(),
+            Some(bytes) => self::metadata(bytes, limits)?,
+        };
+        let route = match methods.get(usize::from(header.word)) {
             Some(Ok(route)) => route,
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
-        };
-        let metadata = match metadata {
-            None => Metadata::new(),
-            Some(metadata) => match native::decode_metadata(metadata) {
-                Ok(metadata) => metadata,
-                Err(what) => return refused(Status::invalid_argument(what)),
-            },
         };
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
             microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
         };
-        let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-        let request = match requests {
-            None if header.has(flag::OPEN) => Body::Stream(Streaming::empty()),
-            None => match message.decode(limits.message_bytes_max) {
-                Ok(message) => Body::Message(message),
-                Err(status) => return refused(status),
-            },
-            Some(requests) => {
-                let source = self.calls.source(header.id, limits.message_bytes_max);
-                let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
-                let call = RunningCall::begin(&self.shared, route, context, request)?;
-                return Ok((call, Poll::Pending));
-            }
+        let request = if header.has(flag::END) && !header.has(flag::OPEN) {
+            Body::Message(message.decode(limits.message_bytes_max).or_else(refused)?)
+        } else if route.method.kind == MethodKind::Unary {
+            let message = format!("{} takes one message, and a stream was sent", route.method.path);
+            return refused(Status::invalid_argument(message));
+        } else if header.has(flag::END) {
+            Body::Stream(Streaming::empty())
+        } else {
+            let route = route.clone();
+            let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+            return self.serve_stream(turn, header, &route, context);
         };
-        RunningCall::begin_and_poll(&self.shared, route, context, request, turn.cx)
+        let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+        let mut call = RunningCall::new(shared, route, context);
+        let polled = call.begin_and_poll(shared, route, request, turn.cx);
+        let mut replies = Replies { output: turn.output, caller, shared };
+        match polled {
+            Poll::Ready(step) if step.is_end() => replies.end(header.id, Duration::ZERO, call.context(), step),
+            polled => calls.insert(header.id, turn.now, call, None, polled, &mut replies),
+        }
+        Ok(())
+    }
+
+    /// The same where a stream of requests follows: the handler is polled with the others, once more of it may have come.
+    fn serve_stream(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        header: Header,
+        route: &Route,
+        context: Context,
+    ) -> Result<(), Status> {
+        let Multiplexed { shared, caller, calls, .. } = self;
+        let requests = Inbox::new(self.stream_window_bytes);
+        let source = calls.source(header.id, shared.limits.message_bytes_max);
+        let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
+        let mut call = RunningCall::new(shared, route, context);
+        call.begin(shared, route, request)?;
+        let mut replies = Replies { output: turn.output, caller, shared };
+        calls.insert(header.id, turn.now, call, Some(requests), Poll::Pending, &mut replies);
+        Ok(())
     }
 
     /// A message of a request stream, or its end.
@@ -376,6 +386,14 @@ impl Drop for Multiplexed {
     fn drop(&mut self) {
         self.calls.cancel_all(&Status::unavailable("the connection to the caller was lost"), &self.shared);
     }
+}
+
+/// What stands beside a request.
+fn metadata(bytes: Bytes, limits: &Limits) -> Result<Metadata, Status> {
+    if bytes.len() > limits.metadata_bytes_max {
+        return refused(too_long("metadata", bytes.len(), "metadata_bytes_max", limits.metadata_bytes_max));
+    }
+    native::decode_metadata(bytes).or_else(|what| refused(Status::invalid_argument(what)))
 }
 
 /// The handler has not run and will not.
