@@ -132,7 +132,9 @@ impl Picture {
         }
         let middle = (LEFT + RIGHT) / 2.0;
         let _ = writeln!(text, "<text class=\"tick middle\" x=\"{middle}\" y=\"{}\">{}</text>", UP + 32.0, self.below);
-        // The names stand one below the other, in the corner that no curve goes to.
+        // The names stand one below the other, where no curve begins.
+        let begin = self.curves.iter().filter_map(|(_, points)| points.first()).map(|point| y(point.1));
+        let above = begin.fold(UP, f64::min) > (UP + DOWN) / 2.0;
         for (place, (name, points)) in self.curves.iter().enumerate() {
             let path: Vec<String> =
                 points.iter().map(|(count, value)| format!("{:.1} {:.1}", x(*count), y(*value))).collect();
@@ -146,7 +148,7 @@ impl Picture {
                 );
             }
             let row = place as f64 * 15.0;
-            let name_y = if self.logarithmic { DOWN + 14.0 + row } else { UP - 10.0 - row };
+            let name_y = if above { DOWN + 14.0 + row } else { UP - 10.0 - row };
             let name_x = LEFT + 8.0;
             let _ = writeln!(text, "<text class=\"tick n{place}\" x=\"{name_x}\" y=\"{name_y}\">{name}</text>");
         }
