@@ -53,6 +53,15 @@ impl SendBuffer {
         self.push_segment(payload);
     }
 
+    /// The same, for a payload that is kept elsewhere too.
+    pub(crate) fn push_shared(&mut self, payload: &Bytes) {
+        if payload.len() <= COPY_BYTES_MAX {
+            self.tail.extend_from_slice(payload);
+        } else {
+            self.push(payload.clone());
+        }
+    }
+
     /// Moves everything that waits in `other` behind what waits here.
     pub(crate) fn append(&mut self, other: &mut SendBuffer) {
         if other.is_empty() {
