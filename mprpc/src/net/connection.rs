@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{self, Poll};
+use std::task::{self, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -199,10 +199,11 @@ struct Connection<S> {
 impl<S: Session> Connection<S> {
     fn poll(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<Close> {
         let now = clock::now();
-        for _ in 0..READS_PER_POLL {
+        for round in 0..READS_PER_POLL {
             let full = self.is_full();
             let read = self.read(cx, now);
-            if self.closing.is_none() {
+            // What wakes the session meanwhile brings a turn of its own.
+            if self.closing.is_none() && (read || round == 0) {
                 let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
                 turn.relieved = std::mem::take(&mut self.relieved);
                 self.closing = self.session.poll(&mut turn).break_value();
@@ -336,15 +337,22 @@ impl<S: Session> Connection<S> {
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// Whom it wakes.
+    waker: Option<Waker>,
 }
 
 impl Timer {
     /// Ready when `at` has come.
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>, at: Instant) -> Poll<()> {
-        let sleep = &mut self.get_mut().sleep;
+        let Timer { sleep, waker } = self.get_mut();
         let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
         if sleep.deadline().into_std() > at {
             sleep.as_mut().reset(at.into());
+            *waker = None;
+        }
+        // It will wake whom it is to wake; to poll it again would say no more, for ten times the instructions.
+        if waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) && !sleep.is_elapsed() {
+            return Poll::Pending;
         }
         while sleep.as_mut().poll(cx).is_ready() {
             if sleep.deadline().into_std() >= at {
@@ -352,6 +360,7 @@ impl Timer {
             }
             sleep.as_mut().reset(at.into());
         }
+        *waker = Some(cx.waker().clone());
         Poll::Pending
     }
 }
