@@ -10,6 +10,7 @@ use super::running::{Begun, Way};
 use super::service::{Picked, ServiceEndpoints};
 use super::subchannel::Subchannel;
 use super::transport::Request;
+use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::method::MethodKind;
 use crate::net::clock;
@@ -38,8 +39,8 @@ pub(super) enum Next {
 
 impl Attempts {
     /// Of a call that has begun, and goes on with `next`.
-    pub(super) fn new(way: Way, begun: Begun, body: Body, next: Next) -> Result<Attempts, Status> {
-        let Begun { context, at, mut by_default } = begun;
+    pub(super) fn new(way: Way, context: Context, body: Body, begun: Begun, next: Next) -> Result<Attempts, Status> {
+        let Begun { at, mut by_default, .. } = begun;
         let options = way.endpoints.options();
         let max = options.limits.message_bytes_max;
         if let Body::Message(message) = &body

@@ -25,8 +25,8 @@ enum State<R> {
     Ready(Result<R, Status>),
 }
 
-/// What makes the reply of what came.
-pub(super) type Decode<R> = Box<dyn FnOnce(Body, Context) -> Result<R, Status> + Send>;
+/// What makes the reply of what came, and of the context where one was kept.
+pub(super) type Decode<R> = Box<dyn FnOnce(Body, Option<Context>) -> Result<R, Status> + Send>;
 
 /// A reply, and what travelled beside it. See [`Call::with_metadata`].
 pub struct Reply<R> {
@@ -107,18 +107,22 @@ impl<R: 'static> Call<R> {
     /// The same call with what travels beside its reply. What [`Call::ready`] made has none.
     pub fn with_metadata(self) -> Call<Reply<R>> {
         match self.state {
-            State::Prepared(call, decode) => {
-                let decode =
-                    move |body, context: Context| Ok(Reply { message: decode(body, context.clone())?, context });
+            State::Prepared(mut call, decode) => {
+                call.keeps_context = true;
+                let decode = move |body, context: Option<Context>| {
+                    let message = decode(body, context.clone())?;
+                    Ok(Reply { message, context: context.unwrap_or_else(no_context) })
+                };
                 Call { state: State::Prepared(call, Box::new(decode)) }
             }
-            State::Ready(result) => {
-                let method = Method::named("", "", MethodKind::Unary);
-                let context = Context::new(method, None, Deadline::NONE, Metadata::new());
-                Call::ready(result.map(|message| Reply { message, context }))
-            }
+            State::Ready(result) => Call::ready(result.map(|message| Reply { message, context: no_context() })),
         }
     }
+}
+
+/// That of a call that was never made.
+fn no_context() -> Context {
+    Context::new(Method::named("", "", MethodKind::Unary), None, Deadline::NONE, Metadata::new())
 }
 
 impl<R: Send + 'static> Call<R> {
@@ -186,7 +190,7 @@ impl<R: Send + 'static> Future for CallFuture<R> {
     }
 }
 
-fn decoded<R>(decode: Decode<R>, outcome: Result<(Body, Context), Status>) -> Result<R, Status> {
+fn decoded<R>(decode: Decode<R>, outcome: Result<(Body, Option<Context>), Status>) -> Result<R, Status> {
     let (reply, context) = outcome?;
     decode(reply, context).map_err(|status| status.with_phase(Phase::Reply))
 }

@@ -23,7 +23,7 @@ pub use stub::Stub;
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use channel::Connect;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use multiplexed::Multiplexed;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use transport::Request;

@@ -1,6 +1,5 @@
 //! One call at the caller, whatever its messages are: from its options to its reply, polled without a box where it can be.
 
-use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll, Waker, ready};
@@ -63,18 +62,23 @@ pub(super) struct Prepared {
     /// The call that is being served here, if one is: what is left to it is all that this one has.
     served: Option<Context>,
     pub(super) is_independent: bool,
+    /// Somebody wants to know what comes beside the reply.
+    pub(super) keeps_context: bool,
 }
 
-/// A call that has begun, as far as attempts know of it.
+/// When a call began, and when it has to be done.
+#[derive(Clone, Copy)]
 pub(super) struct Begun {
-    pub(super) context: Context,
     pub(super) at: Instant,
-    /// Nothing but `call_timeout` says when it has to be done.
+    pub(super) deadline: Deadline,
+    /// What was left up to it at the begin.
+    remaining: Option<Duration>,
+    /// Nothing but `call_timeout` says when that is.
     pub(super) by_default: bool,
 }
 
-/// What a call comes to: a reply, and what was said beside it.
-type Outcome = Result<(Body, Context), Status>;
+/// What a call comes to: a reply, and the context of the call where one was made.
+type Outcome = Result<(Body, Option<Context>), Status>;
 
 /// A call that is awaited. Dropping it cancels the call.
 pub(super) struct Running {
@@ -86,7 +90,7 @@ pub(super) struct Running {
 enum Stage {
     New,
     /// The request is sent, or will be; nothing but the reply is waited for.
-    Sent(PendingCall, Begun),
+    Sent(PendingCall, Begun, Option<Context>),
     /// Whatever takes longer.
     Boxed(BoxFuture<Outcome>),
 }
@@ -108,10 +112,20 @@ impl Running {
             return Ok(());
         };
         let begun = call.begin()?;
-        let outgoing = Outgoing { context: &begun.context, message: call.plain_message() };
+        // No interceptor sees it, so a context is for nobody but who asks for it.
+        let context = call.keeps_context.then(|| call.context(begun));
+        let outgoing = Outgoing {
+            method: &call.method,
+            metadata: &call.metadata,
+            deadline: begun.deadline,
+            remaining: begun.remaining,
+            context: context.as_ref(),
+            message: call.plain_message(),
+            now: begun.at,
+        };
         let next = match call.way.endpoints.begin_at_once(outgoing, runtime.id(), waker) {
             AtOnce::Begun(pending) => {
-                self.stage = Stage::Sent(pending, begun);
+                self.stage = Stage::Sent(pending, begun, context);
                 return Ok(());
             }
             AtOnce::NotReady(subchannel) => Next::At(subchannel),
@@ -131,22 +145,27 @@ impl Future for Running {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Outcome> {
         let running = self.get_mut();
-        loop {
-            match &mut running.stage {
-                Stage::New => running.begin(cx.waker())?,
-                Stage::Sent(pending, _) => {
-                    let reply = ready!(Pin::new(pending).poll(cx));
-                    let Stage::Sent(pending, begun) = mem::replace(&mut running.stage, Stage::New) else { continue };
-                    let status = match reply {
-                        Ok(reply) => return Poll::Ready(Ok((reply, begun.context))),
-                        Err(status) => status,
-                    };
-                    let call = running.take()?;
-                    let next = Next::Failed(call.way.endpoints.subchannel_at(pending.address()), status);
-                    running.stage = Stage::Boxed(Box::pin(call.go_on(begun, next)));
-                }
-                Stage::Boxed(call) => return call.as_mut().poll(cx),
+        if let Stage::New = running.stage {
+            running.begin(cx.waker())?;
+            // Its reply wakes this task.
+            if let Stage::Sent(..) = running.stage {
+                return Poll::Pending;
             }
+        }
+        if let Stage::Sent(pending, begun, context) = &mut running.stage {
+            let status = match ready!(Pin::new(&mut *pending).poll(cx)) {
+                Ok(reply) => return Poll::Ready(Ok((reply, context.take()))),
+                Err(status) => status,
+            };
+            let begun = *begun;
+            let failed_at = pending.address().clone();
+            let call = running.take()?;
+            let next = Next::Failed(call.way.endpoints.subchannel_at(&failed_at), status);
+            running.stage = Stage::Boxed(Box::pin(call.go_on(begun, next)));
+        }
+        match &mut running.stage {
+            Stage::Boxed(call) => call.as_mut().poll(cx),
+            Stage::New | Stage::Sent(..) => Poll::Pending,
         }
     }
 }
@@ -181,6 +200,7 @@ impl Prepared {
             timeout: None,
             served: scope::current(),
             is_independent: false,
+            keeps_context: false,
         }
     }
 
@@ -190,20 +210,25 @@ impl Prepared {
         if self.way.interceptors.is_empty() {
             return self.go_on(begun, Next::Pick).await;
         }
-        let (way, body, context) = (self.way, self.body, begun.context.clone());
+        let context = self.context(begun);
+        let (way, body) = (self.way, self.body);
         let interceptors = way.interceptors.clone();
         let transmit = move |context, body| -> BoxFuture<_> {
-            Box::pin(async move { Attempts::new(way, Begun { context, ..begun }, body, Next::Pick)?.run().await })
+            Box::pin(async move { Attempts::new(way, context, body, begun, Next::Pick)?.run().await })
         };
         let reply = intercepted(interceptors, context.clone(), body, transmit).await?;
-        Ok((reply, context))
+        Ok((reply, Some(context)))
     }
 
     /// Makes the attempts of a call that has begun, from the `next` one.
     async fn go_on(self, begun: Begun, next: Next) -> Outcome {
-        let context = begun.context.clone();
-        let reply = Attempts::new(self.way, begun, self.body, next)?.run().await?;
-        Ok((reply, context))
+        let context = self.context(begun);
+        let reply = Attempts::new(self.way, context.clone(), self.body, begun, next)?.run().await?;
+        Ok((reply, Some(context)))
+    }
+
+    fn context(&self, begun: Begun) -> Context {
+        Context::new(self.method.clone(), None, begun.deadline, self.metadata.clone())
     }
 
     /// Begins now.
@@ -212,18 +237,15 @@ impl Prepared {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
         let now = clock::now();
-        let (deadline, by_default) = self.deadline(now);
-        if deadline.has_passed(now) {
+        let (deadline, remaining, by_default) = self.deadline(now);
+        if remaining == Some(Duration::ZERO) {
             let message = "the deadline of the call that is being served has passed";
             return Err(expired(message.to_owned(), Phase::Send));
         }
-        let own = mem::take(&mut self.metadata);
-        let metadata = match &self.served {
-            Some(served) => inherited(own, served.metadata()),
-            None => own,
-        };
-        let context = Context::new(self.method.clone(), None, deadline, metadata);
-        Ok(Begun { context, at: now, by_default })
+        if let Some(served) = &self.served {
+            inherit(&mut self.metadata, served.metadata());
+        }
+        Ok(Begun { at: now, deadline, remaining, by_default })
     }
 
     /// The message of a unary call that needs nothing but a connection: no interceptor, no compression.
@@ -241,9 +263,9 @@ impl Prepared {
         }
     }
 
-    /// When the call has to be done, and whether nothing but `call_timeout` says so. A call that streams has all the time
-    /// it wants unless it is told otherwise.
-    fn deadline(&self, now: Instant) -> (Deadline, bool) {
+    /// When the call has to be done, how long that is from `now` on, and whether nothing but `call_timeout` says so. A
+    /// call that streams has all the time it wants unless it is told otherwise.
+    fn deadline(&self, now: Instant) -> (Deadline, Option<Duration>, bool) {
         let options = self.way.endpoints.options();
         let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
         let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
@@ -252,20 +274,19 @@ impl Prepared {
         match &self.served {
             Some(served) if !self.is_independent => {
                 let earlier = own.earlier(served.deadline());
-                (earlier, by_default && earlier == own)
+                (earlier, earlier.remaining(now), by_default && earlier == own)
             }
-            _ => (own, by_default),
+            _ => (own, timeout.filter(|_| own != Deadline::NONE), by_default),
         }
     }
 }
 
 /// What passes on through a chain of calls, unless the call says otherwise itself.
-fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
+fn inherit(own: &mut Metadata, served: &Metadata) {
     let passed_on = served.passed_on();
     for key in Metadata::PASSED_ON.iter().filter(|key| passed_on.value(key).is_some()) {
         if own.value(key).is_none() {
             passed_on.values(key).for_each(|value| drop(own.append(key, value)));
         }
     }
-    own
 }

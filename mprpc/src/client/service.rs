@@ -113,7 +113,7 @@ impl ServiceEndpoints {
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
     pub(super) fn begin_at_once(&self, request: Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
         let picker = self.picker.load();
-        let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.context.method().name);
+        let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
         let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };
         match subchannel.begin_at_once(request, runtime, waker) {
             Some(call) => AtOnce::Begun(call),

@@ -85,6 +85,19 @@ impl Stub {
         Way::new(&self.endpoints, &self.interceptors, |bytes| protobuf::decode::<R>(bytes).is_ok())
     }
 
+    /// Whether there is an endpoint to pick.
+    #[cfg(feature = "bench")]
+    pub(crate) fn picks(&self, method: usize) -> bool {
+        use super::service::Picked;
+        matches!(self.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
+    }
+
+    /// Told whenever the endpoints have changed.
+    #[cfg(feature = "bench")]
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.endpoints.changes()
+    }
+
     #[cfg(test)]
     pub(super) fn endpoints_for_test(&self) -> &ServiceEndpoints {
         &self.endpoints

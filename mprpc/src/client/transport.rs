@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::metadata::Metadata;
 use crate::method::Method;
 use crate::service::Body;
 use crate::streaming::Streaming;
@@ -33,15 +34,30 @@ pub(crate) struct Request {
 /// What a connection sends of a request.
 #[derive(Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
-    pub(crate) context: &'a Context,
+    pub(crate) method: &'a Method,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) deadline: Deadline,
+    /// What is left up to that, `now`.
+    pub(crate) remaining: Option<Duration>,
+    /// Where what comes beside the reply is told, if anybody wants to know.
+    pub(crate) context: Option<&'a Context>,
     /// `None` where it is the begin of a stream.
     pub(crate) message: Option<&'a Bytes>,
+    pub(crate) now: Instant,
 }
 
 impl Request {
-    /// What is sent of it, over whatever connection.
-    pub(crate) fn outgoing(&self) -> Outgoing<'_> {
-        Outgoing { context: &self.context, message: self.message.as_ref() }
+    /// What is sent of it at `now`, over whatever connection.
+    pub(crate) fn outgoing(&self, now: Instant) -> Outgoing<'_> {
+        Outgoing {
+            method: self.context.method(),
+            metadata: self.context.metadata(),
+            deadline: self.context.deadline(),
+            remaining: self.context.deadline().remaining(now),
+            context: Some(&self.context),
+            message: self.message.as_ref(),
+            now,
+        }
     }
 
     pub(crate) fn new(context: Context, body: Body, opening: Deadline, is_reply: fn(&[u8]) -> bool) -> Request {

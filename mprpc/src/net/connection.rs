@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
-use std::task::{self, Poll, Waker};
+use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -338,7 +338,7 @@ impl<S: Session> Connection<S> {
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// Whom it wakes.
-    waker: Option<Waker>,
+    waker: Option<task::Waker>,
 }
 
 impl Timer {
@@ -348,19 +348,16 @@ impl Timer {
         let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
         if sleep.deadline().into_std() > at {
             sleep.as_mut().reset(at.into());
-            *waker = None;
-        }
-        // It will wake whom it is to wake; to poll it again would say no more, for ten times the instructions.
-        if waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) && !sleep.is_elapsed() {
+        } else if waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) && !sleep.is_elapsed() {
             return Poll::Pending;
         }
+        waker.clone_from(&Some(cx.waker().clone()));
         while sleep.as_mut().poll(cx).is_ready() {
             if sleep.deadline().into_std() >= at {
                 return Poll::Ready(());
             }
             sleep.as_mut().reset(at.into());
         }
-        *waker = Some(cx.waker().clone());
         Poll::Pending
     }
 }

@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::inbox::Inbox;
 use crate::limits::Limits;
-use crate::method::{Method, MethodKind};
+use crate::method::{Method, MethodDescriptor};
 use crate::net::SendBuffer;
 use crate::protocol::Message;
 use crate::protocol::flow::{Flow, Windows};
@@ -68,6 +68,10 @@ pub(super) struct State {
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
+    /// When it was measured last.
+    pub(super) measured_at: Option<Instant>,
+    /// When something was read last, for as long as the turn may go by that.
+    pub(super) read_at: Option<Instant>,
     pub(super) pings: PingGuard,
     /// The value of a PING that is answered once there is room.
     pub(super) owed_pong: Option<u32>,
@@ -83,7 +87,8 @@ pub(super) struct InFlight {
     pub(super) answered: bool,
     pub(super) serial: u64,
     pub(super) begun: Instant,
-    pub(super) context: Context,
+    /// Where what comes beside the reply is told, if anybody wants to know.
+    pub(super) context: Option<Context>,
     /// Of a call that streams; and of one whose reply came as a stream.
     pub(super) streams: Option<Box<Streams>>,
 }
@@ -124,21 +129,22 @@ pub(super) enum Answer {
 
 impl InFlight {
     /// A call that begins.
-    pub(super) fn new(context: &Context, serial: u64, window: u64, begun: Instant, waker: Option<&Waker>) -> InFlight {
-        let kind = context.method().kind;
-        let streams = (kind != MethodKind::Unary).then(|| {
-            let replies = kind.streams_replies().then(|| Inbox::new(window));
-            Box::new(Streams { replies, ..Streams::default() })
-        });
+    pub(super) fn new(
+        deadline: Deadline,
+        context: Option<Context>,
+        serial: u64,
+        begun: Instant,
+        waker: Option<&Waker>,
+    ) -> InFlight {
         InFlight {
             outcome: Outcome::Awaited(waker.cloned()),
-            deadline: context.deadline(),
+            deadline,
             ends_at: 0,
             answered: false,
             serial,
             begun,
-            context: context.clone(),
-            streams,
+            context,
+            streams: None,
         }
     }
 
@@ -192,20 +198,20 @@ impl State {
         self.output.is_empty() && !self.writing && outcomes.all(|outcome| matches!(outcome, Outcome::Abandoned))
     }
 
-    /// The number of a method, given by a METHOD frame at its first call; `None` where there are `methods_max` already.
-    pub(super) fn method_number(&mut self, method: &Method, methods_max: usize) -> Option<u16> {
-        let place = method.as_static().map(|descriptor| std::ptr::from_ref(descriptor) as usize);
-        let known = match place {
-            Some(place) => self.methods.get(&place),
-            None => self.named_methods.get(&*method.path),
-        };
-        if let Some(number) = known {
-            return Some(*number);
+    /// The number of a method that was introduced.
+    pub(super) fn method_number(&self, method: &Method) -> Option<u16> {
+        match method.as_static() {
+            Some(descriptor) => self.methods.get(&address(descriptor)).copied(),
+            None => self.named_methods.get(&*method.path).copied(),
         }
+    }
+
+    /// Gives it a number, by a METHOD frame; `None` where there are `methods_max` already.
+    pub(super) fn introduce(&mut self, method: &Method, methods_max: usize) -> Option<u16> {
         let next = self.methods.len() + self.named_methods.len();
         let next = u16::try_from(next).ok().filter(|_| next < methods_max)?;
-        match place {
-            Some(place) => self.methods.insert(place, next),
+        match method.as_static() {
+            Some(descriptor) => self.methods.insert(address(descriptor), next),
             None => self.named_methods.insert(method.path.clone().into_owned(), next),
         };
         self.frame(Header { kind: kind::METHOD, word: next, ..Header::default() }, method.path.as_bytes());
@@ -260,7 +266,7 @@ impl State {
     pub(super) fn used(&mut self, now: Instant, limits: &Limits) -> bool {
         self.in_flight += 1;
         self.idle_since = None;
-        self.keepalive.begin(now, self.peer.pace(limits))
+        self.keepalive.begin(now, || self.peer.pace(limits))
     }
 
     /// The look after the peer at `now`: sends a PING where that is due; false where the last was not answered. Bytes may
@@ -483,6 +489,10 @@ impl State {
     }
 }
 
+fn address(descriptor: &'static MethodDescriptor) -> usize {
+    std::ptr::from_ref(descriptor) as usize
+}
+
 /// Spreads addresses, which nobody outside chooses.
 #[derive(Default)]
 pub(super) struct AddressHasher(u64);
@@ -504,5 +514,6 @@ impl Hasher for AddressHasher {
 /// Time as a REQUEST says it: at least 1, as 0 means that there is no deadline. What is beyond 71 minutes is as much as
 /// the field can say, and does not expire at the server.
 fn remaining_us(granted: Duration) -> u32 {
-    u32::try_from(granted.as_micros()).unwrap_or(u32::MAX).max(1)
+    let seconds = u32::try_from(granted.as_secs()).unwrap_or(u32::MAX);
+    seconds.saturating_mul(1_000_000).saturating_add(granted.subsec_micros()).max(1)
 }

@@ -27,6 +27,7 @@ use crate::codec::Compression;
 use crate::endpoint::Address;
 use crate::inbox::{Inbox, Receiving, Source};
 use crate::limits::Limits;
+use crate::method::{Method, MethodKind};
 use crate::net::{Stream, Writer, clock};
 use crate::protocol::Message;
 use crate::protocol::flow::Windows;
@@ -125,11 +126,12 @@ impl Multiplexed {
     pub(crate) async fn call(&self, request: &Request) -> Result<Body, Status> {
         let encode = |message: &Bytes| self.shared.encode(message.clone(), request.compression);
         let encoded = request.message.as_ref().filter(|_| request.compression.is_some()).map(encode);
-        let (outgoing, flags) = match &encoded {
-            Some(message) => (Outgoing { message: Some(&message.bytes), ..request.outgoing() }, message.flags()),
-            None => (request.outgoing(), 0),
-        };
         loop {
+            let mut outgoing = request.outgoing(clock::now());
+            let mut flags = 0;
+            if let Some(message) = &encoded {
+                (outgoing.message, flags) = (Some(&message.bytes), message.flags());
+            }
             match self.shared.begin(outgoing, flags, None)? {
                 Begun::Call(call) => {
                     let Some(requests) = request.take_stream() else {
@@ -167,7 +169,7 @@ impl Multiplexed {
     /// Makes one call with a message that is compressed already, whatever it comes to.
     #[cfg(test)]
     pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
-        let outgoing = Outgoing { message: Some(&bytes), ..request.outgoing() };
+        let outgoing = Outgoing { message: Some(&bytes), ..request.outgoing(clock::now()) };
         match self.shared.begin(outgoing, native::flag::COMPRESSED, None)? {
             Begun::Call(call) => call.await,
             Begun::NoRoom(_) => Err(Status::internal("no room")),
@@ -234,10 +236,8 @@ impl Shared {
         flags: u8,
         waker: Option<&Waker>,
     ) -> Result<Begun<'a>, Status> {
-        let now = clock::now();
-        let Outgoing { context, message } = request;
-        let (method, deadline) = (context.method(), context.deadline());
-        if deadline.has_passed(now) {
+        let Outgoing { method, metadata, deadline, remaining, context, message, now } = request;
+        if remaining == Some(Duration::ZERO) {
             let message = "the deadline passed before the call was sent";
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
         }
@@ -255,7 +255,7 @@ impl Shared {
             let message = format!("{in_flight_max} calls in flight: in_flight_max {in_flight_max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No));
         }
-        let granted = match deadline.remaining(now) {
+        let granted = match remaining {
             None => None,
             Some(remaining) => match state.round_trip.granted(remaining) {
                 Some(granted) => Some(granted),
@@ -271,7 +271,6 @@ impl Shared {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
         }
-        let metadata = context.metadata();
         let metadata = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
         let (size, max) = (metadata.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
         if size > max {
@@ -282,18 +281,17 @@ impl Shared {
             return Ok(Begun::NoRoom(self.room.notified()));
         }
         let idle = state.calls.is_empty() && state.output.is_empty() && !state.writing;
-        if method.path.len() > self.limits.method_path_bytes_max {
-            let (size, max) = (method.path.len(), self.limits.method_path_bytes_max);
-            let message = format!("a method path of {size} bytes is beyond method_path_bytes_max {max}");
-            return Err(self.failed(Code::InvalidArgument, message, Phase::Send, Ran::No));
-        }
-        let Some(number) = state.method_number(method, self.limits.methods_max) else {
-            let message = format!("one method more than methods_max {} on a connection", self.limits.methods_max);
-            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
+        let number = match state.method_number(method) {
+            Some(number) => number,
+            None => self.introduce(&mut state, method)?,
         };
         state.serial += 1;
         let serial = state.serial;
-        let call = InFlight::new(context, serial, self.stream_window_bytes, now, waker);
+        let mut call = InFlight::new(deadline, context.cloned(), serial, now, waker);
+        if method.kind != MethodKind::Unary {
+            let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
+            call.streams().replies = replies;
+        }
         let key = state.calls.insert(call);
         state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
         let looks = state.used(now, &self.limits);
@@ -311,6 +309,19 @@ impl Shared {
             state.wake_driver();
         }
         Ok(Begun::Call(call))
+    }
+
+    /// Gives a number to a method that is called here for the first time.
+    fn introduce(&self, state: &mut State, method: &Method) -> Result<u16, Status> {
+        let (size, max) = (method.path.len(), self.limits.method_path_bytes_max);
+        if size > max {
+            let message = format!("a method path of {size} bytes is beyond method_path_bytes_max {max}");
+            return Err(self.failed(Code::InvalidArgument, message, Phase::Send, Ran::No));
+        }
+        state.introduce(method, self.limits.methods_max).ok_or_else(|| {
+            let message = format!("one method more than methods_max {} on a connection", self.limits.methods_max);
+            self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No)
+        })
     }
 
     /// Writes what waits, without holding the lock. What the socket does not take is the driver's to write.

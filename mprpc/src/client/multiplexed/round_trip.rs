@@ -62,7 +62,8 @@ impl RoundTrip {
 
 /// Up to nine years, so that eight times as much is still a number.
 fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX / 64)
+    const SECONDS_MAX: u64 = 9 * 365 * 24 * 3600;
+    time.as_secs().min(SECONDS_MAX) * 1_000_000_000 + u64::from(time.subsec_nanos())
 }
 
 #[cfg(test)]
