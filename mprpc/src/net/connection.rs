@@ -199,10 +199,11 @@ struct Connection<S> {
 impl<S: Session> Connection<S> {
     fn poll(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<Close> {
         let now = clock::now();
-        for _ in 0..READS_PER_POLL {
+        for round in 0..READS_PER_POLL {
             let full = self.is_full();
             let read = self.read(cx, now);
-            if self.closing.is_none() {
+            // What wakes the session meanwhile brings a turn of its own.
+            if self.closing.is_none() && (read || round == 0) {
                 let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
                 turn.relieved = std::mem::take(&mut self.relieved);
                 self.closing = self.session.poll(&mut turn).break_value();
