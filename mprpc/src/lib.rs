@@ -108,6 +108,7 @@ mod metadata;
 mod method;
 pub mod net;
 mod protocol;
+mod recycled;
 mod scope;
 pub mod server;
 mod service;

@@ -7,6 +7,7 @@ mod connector;
 mod event_loop;
 pub(crate) mod memory;
 pub(crate) mod pipe;
+mod read_buffer;
 mod send_buffer;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
@@ -23,6 +24,7 @@ pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within_limit;
 pub use event_loop::{LoopGroup, Loops};
+pub(crate) use read_buffer::ReadBuffer;
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};
 pub use tcp_server::{Connection, Stopper, TcpServer};

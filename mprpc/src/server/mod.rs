@@ -379,7 +379,7 @@ fn ran_out(close: Close, limits: &Limits) -> Option<(&'static str, String)> {
             let timeout = bound("keepalive_timeout", limits.keepalive_timeout);
             ("a peer without a sign of life within keepalive_timeout", format!("{interval}, {timeout}"))
         }
-        Close::Done | Close::PeerClosed | Close::Protocol | Close::Io(_) => return None,
+        Close::Done | Close::Answered | Close::PeerClosed | Close::Protocol | Close::Io(_) => return None,
     })
 }
 
