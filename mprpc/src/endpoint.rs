@@ -91,7 +91,7 @@ impl Protocol {
 }
 
 /// Where one copy of a service can be reached, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// Where.
     pub address: Address,

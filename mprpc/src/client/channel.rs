@@ -1,11 +1,12 @@
 //! A way to services: where they are, and what all calls over it share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::living::Living;
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
 use crate::codec::Compression;
@@ -53,13 +54,13 @@ pub struct ChannelOptions {
 
 /// What all calls over a channel share.
 pub(super) struct ChannelShared {
-    pub(super) options: ChannelOptions,
+    pub(super) options: Arc<ChannelOptions>,
     pub(super) connect: Connect,
     resolver: Arc<dyn Resolver>,
     /// By full name.
-    services: Mutex<HashMap<String, Weak<ServiceEndpoints>>>,
+    services: Mutex<Living<String, ServiceEndpoints>>,
     /// One for each endpoint, whichever service it was found for.
-    subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
+    subchannels: Mutex<Living<Arc<Endpoint>, Subchannel>>,
 }
 
 /// How connections are opened; the test kit puts a simulated network in its place.
@@ -110,8 +111,13 @@ impl Channel {
 
     /// The same, with connections of another kind.
     pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
-        let shared =
-            ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
+        let shared = ChannelShared {
+            options: Arc::new(options),
+            connect,
+            resolver,
+            services: Mutex::default(),
+            subchannels: Mutex::default(),
+        };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
     }
 
@@ -125,13 +131,12 @@ impl Channel {
     /// The endpoints of a service; the same ones for every client of it.
     pub(super) fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
         let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoints) = services.get(service).and_then(Weak::upgrade) {
+        if let Some(endpoints) = services.find(service) {
             return endpoints;
         }
         let resolutions = self.shared.resolver.watch(service);
         let endpoints = ServiceEndpoints::follow(self.shared.clone(), service, resolutions);
-        services.retain(|_, endpoints| endpoints.strong_count() > 0);
-        services.insert(service.to_owned(), Arc::downgrade(&endpoints));
+        services.insert(service.to_owned(), &endpoints);
         endpoints
     }
 }
@@ -148,13 +153,12 @@ impl ChannelShared {
     /// The subchannel of an endpoint, the one there is or a new one.
     pub(super) fn subchannel(&self, endpoint: &Endpoint) -> Arc<Subchannel> {
         let mut subchannels = self.subchannels.lock().unwrap_or_else(PoisonError::into_inner);
-        subchannels.retain(|(_, subchannel)| subchannel.strong_count() > 0);
-        let known = subchannels.iter().find(|(known, _)| known == endpoint);
-        if let Some(subchannel) = known.and_then(|(_, subchannel)| subchannel.upgrade()) {
+        if let Some(subchannel) = subchannels.find(endpoint) {
             return subchannel;
         }
+        let endpoint = Arc::new(endpoint.clone());
         let subchannel = Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone()));
-        subchannels.push((endpoint.clone(), Arc::downgrade(&subchannel)));
+        subchannels.insert(endpoint, &subchannel);
         subchannel
     }
 }

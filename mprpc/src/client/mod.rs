@@ -4,6 +4,7 @@ mod attempts;
 mod call;
 mod channel;
 mod intercepted;
+mod living;
 mod multiplexed;
 mod one_shot;
 mod raw;

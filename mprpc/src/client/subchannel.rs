@@ -21,8 +21,8 @@ use crate::status::{Code, Phase, Ran, Status};
 
 /// One endpoint, as a channel holds it.
 pub(super) struct Subchannel {
-    endpoint: Endpoint,
-    options: ChannelOptions,
+    endpoint: Arc<Endpoint>,
+    options: Arc<ChannelOptions>,
     connect: Connect,
     /// A connection lives on the runtime of its callers, so that no reply crosses threads: one for each runtime.
     homes: ArcSwap<Vec<Home>>,
@@ -65,7 +65,7 @@ impl Home {
 }
 
 impl Subchannel {
-    pub(super) fn new(endpoint: Endpoint, options: ChannelOptions, connect: Connect) -> Subchannel {
+    pub(super) fn new(endpoint: Arc<Endpoint>, options: Arc<ChannelOptions>, connect: Connect) -> Subchannel {
         Subchannel {
             endpoint,
             options,
@@ -284,8 +284,8 @@ mod tests {
             kept.lock().unwrap().push(far);
             Box::pin(async move { Ok(near) })
         });
-        let endpoint = Endpoint::new(Address::Memory("test".into()));
-        let subchannel = Arc::new(Subchannel::new(endpoint, ChannelOptions::default(), connect));
+        let endpoint = Arc::new(Endpoint::new(Address::Memory("test".into())));
+        let subchannel = Arc::new(Subchannel::new(endpoint, Arc::default(), connect));
         subchannel.connect().await.unwrap().greeted().await.unwrap();
         // As another runtime would find it.
         subchannel.failed(&Status::unavailable("refused there"));
