@@ -3,8 +3,8 @@
 use std::any::Any;
 use std::fmt;
 use std::ops::DerefMut;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -29,14 +29,33 @@ pub struct Context {
 struct Shared {
     method: Method,
     peer: Option<Arc<Peer>>,
-    deadline: Mutex<Deadline>,
+    /// As it was at first; `Rare` has it once it may have changed.
+    deadline: Deadline,
     cancelled: AtomicBool,
+    rare: OnceLock<Box<Rare>>,
+}
+
+/// What most calls never need, made when it is first asked for.
+struct Rare {
+    deadline: Mutex<Deadline>,
     cancel: Notify,
-    /// Somebody has asked for one of the two below: most calls have neither.
-    has_metadata: AtomicBool,
     reply_metadata: Mutex<Metadata>,
     trailer: Mutex<Metadata>,
     values: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
+}
+
+impl Shared {
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(|| {
+            Box::new(Rare {
+                deadline: Mutex::new(self.deadline),
+                cancel: Notify::const_new(),
+                reply_metadata: Mutex::default(),
+                trailer: Mutex::default(),
+                values: Mutex::default(),
+            })
+        })
+    }
 }
 
 /// The two ends of a connection, as seen from here.
@@ -61,13 +80,9 @@ impl Context {
         let shared = Shared {
             method: method.into(),
             peer: peer.into(),
-            deadline: Mutex::new(deadline),
+            deadline,
             cancelled: AtomicBool::new(false),
-            cancel: Notify::const_new(),
-            has_metadata: AtomicBool::new(false),
-            reply_metadata: Mutex::default(),
-            trailer: Mutex::default(),
-            values: Mutex::default(),
+            rare: OnceLock::new(),
         };
         Context { metadata, shared: Arc::new(shared) }
     }
@@ -90,13 +105,13 @@ impl Context {
 
     /// When the caller stops waiting.
     pub fn deadline(&self) -> Deadline {
-        *lock(&self.shared.deadline)
+        self.shared.rare.get().map_or(self.shared.deadline, |rare| *lock(&rare.deadline))
     }
 
     /// Brings the deadline forward: for the handler itself and for calls that it makes from now on. A later one than it
     /// has changes nothing.
     pub fn shorten_deadline(&self, deadline: Deadline) {
-        let mut current = lock(&self.shared.deadline);
+        let mut current = lock(&self.shared.rare().deadline);
         *current = current.earlier(deadline);
     }
 
@@ -113,20 +128,18 @@ impl Context {
     /// What travels before the reply. At the server it is what the handler says, up to its return; at the caller it has
     /// come once the call has its answer, or its stream has begun.
     pub fn reply_metadata(&self) -> impl DerefMut<Target = Metadata> + '_ {
-        self.shared.has_metadata.store(true, Ordering::Release);
-        lock(&self.shared.reply_metadata)
+        lock(&self.shared.rare().reply_metadata)
     }
 
     /// What travels behind the reply or the last message of a stream, and with a status. At the server it is what the
     /// handler says up to that; at the caller it is there after that.
     pub fn trailer(&self) -> impl DerefMut<Target = Metadata> + '_ {
-        self.shared.has_metadata.store(true, Ordering::Release);
-        lock(&self.shared.trailer)
+        lock(&self.shared.rare().trailer)
     }
 
     /// Whether there may be reply metadata, or a trailer.
     pub(crate) fn has_metadata(&self) -> bool {
-        self.shared.has_metadata.load(Ordering::Acquire)
+        self.shared.rare.get().is_some()
     }
 
     /// Whether nobody waits for the call any more: cancelled, expired, or its connection lost.
@@ -136,10 +149,11 @@ impl Context {
 
     /// Returns once nobody waits for the call any more; never, where it ends well.
     pub async fn cancelled(&self) {
-        let told = self.shared.cancel.notified();
+        let told = self.shared.rare().cancel.notified();
         tokio::pin!(told);
         // Registered before the look, so that a cancel in between is not missed.
         told.as_mut().enable();
+        fence(Ordering::SeqCst);
         if !self.is_cancelled() {
             told.await;
         }
@@ -148,20 +162,24 @@ impl Context {
     /// Says that nobody waits for the call any more.
     pub(crate) fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::Release);
-        self.shared.cancel.notify_waiters();
+        // Either this sees who waits, or that one sees that it is cancelled.
+        fence(Ordering::SeqCst);
+        if let Some(rare) = self.shared.rare.get() {
+            rare.cancel.notify_waiters();
+        }
     }
 
     /// Leaves a value for those that see the call later: an interceptor tells the handler who called. One of the same
     /// type is replaced.
     pub fn insert<T: Any + Send + Sync>(&self, value: T) {
-        let mut values = lock(&self.shared.values);
+        let mut values = lock(&self.shared.rare().values);
         values.retain(|value| !value.is::<T>());
         values.push(Arc::new(value));
     }
 
     /// The value of this type that was left.
     pub fn value<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        lock(&self.shared.values).iter().find_map(|value| value.clone().downcast().ok())
+        lock(&self.shared.rare.get()?.values).iter().find_map(|value| value.clone().downcast().ok())
     }
 }
 

@@ -86,6 +86,9 @@
 //! architecture.
 
 mod balancer;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 pub mod client;
 mod codec;
 #[doc(hidden)]
@@ -115,7 +118,7 @@ pub mod testing;
 mod tls;
 
 pub use bytes::{Bytes, BytesMut};
-pub use client::{Call, Channel, ChannelOptions, RawClient, Reply};
+pub use client::{Call, CallFuture, Channel, ChannelOptions, RawClient, Reply};
 pub use codec::{Codec, Compression, Message, MessageView, error_details, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, TlsConfig, Values, init, init_with};
 pub use context::{Context, Peer};

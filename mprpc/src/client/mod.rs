@@ -1,11 +1,13 @@
 //! The caller's side: a channel to services, calls over it, and what carries them.
 
+mod attempts;
 mod call;
 mod channel;
 mod intercepted;
 mod multiplexed;
 mod one_shot;
 mod raw;
+mod running;
 mod service;
 mod stub;
 mod subchannel;
@@ -14,14 +16,14 @@ mod transport;
 #[cfg(test)]
 mod tests;
 
-pub use call::{Call, Reply};
+pub use call::{Call, CallFuture, Reply};
 pub use channel::{Channel, ChannelOptions};
 pub use raw::RawClient;
 pub use stub::Stub;
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use channel::Connect;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use multiplexed::Multiplexed;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use transport::Request;

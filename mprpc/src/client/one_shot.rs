@@ -7,7 +7,7 @@ use std::task::Poll;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
-use super::call::within;
+use super::attempts::within;
 use super::channel::{ChannelOptions, Connect};
 use super::subchannel::connect_failed;
 use super::transport::Request;

@@ -1,14 +1,19 @@
 //! The endpoints of one service, as calls pick from them. Follows the resolver; is never asked on the path of a call.
 
 use std::sync::Arc;
+use std::task::Waker;
 
 use arc_swap::ArcSwap;
+use tokio::runtime;
 use tokio::sync::watch;
 
 use super::channel::{ChannelOptions, ChannelShared};
+use super::multiplexed::PendingCall;
 use super::subchannel::Subchannel;
+use super::transport::Outgoing;
 use crate::balancer::RoundRobin;
 use crate::discovery::{Resolution, ResolutionState};
+use crate::endpoint::Address;
 use crate::net::clock;
 use crate::status::{Phase, Ran, Status};
 
@@ -36,6 +41,16 @@ pub(super) enum Picked {
     NotYet(Arc<str>),
     /// There is nowhere to call, and this is why.
     Nowhere(Status),
+}
+
+/// What becomes of a call for which nothing is waited.
+pub(super) enum AtOnce {
+    /// It has begun, over a connection that was there.
+    Begun(PendingCall),
+    /// It is to be made here, and that may take time.
+    NotReady(Arc<Subchannel>),
+    /// No endpoint was picked.
+    Nowhere,
 }
 
 impl ServiceEndpoints {
@@ -95,6 +110,35 @@ impl ServiceEndpoints {
         self.changed.subscribe()
     }
 
+    /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
+    pub(super) fn begin_at_once(&self, request: Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
+        let picker = self.picker.load();
+        let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
+        let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };
+        match subchannel.begin_at_once(request, runtime, waker) {
+            Some(call) => AtOnce::Begun(call),
+            None => AtOnce::NotReady(subchannel.clone()),
+        }
+    }
+
+    /// The one among the endpoints that has this address.
+    pub(super) fn subchannel_at(&self, address: &Address) -> Option<Arc<Subchannel>> {
+        let picker = self.picker.load();
+        picker.subchannels.iter().find(|subchannel| subchannel.endpoint().address == *address).cloned()
+    }
+
+    /// The next one that is `wanted` and does not pause.
+    fn choose<'a>(&self, picker: &'a Picker, wanted: impl Fn(&Arc<Subchannel>) -> bool) -> Option<&'a Arc<Subchannel>> {
+        let candidates = &picker.subchannels;
+        // The clock is read only where an endpoint has failed and pauses.
+        let usable = |index: usize| wanted(&candidates[index]) && !candidates[index].pauses(clock::now);
+        // One that failed is tried again beside the calls, which wait for it only where there is no other.
+        let quick = |index: usize| usable(index) && candidates[index].is_well_or_probed();
+        let index = self.balancer.pick(candidates.len(), quick);
+        let index = index.or_else(|| self.balancer.pick(candidates.len(), usable))?;
+        Some(&candidates[index])
+    }
+
     /// Chooses where the next call of `method` goes, past those that were `tried`. Never blocks.
     pub(super) fn pick(&self, method: &str, tried: &[Arc<Subchannel>]) -> Picked {
         let picker = self.picker.load();
@@ -102,15 +146,8 @@ impl ServiceEndpoints {
         let untried = |subchannel: &Arc<Subchannel>| {
             subchannel.endpoint().serves(method) && !tried.iter().any(|tried| Arc::ptr_eq(tried, subchannel))
         };
-        // The clock is read only where an endpoint has failed and pauses.
-        let usable = |subchannel: &Arc<Subchannel>| untried(subchannel) && !subchannel.pauses(clock::now);
-        let pick = |wanted: &dyn Fn(&Arc<Subchannel>) -> bool| {
-            self.balancer.pick(candidates.len(), |index| wanted(&candidates[index]))
-        };
-        // One that failed is tried again beside the calls, which wait for it only where there is no other.
-        let quick = |subchannel: &Arc<Subchannel>| usable(subchannel) && subchannel.is_well_or_probed();
-        if let Some(index) = pick(&quick).or_else(|| pick(&usable)) {
-            return Picked::Subchannel(candidates[index].clone());
+        if let Some(subchannel) = self.choose(&picker, untried) {
+            return Picked::Subchannel(subchannel.clone());
         }
         if let Some(paused) = candidates.iter().find(|subchannel| untried(subchannel)) {
             return Picked::Nowhere(paused.last_failure());

@@ -538,7 +538,7 @@ fn plain_thread_waits_and_foreign_executor_awaits() {
 }
 
 /// The smallest executor there is.
-fn block_on_without_tokio<T>(mut future: BoxFuture<T>) -> T {
+fn block_on_without_tokio<T>(mut future: impl Future<Output = T> + Unpin) -> T {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -548,7 +548,7 @@ fn block_on_without_tokio<T>(mut future: BoxFuture<T>) -> T {
     let waker = Arc::new(Unpark(std::thread::current())).into();
     let mut cx = std::task::Context::from_waker(&waker);
     loop {
-        match future.as_mut().poll(&mut cx) {
+        match std::pin::Pin::new(&mut future).poll(&mut cx) {
             std::task::Poll::Ready(value) => return value,
             std::task::Poll::Pending => std::thread::park(),
         }

@@ -1,0 +1,238 @@
+//! The attempts of one call: at one endpoint after the other, for as long as that is safe, within the deadline.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout_at;
+
+use super::running::{Begun, Way};
+use super::service::{Picked, ServiceEndpoints};
+use super::subchannel::Subchannel;
+use super::transport::Request;
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::method::MethodKind;
+use crate::net::clock;
+use crate::service::Body;
+use crate::status::{Code, Phase, Ran, Status, milliseconds};
+
+/// A call on its way, by one attempt after the other.
+pub(super) struct Attempts {
+    endpoints: Arc<ServiceEndpoints>,
+    wait_for_ready: bool,
+    request: Request,
+    begun: Instant,
+    progress: Progress,
+    next: Next,
+}
+
+/// What the next attempt is.
+pub(super) enum Next {
+    /// At the endpoint that is picked then.
+    Pick,
+    /// At this one.
+    At(Arc<Subchannel>),
+    /// It was made, and failed.
+    Failed(Option<Arc<Subchannel>>, Status),
+}
+
+impl Attempts {
+    /// Of a call that has begun, and goes on with `next`.
+    pub(super) fn new(way: Way, context: Context, body: Body, begun: Begun, next: Next) -> Result<Attempts, Status> {
+        let Begun { at, mut by_default, .. } = begun;
+        let options = way.endpoints.options();
+        let max = options.limits.message_bytes_max;
+        if let Body::Message(message) = &body
+            && message.len() > max
+        {
+            let message = format!("a message of {} bytes is beyond message_bytes_max {max}", message.len());
+            return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
+        }
+        let mut opening = context.deadline();
+        if context.method().kind != MethodKind::Unary {
+            opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
+            by_default = opening != context.deadline();
+        }
+        let mut request = Request::new(context, body, opening, way.is_reply);
+        request.compression = way.compression;
+        let call_timeout = by_default.then_some(options.limits.call_timeout);
+        let attempt = usize::from(matches!(next, Next::Failed(..)));
+        let progress = Progress { call_timeout, attempt, ..Progress::default() };
+        Ok(Attempts {
+            wait_for_ready: way.wait_for_ready,
+            endpoints: way.endpoints,
+            request,
+            begun: at,
+            progress,
+            next,
+        })
+    }
+
+    /// Makes the call, or goes on with it.
+    pub(super) async fn run(mut self) -> Result<Body, Status> {
+        match self.reply().await {
+            Ok(Body::Message(message)) => Ok(Body::Message(message)),
+            Ok(Body::Stream(replies)) => Ok(Body::Stream(replies.map_err(move |status| self.tell(status)))),
+            Err(status) => Err(self.tell(status)),
+        }
+    }
+
+    fn tell(&self, status: Status) -> Status {
+        self.progress.tell(status, &self.request, self.begun)
+    }
+
+    /// One attempt after the other. The status is that of the last one.
+    async fn reply(&mut self) -> Result<Body, Status> {
+        let Attempts { endpoints, wait_for_ready, request, progress, next, .. } = self;
+        let (wait_for_ready, limits) = (*wait_for_ready, &endpoints.options().limits);
+        let patience = request.opening;
+        let mut tried = Vec::new();
+        let mut last: Option<Status> = None;
+        let mut attempts_left = limits.attempts_max.max(1);
+        let mut changes = None;
+        loop {
+            let (subchannel, outcome) = match mem::replace(next, Next::Pick) {
+                Next::Failed(subchannel, status) => (subchannel, Err(status)),
+                Next::At(subchannel) => {
+                    progress.attempt += 1;
+                    let outcome = subchannel.call(request).await;
+                    (Some(subchannel), outcome)
+                }
+                Next::Pick => {
+                    match (endpoints.pick(&request.method().name, &tried), &mut changes) {
+                        (Picked::Subchannel(subchannel), _) => *next = Next::At(subchannel),
+                        (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
+                        // Looks once more after it has begun to listen, so that no change falls in between.
+                        (_, None) => changes = Some(endpoints.changes()),
+                        (Picked::NotYet(reason), Some(changes)) => {
+                            let since = clock::now();
+                            let changed = within(patience, changes.changed()).await;
+                            progress.resolving += clock::now().saturating_duration_since(since);
+                            if changed.is_none() {
+                                let service = request.method().service();
+                                let message = format!("where {service} runs is not known: {reason}");
+                                return Err(expired(message, Phase::Resolve));
+                            }
+                        }
+                        (Picked::Nowhere(status), Some(changes)) => {
+                            let status = last.take().unwrap_or(status);
+                            tried.clear();
+                            attempts_left = limits.attempts_max.max(1);
+                            let pause = tokio::time::sleep(limits.backoff_min);
+                            let paused = within(patience, async {
+                                tokio::select! { _ = changes.changed() => {}, () = pause => {} }
+                            });
+                            if paused.await.is_none() {
+                                let message = format!("no endpoint could be reached: {status}");
+                                return Err(expired(message, Phase::Connect));
+                            }
+                            last = Some(status);
+                        }
+                    }
+                    continue;
+                }
+            };
+            let status = match (outcome, &last) {
+                (Ok(reply), _) => return Ok(reply),
+                // What failed before says more than that the time is up.
+                (Err(status), Some(last))
+                    if (status.code(), status.phase()) == (Code::DeadlineExceeded, Some(Phase::Connect)) =>
+                {
+                    return Err(expired(format!("no endpoint could be reached: {last}"), Phase::Connect));
+                }
+                (Err(status), _) => status,
+            };
+            progress.may_have_run |= status.ran() == Ran::Maybe;
+            attempts_left -= 1;
+            progress.attempts_max = (attempts_left == 0).then_some(limits.attempts_max);
+            if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request) {
+                return Err(status);
+            }
+            if attempts_left == 0 {
+                // An endpoint that accepts and closes is no reason to connect without end.
+                if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+                    return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
+                }
+                attempts_left = limits.attempts_max.max(1);
+            }
+            // A connection that turned out to be gone is opened anew; an endpoint that cannot be connected to is passed
+            // over.
+            if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
+                tried.extend(subchannel);
+            }
+            last = Some(status);
+        }
+    }
+}
+
+/// How far a call has come: the caller's part of its story.
+#[derive(Default)]
+struct Progress {
+    attempt: usize,
+    /// An attempt before the last may have run.
+    may_have_run: bool,
+    resolving: Duration,
+    /// It was given up after so many.
+    attempts_max: Option<usize>,
+    /// The deadline is that of calls which do not say one.
+    call_timeout: Option<Duration>,
+}
+
+impl Progress {
+    /// The status of a call that failed, with what is known here of its way. What a handler answered of its own accord
+    /// needs no story.
+    fn tell(&self, status: Status, request: &Request, begun: Instant) -> Status {
+        let status = if self.may_have_run && status.ran() == Ran::No { status.with_ran(Ran::Maybe) } else { status };
+        if status.is_from_handler() && status.story().is_none() {
+            return status;
+        }
+        let elapsed = clock::now().saturating_duration_since(begun);
+        let mut part = request.method().path.to_string();
+        if let Some(peer) = status.peer() {
+            part += &format!(" at {peer}");
+        }
+        part += ": ";
+        match self.attempts_max {
+            Some(max) => part += &format!("attempt {} (attempts_max {max}), ", self.attempt),
+            None if self.attempt > 1 => part += &format!("attempt {}, ", self.attempt),
+            None => {}
+        }
+        for (what, time) in [("resolve", self.resolving), ("connect", request.connecting())] {
+            if time >= Duration::from_micros(100) {
+                part += &format!("{what} {}, ", milliseconds(time));
+            }
+        }
+        let phase = status.phase().map_or("handle", Phase::name);
+        part += &format!("failed in {phase} after {}", milliseconds(elapsed));
+        if let Some(call_timeout) = self.call_timeout.filter(|_| status.code() == Code::DeadlineExceeded) {
+            part += &format!(" (call_timeout {call_timeout:?})");
+        }
+        status.with_callers_part(&part, elapsed)
+    }
+}
+
+/// Whether the failure says that another attempt is safe, and may help.
+fn may_be_made_again(status: &Status, request: &Request) -> bool {
+    if !request.can_be_sent() {
+        return false;
+    }
+    match status.ran() {
+        Ran::No if status.code() == Code::ResourceExhausted => status.phase() == Some(Phase::Queue),
+        Ran::No => status.code() == Code::Unavailable,
+        Ran::Maybe => status.code() == Code::Unavailable && request.method().idempotency.may_run_twice(),
+        Ran::Yes => false,
+    }
+}
+
+pub(super) fn expired(message: String, phase: Phase) -> Status {
+    Status::deadline_exceeded(message).with_phase(phase).with_ran(Ran::No)
+}
+
+/// The output, or `None` when the deadline passed first.
+pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
+    match deadline.instant() {
+        Some(at) => timeout_at(at.into(), future).await.ok(),
+        None => Some(future.await),
+    }
+}
