@@ -105,6 +105,7 @@ mod metadata;
 mod method;
 pub mod net;
 mod protocol;
+mod same_process;
 mod scope;
 pub mod server;
 mod service;

@@ -84,6 +84,7 @@ pub(super) const KEYS: &[Key] = keys! {
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
     registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
     loops: "event loops; 0 is one a core",
+    same_process: "whether calls to a server in this process reach it without a socket: true or false",
     tls.certificate: "PEM file of the server's certificate chain; with it the server speaks TLS at its TCP addresses",
     tls.key: "PEM file of the key of tls.certificate",
     tls.client_ca: "PEM file of the issuers of callers' certificates; with it callers have to show one",

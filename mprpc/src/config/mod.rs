@@ -40,6 +40,8 @@ pub struct Config {
     pub registry: Option<String>,
     /// Event loops; 0 is one a core.
     pub loops: usize,
+    /// [`ChannelOptions::same_process`].
+    pub same_process: bool,
     /// TLS, as a server and as a caller.
     pub tls: TlsConfig,
     /// Every bound.
@@ -57,6 +59,7 @@ impl Default for Config {
             advertise: None,
             registry: None,
             loops: 0,
+            same_process: true,
             tls: TlsConfig::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -345,8 +348,8 @@ impl Channel {
             let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
             return Err(Error::new(ErrorKind::Config, message));
         };
-        let (limits, tls) = (config.limits.clone(), config.tls.client());
-        Channel::with_options(registry, ChannelOptions { limits, tls, ..ChannelOptions::default() })
+        let (limits, tls, same_process) = (config.limits.clone(), config.tls.client(), config.same_process);
+        Channel::with_options(registry, ChannelOptions { limits, tls, same_process, ..ChannelOptions::default() })
     }
 }
 

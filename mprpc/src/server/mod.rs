@@ -1,6 +1,7 @@
 //! The provider's side: what listens, serves services, announces them, and stops gracefully.
 
 mod call;
+mod direct;
 mod multiplexed;
 mod one_shot;
 mod panic;
@@ -32,8 +33,10 @@ use crate::limits::Limits;
 use crate::net::connection::{Close, drive};
 use crate::net::tls::Acceptor;
 use crate::net::{Accepted, Listener, LoopGroup, Loops, Stream, clock};
+use crate::same_process::Open;
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+use direct::Direct;
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -136,7 +139,7 @@ impl Server {
     /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn serve_from(self, listener: Listener) -> Result<Running, Error> {
-        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None)
+        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None, false)
     }
 
     /// What its connections will share: what is served, and how. Takes it out of the server.
@@ -160,7 +163,7 @@ impl Server {
 
     fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
-        self.accept_from(listeners, acceptor, loops, group)
+        self.accept_from(listeners, acceptor, loops, group, true)
     }
 
     fn accept_from(
@@ -169,6 +172,7 @@ impl Server {
         acceptor: Handle,
         loops: Loops,
         group: Option<LoopGroup>,
+        is_direct: bool,
     ) -> Result<Running, Error> {
         let registry = match &self.registry {
             Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
@@ -184,10 +188,12 @@ impl Server {
         }
         let shared = self.share()?;
         let open = Arc::new(OpenConnections::default());
-        let acceptors = listeners
-            .into_iter()
-            .map(|listener| acceptor.spawn(accept(listener, loops.clone(), shared.clone(), open.clone())))
-            .collect();
+        let arrivals = Arrivals { loops, shared: shared.clone(), open: open.clone() };
+        let acceptors =
+            listeners.into_iter().map(|listener| acceptor.spawn(accept(listener, arrivals.clone()))).collect();
+        let direct = Direct::new(shared.clone(), arrivals);
+        let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
+        let doors = if is_direct { direct.open(reached_at) } else { Vec::new() };
         let mut registered = Vec::new();
         if let (Some((registry, _)), Some(address)) = (&registry, &announced) {
             let announce =
@@ -195,7 +201,7 @@ impl Server {
             registered.extend(shared.router.descriptors().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
-        Ok(Running { addresses, registry, registered, acceptors, shared, open, _group: group })
+        Ok(Running { addresses, registry, registered, acceptors, shared, open, direct, doors, _group: group })
     }
 }
 
@@ -208,6 +214,9 @@ pub struct Running {
     shared: Arc<Shared>,
     /// Connections that are open.
     open: Arc<OpenConnections>,
+    /// Calls from this process, and where they find it.
+    direct: Arc<Direct>,
+    doors: Vec<Open>,
     _group: Option<LoopGroup>,
 }
 
@@ -249,6 +258,8 @@ impl Running {
             }
             tokio::time::sleep(limits.withdraw_grace).await;
         }
+        self.doors.clear();
+        self.direct.leave();
         for acceptor in self.acceptors.drain(..) {
             acceptor.abort();
             // An error says that it was aborted; with it the socket is closed and the address free.
@@ -259,6 +270,7 @@ impl Running {
         let drained = async {
             // The sender is in `self`, so the wait ends with the last connection alone.
             let _ = open.wait_for(|open| *open == 0).await;
+            self.direct.left().await;
             self.shared.ran_to_completion().await;
         };
         let drained = tokio::time::timeout(limits.drain_timeout, drained).await.is_ok();
@@ -296,6 +308,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.doors.clear();
+        self.direct.close();
         for acceptor in &self.acceptors {
             acceptor.abort();
         }
@@ -314,10 +328,25 @@ fn unreachable(address: &Address) -> Option<&'static str> {
     }
 }
 
-async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: Arc<OpenConnections>) {
-    let backoff = shared.limits.accept_backoff;
+async fn accept(listener: Listener, arrivals: Arrivals) {
+    let backoff = arrivals.shared.limits.accept_backoff;
     let address = listener.address().clone();
-    let take = |accepted| {
+    let error = listener.accept(backoff, |accepted| arrivals.take(accepted)).await;
+    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
+}
+
+/// Where accepted connections go. Cheap to clone.
+#[derive(Clone)]
+struct Arrivals {
+    loops: Loops,
+    shared: Arc<Shared>,
+    open: Arc<OpenConnections>,
+}
+
+impl Arrivals {
+    /// Serves a connection on the next loop; closes it where there are enough.
+    fn take(&self, accepted: Accepted) {
+        let Arrivals { loops, shared, open } = self;
         let max = shared.limits.connections_max;
         if *open.count.borrow() >= max {
             // An error says that it has gone by itself.
@@ -326,12 +355,10 @@ async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: Arc
             }
             return;
         }
-        let (counted, abort) = Counted::new(&shared, &open);
+        let (counted, abort) = Counted::new(shared, open);
         let serving = serve_connection(accepted, shared.clone(), counted);
         loops.next().spawn(Abortable::new(serving, abort));
-    };
-    let error = listener.accept(backoff, take).await;
-    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
+    }
 }
 
 async fn serve_connection(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
