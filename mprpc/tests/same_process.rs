@@ -391,6 +391,19 @@ async fn panic_far_down_a_chain_of_calls_is_contained_once_and_a_long_chain_does
     world.deeper.lock().unwrap().take();
 }
 
+#[tokio::test]
+async fn caller_that_does_nothing_but_call_gives_way_to_others() {
+    let _world = serve("memory:busy", Server::default());
+    let client = client("memory:busy");
+    let other = tokio::spawn(std::future::ready(()));
+    let mut calls = 0;
+    while !other.is_finished() {
+        client.unary("Echo", "x").await.unwrap();
+        calls += 1;
+        assert!(calls < 10_000, "the other task never ran");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn in_flight_max_of_either_side_holds() {
     let one = Limits { in_flight_max: 1, ..Limits::default() };

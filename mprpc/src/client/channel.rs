@@ -53,6 +53,9 @@ pub struct ChannelOptions {
     /// handler on the task of their caller, those with streams go over a connection in memory. Never where either side
     /// has TLS for the address, nor where the classic frame is asked for. `false` for tests of what is between the two.
     pub same_process: bool,
+    /// Whether an endpoint that says in the registry at which Unix socket it listens too is connected to there, by
+    /// callers on its host; over TCP where that socket cannot be reached. Never with TLS.
+    pub same_host: bool,
 }
 
 impl Default for ChannelOptions {
@@ -66,6 +69,7 @@ impl Default for ChannelOptions {
             classic_reply_pause: false,
             tls: None,
             same_process: true,
+            same_host: true,
         }
     }
 }

@@ -1,19 +1,22 @@
-//! Calls to a server in this process, without a connection: what a subchannel knows of it, and how a call goes there.
+//! The shortest way to an endpoint: directly, where a server of this process serves it; over its Unix socket, where it has
+//! one on this host; else to its address.
 
 use std::future::poll_fn;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::Poll;
+use std::task::{Poll, ready};
 
 use arc_swap::ArcSwapOption;
+use tokio::task::coop::poll_proceed;
 
 use super::channel::{ChannelOptions, Connect};
 use super::transport::Request;
 use crate::context::Context;
 use crate::endpoint::{Address, Endpoint, Protocol};
 use crate::method::MethodKind;
-use crate::net::{Stream, is_background};
+use crate::net::{Stream, host_id, is_background};
 use crate::same_process::{self, Begun, LocalRequest, LocalServer, Reply};
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
@@ -73,6 +76,8 @@ impl Direct {
         }
         let context = &request.context;
         let begun = poll_fn(|cx| {
+            // What waits for nothing would keep the thread from all others.
+            ready!(poll_proceed(cx)).made_progress();
             let request = LocalRequest { context, message, limits: &options.limits, in_flight };
             Poll::Ready(match server.begin(request, cx) {
                 Begun::Running(mut running) => match running.as_mut().poll(cx) {
@@ -129,10 +134,29 @@ fn server_at(address: &Address, options: &ChannelOptions) -> Option<Arc<dyn Loca
     same_process::server_at(address)
 }
 
-/// Opens a connection to an endpoint: in memory, where a server of this process serves it.
+/// Opens a connection to an endpoint: in memory, where a server of this process serves it; at its Unix socket, where it
+/// has one on this host that can be reached.
 pub(super) async fn open(endpoint: &Endpoint, options: &ChannelOptions, connect: &Connect) -> io::Result<Stream> {
-    match server_at(&endpoint.address, options) {
-        Some(server) => server.connect(),
-        None => connect(endpoint.address.clone()).await,
+    if let Some(server) = server_at(&endpoint.address, options) {
+        return server.connect();
     }
+    if let Some(path) = path_on_this_host(endpoint, options) {
+        match connect(Address::Unix(path.to_owned())).await {
+            Ok(stream) => return Ok(stream),
+            // As another container on this host finds it, or after a provider that was killed.
+            Err(error) => {
+                tracing::debug!(%endpoint, path = %path.display(), %error, "its Unix socket cannot be reached")
+            }
+        }
+    }
+    connect(endpoint.address.clone()).await
+}
+
+/// The Unix socket at which an endpoint listens on this host. What is to be spoken to over TLS is not spoken to there.
+fn path_on_this_host<'a>(endpoint: &'a Endpoint, options: &ChannelOptions) -> Option<&'a Path> {
+    if !options.same_host || options.tls.is_some() {
+        return None;
+    }
+    let unix = endpoint.unix.as_ref()?;
+    (host_id() == Some(&*unix.host)).then_some(&*unix.path)
 }

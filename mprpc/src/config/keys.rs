@@ -84,6 +84,8 @@ pub(super) const KEYS: &[Key] = keys! {
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
     registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
     loops: "event loops; 0 is one a core",
+    unix_folder: "folder of the Unix sockets for callers on the same host; without it there is none",
+    same_host: "whether providers on this host that have a Unix socket are called there: true or false",
     same_process: "whether calls to a server in this process reach it without a socket: true or false",
     tls.certificate: "PEM file of the server's certificate chain; with it the server speaks TLS at its TCP addresses",
     tls.key: "PEM file of the key of tls.certificate",

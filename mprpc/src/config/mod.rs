@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use self::file::CONF_FILE_BYTES_MAX;
@@ -42,6 +42,10 @@ pub struct Config {
     pub loops: usize,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
+    /// [`ChannelOptions::same_host`].
+    pub same_host: bool,
+    /// [`Server::unix_folder`].
+    pub unix_folder: Option<PathBuf>,
     /// TLS, as a server and as a caller.
     pub tls: TlsConfig,
     /// Every bound.
@@ -60,6 +64,8 @@ impl Default for Config {
             registry: None,
             loops: 0,
             same_process: true,
+            same_host: true,
+            unix_folder: None,
             tls: TlsConfig::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -329,6 +335,7 @@ impl Server {
             listen: config.listen.clone(),
             advertise: config.advertise.clone(),
             registry: config.registry.clone(),
+            unix_folder: config.unix_folder.clone(),
             tls: config.tls.server(),
             loops: config.loops,
             limits: config.limits.clone(),
@@ -348,8 +355,10 @@ impl Channel {
             let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
             return Err(Error::new(ErrorKind::Config, message));
         };
-        let (limits, tls, same_process) = (config.limits.clone(), config.tls.client(), config.same_process);
-        Channel::with_options(registry, ChannelOptions { limits, tls, same_process, ..ChannelOptions::default() })
+        let Config { same_process, same_host, .. } = *config;
+        let (limits, tls) = (config.limits.clone(), config.tls.client());
+        let options = ChannelOptions { limits, tls, same_process, same_host, ..ChannelOptions::default() };
+        Channel::with_options(registry, options)
     }
 }
 

@@ -10,10 +10,12 @@ mod shared;
 mod stop;
 mod tls;
 mod transport;
+mod unix;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -51,6 +53,10 @@ pub struct Server {
     pub advertise: Option<Address>,
     /// Where to announce the services: `file:/run/mprpc`, `zookeeper://a:2181/chroot`. `None`: nowhere.
     pub registry: Option<String>,
+    /// Where to listen at a Unix socket as well, for callers on this host: a folder, created where it is missing. The
+    /// socket is named after the address that is announced, and said beside it in the registry. Not without a registry,
+    /// and not with TLS, as it speaks plain text.
+    pub unix_folder: Option<PathBuf>,
     /// TLS at the TCP addresses. `None`: plain text.
     pub tls: Option<TlsServer>,
     /// Event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime instead.
@@ -77,6 +83,7 @@ impl Default for Server {
             listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
             advertise: None,
             registry: None,
+            unix_folder: None,
             tls: None,
             loops: 0,
             limits: Limits::default(),
@@ -168,7 +175,7 @@ impl Server {
 
     fn accept_from(
         mut self,
-        listeners: Vec<Listener>,
+        mut listeners: Vec<Listener>,
         acceptor: Handle,
         loops: Loops,
         group: Option<LoopGroup>,
@@ -178,13 +185,20 @@ impl Server {
             Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
             None => None,
         };
-        let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let mut addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
         let announced = self.advertise.take().or(addresses.first().cloned());
         if let (Some((_, url)), Some(address)) = (&registry, &announced)
             && let Some(why) = unreachable(address)
         {
             let message = format!("{address} cannot be announced in {url}: {why}; set `advertise`");
             return Err(Error::new(ErrorKind::Config, message));
+        }
+        let mut endpoint = announced.clone().map(Endpoint::new);
+        if let (Some(folder), Some(endpoint), true) = (&self.unix_folder, &mut endpoint, registry.is_some())
+            && let Some(listener) = unix::listen(folder, endpoint, self.tls.is_some())?
+        {
+            addresses.push(listener.address().clone());
+            listeners.push(listener);
         }
         let shared = self.share()?;
         let open = Arc::new(OpenConnections::default());
@@ -195,9 +209,8 @@ impl Server {
         let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
         let doors = if is_direct { direct.open(reached_at) } else { Vec::new() };
         let mut registered = Vec::new();
-        if let (Some((registry, _)), Some(address)) = (&registry, &announced) {
-            let announce =
-                |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
+        if let (Some((registry, _)), Some(endpoint)) = (&registry, &endpoint) {
+            let announce = |service| registry.register(Registration { service, endpoint: endpoint.clone() });
             registered.extend(shared.router.descriptors().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
@@ -221,7 +234,8 @@ pub struct Running {
 }
 
 impl Running {
-    /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for.
+    /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for. The socket in
+    /// [`Server::unix_folder`] is the last.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
