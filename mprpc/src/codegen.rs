@@ -60,6 +60,7 @@ macro_rules! __proto_files {
 }
 
 /// The request of a unary call in protobuf, for messages that were generated without JSON.
+#[inline]
 pub fn request(body: Body, codec: Codec) -> Result<Bytes, Status> {
     match codec {
         Codec::Protobuf => body.into_message(),
@@ -68,6 +69,7 @@ pub fn request(body: Body, codec: Codec) -> Result<Bytes, Status> {
 }
 
 /// The reply of a unary call, for messages that were generated without JSON.
+#[inline]
 pub fn reply<M: Message>(message: &M, codec: Codec) -> Result<Body, Status> {
     match codec {
         Codec::Protobuf => protobuf::encode(message).map(Body::Message),
@@ -77,6 +79,7 @@ pub fn reply<M: Message>(message: &M, codec: Codec) -> Result<Body, Status> {
 
 /// The request of a unary call in protobuf.
 #[cfg(feature = "json")]
+#[inline]
 pub fn request_json<M>(body: Body, codec: Codec) -> Result<Bytes, Status>
 where
     M: Message + MessageName + serde::de::DeserializeOwned,
@@ -89,6 +92,7 @@ where
 
 /// The reply of a unary call.
 #[cfg(feature = "json")]
+#[inline]
 pub fn reply_json<M: Message + MessageName + serde::Serialize>(message: &M, codec: Codec) -> Result<Body, Status> {
     match codec {
         Codec::Protobuf => protobuf::encode(message).map(Body::Message),
@@ -97,6 +101,7 @@ pub fn reply_json<M: Message + MessageName + serde::Serialize>(message: &M, code
 }
 
 /// The view that a handler gets.
+#[inline]
 pub fn view<'a, V: MessageView<'a> + MessageName>(request: &'a [u8]) -> Result<V, Status> {
     protobuf::view(request)
 }

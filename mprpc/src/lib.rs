@@ -86,6 +86,9 @@
 //! architecture.
 
 mod balancer;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 pub mod client;
 mod codec;
 #[doc(hidden)]

@@ -3,7 +3,8 @@
 //! A handler's outgoing calls inherit its deadline and some of its metadata so. What a handler spawns does too, by
 //! [`crate::net::spawn`].
 
-use std::cell::RefCell;
+use std::cell::Cell;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{self, Poll};
 
@@ -12,12 +13,21 @@ use futures_util::Stream;
 use crate::context::Context;
 
 thread_local! {
-    static CURRENT: RefCell<Option<Context>> = const { RefCell::new(None) };
+    /// Taken out again by whoever put it in, so that a thread's end has nothing to drop: without a destructor an access is a
+    /// load, with one it asks first whether the destructor has run.
+    static CURRENT: Cell<ManuallyDrop<Option<Context>>> = const { Cell::new(ManuallyDrop::new(None)) };
 }
 
 /// The call that calls made here inherit from.
 pub(crate) fn current() -> Option<Context> {
-    CURRENT.with_borrow(Clone::clone)
+    let current = replace(None);
+    let copy = current.clone();
+    replace(current);
+    copy
+}
+
+fn replace(context: Option<Context>) -> Option<Context> {
+    ManuallyDrop::into_inner(CURRENT.replace(ManuallyDrop::new(context)))
 }
 
 /// Runs `work` for this call, or for none. Nests, and ends with a panic too.
@@ -25,10 +35,10 @@ pub(crate) fn under<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T 
     struct Restore(Option<Context>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            CURRENT.replace(self.0.take());
+            replace(self.0.take());
         }
     }
-    let _restore = Restore(CURRENT.replace(context));
+    let _restore = Restore(replace(context));
     work()
 }
 
@@ -37,10 +47,10 @@ pub(crate) fn lending<T>(context: &mut Option<Context>, work: impl FnOnce() -> T
     struct GiveBack<'a>(&'a mut Option<Context>, Option<Context>);
     impl Drop for GiveBack<'_> {
         fn drop(&mut self) {
-            *self.0 = CURRENT.replace(self.1.take());
+            *self.0 = replace(self.1.take());
         }
     }
-    let before = CURRENT.replace(context.take());
+    let before = replace(context.take());
     let _give_back = GiveBack(context, before);
     work()
 }

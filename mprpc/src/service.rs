@@ -44,6 +44,7 @@ pub enum Body {
 
 impl Body {
     /// The one message; INTERNAL where it is a stream, as a router never hands one to a unary method.
+    #[inline]
     pub fn into_message(self) -> Result<Bytes, Status> {
         match self {
             Body::Message(bytes) => Ok(bytes),

@@ -4,20 +4,25 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+mod apt;
 mod budget;
+mod instructions;
 mod test;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     match arguments.next().as_deref().and_then(|name| name.to_str()) {
         Some("test") => finish(test::run(arguments.collect::<Vec<OsString>>())),
-        Some("budget") => {
-            finish(budget::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>()))
-        }
+        Some("budget") => finish(budget::run(&words(arguments))),
+        Some("instructions") => finish(instructions::run(&words(arguments))),
         Some("help" | "--help" | "-h") => finish(Err(USAGE.into())),
         Some(other) => finish(Err(format!("there is no chore '{other}'\n{USAGE}"))),
         None => finish(Err(USAGE.into())),
     }
+}
+
+fn words(arguments: impl Iterator<Item = OsString>) -> Vec<String> {
+    arguments.map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 fn finish(result: Result<ExitCode, String>) -> ExitCode {
@@ -35,6 +40,9 @@ fn say(text: &str) {
 const USAGE: &str = "\
 usage: cargo xtask test [ARGUMENTS]
        cargo xtask budget [--check]
-  budget  counts the crates that a hello world compiles, and writes or compares examples/hello/crates.budget
-  test     installs what the tests need and is missing (ZooKeeper and Java, on Debian and its kin), then runs
-          `cargo test --workspace ARGUMENTS`";
+       cargo xtask instructions [--check | --write] [PART...]
+  test          installs what the tests need and is missing (ZooKeeper and Java, on Debian and its kin), then runs
+                `cargo test --workspace ARGUMENTS`
+  budget        counts the crates that a hello world compiles, and writes or compares examples/hello/crates.budget
+  instructions  counts the instructions of the parts of a call (installs valgrind where it is missing), and shows them
+                beside instructions/instructions.budget; --check fails where one is beyond it, --write writes it";

@@ -2,15 +2,12 @@
 
 use std::mem;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use tokio::runtime;
 use tokio::time::timeout_at;
 
-use super::call::Way;
-use super::multiplexed::PendingCall;
-use super::service::{AtOnce, Picked, ServiceEndpoints};
+use super::running::{Begun, Way};
+use super::service::{Picked, ServiceEndpoints};
 use super::subchannel::Subchannel;
 use super::transport::Request;
 use crate::context::Context;
@@ -31,7 +28,7 @@ pub(super) struct Attempts {
 }
 
 /// What the next attempt is.
-enum Next {
+pub(super) enum Next {
     /// At the endpoint that is picked then.
     Pick,
     /// At this one.
@@ -41,14 +38,9 @@ enum Next {
 }
 
 impl Attempts {
-    /// Of a call that began at `begun`. Its deadline is `call_timeout`, or was chosen.
-    pub(super) fn new(
-        way: Way,
-        context: Context,
-        body: Body,
-        begun: Instant,
-        mut by_default: bool,
-    ) -> Result<Attempts, Status> {
+    /// Of a call that has begun, and goes on with `next`.
+    pub(super) fn new(way: Way, context: Context, body: Body, begun: Begun, next: Next) -> Result<Attempts, Status> {
+        let Begun { at, mut by_default, .. } = begun;
         let options = way.endpoints.options();
         let max = options.limits.message_bytes_max;
         if let Body::Message(message) = &body
@@ -65,43 +57,16 @@ impl Attempts {
         let mut request = Request::new(context, body, opening, way.is_reply);
         request.compression = way.compression;
         let call_timeout = by_default.then_some(options.limits.call_timeout);
+        let attempt = usize::from(matches!(next, Next::Failed(..)));
+        let progress = Progress { call_timeout, attempt, ..Progress::default() };
         Ok(Attempts {
             wait_for_ready: way.wait_for_ready,
-            request,
-            begun,
-            progress: Progress { call_timeout, ..Progress::default() },
-            next: Next::Pick,
             endpoints: way.endpoints,
+            request,
+            begun: at,
+            progress,
+            next,
         })
-    }
-
-    /// The call, as its interceptors know it.
-    pub(super) fn context(&self) -> &Context {
-        &self.request.context
-    }
-
-    /// The same, where the call has its reply.
-    pub(super) fn into_context(self) -> Context {
-        self.request.context
-    }
-
-    /// Makes the first attempt, where a connection of this runtime is there for it: nothing is waited for. Its failure
-    /// goes to [`Attempts::failed`].
-    pub(super) fn begin_at_once(&mut self, runtime: runtime::Id, waker: &Waker) -> Option<PendingCall> {
-        match self.endpoints.begin_at_once(&self.request, runtime, waker) {
-            AtOnce::Begun(call) => {
-                self.progress.attempt = 1;
-                return Some(call);
-            }
-            AtOnce::NotReady(subchannel) => self.next = Next::At(subchannel),
-            AtOnce::Nowhere => {}
-        }
-        None
-    }
-
-    /// The first attempt failed: what it was made by says where.
-    pub(super) fn failed(&mut self, call: &PendingCall, status: Status) {
-        self.next = Next::Failed(self.endpoints.subchannel_at(call.address()), status);
     }
 
     /// Makes the call, or goes on with it.

@@ -1,27 +1,16 @@
-//! One call, from the caller's side: prepared, then awaited or waited for; tried elsewhere where that is safe.
+//! One call, as its caller sees it: prepared, then awaited or waited for.
 
-use std::mem;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{self, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
-
-use super::attempts::{Attempts, expired};
-use super::intercepted::intercepted;
-use super::multiplexed::PendingCall;
-use super::service::ServiceEndpoints;
+use super::running::{Prepared, Running, Way};
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::interceptor::Chain;
 use crate::metadata::Metadata;
 use crate::method::{Method, MethodKind};
-use crate::net::clock;
-use crate::scope;
-use crate::service::{Body, BoxFuture};
+use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 
 /// A prepared call. It starts when it is awaited, or by [`Call::wait`] on a thread without a runtime. Dropping it while
@@ -32,51 +21,12 @@ pub struct Call<R> {
 }
 
 enum State<R> {
-    Prepared(Prepared<R>),
+    Prepared(Prepared, Decode<R>),
     Ready(Result<R, Status>),
 }
 
-struct Prepared<R> {
-    way: Way,
-    method: Method,
-    body: Body,
-    metadata: Metadata,
-    /// The first option that cannot be: it is what the call answers with.
-    refused: Option<Status>,
-    timeout: Option<Duration>,
-    /// The call that is being served here, if one is: what is left to it is all that this one has.
-    served: Option<Context>,
-    is_independent: bool,
-    decode: Decode<R>,
-}
-
-/// The way of a call to where it is served.
-#[derive(Clone)]
-pub(super) struct Way {
-    pub(super) endpoints: Arc<ServiceEndpoints>,
-    pub(super) interceptors: Chain,
-    pub(super) wait_for_ready: bool,
-    pub(super) compression: Option<Compression>,
-    /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
-    pub(super) is_reply: fn(&[u8]) -> bool,
-}
-
-impl Way {
-    /// As the channel says; a call may change it.
-    pub(super) fn new(endpoints: &Arc<ServiceEndpoints>, interceptors: &Chain, is_reply: fn(&[u8]) -> bool) -> Way {
-        let options = endpoints.options();
-        Way {
-            wait_for_ready: options.wait_for_ready,
-            compression: options.compression,
-            endpoints: endpoints.clone(),
-            interceptors: interceptors.clone(),
-            is_reply,
-        }
-    }
-}
-
-/// What makes the reply of what came.
-pub(super) type Decode<R> = Box<dyn FnOnce(Body, Context) -> Result<R, Status> + Send>;
+/// What makes the reply of what came, and of the context where one was kept.
+pub(super) type Decode<R> = Box<dyn FnOnce(Body, Option<Context>) -> Result<R, Status> + Send>;
 
 /// A reply, and what travelled beside it. See [`Call::with_metadata`].
 pub struct Reply<R> {
@@ -109,22 +59,11 @@ impl<R> Call<R> {
     }
 
     pub(super) fn prepared(way: Way, method: Method, body: Body, decode: Decode<R>) -> Call<R> {
-        let prepared = Prepared {
-            way,
-            method,
-            body,
-            metadata: Metadata::new(),
-            refused: None,
-            timeout: None,
-            served: scope::current(),
-            is_independent: false,
-            decode,
-        };
-        Call { state: State::Prepared(prepared) }
+        Call { state: State::Prepared(Prepared::new(way, method, body), decode) }
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Prepared<R>)) -> Call<R> {
-        if let State::Prepared(call) = &mut self.state {
+    fn change(mut self, change: impl FnOnce(&mut Prepared)) -> Call<R> {
+        if let State::Prepared(call, _) = &mut self.state {
             change(call);
         }
         self
@@ -167,28 +106,23 @@ impl<R> Call<R> {
 impl<R: 'static> Call<R> {
     /// The same call with what travels beside its reply. What [`Call::ready`] made has none.
     pub fn with_metadata(self) -> Call<Reply<R>> {
-        let call = match self.state {
-            State::Prepared(call) => call,
-            State::Ready(result) => {
-                let method = Method::named("", "", MethodKind::Unary);
-                let context = Context::new(method, None, Deadline::NONE, Metadata::new());
-                return Call::ready(result.map(|message| Reply { message, context }));
+        match self.state {
+            State::Prepared(mut call, decode) => {
+                call.keeps_context = true;
+                let decode = move |body, context: Option<Context>| {
+                    let message = decode(body, context.clone())?;
+                    Ok(Reply { message, context: context.unwrap_or_else(no_context) })
+                };
+                Call { state: State::Prepared(call, Box::new(decode)) }
             }
-        };
-        let decode = call.decode;
-        let prepared = Prepared {
-            decode: Box::new(move |body, context| Ok(Reply { message: decode(body, context.clone())?, context })),
-            way: call.way,
-            method: call.method,
-            body: call.body,
-            metadata: call.metadata,
-            timeout: call.timeout,
-            served: call.served,
-            is_independent: call.is_independent,
-            refused: call.refused,
-        };
-        Call { state: State::Prepared(prepared) }
+            State::Ready(result) => Call::ready(result.map(|message| Reply { message, context: no_context() })),
+        }
     }
+}
+
+/// That of a call that was never made.
+fn no_context() -> Context {
+    Context::new(Method::named("", "", MethodKind::Unary), None, Deadline::NONE, Metadata::new())
 }
 
 impl<R: Send + 'static> Call<R> {
@@ -196,9 +130,9 @@ impl<R: Send + 'static> Call<R> {
     /// mprpc's background loop, so it also answers on a thread that a runtime lent out (`spawn_blocking`); on an event
     /// loop itself it stalls the loop.
     pub fn wait(self) -> Result<R, Status> {
-        let call = match self.state {
+        let (call, decode) = match self.state {
             State::Ready(result) => return result,
-            State::Prepared(call) => call,
+            State::Prepared(call, decode) => (call, decode),
         };
         if crate::net::is_background() {
             let message = "Call::wait on mprpc's background loop would wait for itself; await the call";
@@ -209,7 +143,7 @@ impl<R: Send + 'static> Call<R> {
             // The receiver waits below for as long as this runs.
             let _ = done.send(call.run().await);
         });
-        answer.recv().unwrap_or_else(|_| Err(Status::internal("the background loop ended")))
+        decoded(decode, answer.recv().unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
     }
 }
 
@@ -219,182 +153,44 @@ impl<R: Send + 'static> IntoFuture for Call<R> {
 
     fn into_future(self) -> CallFuture<R> {
         CallFuture(match self.state {
-            State::Prepared(call) => Stage::Prepared(call),
-            State::Ready(result) => Stage::Ready(result),
+            State::Prepared(call, decode) => Awaited::Running(Running::new(call), Some(decode)),
+            State::Ready(result) => Awaited::Ready(Some(result)),
         })
     }
 }
 
 /// A [`Call`] that is awaited. Dropping it cancels the call, at the server too.
 ///
-/// Where a connection is there for it, a unary call is made without a box: the future is all that the caller holds of it.
+/// A unary call for which a connection is there needs no box: this is all that the caller holds of it.
 #[must_use = "a call starts when it is awaited"]
-pub struct CallFuture<R>(Stage<R>);
+pub struct CallFuture<R>(Awaited<R>);
 
-enum Stage<R> {
-    Prepared(Prepared<R>),
-    /// The request is sent, or will be; nothing but the reply is waited for.
-    Sent(PendingCall, Attempts, Decode<R>),
-    /// Whatever takes longer.
-    Boxed(BoxFuture<Result<R, Status>>),
-    Ready(Result<R, Status>),
-    Done,
+/// What is in the options is there until the call has ended.
+#[expect(clippy::large_enum_variant, reason = "a box for each call costs more than the room where there is no call")]
+enum Awaited<R> {
+    Running(Running, Option<Decode<R>>),
+    Ready(Option<Result<R, Status>>),
 }
 
-// What is in it is moved freely, or stands in a box.
+// What is in it may be moved.
 impl<R> Unpin for CallFuture<R> {}
 
 impl<R: Send + 'static> Future for CallFuture<R> {
     type Output = Result<R, Status>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let stage = &mut self.get_mut().0;
-        loop {
-            match stage {
-                Stage::Prepared(_) | Stage::Ready(_) => {}
-                Stage::Sent(call, attempts, _) => match ready!(Pin::new(&mut *call).poll(cx)) {
-                    Ok(reply) => {
-                        let Stage::Sent(_, attempts, decode) = mem::replace(stage, Stage::Done) else { continue };
-                        return Poll::Ready(decoded(decode, reply, attempts.into_context()));
-                    }
-                    Err(status) => attempts.failed(call, status),
-                },
-                Stage::Boxed(call) => {
-                    let result = ready!(call.as_mut().poll(cx));
-                    *stage = Stage::Done;
-                    return Poll::Ready(result);
-                }
-                Stage::Done => return Poll::Pending,
+        let result = match &mut self.get_mut().0 {
+            Awaited::Running(call, decode) => {
+                let outcome = ready!(Pin::new(call).poll(cx));
+                decode.take().map(|decode| decoded(decode, outcome))
             }
-            *stage = match mem::replace(stage, Stage::Done) {
-                Stage::Prepared(call) => call.start(cx),
-                Stage::Sent(_, attempts, decode) => Stage::Boxed(Box::pin(finish(attempts, decode))),
-                Stage::Ready(result) => return Poll::Ready(result),
-                other => other,
-            };
-        }
+            Awaited::Ready(result) => result.take(),
+        };
+        Poll::Ready(result.unwrap_or_else(|| Err(Status::internal("a call was polled after its end"))))
     }
 }
 
-/// Makes the attempts that are left.
-async fn finish<R>(attempts: Attempts, decode: Decode<R>) -> Result<R, Status> {
-    let context = attempts.context().clone();
-    decoded(decode, attempts.run().await?, context)
-}
-
-fn decoded<R>(decode: Decode<R>, reply: Body, context: Context) -> Result<R, Status> {
+fn decoded<R>(decode: Decode<R>, outcome: Result<(Body, Option<Context>), Status>) -> Result<R, Status> {
+    let (reply, context) = outcome?;
     decode(reply, context).map_err(|status| status.with_phase(Phase::Reply))
-}
-
-/// A call on the background loop that is cancelled with its future here.
-struct AbortOnDrop<R>(JoinHandle<Result<R, Status>>);
-
-impl<R> Future for AbortOnDrop<R> {
-    type Output = Result<R, Status>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let joined = ready!(Pin::new(&mut self.0).poll(cx));
-        Poll::Ready(joined.unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
-    }
-}
-
-impl<R> Drop for AbortOnDrop<R> {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-impl<R: Send + 'static> Prepared<R> {
-    /// Makes the call on the runtime that this is called on; without one, on the background loop.
-    fn start(self, cx: &task::Context<'_>) -> Stage<R> {
-        let Ok(runtime) = Handle::try_current() else {
-            return Stage::Boxed(Box::pin(AbortOnDrop(crate::net::background().spawn(self.run()))));
-        };
-        if !self.way.interceptors.is_empty() || self.method.kind != MethodKind::Unary {
-            return Stage::Boxed(Box::pin(self.run()));
-        }
-        let attempts = self.begin().and_then(|Begun { way, context, body, decode, at, by_default }| {
-            Ok((Attempts::new(way, context, body, at, by_default)?, decode))
-        });
-        match attempts {
-            Ok((mut attempts, decode)) => match attempts.begin_at_once(runtime.id(), cx.waker()) {
-                Some(call) => Stage::Sent(call, attempts, decode),
-                None => Stage::Boxed(Box::pin(finish(attempts, decode))),
-            },
-            Err(status) => Stage::Ready(Err(status)),
-        }
-    }
-
-    async fn run(self) -> Result<R, Status> {
-        let Begun { way, context, body, decode, at, by_default } = self.begin()?;
-        let interceptors = way.interceptors.clone();
-        if interceptors.is_empty() {
-            return finish(Attempts::new(way, context, body, at, by_default)?, decode).await;
-        }
-        let transmit = move |context, body| -> BoxFuture<_> {
-            Box::pin(async move { Attempts::new(way, context, body, at, by_default)?.run().await })
-        };
-        let reply = intercepted(interceptors, context.clone(), body, transmit).await?;
-        decoded(decode, reply, context)
-    }
-}
-
-impl<R> Prepared<R> {
-    /// The call as it is when it begins, now.
-    fn begin(self) -> Result<Begun<R>, Status> {
-        if let Some(status) = self.refused {
-            return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
-        }
-        let now = clock::now();
-        let (deadline, by_default) = self.deadline(now);
-        if deadline.has_passed(now) {
-            let message = "the deadline of the call that is being served has passed";
-            return Err(expired(message.to_owned(), Phase::Send));
-        }
-        let metadata = match &self.served {
-            Some(served) => inherited(self.metadata, served.metadata()),
-            None => self.metadata,
-        };
-        let context = Context::new(self.method, None, deadline, metadata);
-        Ok(Begun { way: self.way, context, body: self.body, decode: self.decode, at: now, by_default })
-    }
-
-    /// When the call has to be done, and whether nothing but `call_timeout` says so. A call that streams has all the time
-    /// it wants unless it is told otherwise.
-    fn deadline(&self, now: Instant) -> (Deadline, bool) {
-        let options = self.way.endpoints.options();
-        let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
-        let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
-        let timeout = chosen.or_else(|| by_default.then_some(options.limits.call_timeout));
-        let own = timeout.map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
-        match &self.served {
-            Some(served) if !self.is_independent => {
-                let earlier = own.earlier(served.deadline());
-                (earlier, by_default && earlier == own)
-            }
-            _ => (own, by_default),
-        }
-    }
-}
-
-/// A call that has begun.
-struct Begun<R> {
-    way: Way,
-    context: Context,
-    body: Body,
-    decode: Decode<R>,
-    at: Instant,
-    /// Nothing but `call_timeout` says when it has to be done.
-    by_default: bool,
-}
-
-/// What passes on through a chain of calls, unless the call says otherwise itself.
-fn inherited(mut own: Metadata, served: &Metadata) -> Metadata {
-    let passed_on = served.passed_on();
-    for key in Metadata::PASSED_ON.iter().filter(|key| passed_on.value(key).is_some()) {
-        if own.value(key).is_none() {
-            passed_on.values(key).for_each(|value| drop(own.append(key, value)));
-        }
-    }
-    own
 }

@@ -15,7 +15,7 @@ use super::channel::{ChannelOptions, Connect};
 use super::transport::Request;
 use crate::context::Context;
 use crate::endpoint::{Address, Endpoint, Protocol};
-use crate::method::MethodKind;
+use crate::method::{Method, MethodKind};
 use crate::net::{Stream, host_id, is_background};
 use crate::same_process::{self, Begun, LocalRequest, LocalServer, Reply};
 use crate::service::{Body, BoxFuture};
@@ -40,10 +40,11 @@ impl Direct {
         &self,
         endpoint: &Endpoint,
         options: &ChannelOptions,
-        request: &Request,
+        method: &Method,
+        has_message: bool,
     ) -> Option<Arc<dyn LocalServer>> {
         let version = same_process::version();
-        let is_unary = request.method().kind == MethodKind::Unary && request.message.is_some();
+        let is_unary = method.kind == MethodKind::Unary && has_message;
         // A handler on the background loop would hold up the registry, and every other call of threads without a runtime.
         if version == 0 || !is_unary || endpoint.protocol != Protocol::Native || is_background() {
             return None;

@@ -8,6 +8,7 @@ mod intercepted;
 mod multiplexed;
 mod one_shot;
 mod raw;
+mod running;
 mod service;
 mod stub;
 mod subchannel;
@@ -23,7 +24,7 @@ pub use stub::Stub;
 
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use channel::Connect;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use multiplexed::Multiplexed;
-#[cfg(test)]
+#[cfg(any(test, feature = "bench"))]
 pub(crate) use transport::Request;

@@ -6,8 +6,9 @@ use std::task::Poll;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use super::call::{Call, Reply, Way};
+use super::call::{Call, Reply};
 use super::channel::Channel;
+use super::running::Way;
 use super::service::ServiceEndpoints;
 use crate::context::Context;
 use crate::interceptor::Chain;

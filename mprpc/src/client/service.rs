@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::channel::{ChannelOptions, ChannelShared};
 use super::multiplexed::PendingCall;
 use super::subchannel::Subchannel;
-use super::transport::Request;
+use super::transport::Outgoing;
 use crate::balancer::RoundRobin;
 use crate::discovery::{Resolution, ResolutionState};
 use crate::endpoint::Address;
@@ -111,9 +111,9 @@ impl ServiceEndpoints {
     }
 
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
-    pub(super) fn begin_at_once(&self, request: &Request, runtime: runtime::Id, waker: &Waker) -> AtOnce {
+    pub(super) fn begin_at_once(&self, request: Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
         let picker = self.picker.load();
-        let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method().name);
+        let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
         let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };
         match subchannel.begin_at_once(request, runtime, waker) {
             Some(call) => AtOnce::Begun(call),

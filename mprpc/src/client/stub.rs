@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use buffa::{Message, MessageName};
 
-use super::call::{Call, Way};
+use super::call::Call;
 use super::channel::Channel;
+use super::running::Way;
 use super::service::ServiceEndpoints;
 use crate::codec::protobuf;
 use crate::interceptor::Chain;
@@ -82,6 +83,19 @@ impl Stub {
 
     fn way<R: Message + MessageName>(&self) -> Way {
         Way::new(&self.endpoints, &self.interceptors, |bytes| protobuf::decode::<R>(bytes).is_ok())
+    }
+
+    /// Whether there is an endpoint to pick.
+    #[cfg(feature = "bench")]
+    pub(crate) fn picks(&self, method: usize) -> bool {
+        use super::service::Picked;
+        matches!(self.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
+    }
+
+    /// Told whenever the endpoints have changed.
+    #[cfg(feature = "bench")]
+    pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<()> {
+        self.endpoints.changes()
     }
 
     #[cfg(test)]

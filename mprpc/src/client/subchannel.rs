@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use tokio::runtime::{self, Handle};
 
 use super::attempts::within;
@@ -13,7 +13,7 @@ use super::channel::{ChannelOptions, Connect};
 use super::direct::{self, Direct};
 use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
-use super::transport::Request;
+use super::transport::{Outgoing, Request};
 use crate::deadline::Deadline;
 use crate::endpoint::{Address, Endpoint, Protocol};
 use crate::net::clock;
@@ -28,7 +28,7 @@ pub(super) struct Subchannel {
     /// The server of this process, where it is one.
     direct: Direct,
     /// A connection lives on the runtime of its callers, so that no reply crosses threads: one for each runtime.
-    homes: ArcSwap<Vec<Arc<Home>>>,
+    homes: ArcSwap<Vec<Home>>,
     /// Whether `failures` says anything: what a pick reads.
     failing: AtomicBool,
     failures: Mutex<Failures>,
@@ -45,10 +45,11 @@ impl Drop for Probe {
     }
 }
 
-/// The connection of one runtime.
+/// The connection of one runtime; another one makes another home.
+#[derive(Clone)]
 struct Home {
     runtime: runtime::Id,
-    connection: ArcSwapOption<Multiplexed>,
+    connection: Option<Arc<Multiplexed>>,
     /// Held while connecting, so that many callers open one connection.
     connecting: Arc<tokio::sync::Mutex<()>>,
 }
@@ -61,13 +62,8 @@ struct Failures {
 }
 
 impl Home {
-    fn new(runtime: runtime::Id) -> Arc<Home> {
-        let connecting = Arc::default();
-        Arc::new(Home { runtime, connection: ArcSwapOption::empty(), connecting })
-    }
-
-    fn usable(&self) -> Option<Arc<Multiplexed>> {
-        self.connection.load_full().filter(|connection| connection.takes_calls())
+    fn usable(&self) -> Option<&Arc<Multiplexed>> {
+        self.connection.as_ref().filter(|connection| connection.takes_calls())
     }
 }
 
@@ -104,10 +100,9 @@ impl Subchannel {
         }
         if !self.probing.swap(true, Ordering::Relaxed) {
             let probe = Probe(self.clone());
-            let home = self.home();
             tokio::spawn(async move {
                 // What it found stands in the failures of the subchannel.
-                let _ = probe.0.connect(&home).await;
+                let _ = probe.0.connect().await;
             });
         }
         false
@@ -120,18 +115,24 @@ impl Subchannel {
     }
 
     /// Begins a call where a connection of this runtime is there and takes it.
-    pub(super) fn begin_at_once(&self, request: &Request, runtime: runtime::Id, waker: &Waker) -> Option<PendingCall> {
-        if self.direct.server(&self.endpoint, &self.options, request).is_some() {
+    pub(super) fn begin_at_once(
+        &self,
+        request: Outgoing<'_>,
+        runtime: runtime::Id,
+        waker: &Waker,
+    ) -> Option<PendingCall> {
+        if self.direct.server(&self.endpoint, &self.options, request.method, request.message.is_some()).is_some() {
             return None;
         }
         let homes = self.homes.load();
         let home = homes.iter().find(|home| home.runtime == runtime)?;
-        home.connection.load().as_ref()?.begin_at_once(request, waker)
+        home.connection.as_ref()?.begin_at_once(request, waker)
     }
 
     /// Makes one call here. The caller bounds it by the deadline.
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Body, Status> {
-        if let Some(server) = self.direct.server(&self.endpoint, &self.options, request)
+        if let Some(server) =
+            self.direct.server(&self.endpoint, &self.options, request.method(), request.message.is_some())
             && let Some(reply) = self.direct.call(&*server, &self.endpoint.address, &self.options, request).await
         {
             return reply;
@@ -158,12 +159,11 @@ impl Subchannel {
 
     /// The connection of this runtime: the one there is, or a new one.
     async fn connection(self: &Arc<Self>, request: &Request) -> Result<Arc<Multiplexed>, Status> {
-        let home = self.home();
-        if let Some(connection) = home.usable() {
-            return Ok(connection);
+        if let Some(connection) = self.home().usable() {
+            return Ok(connection.clone());
         }
         let since = clock::now();
-        let connected = within(request.opening, self.connect(&home)).await;
+        let connected = within(request.opening, self.connect()).await;
         request.waited_for_connection(clock::now().saturating_duration_since(since));
         connected.unwrap_or_else(|| {
             let status = Status::deadline_exceeded("the deadline passed while connecting");
@@ -173,25 +173,26 @@ impl Subchannel {
 
     /// What connects is a task of its own, so that an endpoint that takes longer than one call waits is reached all the
     /// same, or found to be unreachable.
-    async fn connect(self: &Arc<Self>, home: &Arc<Home>) -> Result<Arc<Multiplexed>, Status> {
-        let connecting = home.connecting.clone().lock_owned().await;
+    async fn connect(self: &Arc<Self>) -> Result<Arc<Multiplexed>, Status> {
+        let connecting = self.home().connecting.lock_owned().await;
+        let home = self.home();
         if let Some(connection) = home.usable() {
             if connection.has_greeted() {
                 // The failure was that of another runtime's connection, and nobody there may be left to find out.
                 self.succeeded();
             }
-            return Ok(connection);
+            return Ok(connection.clone());
         }
-        if let Some(why) = home.connection.load().as_ref().and_then(|connection| connection.take_fault()) {
+        if let Some(why) = home.connection.as_ref().and_then(|connection| connection.take_fault()) {
             self.failed(&why.with_phase(Phase::Connect).with_ran(Ran::No));
         }
         if self.pauses(clock::now) {
             return Err(self.last_failure());
         }
-        let (subchannel, home) = (self.clone(), home.clone());
+        let subchannel = self.clone();
         let opened = tokio::spawn(async move {
             let _connecting = connecting;
-            subchannel.open(&home).await
+            subchannel.open(home).await
         });
         opened
             .await
@@ -200,7 +201,7 @@ impl Subchannel {
 
     /// A healthy endpoint is sent calls as soon as it is connected. One that failed has to greet first: the kernel
     /// accepts connections for a process that is frozen.
-    async fn open(&self, home: &Home) -> Result<Arc<Multiplexed>, Status> {
+    async fn open(&self, home: Home) -> Result<Arc<Multiplexed>, Status> {
         let failed_before = self.failing.load(Ordering::Relaxed);
         let since = clock::now();
         let opened = match direct::open(&self.endpoint, &self.options, &self.connect).await {
@@ -215,29 +216,36 @@ impl Subchannel {
         match &opened {
             Ok(connection) => {
                 self.succeeded();
-                home.connection.store(Some(connection.clone()));
+                self.moves_in(Home { connection: Some(connection.clone()), ..home });
             }
             Err(status) => self.failed(status),
         }
         opened
     }
 
-    fn home(&self) -> Arc<Home> {
+    /// The home of this runtime: the one there is, or an empty one.
+    fn home(&self) -> Home {
         let runtime = Handle::current().id();
-        let find = |homes: &Vec<Arc<Home>>| homes.iter().find(|home| home.runtime == runtime).cloned();
+        let find = |homes: &[Home]| homes.iter().find(|home| home.runtime == runtime).cloned();
         if let Some(home) = find(&self.homes.load()) {
             return home;
         }
+        let empty = Home { runtime, connection: None, connecting: Arc::default() };
         self.homes.rcu(|homes| {
-            let mut homes = Vec::clone(homes);
-            if find(&homes).is_none() {
-                // Runtimes that have ended took their connections with them.
-                homes.retain(|home| home.connection.load().as_ref().is_none_or(|connection| connection.takes_calls()));
-                homes.push(Home::new(runtime));
-            }
-            homes
+            // Runtimes that have ended took their connections with them.
+            let live = homes.iter().filter(|home| home.connection.is_none() || home.usable().is_some());
+            let other = find(homes).is_none().then_some(&empty);
+            live.chain(other).cloned().collect::<Vec<_>>()
         });
-        find(&self.homes.load()).unwrap_or_else(|| Home::new(runtime))
+        find(&self.homes.load()).unwrap_or(empty)
+    }
+
+    /// Takes the place of the one that its runtime had.
+    fn moves_in(&self, home: Home) {
+        self.homes.rcu(|homes| {
+            let others = homes.iter().filter(|other| other.runtime != home.runtime);
+            others.chain([&home]).cloned().collect::<Vec<_>>()
+        });
     }
 
     fn succeeded(&self) {
@@ -291,7 +299,7 @@ mod tests {
         });
         let endpoint = Endpoint::new(Address::Memory("test".into()));
         let subchannel = Arc::new(Subchannel::new(endpoint, ChannelOptions::default(), connect));
-        subchannel.connect(&subchannel.home()).await.unwrap().greeted().await.unwrap();
+        subchannel.connect().await.unwrap().greeted().await.unwrap();
         // As another runtime would find it.
         subchannel.failed(&Status::unavailable("refused there"));
         assert!(!subchannel.is_well_or_probed());

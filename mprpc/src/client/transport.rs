@@ -2,13 +2,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::metadata::Metadata;
 use crate::method::Method;
 use crate::service::Body;
 use crate::streaming::Streaming;
@@ -22,7 +23,6 @@ pub(crate) struct Request {
     stream: Mutex<Option<Streaming<Bytes>>>,
     /// How messages are compressed, where the server accepts it.
     pub(crate) compression: Option<Compression>,
-    deadline: Deadline,
     /// Until when a connection has to be there. A stream itself may take longer.
     pub(crate) opening: Deadline,
     /// Microseconds spent waiting for a connection, all attempts together.
@@ -31,14 +31,41 @@ pub(crate) struct Request {
     pub(crate) is_reply: fn(&[u8]) -> bool,
 }
 
+/// What a connection sends of a request.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) deadline: Deadline,
+    /// What is left up to that, `now`.
+    pub(crate) remaining: Option<Duration>,
+    /// Where what comes beside the reply is told, if anybody wants to know.
+    pub(crate) context: Option<&'a Context>,
+    /// `None` where it is the begin of a stream.
+    pub(crate) message: Option<&'a Bytes>,
+    pub(crate) now: Instant,
+}
+
 impl Request {
+    /// What is sent of it at `now`, over whatever connection.
+    pub(crate) fn outgoing(&self, now: Instant) -> Outgoing<'_> {
+        Outgoing {
+            method: self.context.method(),
+            metadata: self.context.metadata(),
+            deadline: self.context.deadline(),
+            remaining: self.context.deadline().remaining(now),
+            context: Some(&self.context),
+            message: self.message.as_ref(),
+            now,
+        }
+    }
+
     pub(crate) fn new(context: Context, body: Body, opening: Deadline, is_reply: fn(&[u8]) -> bool) -> Request {
         let (message, stream) = match body {
             Body::Message(message) => (Some(message), None),
             Body::Stream(stream) => (None, Some(stream)),
         };
         Request {
-            deadline: context.deadline(),
             context,
             message,
             stream: Mutex::new(stream),
@@ -54,7 +81,7 @@ impl Request {
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
-        self.deadline
+        self.context.deadline()
     }
 
     /// Time that was spent waiting for a connection.

@@ -11,11 +11,13 @@ use crate::status::Status;
 /// above, it gets a buffer of its own.
 ///
 /// A slice keeps its arena of [`ARENA_BYTES`] alive; one that is to be kept for long is better copied.
+#[inline]
 pub(crate) fn encode<M: Message>(message: &M) -> Result<Bytes, Status> {
     ARENA.with_borrow_mut(|arena| arena.encode(message))
 }
 
 /// Decodes a request without copying it; INVALID_ARGUMENT where it is no `V`.
+#[inline]
 pub(crate) fn view<'a, V: MessageView<'a> + MessageName>(bytes: &'a [u8]) -> Result<V, Status> {
     V::decode_view(bytes)
         .map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", V::FULL_NAME)))

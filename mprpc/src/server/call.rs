@@ -26,6 +26,8 @@ pub(super) struct RunningCall {
     work: Work,
     /// Lent out while the handler runs.
     context: Option<Context>,
+    /// Its reply is one message.
+    is_unary: bool,
     /// The handler goes on when nobody waits for it any more.
     runs_to_completion: bool,
     /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
@@ -62,37 +64,46 @@ impl Step {
 }
 
 impl RunningCall {
-    /// Begins a call. The handler has run no line of its own until the first poll.
-    pub(super) fn begin(
+    /// A call that has not begun.
+    pub(super) fn new(shared: &Shared, route: &Route, context: Context) -> RunningCall {
+        RunningCall {
+            work: Work::Done,
+            context: Some(context),
+            is_unary: route.method.kind == MethodKind::Unary,
+            runs_to_completion: route.runs_to_completion,
+            handled: (!shared.interceptors.is_empty()).then(Arc::default),
+        }
+    }
+
+    /// Begins it. The handler has run no line of its own until the first poll.
+    pub(super) fn begin(&mut self, shared: &Shared, route: &Route, request: Body) -> Result<(), Status> {
+        let RunningCall { work, context, handled, .. } = self;
+        let (mut served, mut request) = (context.clone(), Some(request));
+        let begun = contained(work, context, &mut |work| {
+            if let (Some(context), Some(request)) = (served.take(), request.take()) {
+                *work = Work::Handling(handling(shared, route, handled, context, request));
+            }
+        });
+        begun.map_err(|panic| panicked(self.context(), panic))
+    }
+
+    /// Begins it and polls it once, for the price of one: most calls have ended then.
+    pub(super) fn begin_and_poll(
+        &mut self,
         shared: &Shared,
         route: &Route,
-        context: Context,
         request: Body,
-    ) -> Result<RunningCall, Status> {
-        let method = context.method();
-        if method.kind == MethodKind::Unary && matches!(request, Body::Stream(_)) {
-            let message = format!("{} takes one message, and a stream was sent", method.path);
-            return Err(Status::invalid_argument(message).with_phase(Phase::Queue).with_ran(Ran::No));
-        }
-        let handled = (!shared.interceptors.is_empty()).then(Arc::<AtomicBool>::default);
-        let begin = || {
-            let Some(handled) = handled.clone() else {
-                return route.call(context.clone(), request);
-            };
-            let route = route.clone();
-            let handle = move |context, request| handle(route, &handled, context, request);
-            Next::new(shared.interceptors.clone(), handle).run(context.clone(), request)
-        };
-        let mut served = Some(context.clone());
-        match contain(|| scope::lending(&mut served, begin)) {
-            Ok(future) => Ok(RunningCall {
-                work: Work::Handling(future),
-                context: Some(context),
-                runs_to_completion: route.runs_to_completion,
-                handled,
-            }),
-            Err(panic) => Err(panicked(&context, panic)),
-        }
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Step> {
+        let RunningCall { work, context, is_unary, handled, .. } = self;
+        let (mut served, mut request, mut step) = (context.clone(), Some(request), Poll::Pending);
+        let polled = contained(work, context, &mut |work| {
+            if let (Some(context), Some(request)) = (served.take(), request.take()) {
+                *work = Work::Handling(handling(shared, route, handled, context, request));
+            }
+            step = work.poll(cx, *is_unary, handled.is_some());
+        });
+        self.came_to(polled, step)
     }
 
     /// The call, as its handler knows it.
@@ -119,53 +130,26 @@ impl RunningCall {
     /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
     /// its backtrace. Not to be polled again after its end.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
-        let (work, context) = (&mut self.work, &mut self.context);
-        let polled = contain(|| {
-            scope::lending(context, || {
-                let progress = task::ready!(match work {
-                    Work::Handling(future) => future.as_mut().poll(cx).map(Progress::Returned),
-                    Work::Replying(stream) => Pin::new(stream).poll_next(cx).map(Progress::Streamed),
-                    Work::Done => Poll::Ready(Progress::Streamed(None)),
-                });
-                // What the handler leaves behind is dropped where its panics are contained.
-                match progress {
-                    Progress::Streamed(Some(Ok(_))) => {}
-                    _ => *work = Work::Done,
-                }
-                Poll::Ready(progress)
-            })
-        });
-        Poll::Ready(match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(Progress::Streamed(Some(Ok(message))))) => Step::Message(message),
-            Ok(Poll::Ready(Progress::Streamed(Some(Err(status))))) => Step::Failed(status.into_answer()),
-            Ok(Poll::Ready(Progress::Streamed(None))) => Step::End,
-            Ok(Poll::Ready(Progress::Returned(Ok(Body::Message(reply))))) => Step::Reply(reply),
-            Ok(Poll::Ready(Progress::Returned(Ok(Body::Stream(stream))))) => {
-                if self.context().method().kind == MethodKind::Unary {
-                    return Poll::Ready(Step::Failed(Status::internal("a stream where one message was expected")));
-                }
-                self.work = Work::Replying(stream);
-                Step::Opened
-            }
-            // It ran, whatever the failed call says whose status it passes on: the caller must not make this one again.
-            Ok(Poll::Ready(Progress::Returned(Err(status)))) if self.handled.is_none() => {
-                Step::Failed(status.into_answer())
-            }
-            Ok(Poll::Ready(Progress::Returned(Err(status)))) => Step::Failed(status),
-            Err(panic) => {
-                self.drop_contained();
-                Step::Failed(panicked(self.context(), panic))
-            }
-        })
+        let RunningCall { work, context, is_unary, handled, .. } = self;
+        let mut step = Poll::Pending;
+        let poll = &mut |work: &mut Work| step = work.poll(cx, *is_unary, handled.is_some());
+        let polled = contained(work, context, poll);
+        self.came_to(polled, step)
+    }
+
+    fn came_to(&mut self, polled: Result<(), Panic>, step: Poll<Step>) -> Poll<Step> {
+        let Err(panic) = polled else { return step };
+        self.drop_contained();
+        Poll::Ready(Step::Failed(panicked(self.context(), panic)))
     }
 
     fn drop_contained(&mut self) {
         if let Work::Done = self.work {
             return;
         }
-        let (work, context) = (mem::replace(&mut self.work, Work::Done), &mut self.context);
-        if let Err(panic) = contain(|| scope::lending(context, || drop(work))) {
+        // Taken out first, so that what panics while it is dropped is not dropped again.
+        let drop_it = &mut |work: &mut Work| drop(mem::replace(work, Work::Done));
+        if let Err(panic) = contained(&mut self.work, &mut self.context, drop_it) {
             panicked(self.context(), panic);
         }
     }
@@ -190,9 +174,64 @@ impl RunningCall {
     }
 }
 
-enum Progress {
-    Returned(Result<Body, Status>),
-    Streamed(Option<Result<Bytes, Status>>),
+/// Runs what belongs to a call for it, and contains its panics. `run` comes, and what it uses goes in and out, by reference:
+/// each value that passes through here is copied three times.
+fn contained(work: &mut Work, context: &mut Option<Context>, run: &mut dyn FnMut(&mut Work)) -> Result<(), Panic> {
+    contain(|| scope::lending(context, || run(work)))
+}
+
+impl Work {
+    /// Only where panics are contained: what the handler leaves behind is dropped here.
+    fn poll(&mut self, cx: &mut task::Context<'_>, is_unary: bool, is_intercepted: bool) -> Poll<Step> {
+        Poll::Ready(match self {
+            Work::Handling(future) => {
+                let returned = task::ready!(future.as_mut().poll(cx));
+                *self = Work::Done;
+                match returned {
+                    Ok(Body::Message(reply)) => Step::Reply(reply),
+                    Ok(Body::Stream(_)) if is_unary => {
+                        Step::Failed(Status::internal("a stream where one message was expected"))
+                    }
+                    Ok(Body::Stream(stream)) => {
+                        *self = Work::Replying(stream);
+                        Step::Opened
+                    }
+                    // It ran, whatever the failed call says whose status it passes on: the caller must not make this one
+                    // again.
+                    Err(status) if !is_intercepted => Step::Failed(status.into_answer()),
+                    Err(status) => Step::Failed(status),
+                }
+            }
+            Work::Replying(stream) => match task::ready!(Pin::new(stream).poll_next(cx)) {
+                Some(Ok(message)) => Step::Message(message),
+                Some(Err(status)) => {
+                    *self = Work::Done;
+                    Step::Failed(status.into_answer())
+                }
+                None => {
+                    *self = Work::Done;
+                    Step::End
+                }
+            },
+            Work::Done => Step::End,
+        })
+    }
+}
+
+/// The handler's future, behind the interceptors where there are any.
+fn handling(
+    shared: &Shared,
+    route: &Route,
+    handled: &Option<Arc<AtomicBool>>,
+    context: Context,
+    request: Body,
+) -> BoxFuture<Result<Body, Status>> {
+    let Some(handled) = handled.clone() else {
+        return route.call(context, request);
+    };
+    let route = route.clone();
+    let handle = move |context, request| handle(route, &handled, context, request);
+    Next::new(shared.interceptors.clone(), handle).run(context, request)
 }
 
 /// The handler, behind the interceptors.

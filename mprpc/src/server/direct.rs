@@ -1,6 +1,7 @@
 //! Calls from this process, without a connection: served on the task of the caller, within everything that holds over a
 //! socket. A call with a stream comes over a connection in memory.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
@@ -114,9 +115,9 @@ impl Direct {
         self.closing.notify_waiters();
     }
 
-    fn route(&self, method: &Method) -> Result<Route, Status> {
+    fn route(&self, method: &Method) -> Result<Cow<'_, Route>, Status> {
         let known = method.as_static().and_then(|method| self.routes.get(&(std::ptr::from_ref(method) as usize)));
-        known.map_or_else(|| self.shared.router.route(&method.path), |route| Ok(route.clone()))
+        known.map_or_else(|| self.shared.router.route(&method.path).map(Cow::Owned), |route| Ok(Cow::Borrowed(route)))
     }
 }
 
@@ -147,24 +148,30 @@ impl LocalServer for Door {
         if route.as_ref().is_ok_and(|route| route.runs_to_completion) || NESTED.get() >= NESTED_MAX {
             return Begun::Declined;
         }
-        self.direct.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
+        let shared = &self.direct.shared;
+        shared.counters.calls.fetch_add(1, Ordering::Relaxed);
         let begun = clock::now();
-        let call = match self.admit(&request, route, begun) {
-            Ok(call) => call,
+        let (route, in_flight) = match self.admit(&request, route, begun) {
+            Ok(admitted) => admitted,
             Err(status) => {
                 let message = Err(self.failed(request.limits.metadata_bytes_max, None, status));
                 return Begun::Ended(Reply { message, served: None });
             }
         };
+        let (deadline, metadata) = (request.context.deadline(), request.context.metadata().clone());
+        let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+        let mut running = RunningCall::new(shared, &route, context);
+        let message = Body::Message(request.message.clone());
+        let polled = nested(|| running.begin_and_poll(shared, &route, message, cx));
         let mut call = Serving {
-            bounds: Bounds::of(&request, &self.direct.shared),
+            bounds: Bounds::of(&request, shared),
             door: Door { direct: self.direct.clone(), peer: self.peer.clone() },
-            running: Some(call.0),
+            running: Some(running),
             only: None,
             begun,
-            _in_flight: call.1,
+            _in_flight: in_flight,
         };
-        match call.poll(cx) {
+        match call.came_to(polled, cx) {
             Poll::Ready(reply) => Begun::Ended(reply),
             Poll::Pending => Begun::Running(Box::pin(call.run())),
         }
@@ -181,20 +188,19 @@ impl LocalServer for Door {
 }
 
 impl Door {
-    /// Begins the call, or says why it does not.
-    fn admit(
+    /// Lets the call in, or says why not.
+    fn admit<'a>(
         &self,
         request: &LocalRequest<'_>,
-        route: Result<Route, Status>,
+        route: Result<Cow<'a, Route>, Status>,
         now: Instant,
-    ) -> Result<(RunningCall, InFlight), Status> {
+    ) -> Result<(Cow<'a, Route>, InFlight), Status> {
         let refused = |status: Status| status.with_phase(Phase::Queue).with_ran(Ran::No);
         let exhausted = |what: String| Err(refused(Status::resource_exhausted(what)));
-        let shared = &self.direct.shared;
         let Some(in_flight) = InFlight::enter(&self.direct) else {
             return Err(refused(Status::unavailable("the server is stopping")));
         };
-        let (context, limits) = (request.context, &shared.limits);
+        let (context, limits) = (request.context, &self.direct.shared.limits);
         let max = limits.in_flight_max;
         if request.in_flight >= max {
             return exhausted(format!("{max} calls in flight: in_flight_max {max}"));
@@ -216,10 +222,7 @@ impl Door {
         if context.deadline().has_passed(now) {
             return Err(refused(Status::deadline_exceeded("the deadline passed before the handler began")));
         }
-        let served =
-            Context::new(route.method.clone(), self.peer.clone(), context.deadline(), context.metadata().clone());
-        let request = Body::Message(request.message.clone());
-        Ok((nested(|| RunningCall::begin(shared, &route, served, request))?, in_flight))
+        Ok((route, in_flight))
     }
 
     /// What a failed call answers with: what its status would have become on its way over a connection. The trailer is
@@ -345,9 +348,19 @@ impl Serving {
     }
 
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Reply> {
+        let polled = self.poll_handler(cx);
+        self.came_to(polled, cx)
+    }
+
+    fn poll_handler(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
         let Some(running) = &mut self.running else { return Poll::Pending };
+        nested(|| running.poll(cx))
+    }
+
+    /// What the handler has come to, and comes to now where that was not its end.
+    fn came_to(&mut self, mut polled: Poll<Step>, cx: &mut task::Context<'_>) -> Poll<Reply> {
         let step = loop {
-            match ready!(nested(|| running.poll(cx))) {
+            match ready!(polled) {
                 Step::Opened => {}
                 Step::Message(message) if self.only.is_none() => match self.bounds.check_message(&message) {
                     Ok(()) => self.only = Some(message),
@@ -359,6 +372,7 @@ impl Serving {
                 }
                 step => break step,
             }
+            polled = self.poll_handler(cx);
         };
         Poll::Ready(match step {
             Step::Reply(message) => self.end(Ok(message)),

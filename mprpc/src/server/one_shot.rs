@@ -65,8 +65,9 @@ impl OneShot {
         };
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
         let context = Context::new(route.method.clone(), self.peer.clone(), Deadline::NONE, Metadata::new());
-        match RunningCall::begin(&self.shared, &route, context, Body::Message(request.args)) {
-            Ok(call) => self.call = Some(call),
+        let mut call = RunningCall::new(&self.shared, &route, context);
+        match call.begin(&self.shared, &route, Body::Message(request.args)) {
+            Ok(()) => self.call = Some(call),
             Err(status) => return self.answer(turn, Err(status)),
         }
         ControlFlow::Continue(false)

@@ -1,6 +1,9 @@
 //! An allocator that counts, for test programs that hold memory to a bound. Each has to be a program of its own.
 
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The system's allocator, counted. It moves every allocation that grows, as the worst allocator would, so that both
@@ -29,10 +32,21 @@ impl Counting {
     }
 }
 
+thread_local! {
+    static OF_THIS_THREAD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How often this thread has allocated; what grows has allocated again.
+pub(crate) fn of_this_thread() -> usize {
+    OF_THIS_THREAD.get()
+}
+
 #[allow(unsafe_code, reason = "an allocator is; it only counts and hands on")]
 // SAFETY: the system's allocator keeps the contract; the counters are beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // A thread that is ending counts no more.
+        let _ = OF_THIS_THREAD.try_with(|count| count.set(count.get() + 1));
         let live = self.live.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         self.peak.fetch_max(live, Ordering::Relaxed);
         // SAFETY: the caller's promise, handed on.

@@ -150,8 +150,10 @@ impl Driver {
     fn expire_and_wait(&mut self, cx: &mut task::Context<'_>, mut timer: Pin<&mut Timer>) -> Poll<()> {
         loop {
             let mut state = self.shared.lock();
+            let read_at = state.read_at.take();
             if state.in_flight == 0 && state.ended.is_none() {
-                state.idle_since.get_or_insert_with(clock::now);
+                // What ended the last call was read in this turn.
+                state.idle_since.get_or_insert_with(|| read_at.unwrap_or_else(clock::now));
             }
             if (state.released || state.ended.is_some()) && state.is_done() {
                 drop(state);
@@ -161,7 +163,10 @@ impl Driver {
             let greet = self.greet_until.filter(|_| !state.greeted);
             let look = state.keepalive.look_at();
             let idle = state.idle_at(&self.shared.limits).filter(|_| state.ended.is_none());
-            let Some(at) = [state.earliest_deadline, write, greet, look, idle].into_iter().flatten().min() else {
+            let earlier = |a: Option<Instant>, b: Option<Instant>| {
+                if let (Some(a), Some(b)) = (a, b) { Some(a.min(b)) } else { a.or(b) }
+            };
+            let Some(at) = [write, greet, look, idle].into_iter().fold(state.earliest_deadline, earlier) else {
                 return Poll::Pending;
             };
             drop(state);
@@ -236,6 +241,7 @@ impl Shared {
     fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
         let now = clock::now();
         let mut state = self.lock();
+        state.read_at = Some(now);
         state.keepalive.heard();
         if !state.greeted {
             let compared = input.len().min(PREFACE.len());
@@ -340,8 +346,21 @@ impl Shared {
         body: Bytes,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), String> {
-        let (metadata, message) = native::split_body(header, body).ok_or("metadata longer than its frame")?;
         let key = (header.id as usize).wrapping_sub(1);
+        // Nearly all replies: the message of a unary call, and nothing beside it.
+        let is_plain = header.word == 0 && header.flags == flag::END && body.len() <= self.limits.message_bytes_max;
+        let call = state.calls.get(key).filter(|call| is_plain && call.awaits_only_a_message());
+        if let Some(begun) = call.map(|call| call.begun) {
+            // Replies that were read together were as long on their way.
+            if state.measured_at.replace(now) != Some(now) {
+                let (elapsed, served) = (now.saturating_duration_since(begun), header.value.into());
+                state.round_trip.measured(elapsed, Duration::from_micros(served));
+            }
+            state.complete_unary(key, body, wakers);
+            return Ok(());
+        }
+        let (metadata, message) = native::split_body(header, body).ok_or("metadata longer than its frame")?;
+        let metadata = metadata.unwrap_or_default();
         if state.calls.get(key).is_some_and(|call| call.answered) {
             return Err(format!("a reply for call {}, which has ended", header.id));
         }
@@ -361,7 +380,9 @@ impl Shared {
         let metadata = native::decode_metadata(if size > max { Bytes::new() } else { metadata })?;
         let Some(call) = state.calls.get(key) else { return Ok(()) };
         if !header.has(flag::END) {
-            *call.context.reply_metadata() = metadata;
+            if let Some(context) = &call.context {
+                *context.reply_metadata() = metadata;
+            }
             state.open(key, wakers);
             return Ok(());
         }
@@ -377,8 +398,8 @@ impl Shared {
             let status = self.refused(header, metadata, &message);
             (status.trailer().clone(), Err(status))
         };
-        if !trailer.is_empty() {
-            *call.context.trailer() = trailer;
+        if let Some(context) = call.context.as_ref().filter(|_| !trailer.is_empty()) {
+            *context.trailer() = trailer;
         }
         state.complete(key, outcome, true, wakers);
         Ok(())

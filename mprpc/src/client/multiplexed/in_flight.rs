@@ -2,6 +2,7 @@
 //! socket and reads no clock.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
@@ -15,7 +16,7 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::inbox::Inbox;
 use crate::limits::Limits;
-use crate::method::Method;
+use crate::method::{Method, MethodDescriptor};
 use crate::net::SendBuffer;
 use crate::protocol::Message;
 use crate::protocol::flow::{Flow, Windows};
@@ -38,7 +39,7 @@ pub(super) struct State {
     pub(super) serial: u64,
     /// The number of each method on this connection: of generated ones by the address of the descriptor, of others by
     /// path.
-    methods: HashMap<usize, u16>,
+    methods: HashMap<usize, u16, BuildHasherDefault<AddressHasher>>,
     named_methods: HashMap<String, u16>,
     /// Requests on their way, and replies that have not been read.
     pub(super) sent: Flow,
@@ -67,6 +68,10 @@ pub(super) struct State {
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
+    /// When it was measured last.
+    pub(super) measured_at: Option<Instant>,
+    /// When something was read last, for as long as the turn may go by that.
+    pub(super) read_at: Option<Instant>,
     pub(super) pings: PingGuard,
     /// The value of a PING that is answered once there is room.
     pub(super) owed_pong: Option<u32>,
@@ -82,7 +87,15 @@ pub(super) struct InFlight {
     pub(super) answered: bool,
     pub(super) serial: u64,
     pub(super) begun: Instant,
-    pub(super) context: Context,
+    /// Where what comes beside the reply is told, if anybody wants to know.
+    pub(super) context: Option<Context>,
+    /// Of a call that streams; and of one whose reply came as a stream.
+    pub(super) streams: Option<Box<Streams>>,
+}
+
+/// What is known of the streams of a call.
+#[derive(Default)]
+pub(super) struct Streams {
     /// Bytes outstanding: of requests sent, and of replies received.
     pub(super) sent: u64,
     pub(super) received: u64,
@@ -116,24 +129,37 @@ pub(super) enum Answer {
 
 impl InFlight {
     /// A call that begins.
-    pub(super) fn new(context: &Context, serial: u64, window: u64, begun: Instant, waker: Option<&Waker>) -> InFlight {
-        let replies = context.method().kind.streams_replies().then(|| Inbox::new(window));
+    pub(super) fn new(
+        deadline: Deadline,
+        context: Option<Context>,
+        serial: u64,
+        begun: Instant,
+        waker: Option<&Waker>,
+    ) -> InFlight {
         InFlight {
             outcome: Outcome::Awaited(waker.cloned()),
-            deadline: context.deadline(),
+            deadline,
             ends_at: 0,
             answered: false,
             serial,
             begun,
-            context: context.clone(),
-            sent: 0,
-            received: 0,
-            replies,
-            only: None,
-            pump: None,
-            waiting: 0,
-            is_stalled: false,
+            context,
+            streams: None,
         }
+    }
+
+    /// Its streams. A unary call has none until it is asked for them.
+    pub(super) fn streams(&mut self) -> &mut Streams {
+        self.streams.get_or_insert_default()
+    }
+
+    fn take_pump(&mut self) -> Option<Waker> {
+        self.streams.as_mut().and_then(|streams| streams.pump.take())
+    }
+
+    /// The stream of replies, where the method has one.
+    pub(super) fn replies(&self) -> Option<&Arc<Inbox>> {
+        self.streams.as_ref().and_then(|streams| streams.replies.as_ref())
     }
 
     /// Whether its caller still waits for something to come.
@@ -143,6 +169,11 @@ impl InFlight {
             Outcome::Known(Ok(Answer::Stream)) => !self.answered,
             Outcome::Known(_) | Outcome::Abandoned => false,
         }
+    }
+
+    /// Whether it is a unary call that was not answered and not given up.
+    pub(super) fn awaits_only_a_message(&self) -> bool {
+        self.streams.is_none() && !self.answered && matches!(self.outcome, Outcome::Awaited(_))
     }
 
     /// The stream of replies has begun.
@@ -167,20 +198,20 @@ impl State {
         self.output.is_empty() && !self.writing && outcomes.all(|outcome| matches!(outcome, Outcome::Abandoned))
     }
 
-    /// The number of a method, given by a METHOD frame at its first call; `None` where there are `methods_max` already.
-    pub(super) fn method_number(&mut self, method: &Method, methods_max: usize) -> Option<u16> {
-        let place = method.as_static().map(|descriptor| std::ptr::from_ref(descriptor) as usize);
-        let known = match place {
-            Some(place) => self.methods.get(&place),
-            None => self.named_methods.get(&*method.path),
-        };
-        if let Some(number) = known {
-            return Some(*number);
+    /// The number of a method that was introduced.
+    pub(super) fn method_number(&self, method: &Method) -> Option<u16> {
+        match method.as_static() {
+            Some(descriptor) => self.methods.get(&address(descriptor)).copied(),
+            None => self.named_methods.get(&*method.path).copied(),
         }
+    }
+
+    /// Gives it a number, by a METHOD frame; `None` where there are `methods_max` already.
+    pub(super) fn introduce(&mut self, method: &Method, methods_max: usize) -> Option<u16> {
         let next = self.methods.len() + self.named_methods.len();
         let next = u16::try_from(next).ok().filter(|_| next < methods_max)?;
-        match place {
-            Some(place) => self.methods.insert(place, next),
+        match method.as_static() {
+            Some(descriptor) => self.methods.insert(address(descriptor), next),
             None => self.named_methods.insert(method.path.clone().into_owned(), next),
         };
         self.frame(Header { kind: kind::METHOD, word: next, ..Header::default() }, method.path.as_bytes());
@@ -235,7 +266,7 @@ impl State {
     pub(super) fn used(&mut self, now: Instant, limits: &Limits) -> bool {
         self.in_flight += 1;
         self.idle_since = None;
-        self.keepalive.begin(now, self.peer.pace(limits))
+        self.keepalive.begin(now, || self.peer.pace(limits))
     }
 
     /// The look after the peer at `now`: sends a PING where that is due; false where the last was not answered. Bytes may
@@ -287,7 +318,7 @@ impl State {
     pub(super) fn cancel(&mut self, key: usize, code: u16) {
         let call = &mut self.calls[key];
         call.outcome = Outcome::Abandoned;
-        let pump = call.pump.take();
+        let pump = call.take_pump();
         if call.answered {
             self.calls.remove(key);
         } else {
@@ -301,7 +332,7 @@ impl State {
 
     /// A stream of replies has begun, or what stands before a reply came.
     pub(super) fn open(&mut self, key: usize, wakers: &mut Vec<Waker>) {
-        if let Some(call) = self.calls.get_mut(key).filter(|call| call.replies.is_some()) {
+        if let Some(call) = self.calls.get_mut(key).filter(|call| call.replies().is_some()) {
             call.open(wakers);
         }
     }
@@ -318,17 +349,18 @@ impl State {
         if call.answered {
             return Err(format!("a message for call {}, which has ended", key + 1));
         }
-        let Some(replies) = call.replies.clone() else {
+        let Some(replies) = call.replies().cloned() else {
             // A peer that does not know the kind of the method, as a proxy, sends its reply as a stream of one.
-            if call.only.replace(message).is_some() && call.is_awaited() {
+            if call.streams().only.replace(message).is_some() && call.is_awaited() {
                 let status = Status::internal("several messages where one was expected").with_phase(Phase::Reply);
                 self.give_up(key, status, wakers);
             }
             return Ok(());
         };
         let cost = message.cost();
-        self.received.check(call.received, cost, windows)?;
-        self.received.sent(&mut call.received, cost);
+        let received = &mut call.streams().received;
+        self.received.check(*received, cost, windows)?;
+        self.received.sent(received, cost);
         call.open(wakers);
         wakers.extend(replies.push(message).1);
         Ok(())
@@ -337,8 +369,8 @@ impl State {
     /// The peer has read this much of a stream of requests.
     pub(super) fn credited(&mut self, key: usize, bytes: u64, wakers: &mut Vec<Waker>) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        self.sent.credited(&mut call.sent, bytes);
-        wakers.extend(call.pump.take());
+        self.sent.credited(&mut call.streams().sent, bytes);
+        wakers.extend(call.take_pump());
         self.wake_stalled(wakers);
     }
 
@@ -346,16 +378,32 @@ impl State {
     fn wake_stalled(&mut self, wakers: &mut Vec<Waker>) {
         let windows = self.peer.windows();
         while let Some((key, serial)) = self.stalled.front() {
-            if let Some(call) = self.calls.get_mut(*key).filter(|call| call.serial == *serial) {
-                if self.sent.admits(call.sent, call.waiting, windows) {
-                    wakers.extend(call.pump.take());
-                } else if call.sent + call.waiting <= windows.stream {
+            let call = self.calls.get_mut(*key).filter(|call| call.serial == *serial);
+            if let Some(streams) = call.and_then(|call| call.streams.as_mut()) {
+                if self.sent.admits(streams.sent, streams.waiting, windows) {
+                    wakers.extend(streams.pump.take());
+                } else if streams.sent + streams.waiting <= windows.stream {
                     return;
                 }
                 // What waits for its own window is woken by its credit.
-                call.is_stalled = false;
+                streams.is_stalled = false;
             }
             self.stalled.pop_front();
+        }
+    }
+
+    /// The message came for which a unary call waits. The same as [`State::complete`], for the case that nearly all are.
+    pub(super) fn complete_unary(&mut self, key: usize, message: Bytes, wakers: &mut Vec<Waker>) {
+        let call = &mut self.calls[key];
+        let message = Message { bytes: message, compressed: false };
+        if let Outcome::Awaited(waker) = mem::replace(&mut call.outcome, Outcome::Known(Ok(Answer::Message(message)))) {
+            wakers.extend(waker);
+        }
+        call.answered = true;
+        call.deadline = Deadline::NONE;
+        self.in_flight -= 1;
+        if !self.stalled.is_empty() {
+            self.wake_stalled(wakers);
         }
     }
 
@@ -382,19 +430,21 @@ impl State {
             self.in_flight -= 1;
         }
         call.deadline = Deadline::NONE;
-        if call.answered {
-            self.sent.ended(&mut call.sent);
-            self.received.ended(&mut call.received);
+        if let Some(streams) = &mut call.streams {
+            if call.answered {
+                self.sent.ended(&mut streams.sent);
+                self.received.ended(&mut streams.received);
+            }
+            wakers.extend(streams.pump.take());
         }
-        wakers.extend(call.pump.take());
-        match (&call.replies, &outcome, &call.outcome) {
+        match (call.replies(), &outcome, &call.outcome) {
             (_, _, Outcome::Abandoned) => {}
             // A stream of replies ends where it is read, unless it fails before it has begun.
             (None, ..) | (Some(_), Err(_), Outcome::Awaited(_)) => {
                 if let Outcome::Awaited(waker) = &mut call.outcome {
                     wakers.extend(waker.take());
                     let missing = || Status::internal("the server sent no reply").with_phase(Phase::Reply);
-                    let only = call.only.take();
+                    let only = call.streams.as_mut().and_then(|streams| streams.only.take());
                     let reply = outcome.and_then(|reply| reply.or(only).ok_or_else(missing));
                     call.outcome = Outcome::Known(reply.map(Answer::Message));
                 }
@@ -435,12 +485,35 @@ impl State {
     /// Wakes the streams of requests: there may be room, or nothing to wait for.
     pub(super) fn wake_pumps(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.take_crowded());
-        wakers.extend(self.calls.iter_mut().filter_map(|(_, call)| call.pump.take()));
+        wakers.extend(self.calls.iter_mut().filter_map(|(_, call)| call.take_pump()));
+    }
+}
+
+fn address(descriptor: &'static MethodDescriptor) -> usize {
+    std::ptr::from_ref(descriptor) as usize
+}
+
+/// Spreads addresses, which nobody outside chooses.
+#[derive(Default)]
+pub(super) struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
 /// Time as a REQUEST says it: at least 1, as 0 means that there is no deadline. What is beyond 71 minutes is as much as
 /// the field can say, and does not expire at the server.
 fn remaining_us(granted: Duration) -> u32 {
-    u32::try_from(granted.as_micros()).unwrap_or(u32::MAX).max(1)
+    let seconds = u32::try_from(granted.as_secs()).unwrap_or(u32::MAX);
+    seconds.saturating_mul(1_000_000).saturating_add(granted.subsec_micros()).max(1)
 }

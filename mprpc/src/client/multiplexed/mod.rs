@@ -22,11 +22,12 @@ use self::driver::Driver;
 use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
 use super::attempts::within;
-use super::transport::Request;
+use super::transport::{Outgoing, Request};
 use crate::codec::Compression;
 use crate::endpoint::Address;
 use crate::inbox::{Inbox, Receiving, Source};
 use crate::limits::Limits;
+use crate::method::{Method, MethodKind};
 use crate::net::{Stream, Writer, clock};
 use crate::protocol::Message;
 use crate::protocol::flow::Windows;
@@ -112,13 +113,9 @@ impl Multiplexed {
         self.shared.lock().fault.take()
     }
 
-    /// Begins a unary call that is sent as it is, where nothing has to be waited for. What is wrong, [`Multiplexed::call`]
-    /// will say.
-    pub(crate) fn begin_at_once(&self, request: &Request, waker: &Waker) -> Option<PendingCall> {
-        if request.compression.is_some() {
-            return None;
-        }
-        match self.shared.begin(request, None, Some(waker)) {
+    /// Begins a unary call, where nothing has to be waited for. What is wrong, [`Multiplexed::call`] will say.
+    pub(crate) fn begin_at_once(&self, request: Outgoing<'_>, waker: &Waker) -> Option<PendingCall> {
+        match self.shared.begin(request, 0, Some(waker)) {
             Ok(Begun::Call(call)) => Some(call),
             Ok(Begun::NoRoom(_)) | Err(_) => None,
         }
@@ -130,7 +127,12 @@ impl Multiplexed {
         let encode = |message: &Bytes| self.shared.encode(message.clone(), request.compression);
         let encoded = request.message.as_ref().filter(|_| request.compression.is_some()).map(encode);
         loop {
-            match self.shared.begin(request, encoded.as_ref(), None)? {
+            let mut outgoing = request.outgoing(clock::now());
+            let mut flags = 0;
+            if let Some(message) = &encoded {
+                (outgoing.message, flags) = (Some(&message.bytes), message.flags());
+            }
+            match self.shared.begin(outgoing, flags, None)? {
                 Begun::Call(call) => {
                     let Some(requests) = request.take_stream() else {
                         return call.await;
@@ -167,7 +169,8 @@ impl Multiplexed {
     /// Makes one call with a message that is compressed already, whatever it comes to.
     #[cfg(test)]
     pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
-        match self.shared.begin(request, Some(&Message { bytes, compressed: true }), None)? {
+        let outgoing = Outgoing { message: Some(&bytes), ..request.outgoing(clock::now()) };
+        match self.shared.begin(outgoing, native::flag::COMPRESSED, None)? {
             Begun::Call(call) => call.await,
             Begun::NoRoom(_) => Err(Status::internal("no room")),
         }
@@ -226,15 +229,15 @@ impl Shared {
         })
     }
 
-    /// Begins a call whose message is sent as it was `encoded`, or as it is; `waker` is told of its outcome.
+    /// Begins a call, whose message has these `flags`; `waker` is told of its outcome.
     fn begin<'a>(
         self: &'a Arc<Self>,
-        request: &Request,
-        encoded: Option<&Message>,
+        request: Outgoing<'_>,
+        flags: u8,
         waker: Option<&Waker>,
     ) -> Result<Begun<'a>, Status> {
-        let now = clock::now();
-        if request.deadline().has_passed(now) {
+        let Outgoing { method, metadata, deadline, remaining, context, message, now } = request;
+        if remaining == Some(Duration::ZERO) {
             let message = "the deadline passed before the call was sent";
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
         }
@@ -252,7 +255,7 @@ impl Shared {
             let message = format!("{in_flight_max} calls in flight: in_flight_max {in_flight_max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No));
         }
-        let granted = match request.deadline().remaining(now) {
+        let granted = match remaining {
             None => None,
             Some(remaining) => match state.round_trip.granted(remaining) {
                 Some(granted) => Some(granted),
@@ -262,13 +265,12 @@ impl Shared {
                 }
             },
         };
-        let size = request.message.as_ref().map_or(0, Bytes::len);
+        let size = message.map_or(0, Bytes::len);
         let max = state.peer.message_bytes_max as usize;
         if size > max {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
         }
-        let metadata = request.context.metadata();
         let metadata = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
         let (size, max) = (metadata.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
         if size > max {
@@ -279,25 +281,19 @@ impl Shared {
             return Ok(Begun::NoRoom(self.room.notified()));
         }
         let idle = state.calls.is_empty() && state.output.is_empty() && !state.writing;
-        if request.method().path.len() > self.limits.method_path_bytes_max {
-            let (size, max) = (request.method().path.len(), self.limits.method_path_bytes_max);
-            let message = format!("a method path of {size} bytes is beyond method_path_bytes_max {max}");
-            return Err(self.failed(Code::InvalidArgument, message, Phase::Send, Ran::No));
-        }
-        let Some(method) = state.method_number(request.method(), self.limits.methods_max) else {
-            let message = format!("one method more than methods_max {} on a connection", self.limits.methods_max);
-            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
+        let number = match state.method_number(method) {
+            Some(number) => number,
+            None => self.introduce(&mut state, method)?,
         };
-        let deadline = request.deadline();
         state.serial += 1;
         let serial = state.serial;
-        let call = InFlight::new(&request.context, serial, self.stream_window_bytes, now, waker);
+        let mut call = InFlight::new(deadline, context.cloned(), serial, now, waker);
+        if method.kind != MethodKind::Unary {
+            let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
+            call.streams().replies = replies;
+        }
         let key = state.calls.insert(call);
-        let message = match encoded {
-            Some(message) => Some((&message.bytes, message.flags())),
-            None => request.message.as_ref().map(|message| (message, 0)),
-        };
-        state.request(key, method, message, &metadata, granted);
+        state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
         let looks = state.used(now, &self.limits);
         if state.expects(deadline) || looks {
             state.wake_driver();
@@ -313,6 +309,19 @@ impl Shared {
             state.wake_driver();
         }
         Ok(Begun::Call(call))
+    }
+
+    /// Gives a number to a method that is called here for the first time.
+    fn introduce(&self, state: &mut State, method: &Method) -> Result<u16, Status> {
+        let (size, max) = (method.path.len(), self.limits.method_path_bytes_max);
+        if size > max {
+            let message = format!("a method path of {size} bytes is beyond method_path_bytes_max {max}");
+            return Err(self.failed(Code::InvalidArgument, message, Phase::Send, Ran::No));
+        }
+        state.introduce(method, self.limits.methods_max).ok_or_else(|| {
+            let message = format!("one method more than methods_max {} on a connection", self.limits.methods_max);
+            self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No)
+        })
     }
 
     /// Writes what waits, without holding the lock. What the socket does not take is the driver's to write.
@@ -370,24 +379,27 @@ impl Future for PendingCall {
         let PendingCall { shared, key, serial, taken } = self.get_mut();
         let mut state = shared.lock();
         let call = &mut state.calls[*key];
-        let outcome = match mem::replace(&mut call.outcome, Outcome::Abandoned) {
-            Outcome::Known(outcome) => outcome,
-            Outcome::Awaited(_) | Outcome::Streaming | Outcome::Abandoned => {
-                call.outcome = Outcome::Awaited(Some(cx.waker().clone()));
-                return Poll::Pending;
-            }
-        };
-        *taken = true;
-        let replies = call.replies.clone();
-        if call.answered {
-            state.calls.remove(*key);
-        } else if let Ok(Answer::Stream) = outcome {
-            call.outcome = Outcome::Streaming;
+        if !matches!(call.outcome, Outcome::Known(_)) {
+            call.outcome = Outcome::Awaited(Some(cx.waker().clone()));
+            return Poll::Pending;
         }
+        *taken = true;
+        let replies = call.replies().cloned();
+        let outcome = if call.answered {
+            state.calls.remove(*key).outcome
+        } else {
+            let rest = if let Outcome::Known(Ok(Answer::Stream)) = call.outcome {
+                Outcome::Streaming
+            } else {
+                Outcome::Abandoned
+            };
+            mem::replace(&mut call.outcome, rest)
+        };
         if state.ended.is_some() {
             state.wake_driver();
         }
         drop(state);
+        let Outcome::Known(outcome) = outcome else { return Poll::Pending };
         Poll::Ready(outcome.and_then(|answer| {
             Ok(match (answer, replies) {
                 (Answer::Message(message), _) => Body::Message(shared.decode(message)?),
@@ -437,7 +449,7 @@ impl Source for ReplySource {
     fn credit(&self, _: &Arc<Inbox>, bytes: u64) {
         let Some(mut guard) = self.live() else { return };
         let state = &mut *guard;
-        state.received.credited(&mut state.calls[self.key].received, bytes);
+        state.received.credited(&mut state.calls[self.key].streams().received, bytes);
         let value = u32::try_from(bytes).unwrap_or(u32::MAX);
         state.frame(Header { kind: kind::CREDIT, id: self.key as u32 + 1, value, ..Header::default() }, &[]);
         state.wake_driver();

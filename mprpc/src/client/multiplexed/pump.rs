@@ -72,7 +72,7 @@ impl Pump {
     /// Whether the call has ended, or can no longer be refused. Is told when it has.
     fn is_over(&mut self, cx: &mut task::Context<'_>) -> bool {
         let mut state = self.shared.lock();
-        let call = self.call(&mut state).map(|call| call.pump = Some(cx.waker().clone()));
+        let call = self.call(&mut state).map(|call| call.streams().pump = Some(cx.waker().clone()));
         call.is_none() || self.sent.is_none()
     }
 
@@ -116,12 +116,12 @@ impl Pump {
         let Some(call) = self.call(state) else {
             return Sent::Over;
         };
-        call.pump = Some(cx.waker().clone());
+        call.streams().pump = Some(cx.waker().clone());
         let Some(held) = &self.held else {
             return Sent::Done;
         };
         let cost = held.encoded.cost();
-        let call = &mut state.calls[self.key];
+        let call = state.calls[self.key].streams();
         if !state.sent.admits(call.sent, cost, state.peer.windows()) {
             call.waiting = cost;
             // Once, however often it is woken meanwhile.

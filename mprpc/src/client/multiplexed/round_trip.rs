@@ -2,33 +2,33 @@
 
 use std::time::Duration;
 
-/// The way there and back, estimated as TCP does (RFC 6298): smoothed, and how much it varies.
+/// The way there and back, estimated as TCP does (RFC 6298): smoothed, and how much it varies. In nanoseconds.
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
-    smoothed: Option<Duration>,
+    smoothed: Option<u64>,
     measured: bool,
-    variation: Duration,
+    variation: u64,
     /// The shortest that was measured: what a call takes at least.
-    least: Duration,
+    least: u64,
 }
 
 /// The timer that expires a handler counts in milliseconds.
-const TIMER_GRANULARITY: Duration = Duration::from_millis(1);
+const TIMER_GRANULARITY: u64 = 1_000_000;
 
 /// No way is longer than this; what takes longer was a stall, a lost packet, or a long message.
-const LEAST_MAX: Duration = Duration::from_millis(200);
+const LEAST_MAX: u64 = 200_000_000;
 
 impl RoundTrip {
     /// What opening the connection took, for as long as nothing better is known.
     pub(super) fn opened_within(&mut self, time: Duration) {
         if self.smoothed.is_none() {
-            self.smoothed = Some(time);
+            self.smoothed = Some(nanoseconds(time));
         }
     }
 
     /// A reply came `elapsed` after its request, and the server had it for `served`.
     pub(super) fn measured(&mut self, elapsed: Duration, served: Duration) {
-        let sample = elapsed.saturating_sub(served);
+        let sample = nanoseconds(elapsed.saturating_sub(served));
         self.least = if self.measured { self.least.min(sample) } else { sample.min(LEAST_MAX) };
         match self.smoothed {
             Some(smoothed) if self.measured => {
@@ -47,16 +47,23 @@ impl RoundTrip {
     /// the time went, still arrives, and no handler begins after its caller has given up. At least three quarters, unless
     /// the way alone takes more than the rest; `None` where it takes all there is.
     pub(super) fn granted(&mut self, remaining: Duration) -> Option<Duration> {
+        let remaining = nanoseconds(remaining);
         let smoothed = self.smoothed.unwrap_or_default();
         let wanted = smoothed * 5 / 4 + self.variation * 4 + TIMER_GRANULARITY;
         let granted = remaining.saturating_sub(wanted.min(remaining / 4).max(self.least));
-        if granted.is_zero() {
+        if granted == 0 {
             // Only calls measure: so the next one is let through, lest one slow reply shut out all that are in a hurry.
             self.least /= 2;
             return None;
         }
-        Some(granted)
+        Some(Duration::from_nanos(granted))
     }
+}
+
+/// Up to nine years, so that eight times as much is still a number.
+fn nanoseconds(time: Duration) -> u64 {
+    const SECONDS_MAX: u64 = 9 * 365 * 24 * 3600;
+    time.as_secs().min(SECONDS_MAX) * 1_000_000_000 + u64::from(time.subsec_nanos())
 }
 
 #[cfg(test)]

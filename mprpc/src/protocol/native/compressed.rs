@@ -19,6 +19,7 @@ pub(crate) struct Message {
 
 impl Message {
     /// The message as the peer will get it: compressed where that is `wanted` and worth it.
+    #[inline]
     pub(crate) fn encode(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
         match wanted.and_then(|algorithm| compress_message(algorithm, &message, limits)) {
             Some(bytes) => Message { bytes, compressed: true },
@@ -27,6 +28,7 @@ impl Message {
     }
 
     /// The message itself; the errors are those of [`decompress_message`].
+    #[inline]
     pub(crate) fn decode(self, message_bytes_max: usize) -> Result<Bytes, Status> {
         if self.compressed { decompress_message(&self.bytes, message_bytes_max) } else { Ok(self.bytes) }
     }
@@ -44,6 +46,7 @@ impl Message {
 
 /// What stands in the place of `message` in a frame with the flag COMPRESSED; `None` where the message travels as it is:
 /// it is shorter than `compress_bytes_min`, or would not get shorter.
+#[inline(never)]
 pub(crate) fn compress_message(algorithm: Compression, message: &[u8], limits: &Limits) -> Option<Bytes> {
     if message.len() < limits.compress_bytes_min {
         return None;
@@ -55,6 +58,7 @@ pub(crate) fn compress_message(algorithm: Compression, message: &[u8], limits: &
 
 /// The message of a frame with the flag COMPRESSED. RESOURCE_EXHAUSTED beyond `message_bytes_max`; INVALID_ARGUMENT where
 /// it cannot be decompressed; UNIMPLEMENTED where the algorithm is not known here, or not compiled in.
+#[inline(never)]
 pub(crate) fn decompress_message(body: &[u8], message_bytes_max: usize) -> Result<Bytes, Status> {
     let Some((number, compressed)) = body.split_first() else {
         return Err(Status::invalid_argument("a compressed message does not name its algorithm"));

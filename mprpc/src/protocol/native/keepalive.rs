@@ -37,10 +37,10 @@ pub(crate) enum Look {
 
 impl Keepalive {
     /// Calls are in flight: the peer is looked after from now on. Whether that begins now.
-    pub(crate) fn begin(&mut self, now: Instant, pace: Pace) -> bool {
+    pub(crate) fn begin(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
         let begins = self.look_at.is_none();
         if begins {
-            *self = Keepalive { look_at: now.checked_add(pace.interval), heard: false, pinged: false };
+            *self = Keepalive { look_at: now.checked_add(pace().interval), heard: false, pinged: false };
         }
         begins
     }
@@ -102,7 +102,7 @@ mod tests {
     /// Looks whenever it is time to, hearing the peer up to `dies_at`, and returns how long after that it is found dead.
     fn found_after(dies_at: Duration, now: Instant) -> Duration {
         let mut keepalive = Keepalive::default();
-        assert!(keepalive.begin(now, PACE));
+        assert!(keepalive.begin(now, || PACE));
         let mut before = now;
         loop {
             let at = keepalive.look_at().unwrap();
@@ -129,7 +129,7 @@ mod tests {
     fn peer_that_answers_or_has_no_calls_is_never_dead() {
         let now = Instant::now();
         let mut keepalive = Keepalive::default();
-        keepalive.begin(now, PACE);
+        keepalive.begin(now, || PACE);
         let mut pinged = 0;
         for _ in 0..100 {
             let at = keepalive.look_at().unwrap();
@@ -145,14 +145,14 @@ mod tests {
         assert_eq!(pinged, 50);
         assert_eq!(keepalive.look(now, false, false, PACE), Look::Well);
         assert_eq!(keepalive.look_at(), None);
-        assert!(keepalive.begin(now, PACE));
+        assert!(keepalive.begin(now, || PACE));
     }
 
     #[test]
     fn silence_behind_bytes_that_are_not_taken_says_nothing() {
         let now = Instant::now();
         let mut keepalive = Keepalive::default();
-        keepalive.begin(now, PACE);
+        keepalive.begin(now, || PACE);
         for _ in 0..10 {
             assert_eq!(keepalive.look(now, true, true, PACE), Look::Well);
         }

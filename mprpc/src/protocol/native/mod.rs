@@ -15,6 +15,8 @@ pub(crate) use keepalive::{Keepalive, Look, Pace, PingGuard};
 pub(crate) use metadata::{decode_metadata, encode_metadata, metadata_bytes};
 pub(crate) use settings::Settings;
 
+use std::mem;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::limits::Limits;
@@ -65,15 +67,15 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    pub(crate) fn encode(self) -> [u8; HEADER_BYTES] {
-        let mut bytes = [0; HEADER_BYTES];
-        bytes[0..4].copy_from_slice(&self.length.to_le_bytes());
-        bytes[4] = self.kind;
-        bytes[5] = self.flags;
-        bytes[6..8].copy_from_slice(&self.word.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.id.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.value.to_le_bytes());
-        bytes
+    /// As one number, little-endian on the wire: it is written at once, where eight parts would be put together in memory
+    /// first and waited for.
+    pub(crate) fn encode(self) -> u128 {
+        let low = u64::from(self.length)
+            | u64::from(self.kind) << 32
+            | u64::from(self.flags) << 40
+            | u64::from(self.word) << 48;
+        let high = u64::from(self.id) | u64::from(self.value) << 32;
+        u128::from(low) | u128::from(high) << 64
     }
 
     pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Header {
@@ -109,6 +111,8 @@ pub(crate) enum Decoded {
 pub(crate) struct Decoder {
     body_bytes_max: usize,
     skip_bytes: usize,
+    /// Complete frames that were cut out of the input together: that is dear, and a slice of them cheap.
+    complete: Bytes,
 }
 
 impl Decoder {
@@ -120,29 +124,64 @@ impl Decoder {
 
     /// `body_bytes_max` bounds what a frame may make the reader hold.
     pub(crate) fn new(body_bytes_max: usize) -> Decoder {
-        Decoder { body_bytes_max, skip_bytes: 0 }
+        Decoder { body_bytes_max, skip_bytes: 0, complete: Bytes::new() }
     }
 
-    /// The next frame of `input`, without copying its body.
+    /// The next frame of `input`, without copying its body. Those behind it that are complete may leave `input` with it.
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Decoded {
-        let skipped = self.skip_bytes.min(input.len());
-        input.advance(skipped);
-        self.skip_bytes -= skipped;
-        let Some(bytes) = input.first_chunk::<HEADER_BYTES>() else {
-            return Decoded::NeedMore(HEADER_BYTES - input.len());
+        if self.complete.is_empty()
+            && let Some(incomplete) = self.cut(input)
+        {
+            return incomplete;
+        }
+        let Some(bytes) = self.complete.first_chunk() else {
+            return Decoded::NeedMore(HEADER_BYTES);
         };
         let header = Header::decode(bytes);
-        let length = header.length as usize;
-        if length > self.body_bytes_max {
+        let end = HEADER_BYTES + header.length as usize;
+        // The last one takes over the count of references of all.
+        if end == self.complete.len() {
+            let mut body = mem::take(&mut self.complete);
+            body.advance(HEADER_BYTES);
+            return Decoded::Frame(header, body);
+        }
+        let body = self.complete.slice(HEADER_BYTES..end);
+        self.complete.advance(end);
+        Decoded::Frame(header, body)
+    }
+
+    /// Cuts out all frames that are complete, up to one that is too long; if there is none, what there is instead.
+    fn cut(&mut self, input: &mut BytesMut) -> Option<Decoded> {
+        if self.skip_bytes > 0 {
+            let skipped = self.skip_bytes.min(input.len());
+            input.advance(skipped);
+            self.skip_bytes -= skipped;
+        }
+        let mut end = 0;
+        let stopped = loop {
+            let rest = &input[end..];
+            let Some(bytes) = rest.first_chunk() else {
+                break Decoded::NeedMore(HEADER_BYTES - rest.len());
+            };
+            let header = Header::decode(bytes);
+            let length = header.length as usize;
+            if length > self.body_bytes_max {
+                break Decoded::TooLong(header);
+            }
+            if rest.len() < HEADER_BYTES + length {
+                break Decoded::NeedMore(HEADER_BYTES + length - rest.len());
+            }
+            end += HEADER_BYTES + length;
+        };
+        if end > 0 {
+            self.complete = input.split_to(end).freeze();
+            return None;
+        }
+        if let Decoded::TooLong(header) = stopped {
             input.advance(HEADER_BYTES);
-            self.skip_bytes = length;
-            return Decoded::TooLong(header);
+            self.skip_bytes = header.length as usize;
         }
-        if input.len() < HEADER_BYTES + length {
-            return Decoded::NeedMore(HEADER_BYTES + length - input.len());
-        }
-        input.advance(HEADER_BYTES);
-        Decoded::Frame(header, input.split_to(length).freeze())
+        Some(stopped)
     }
 
     /// Whether a frame was begun and is not complete.
@@ -151,21 +190,22 @@ impl Decoder {
     }
 }
 
-/// Splits the body of a frame into its metadata, still encoded, and its message. `None`: the metadata is longer than
-/// the frame.
-pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Bytes, Bytes)> {
+/// Splits the body of a frame into its metadata, still encoded, where it has any, and its message. `None`: the metadata is
+/// longer than the frame.
+pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Option<Bytes>, Bytes)> {
     if !header.has(flag::METADATA) {
-        return Some((Bytes::new(), body));
+        return Some((None, body));
     }
     let length = body.try_get_u32_le().ok()? as usize;
     if length > body.len() {
         return None;
     }
     let metadata = body.split_to(length);
-    Some((metadata, body))
+    Some((Some(metadata), body))
 }
 
 /// Appends the begin of a frame with metadata, where there is any, up to its message of `message_bytes`.
+#[inline]
 pub(crate) fn encode_head(out: &mut BytesMut, mut header: Header, metadata: &[u8], message_bytes: usize) {
     let mut length = message_bytes;
     if !metadata.is_empty() {
@@ -173,7 +213,7 @@ pub(crate) fn encode_head(out: &mut BytesMut, mut header: Header, metadata: &[u8
         length += size_of::<u32>() + metadata.len();
     }
     header.length = wire_length(length);
-    out.extend_from_slice(&header.encode());
+    out.put_u128_le(header.encode());
     if !metadata.is_empty() {
         out.extend_from_slice(&wire_length(metadata.len()).to_le_bytes());
         out.extend_from_slice(metadata);
@@ -182,7 +222,7 @@ pub(crate) fn encode_head(out: &mut BytesMut, mut header: Header, metadata: &[u8
 
 /// Appends a frame without metadata.
 pub(crate) fn encode_frame(out: &mut impl BufMut, header: Header, body: &[u8]) {
-    out.put_slice(&Header { length: wire_length(body.len()), ..header }.encode());
+    out.put_u128_le(Header { length: wire_length(body.len()), ..header }.encode());
     out.put_slice(body);
 }
 

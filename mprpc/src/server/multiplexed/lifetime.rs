@@ -68,7 +68,7 @@ impl Lifetime {
         }
         if calls > 0 {
             self.used_at = turn.now;
-            self.keepalive.begin(turn.now, pace);
+            self.keepalive.begin(turn.now, || pace);
         }
         let idle = (calls == 0).then(|| self.used_at.checked_add(idle_timeout(limits))).flatten();
         loop {

@@ -22,7 +22,9 @@ use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
 use crate::inbox::{Inbox, Receiving};
+use crate::limits::Limits;
 use crate::metadata::Metadata;
+use crate::method::MethodKind;
 use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::Message;
@@ -205,22 +207,9 @@ impl Multiplexed {
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
-        let requests = (!header.has(flag::END)).then(|| Inbox::new(self.stream_window_bytes));
-        match self.begin(turn.now, header, metadata, message, requests.as_ref()) {
-            Ok(mut call) if requests.is_none() => match call.poll(turn.cx) {
-                Poll::Ready(step) if step.is_end() => {
-                    self.replies(turn.output).end(header.id, Duration::ZERO, call.context(), step);
-                }
-                polled => {
-                    let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
-                    self.calls.insert(header.id, turn.now, call, None, polled, &mut replies);
-                }
-            },
-            Ok(call) => {
-                let mut replies = Replies { output: turn.output, caller: &self.caller, shared: &self.shared };
-                self.calls.insert(header.id, turn.now, call, requests, Poll::Pending, &mut replies);
-            }
-            Err(status) => self.replies(turn.output).refuse(header.id, status),
+        let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
+        if let Err(status) = self.serve(turn, header, metadata, message) {
+            self.replies(turn.output).refuse(header.id, status);
         }
         Ok(())
     }
@@ -233,58 +222,79 @@ impl Multiplexed {
         }
     }
 
-    /// Begins the call, or says why it does not.
-    fn begin(
-        &self,
-        now: Instant,
+    /// Begins a call, and ends it if it is that soon. The error is why it does not begin.
+    fn serve(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
         header: Header,
-        metadata: Bytes,
-        message: Bytes,
-        requests: Option<&Arc<Inbox>>,
-    ) -> Result<RunningCall, Status> {
-        let limits = &self.shared.limits;
+        metadata: Option<Bytes>,
+        message: Message,
+    ) -> Result<(), Status> {
+        let Multiplexed { shared, caller, methods, calls, .. } = self;
+        let limits = &shared.limits;
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
         }
-        if self.calls.len() >= limits.in_flight_max {
+        if calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
             return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
         }
-        if message.len() > limits.message_bytes_max {
-            return refused(too_long("a message", message.len(), "message_bytes_max", limits.message_bytes_max));
+        if message.bytes.len() > limits.message_bytes_max {
+            return refused(too_long("a message", message.bytes.len(), "message_bytes_max", limits.message_bytes_max));
         }
-        if metadata.len() > limits.metadata_bytes_max {
-            return refused(too_long("metadata", metadata.len(), "metadata_bytes_max", limits.metadata_bytes_max));
-        }
-        let route = match self.methods.get(usize::from(header.word)) {
+        let metadata = match metadata {
+            None => Metadata::new(),
+            Some(bytes) => self::metadata(bytes, limits)?,
+        };
+        let route = match methods.get(usize::from(header.word)) {
             Some(Ok(route)) => route,
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
-        let metadata = if metadata.is_empty() {
-            Metadata::new()
-        } else {
-            native::decode_metadata(metadata)
-                .map_err(|what| Status::invalid_argument(what).with_phase(Phase::Queue).with_ran(Ran::No))?
-        };
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
-            microseconds => Deadline::after(now, Duration::from_micros(microseconds.into())),
+            microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
+        };
+        let request = if header.has(flag::END) && !header.has(flag::OPEN) {
+            Body::Message(message.decode(limits.message_bytes_max).or_else(refused)?)
+        } else if route.method.kind == MethodKind::Unary {
+            let message = format!("{} takes one message, and a stream was sent", route.method.path);
+            return refused(Status::invalid_argument(message));
+        } else if header.has(flag::END) {
+            Body::Stream(Streaming::empty())
+        } else {
+            let route = route.clone();
+            let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+            return self.serve_stream(turn, header, &route, context);
         };
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-        let request = match requests {
-            None if header.has(flag::OPEN) => Body::Stream(Streaming::empty()),
-            None => {
-                let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
-                let message = message.decode(limits.message_bytes_max);
-                Body::Message(message.map_err(|status| status.with_phase(Phase::Queue).with_ran(Ran::No))?)
-            }
-            Some(requests) => {
-                let source = self.calls.source(header.id, limits.message_bytes_max);
-                Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)))
-            }
-        };
-        RunningCall::begin(&self.shared, route, context, request)
+        let mut call = RunningCall::new(shared, route, context);
+        let polled = call.begin_and_poll(shared, route, request, turn.cx);
+        let mut replies = Replies { output: turn.output, caller, shared };
+        match polled {
+            Poll::Ready(step) if step.is_end() => replies.end(header.id, Duration::ZERO, call.context(), step),
+            polled => calls.insert(header.id, turn.now, call, None, polled, &mut replies),
+        }
+        Ok(())
+    }
+
+    /// The same where a stream of requests follows: the handler is polled with the others, once more of it may have come.
+    fn serve_stream(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        header: Header,
+        route: &Route,
+        context: Context,
+    ) -> Result<(), Status> {
+        let Multiplexed { shared, caller, calls, .. } = self;
+        let requests = Inbox::new(self.stream_window_bytes);
+        let source = calls.source(header.id, shared.limits.message_bytes_max);
+        let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
+        let mut call = RunningCall::new(shared, route, context);
+        call.begin(shared, route, request)?;
+        let mut replies = Replies { output: turn.output, caller, shared };
+        calls.insert(header.id, turn.now, call, Some(requests), Poll::Pending, &mut replies);
+        Ok(())
     }
 
     /// A message of a request stream, or its end.
@@ -376,6 +386,14 @@ impl Drop for Multiplexed {
     fn drop(&mut self) {
         self.calls.cancel_all(&Status::unavailable("the connection to the caller was lost"), &self.shared);
     }
+}
+
+/// What stands beside a request.
+fn metadata(bytes: Bytes, limits: &Limits) -> Result<Metadata, Status> {
+    if bytes.len() > limits.metadata_bytes_max {
+        return refused(too_long("metadata", bytes.len(), "metadata_bytes_max", limits.metadata_bytes_max));
+    }
+    native::decode_metadata(bytes).or_else(|what| refused(Status::invalid_argument(what)))
 }
 
 /// The handler has not run and will not.

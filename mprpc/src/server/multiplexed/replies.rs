@@ -62,8 +62,24 @@ impl Replies<'_> {
 
     /// The end of a call.
     pub(super) fn end(&mut self, id: u32, spent: Duration, context: &Context, step: Step) {
-        let value = u32::try_from(spent.as_micros()).unwrap_or(u32::MAX);
+        let value = if spent.is_zero() { 0 } else { u32::try_from(spent.as_micros()).unwrap_or(u32::MAX) };
         let header = Header { id, value, ..Header::default() };
+        match step {
+            // As most calls end: a reply that goes as it is, with nothing beside it.
+            Step::Reply(message)
+                if message.len() <= self.message_bytes_max()
+                    && self.shared.compression.is_none()
+                    && !context.has_metadata() =>
+            {
+                let header = Header { kind: kind::RESPONSE, flags: flag::END, ..header };
+                native::encode_head(self.output.tail(), header, &[], message.len());
+                self.output.push(message);
+            }
+            step => self.end_otherwise(header, spent, context, step),
+        }
+    }
+
+    fn end_otherwise(&mut self, header: Header, spent: Duration, context: &Context, step: Step) {
         if let Err(status) = self.succeed(header, context, step) {
             self.fail(header, Some((context, spent)), status);
         }
@@ -170,8 +186,13 @@ impl Replies<'_> {
         Err(too_long("metadata of the reply", bytes.len(), "metadata_bytes_max", max).with_phase(Phase::Reply))
     }
 
+    /// The longest message that goes out: within the limit of either side.
+    fn message_bytes_max(&self) -> usize {
+        self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize)
+    }
+
     fn check(&self, message: &Bytes) -> Result<(), Status> {
-        let max = self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize);
+        let max = self.message_bytes_max();
         if message.len() <= max {
             return Ok(());
         }

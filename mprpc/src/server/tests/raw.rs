@@ -261,7 +261,7 @@ async fn native_frame_that_trickles_in_is_closed_after_read_timeout() {
     let peer = peer_with_window(limits.clone(), 1 << 20);
     let mut bytes = BytesMut::from(&PREFACE[..]);
     let header = Header { length: 1 << 20, kind: kind::REQUEST, flags: flag::END, id: 1, ..Header::default() };
-    bytes.extend_from_slice(&header.encode());
+    bytes.extend_from_slice(&header.encode().to_le_bytes());
     bytes.resize(100 << 10, 7);
     peer.send(&bytes);
     let begin = Instant::now();

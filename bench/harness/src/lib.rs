@@ -1,0 +1,27 @@
+//! What every measured program has in common: its command line, shapes, loops, latencies, results. Knows no system.
+//!
+//! A program is one executable with both ends of some systems: `--serve SYSTEM` is the server, `--call SYSTEM` the client.
+//! The client measures, and reads the server's CPU time and memory, so that they belong to the same span of time.
+
+mod affinity;
+mod arguments;
+mod closed;
+mod drive;
+mod histogram;
+mod meter;
+mod open;
+mod proc;
+mod program;
+mod report;
+mod shape;
+
+pub use affinity::{available_cores, pin};
+pub use arguments::{Command, Kind, Load, Serve, Threads};
+pub use drive::{Client, Failure, block_on_servers, drive, on_runtimes};
+pub use histogram::Histogram;
+pub use meter::{Counter, Meter, SAMPLE_EVERY, Share};
+pub use open::{Schedule, TICK, async_ticker, tick, ticker};
+pub use proc::{Usage, peak_rss_kib};
+pub use program::{System, announce, main, run};
+pub use report::Report;
+pub use shape::Shape;

@@ -1,0 +1,8 @@
+//! Makes Rust of the service, without protoc.
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    println!("cargo::rerun-if-changed=../../proto/echo_only.proto");
+    let files = protox::compile(["../../proto/echo_only.proto"], ["../../proto"])?;
+    tonic_prost_build::configure().bytes(".").compile_fds(files)?;
+    Ok(())
+}

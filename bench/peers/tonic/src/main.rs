@@ -1,0 +1,65 @@
+//! The echo service on tonic.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use bytes::Bytes;
+use mprpc_bench_harness::{Client, Failure, Serve, System, announce, block_on_servers, drive};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Channel, Endpoint, Server};
+use tonic::{Request, Response, Status};
+
+use echo::Echo;
+use echo::echo_service_client::EchoServiceClient;
+use echo::echo_service_server::{EchoService, EchoServiceServer};
+
+#[allow(unreachable_pub, reason = "generated")]
+mod echo {
+    tonic::include_proto!("bench");
+}
+
+fn main() -> ExitCode {
+    let tonic = System { name: "tonic", serve, call: drive::<Connection> };
+    mprpc_bench_harness::main(&[tonic])
+}
+
+struct Service;
+
+#[tonic::async_trait]
+impl EchoService for Service {
+    async fn echo(&self, request: Request<Echo>) -> Result<Response<Echo>, Status> {
+        Ok(Response::new(request.into_inner()))
+    }
+}
+
+fn serve(_: &Serve) -> Result<(), Failure> {
+    block_on_servers(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        announce(listener.local_addr()?);
+        let service = EchoServiceServer::new(Service).max_decoding_message_size(usize::MAX);
+        let incoming = TcpListenerStream::new(listener);
+        Ok(Server::builder().tcp_nodelay(true).add_service(service).serve_with_incoming(incoming).await?)
+    })?
+}
+
+#[derive(Clone)]
+struct Connection(EchoServiceClient<Channel>);
+
+impl Client for Connection {
+    type Request = Echo;
+
+    async fn connect(address: SocketAddr) -> Result<Connection, Failure> {
+        let channel = Endpoint::new(format!("http://{address}"))?.tcp_nodelay(true).connect().await?;
+        Ok(Connection(EchoServiceClient::new(channel).max_decoding_message_size(usize::MAX)))
+    }
+
+    fn request(payload: usize) -> Echo {
+        Echo { payload: Bytes::from(vec![7; payload]) }
+    }
+
+    async fn call(&self, request: &Echo) -> Result<usize, Failure> {
+        let reply = self.0.clone().echo(request.clone()).await?;
+        Ok(reply.into_inner().payload.len())
+    }
+}

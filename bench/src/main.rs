@@ -1,0 +1,75 @@
+//! mprpc beside its peers, and beside a raw socket. One program is the tool, and both ends of mprpc and of the raw socket.
+
+mod child;
+mod machine;
+mod mprpc_systems;
+mod options;
+mod plan;
+mod raw;
+mod requirements;
+mod run;
+mod summary;
+mod svg;
+mod systems;
+mod table;
+
+use std::process::ExitCode;
+
+use mprpc_bench_harness::{Failure, System};
+
+use machine::Machine;
+use options::Options;
+use systems::Programs;
+
+/// What this program is both ends of.
+const SYSTEMS: [System; 5] =
+    [raw::RAW, raw::RAW_TOKIO, raw::RAW_CONNECT, mprpc_systems::MPRPC, mprpc_systems::MPRPC_CLASSIC];
+
+fn main() -> ExitCode {
+    let first = std::env::args().nth(1);
+    if first.is_some_and(|first| first == "--serve" || first == "--call") {
+        return mprpc_bench_harness::main(&SYSTEMS);
+    }
+    match Options::parse(std::env::args().skip(1)) {
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            ExitCode::from(2)
+        }
+        Ok(None) => {
+            print!("{}", options::HELP);
+            ExitCode::SUCCESS
+        }
+        Ok(Some(options)) => match compare(&options) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(failure) => {
+                eprintln!("{failure}");
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+/// Measures, and says what it found; whether nothing failed.
+fn compare(options: &Options) -> Result<bool, Failure> {
+    let (programs, not_built) = Programs::build(&options.plan.systems())?;
+    let machine = Machine::here();
+    println!("{machine}");
+    let measured = run::run(&options.plan, &programs);
+    let summaries = summary::summarize(&options.plan, &measured, &machine);
+    println!("\n{}", table::table(&summaries));
+    let (requirements, met) = requirements::check(&summaries);
+    println!("{requirements}");
+    if let Some(file) = &options.json {
+        std::fs::write(file, serde_json::to_string_pretty(&summaries)? + "\n")
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    if let Some(file) = &options.svg {
+        std::fs::write(file, svg::picture(&summaries, &machine))
+            .map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    for failure in not_built.iter().chain(&measured.failures) {
+        println!("failed: {failure}");
+    }
+    Ok(not_built.is_empty() && measured.failures.is_empty() && (met || !options.check))
+}

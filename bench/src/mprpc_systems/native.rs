@@ -1,0 +1,99 @@
+//! The native protocol: unary calls, and streams in each direction.
+
+use std::net::SocketAddr;
+
+use mprpc::{Channel, Context, Server, Status, Streaming};
+use mprpc_bench_harness::{Client, Failure, Kind, Load, Report, Serve, Share, drive, on_runtimes};
+
+use super::proto::{
+    AccountView, Answer, Echo, EchoService, EchoServiceClient, EchoServiceServer, EchoView, UserServiceRpc,
+    UserServiceRpcServer,
+};
+
+pub(super) fn serve(_: &Serve) -> Result<(), Failure> {
+    Ok(Server::default().add(EchoServiceServer::new(Service)).add(UserServiceRpcServer::new(Service)).run()?)
+}
+
+struct Service;
+
+impl EchoService for Service {
+    async fn echo(&self, _: &Context, request: EchoView<'_>) -> Result<Echo, Status> {
+        Ok(Echo { payload: request.payload.to_vec(), ..Default::default() })
+    }
+
+    async fn swallow(&self, _: &Context, mut requests: Streaming<Echo>) -> Result<Echo, Status> {
+        while let Some(request) = requests.next().await {
+            request?;
+        }
+        Ok(Echo::default())
+    }
+
+    async fn repeat(&self, _: &Context, request: EchoView<'_>) -> Result<Streaming<Echo>, Status> {
+        let message = Echo { payload: request.payload.to_vec(), ..Default::default() };
+        Ok(Streaming::of(std::iter::repeat(message)))
+    }
+
+    async fn chat(&self, _: &Context, requests: Streaming<Echo>) -> Result<Streaming<Echo>, Status> {
+        Ok(requests)
+    }
+}
+
+impl UserServiceRpc for Service {
+    async fn login(&self, _: &Context, _: AccountView<'_>) -> Result<Answer, Status> {
+        Ok(Answer { outcome: Some(Default::default()).into(), success: true, ..Default::default() })
+    }
+}
+
+pub(super) fn call(load: &Load) -> Result<Report, Failure> {
+    if load.kind == Kind::Unary {
+        return drive::<Connection>(load);
+    }
+    let again = load.clone();
+    on_runtimes(load, move |share| stream(again.clone(), share))
+}
+
+#[derive(Clone)]
+struct Connection(EchoServiceClient);
+
+impl Client for Connection {
+    type Request = Echo;
+
+    async fn connect(address: SocketAddr) -> Result<Connection, Failure> {
+        let connection = Connection(EchoServiceClient::new(Channel::new(&address.to_string())?));
+        connection.call(&Connection::request(1)).await?;
+        Ok(connection)
+    }
+
+    fn request(payload: usize) -> Echo {
+        Echo { payload: vec![7; payload], ..Default::default() }
+    }
+
+    async fn call(&self, request: &Echo) -> Result<usize, Failure> {
+        Ok(self.0.echo(request.clone()).await?.payload.len())
+    }
+}
+
+/// One stream, as long as the measurement lasts.
+async fn stream(load: Load, share: Share) -> Result<(), Failure> {
+    let Connection(client) = Connection::connect(load.address).await?;
+    let message = Connection::request(load.payload);
+    let counter = share.meter.counter();
+    share.connected();
+    let mut replies = match load.kind {
+        Kind::ClientStream => {
+            let counted = std::iter::repeat(message).inspect(move |_| counter.add(1));
+            client.swallow(Streaming::of(counted)).await?;
+            return Err("the server has ended a stream without end".into());
+        }
+        Kind::ServerStream => client.repeat(message).await?,
+        Kind::Bidi => client.chat(Streaming::of(std::iter::repeat(message))).await?,
+        Kind::Unary | Kind::Connect => return Err("no stream".into()),
+    };
+    while let Some(reply) = replies.next().await {
+        if reply?.payload.len() != load.payload {
+            return Err("a message of another length".into());
+        }
+        counter.add(1);
+    }
+    Err("the server has ended a stream without end".into())
+}

@@ -1,0 +1,242 @@
+//! What is measured: rows of a table, each a load and the systems that bear it.
+
+use std::time::Duration;
+
+use mprpc_bench_harness::{Kind, Load, Shape};
+
+use crate::systems::PEERS;
+
+/// One load, on several systems in turn.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Row {
+    /// As it stands in results: `1x64`, `stream`, `open-8`.
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) shape: Shape,
+    pub(crate) payload: usize,
+    /// Both ends on core 0.
+    pub(crate) pinned: bool,
+    /// The open loop, at half of what this system does in the closed loop of 8x16 with the same payload.
+    pub(crate) half_of: Option<&'static str>,
+    /// What the others are measured against; the first one of `systems`.
+    pub(crate) base: &'static str,
+    pub(crate) systems: Vec<&'static str>,
+}
+
+/// How much is measured, and how often.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Plan {
+    pub(crate) rows: Vec<Row>,
+    pub(crate) repetitions: usize,
+    pub(crate) warm_up: Duration,
+    pub(crate) measured: Duration,
+    /// Whether each row is run once more to count system calls.
+    pub(crate) count_syscalls: bool,
+}
+
+const SMALL: usize = 32;
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+/// Bytes of the classic Login's arguments.
+const LOGIN: usize = 15;
+
+impl Plan {
+    /// What the README shows and the issue asks for, in about ten minutes.
+    pub(crate) fn compare() -> Plan {
+        let mut rows = Vec::new();
+        for shape in ["1x1", "1x64", "8x16", "64x1", "1000x1"] {
+            rows.extend(unary(shape, SMALL));
+        }
+        for (shape, payload) in [("1x64", KIB), ("8x16", KIB), ("8x16", 16 * KIB), ("8x1", MIB)] {
+            rows.extend(unary(shape, payload));
+        }
+        rows.extend(streams());
+        rows.push(classic());
+        rows.push(open_loop("mprpc"));
+        let second = Duration::from_secs(1);
+        Plan { rows, repetitions: 5, warm_up: second * 3 / 10, measured: second, count_syscalls: true }
+    }
+
+    /// Every shape with every payload.
+    pub(crate) fn all() -> Plan {
+        let mut rows = Vec::new();
+        for payload in [SMALL, KIB, 16 * KIB, MIB] {
+            for shape in ["1x1", "1x64", "8x16", "64x1", "1000x1"] {
+                rows.extend(unary(shape, payload));
+            }
+        }
+        rows.extend(streams());
+        rows.push(classic());
+        rows.push(open_loop("mprpc"));
+        rows.extend(PEERS.map(open_loop));
+        Plan { rows, ..Plan::compare() }
+    }
+
+    /// The main rows, in less than two minutes.
+    pub(crate) fn quick() -> Plan {
+        let mut rows = Vec::new();
+        for shape in ["1x1", "1x64", "8x16", "64x1"] {
+            rows.extend(unary(shape, SMALL));
+        }
+        rows.extend(unary("8x16", 16 * KIB));
+        for row in &mut rows {
+            row.systems.retain(|system| *system != "raw-tokio" && (row.payload == SMALL || !PEERS.contains(system)));
+        }
+        rows.extend(streams().into_iter().take(1));
+        rows.push(classic());
+        rows.push(open_loop("mprpc"));
+        let millis = Duration::from_millis;
+        Plan { rows, repetitions: 3, warm_up: millis(200), measured: millis(500), count_syscalls: false }
+    }
+
+    /// Keeps some systems, and what they are measured against, and some rows; empty lists keep all.
+    pub(crate) fn keep(&mut self, systems: &[String], rows: &[String]) {
+        let wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|wanted| wanted == name);
+        // The open loop needs to know what a system can do.
+        let peak = |row: &Row| rows.iter().any(|row| row.starts_with("open")) && row.is_peak();
+        self.rows.retain(|row| wanted(rows, &row.name) || peak(row));
+        for row in &mut self.rows {
+            let base = row.base;
+            row.systems.retain(|system| *system == base || wanted(systems, system));
+        }
+        self.rows.retain(|row| row.systems.len() > 1 && row.half_of.is_none_or(|system| wanted(systems, system)));
+    }
+
+    /// All systems in it.
+    pub(crate) fn systems(&self) -> Vec<&'static str> {
+        let mut systems = Vec::new();
+        for system in self.rows.iter().flat_map(|row| &row.systems) {
+            if !systems.contains(system) {
+                systems.push(system);
+            }
+        }
+        systems
+    }
+}
+
+impl Row {
+    /// The load that it is for `system`; address and process are the server's.
+    pub(crate) fn load(&self, system: &str, rate: Option<f64>, plan: &Plan) -> Load {
+        Load {
+            kind: self.kind,
+            shape: self.shape,
+            payload: self.payload,
+            warm_up: plan.warm_up,
+            measured: plan.measured,
+            rate,
+            pin: self.pin(),
+            ..Load::new(system)
+        }
+    }
+
+    /// The core that both ends stay on.
+    pub(crate) fn pin(&self) -> Option<usize> {
+        self.pinned.then_some(0)
+    }
+
+    /// Whether the open loop takes its rate from this row.
+    pub(crate) fn is_peak(&self) -> bool {
+        self.kind == Kind::Unary && self.name == "8x16" && self.payload == SMALL
+    }
+}
+
+/// Bytes as people say them: `32 B`, `16 KiB`.
+pub(crate) fn size(bytes: usize) -> String {
+    match bytes {
+        bytes if bytes >= MIB && bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
+        bytes if bytes >= KIB && bytes.is_multiple_of(KIB) => format!("{} KiB", bytes / KIB),
+        bytes => format!("{bytes} B"),
+    }
+}
+
+/// None for what a machine has no memory for: a thousand connections with a MiB on each.
+fn unary(name: &str, payload: usize) -> Option<Row> {
+    let shape: Shape = name.parse().ok()?;
+    let mut systems = vec!["raw", "raw-tokio", "mprpc"];
+    systems.extend(PEERS);
+    if payload == MIB {
+        // It writes before it reads, which two ends with full sockets cannot both do.
+        systems.retain(|system| *system != "raw-tokio");
+        if shape.connections * shape.callers > 128 {
+            return None;
+        }
+    }
+    Some(Row {
+        name: name.to_owned(),
+        kind: Kind::Unary,
+        shape,
+        payload,
+        pinned: shape.connections == 1,
+        half_of: None,
+        base: "raw",
+        systems,
+    })
+}
+
+fn streams() -> Vec<Row> {
+    let rows = [("stream", Kind::ClientStream), ("server-stream", Kind::ServerStream), ("bidi-stream", Kind::Bidi)];
+    let row = |(name, kind): (&str, Kind)| Row {
+        name: name.to_owned(),
+        kind,
+        shape: Shape { connections: 1, callers: 1 },
+        payload: MIB,
+        pinned: false,
+        half_of: None,
+        base: "raw",
+        systems: vec!["raw", "mprpc"],
+    };
+    rows.map(row).into()
+}
+
+fn classic() -> Row {
+    Row {
+        name: "8x1".to_owned(),
+        kind: Kind::Connect,
+        shape: Shape { connections: 8, callers: 1 },
+        payload: LOGIN,
+        pinned: false,
+        half_of: None,
+        base: "raw-connect",
+        systems: vec!["raw-connect", "mprpc-classic"],
+    }
+}
+
+fn open_loop(system: &'static str) -> Row {
+    Row {
+        name: "open-8".to_owned(),
+        kind: Kind::Unary,
+        shape: Shape { connections: 8, callers: 16 },
+        payload: SMALL,
+        pinned: false,
+        half_of: Some(system),
+        base: "raw",
+        systems: vec!["raw", system],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_has_its_base_first_and_the_open_loop_comes_after_its_peak() {
+        for plan in [Plan::compare(), Plan::all(), Plan::quick()] {
+            assert!(plan.rows.iter().all(|row| row.systems.first() == Some(&row.base)));
+            let peak = plan.rows.iter().position(Row::is_peak).unwrap();
+            assert!(plan.rows.iter().position(|row| row.half_of.is_some()).unwrap() > peak);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_can_still_be_measured() {
+        let mut plan = Plan::compare();
+        plan.keep(&["mprpc".to_owned()], &["open-8".to_owned()]);
+        assert_eq!(plan.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["8x16", "open-8"]);
+        assert_eq!(plan.systems(), ["raw", "mprpc"]);
+    }
+
+    #[test]
+    fn sizes_are_said_in_the_largest_unit() {
+        assert_eq!([15, 32, 1024, 16_384, 1 << 20].map(size), ["15 B", "32 B", "1 KiB", "16 KiB", "1 MiB"]);
+    }
+}

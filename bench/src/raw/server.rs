@@ -1,0 +1,149 @@
+//! The raw server on epoll: a thread for each core, connections dealt out in turn, level-triggered. Replies are written
+//! from where the requests were read to, without a copy.
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use mprpc_bench_harness::{Failure, Serve, announce, available_cores};
+use rustix::buffer::spare_capacity;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+
+use super::Direction;
+use super::frames::{Received, Sending};
+
+/// Bytes of the messages that are sent without end; nobody asks for others.
+const STREAM_PAYLOAD: usize = 1 << 20;
+
+pub(super) fn serve(serve: &Serve) -> Result<(), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    announce(listener.local_addr()?);
+    let mut loops = Vec::new();
+    for _ in 0..available_cores() {
+        let epoll = Arc::new(epoll::create(CreateFlags::CLOEXEC)?);
+        let (sender, accepted) = mpsc::channel();
+        let (direction, its_epoll) = (serve.kind.into(), epoll.clone());
+        thread::spawn(move || Loop { epoll: its_epoll, accepted, direction, connections: HashMap::new() }.run());
+        loops.push((epoll, sender));
+    }
+    for (number, (epoll, sender)) in (0u64..).zip(loops.iter().cycle()) {
+        let (socket, _) = listener.accept()?;
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let watched = socket.try_clone()?;
+        sender.send((number, socket))?;
+        let interest =
+            if serve.kind == mprpc_bench_harness::Kind::ServerStream { EventFlags::OUT } else { EventFlags::IN };
+        epoll::add(epoll, &watched, EventData::new_u64(number), interest)?;
+    }
+    Ok(())
+}
+
+struct Loop {
+    epoll: Arc<OwnedFd>,
+    accepted: mpsc::Receiver<(u64, TcpStream)>,
+    direction: Direction,
+    connections: HashMap<u64, Connection>,
+}
+
+struct Connection {
+    socket: TcpStream,
+    /// Only while half a frame, or a reply that the socket did not take, is in it.
+    received: Option<Received>,
+    sending: Option<Sending>,
+    waits_to_write: bool,
+}
+
+impl Loop {
+    fn run(mut self) {
+        let mut events = Vec::with_capacity(256);
+        // The buffer of all connections that have none of their own: it stays in the cache.
+        let mut shared = Some(Received::new());
+        loop {
+            events.clear();
+            match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return eprintln!("epoll: {error}"),
+            }
+            for event in &events {
+                let number = event.data.u64();
+                while !self.connections.contains_key(&number)
+                    && let Ok((number, socket)) = self.accepted.try_recv()
+                {
+                    let sending = (self.direction == Direction::ToClient).then(|| Sending::new(STREAM_PAYLOAD));
+                    let connection = Connection { socket, received: None, sending, waits_to_write: false };
+                    self.connections.insert(number, connection);
+                }
+                let Some(connection) = self.connections.get_mut(&number) else { continue };
+                let goes_on = match self.direction {
+                    Direction::ToClient => connection.send_without_end(),
+                    _ => connection.turn(&mut shared, self.direction, &self.epoll, number),
+                };
+                // A connection that broke is one that a client has closed.
+                if !goes_on.unwrap_or(false) {
+                    self.connections.remove(&number);
+                }
+            }
+        }
+    }
+}
+
+impl Connection {
+    /// One read, and all replies in one write; whether the connection goes on.
+    fn turn(
+        &mut self,
+        shared: &mut Option<Received>,
+        direction: Direction,
+        epoll: &OwnedFd,
+        number: u64,
+    ) -> Result<bool, Failure> {
+        let mut received = self.received.take().or_else(|| shared.take()).unwrap_or_else(Received::new);
+        if !self.waits_to_write {
+            let read = match self.socket.read(received.spare()) {
+                Ok(0) => return Ok(false),
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+                Err(error) => return Err(error.into()),
+            };
+            received.filled(read);
+        }
+        if direction == Direction::ToServer {
+            received.take(received.frames().len());
+        } else if !received.frames().is_empty() {
+            match self.socket.write(received.frames()) {
+                Ok(written) => received.take(written),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let waits_to_write = !received.frames().is_empty();
+        if waits_to_write != self.waits_to_write {
+            self.waits_to_write = waits_to_write;
+            let interest = if waits_to_write { EventFlags::OUT } else { EventFlags::IN };
+            epoll::modify(epoll, &self.socket, EventData::new_u64(number), interest)?;
+        }
+        if received.is_empty() && shared.is_none() {
+            *shared = Some(received);
+        } else {
+            self.received = Some(received);
+        }
+        Ok(true)
+    }
+
+    fn send_without_end(&mut self) -> Result<bool, Failure> {
+        let Some(sending) = &mut self.sending else { return Ok(false) };
+        if sending.bytes().is_empty() {
+            sending.add();
+        }
+        match self.socket.write(sending.bytes()) {
+            Ok(written) => {
+                sending.sent(written);
+                Ok(true)
+            }
+            Err(error) => Ok(error.kind() == ErrorKind::WouldBlock),
+        }
+    }
+}

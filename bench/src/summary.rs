@@ -1,0 +1,189 @@
+//! Medians, spreads and ratios of what was measured, and the JSON of it. A ratio is taken within each repetition, where
+//! both ran seconds apart, and the median of these ratios is said.
+
+use std::collections::BTreeMap;
+
+use mprpc_bench_harness::{Kind, Report};
+use serde::Serialize;
+
+use crate::machine::Machine;
+use crate::plan::{Plan, Row};
+use crate::run::Measured;
+
+/// A median, and the least and most that there was.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub(crate) struct Figure {
+    pub(crate) median: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+impl Figure {
+    /// None of nothing.
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Figure> {
+        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+        values.sort_by(f64::total_cmp);
+        let (min, max) = (*values.first()?, *values.last()?);
+        let half = values.len() / 2;
+        let median = if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) };
+        Some(Figure { median, min, max })
+    }
+}
+
+/// One system under one load: an object of `--json`.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Summary {
+    pub(crate) system: &'static str,
+    /// `1x64`; `stream`, `server-stream`, `bidi-stream`; `open-8`.
+    pub(crate) shape: String,
+    /// Bytes of a message.
+    pub(crate) payload: usize,
+    /// `unary`, `client-stream`, `server-stream`, `bidi`, `connect`.
+    pub(crate) kind: &'static str,
+    /// Both ends on one core.
+    pub(crate) pinned: bool,
+    /// Of the open loop: whose half of the peak is its rate.
+    pub(crate) rate_of: Option<&'static str>,
+    /// Medians from here on. Of a stream: messages.
+    pub(crate) calls_per_second: f64,
+    pub(crate) calls_per_second_min: f64,
+    pub(crate) calls_per_second_max: f64,
+    /// Payload in one direction.
+    pub(crate) bytes_per_second: f64,
+    /// Calls a second by those of the base: `raw`, or `raw-connect`.
+    pub(crate) ratio_to_raw: Option<f64>,
+    pub(crate) ratio_to_raw_min: Option<f64>,
+    pub(crate) ratio_to_raw_max: Option<f64>,
+    /// Calls a second by those of each other system of the row.
+    pub(crate) ratio_to: BTreeMap<&'static str, f64>,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+    /// Latencies by those of the base.
+    pub(crate) p50_ratio_to_raw: Option<f64>,
+    pub(crate) p99_ratio_to_raw: Option<f64>,
+    /// CPU time a call.
+    pub(crate) cpu_us_client: f64,
+    pub(crate) cpu_us_server: f64,
+    /// System calls a call.
+    pub(crate) syscalls_client: Option<f64>,
+    pub(crate) syscalls_server: Option<f64>,
+    pub(crate) peak_rss_kib_client: u64,
+    pub(crate) peak_rss_kib_server: u64,
+    pub(crate) repetitions: usize,
+    #[serde(flatten)]
+    pub(crate) machine: Machine,
+}
+
+/// All systems of all rows, in the order of the plan.
+pub(crate) fn summarize(plan: &Plan, measured: &Measured, machine: &Machine) -> Vec<Summary> {
+    let mut summaries = Vec::new();
+    for (index, row) in plan.rows.iter().enumerate() {
+        let (reports, syscalls) = (&measured.repetitions[index], &measured.syscalls[index]);
+        summaries.extend(row.systems.iter().filter_map(|system| summary(row, system, reports, syscalls, machine)));
+    }
+    summaries
+}
+
+type Reports = BTreeMap<&'static str, Report>;
+
+fn summary(
+    row: &Row,
+    system: &'static str,
+    repetitions: &[Reports],
+    syscalls: &Reports,
+    machine: &Machine,
+) -> Option<Summary> {
+    let figure = |of: fn(&Report) -> f64| Figure::of(repetitions.iter().filter_map(|all| all.get(system)).map(of));
+    let median = |of| figure(of).map_or(0.0, |figure| figure.median);
+    let calls = figure(|report| report.calls_per_second)?;
+    let ratio = |other, of| ratio(repetitions, system, other, of);
+    let to_raw = ratio(row.base, |report| report.calls_per_second);
+    let others = row.systems.iter().filter(|other| **other != system);
+    let ratio_to = others.filter_map(|other| Some((*other, ratio(other, |report| report.calls_per_second)?.median)));
+    Some(Summary {
+        system,
+        shape: row.name.clone(),
+        payload: row.payload,
+        kind: row.kind.name(),
+        pinned: row.pinned,
+        rate_of: row.half_of,
+        calls_per_second: calls.median,
+        calls_per_second_min: calls.min,
+        calls_per_second_max: calls.max,
+        bytes_per_second: calls.median * row.payload as f64,
+        ratio_to_raw: to_raw.map(|ratio| ratio.median),
+        ratio_to_raw_min: to_raw.map(|ratio| ratio.min),
+        ratio_to_raw_max: to_raw.map(|ratio| ratio.max),
+        ratio_to: ratio_to.collect(),
+        p50_us: median(|report| report.p50_us),
+        p99_us: median(|report| report.p99_us),
+        p50_ratio_to_raw: ratio(row.base, |report| report.p50_us).map(|ratio| ratio.median),
+        p99_ratio_to_raw: ratio(row.base, |report| report.p99_us).map(|ratio| ratio.median),
+        cpu_us_client: median(|report| report.cpu_us_client),
+        cpu_us_server: median(|report| report.cpu_us_server),
+        syscalls_client: syscalls.get(system).and_then(|report| report.syscalls_client),
+        syscalls_server: syscalls.get(system).and_then(|report| report.syscalls_server),
+        peak_rss_kib_client: median(|report| report.peak_rss_kib_client as f64) as u64,
+        peak_rss_kib_server: median(|report| report.peak_rss_kib_server as f64) as u64,
+        repetitions: repetitions.iter().filter(|all| all.contains_key(system)).count(),
+        machine: machine.clone(),
+    })
+}
+
+/// What `system` has by what `other` has, in each repetition that has both.
+fn ratio(repetitions: &[Reports], system: &str, other: &str, of: fn(&Report) -> f64) -> Option<Figure> {
+    Figure::of(repetitions.iter().filter_map(|all| Some(of(all.get(system)?) / of(all.get(other)?))))
+}
+
+impl Summary {
+    /// Whether a connection lasts longer than a call, and each call has a latency.
+    pub(crate) fn is_stream(&self) -> bool {
+        [Kind::ClientStream, Kind::ServerStream, Kind::Bidi].iter().any(|kind| kind.name() == self.kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_the_one_in_the_middle_with_its_spread() {
+        let figure = |values: &[f64]| Figure::of(values.iter().copied());
+        assert_eq!(figure(&[3.0, 1.0, 2.0]), Some(Figure { median: 2.0, min: 1.0, max: 3.0 }));
+        assert_eq!(figure(&[4.0, 1.0]), Some(Figure { median: 2.5, min: 1.0, max: 4.0 }));
+        assert_eq!(figure(&[f64::NAN]), None);
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_repetition() {
+        let report = |calls_per_second| Report { calls_per_second, ..Report::default() };
+        // The machine was twice as fast in the second one; the third has one system only.
+        let repetitions = [
+            BTreeMap::from([("raw", report(100.0)), ("mprpc", report(50.0))]),
+            BTreeMap::from([("raw", report(200.0)), ("mprpc", report(120.0))]),
+            BTreeMap::from([("mprpc", report(1.0))]),
+        ];
+        let ratio = ratio(&repetitions, "mprpc", "raw", |report| report.calls_per_second);
+        assert_eq!(ratio, Some(Figure { median: 0.55, min: 0.5, max: 0.6 }));
+    }
+
+    #[test]
+    fn the_json_has_what_others_read() {
+        let mut plan = Plan::quick();
+        plan.keep(&["mprpc".to_owned()], &["1x64".to_owned()]);
+        let report = |calls_per_second| Report { calls_per_second, p50_us: 2.0, ..Report::default() };
+        let reports = BTreeMap::from([("raw", report(100.0)), ("mprpc", report(50.0))]);
+        let measured =
+            Measured { repetitions: vec![vec![reports]], syscalls: vec![BTreeMap::new()], ..Measured::default() };
+        let json = serde_json::to_value(summarize(&plan, &measured, &Machine::default())).unwrap();
+        let mprpc = &json[1];
+        assert_eq!(mprpc["system"], "mprpc");
+        assert_eq!(mprpc["shape"], "1x64");
+        assert_eq!(mprpc["payload"], 32);
+        assert_eq!(mprpc["calls_per_second"], 50.0);
+        assert_eq!(mprpc["ratio_to_raw"], 0.5);
+        assert_eq!(mprpc["p50_us"], 2.0);
+        assert_eq!(mprpc["p99_us"], 0.0);
+        assert_eq!(json[0]["ratio_to_raw"], 1.0);
+    }
+}

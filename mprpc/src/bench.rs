@@ -1,0 +1,179 @@
+//! Doors to the parts of a call, for the benchmarks that count and time them. Not for use: behind the feature `bench`, and
+//! without a promise.
+
+use std::future::{poll_fn, ready};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::watch;
+
+use crate::client::{Channel, ChannelOptions, Connect, Multiplexed, Request, Stub};
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::discovery::ListResolver;
+use crate::endpoint::{Address, Endpoint};
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::metadata::Metadata;
+use crate::method::MethodDescriptor;
+use crate::net::memory::PIPE_BYTES;
+use crate::net::{Reader, Stream, Writer, clock};
+use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, Settings, flag, kind};
+use crate::server::{Server, Shared, serve_stream};
+use crate::service::Body;
+use crate::status::Status;
+
+/// One end of a connection in memory, by hand.
+pub struct Peer {
+    reader: Reader,
+    writer: Writer,
+    decoder: Decoder,
+    input: BytesMut,
+}
+
+impl Peer {
+    fn new(stream: Stream) -> Peer {
+        let decoder = Decoder::of(&Limits::default());
+        Peer { reader: stream.reader, writer: stream.writer, decoder, input: BytesMut::new() }
+    }
+
+    /// Writes all of it.
+    pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        match self.writer.try_write(bytes)? {
+            written if written == bytes.len() => Ok(()),
+            _ => Err(io::ErrorKind::WriteZero.into()),
+        }
+    }
+
+    /// Reads, and calls `frame` with the id and the body of every REQUEST and RESPONSE that is complete.
+    pub async fn read(&mut self, mut frame: impl FnMut(u32, &[u8])) -> io::Result<()> {
+        if poll_fn(|cx| self.reader.poll_read(cx, &mut self.input)).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if self.input.starts_with(&PREFACE) {
+            let _ = self.input.split_to(PREFACE.len());
+        }
+        while let Decoded::Frame(header, body) = self.decoder.decode(&mut self.input) {
+            if matches!(header.kind, kind::REQUEST | kind::RESPONSE) {
+                frame(header.id, &body);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What either side begins with.
+pub fn greeting(out: &mut BytesMut) {
+    out.extend_from_slice(&PREFACE);
+    Settings::of(&Limits::default()).encode(out);
+}
+
+/// A METHOD frame: this is the one of this number.
+pub fn method(out: &mut BytesMut, number: u16, method: &MethodDescriptor) {
+    let header = Header { kind: kind::METHOD, word: number, ..Header::default() };
+    native::encode_frame(out, header, method.path.as_bytes());
+}
+
+/// A unary REQUEST of the method of this number, with five seconds.
+pub fn request(out: &mut BytesMut, method: u16, id: u32, message: &[u8]) {
+    let header =
+        Header { kind: kind::REQUEST, flags: flag::END, word: method, id, value: 5_000_000, ..Header::default() };
+    native::encode_head(out, header, &[], message.len());
+    out.extend_from_slice(message);
+}
+
+/// The RESPONSE to it.
+pub fn response(out: &mut BytesMut, id: u32, message: &[u8]) {
+    let header = Header { kind: kind::RESPONSE, flags: flag::END, id, value: 1, ..Header::default() };
+    native::encode_head(out, header, &[], message.len());
+    out.extend_from_slice(message);
+}
+
+/// Frames to messages.
+pub struct Frames(Decoder);
+
+impl Default for Frames {
+    fn default() -> Frames {
+        Frames(Decoder::of(&Limits::default()))
+    }
+}
+
+impl Frames {
+    /// The message of the next frame, if it is complete.
+    pub fn next(&mut self, input: &mut BytesMut) -> Option<Bytes> {
+        match self.0.decode(input) {
+            Decoded::Frame(header, body) => native::split_body(header, body).map(|(_, message)| message),
+            Decoded::NeedMore(_) | Decoded::TooLong(_) => None,
+        }
+    }
+}
+
+/// A server without sockets.
+pub struct Serving(Arc<Shared>);
+
+impl Serving {
+    /// Makes ready what it serves.
+    pub fn new(mut server: Server) -> Result<Serving, Error> {
+        server.share().map(Serving)
+    }
+
+    /// Serves a connection on the runtime that this is called on; and the caller's end of it.
+    pub fn connect(&self) -> Peer {
+        let (near, far) = Stream::pair(Address::Memory("bench".to_owned()), PIPE_BYTES);
+        tokio::spawn(serve_stream(far, self.0.clone()));
+        Peer::new(near)
+    }
+}
+
+/// A channel whose connections come out of the other side, to be served by hand.
+pub fn channel() -> (Channel, UnboundedReceiver<Peer>) {
+    let (connected, peers) = unbounded_channel();
+    let connect: Connect = Arc::new(move |address| {
+        let (near, far) = Stream::pair(address, PIPE_BYTES);
+        // Where nobody serves it, the connection is closed, as it is anywhere.
+        let _ = connected.send(Peer::new(far));
+        Box::pin(ready(Ok(near)))
+    });
+    let resolver = ListResolver::new(vec![Endpoint::new(Address::Memory("bench".to_owned()))]);
+    (Channel::over(Arc::new(resolver), ChannelOptions::default(), connect), peers)
+}
+
+/// A caller's half of a connection, without what chooses it: the in-flight table and the driver.
+pub struct Caller(Multiplexed);
+
+/// A call of it, which can be made again and again.
+pub struct Calling(Request);
+
+impl Caller {
+    /// On the runtime that this is called on; and the server's end of it.
+    pub fn open() -> (Caller, Peer) {
+        let address = Address::Memory("bench".to_owned());
+        let (near, far) = Stream::pair(address.clone(), PIPE_BYTES);
+        (Caller(Multiplexed::open(near, &address, &Limits::default())), Peer::new(far))
+    }
+
+    /// Prepares a call, with an hour.
+    pub fn prepare(method: &'static MethodDescriptor, message: Bytes) -> Calling {
+        let deadline = Deadline::after(clock::now(), Duration::from_secs(3600));
+        let context = Context::new(method, None, deadline, Metadata::new());
+        Calling(Request::new(context, Body::Message(message), deadline, |_| true))
+    }
+
+    /// Makes it.
+    pub async fn call(&self, calling: &Calling) -> Result<Body, Status> {
+        self.0.call(&calling.0).await
+    }
+}
+
+/// Chooses an endpoint; whether there is one.
+pub fn pick(stub: &Stub, method: usize) -> bool {
+    stub.picks(method)
+}
+
+/// Told whenever the endpoints have changed.
+pub fn changes(stub: &Stub) -> watch::Receiver<()> {
+    stub.changes()
+}

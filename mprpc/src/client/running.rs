@@ -1,0 +1,292 @@
+//! One call at the caller, whatever its messages are: from its options to its reply, polled without a box where it can be.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{self, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use super::attempts::{Attempts, Next, expired};
+use super::intercepted::intercepted;
+use super::multiplexed::PendingCall;
+use super::service::{AtOnce, ServiceEndpoints};
+use super::transport::Outgoing;
+use crate::codec::Compression;
+use crate::context::Context;
+use crate::deadline::Deadline;
+use crate::interceptor::Chain;
+use crate::metadata::Metadata;
+use crate::method::{Method, MethodKind};
+use crate::net::clock;
+use crate::scope;
+use crate::service::{Body, BoxFuture};
+use crate::status::{Phase, Ran, Status};
+
+/// The way of a call to where it is served.
+#[derive(Clone)]
+pub(super) struct Way {
+    pub(super) endpoints: Arc<ServiceEndpoints>,
+    pub(super) interceptors: Chain,
+    pub(super) wait_for_ready: bool,
+    pub(super) compression: Option<Compression>,
+    /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
+    pub(super) is_reply: fn(&[u8]) -> bool,
+}
+
+impl Way {
+    /// As the channel says; a call may change it.
+    pub(super) fn new(endpoints: &Arc<ServiceEndpoints>, interceptors: &Chain, is_reply: fn(&[u8]) -> bool) -> Way {
+        let options = endpoints.options();
+        Way {
+            wait_for_ready: options.wait_for_ready,
+            compression: options.compression,
+            endpoints: endpoints.clone(),
+            interceptors: interceptors.clone(),
+            is_reply,
+        }
+    }
+}
+
+/// A call that has not begun, and what was chosen for it.
+pub(super) struct Prepared {
+    pub(super) way: Way,
+    method: Method,
+    body: Body,
+    pub(super) metadata: Metadata,
+    /// The first option that cannot be: it is what the call answers with.
+    pub(super) refused: Option<Status>,
+    pub(super) timeout: Option<Duration>,
+    /// The call that is being served here, if one is: what is left to it is all that this one has.
+    served: Option<Context>,
+    pub(super) is_independent: bool,
+    /// Somebody wants to know what comes beside the reply.
+    pub(super) keeps_context: bool,
+}
+
+/// When a call began, and when it has to be done.
+#[derive(Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) at: Instant,
+    pub(super) deadline: Deadline,
+    /// What was left up to it at the begin.
+    remaining: Option<Duration>,
+    /// Nothing but `call_timeout` says when that is.
+    pub(super) by_default: bool,
+}
+
+/// What a call comes to: a reply, and the context of the call where one was made.
+type Outcome = Result<(Body, Option<Context>), Status>;
+
+/// A call that is awaited. Dropping it cancels the call.
+pub(super) struct Running {
+    /// Stays in its place until the call is answered, or goes into a box.
+    prepared: Option<Prepared>,
+    stage: Stage,
+}
+
+enum Stage {
+    New,
+    /// The request is sent, or will be; nothing but the reply is waited for.
+    Sent(PendingCall, Begun, Option<Context>),
+    /// Whatever takes longer.
+    Boxed(BoxFuture<Outcome>),
+}
+
+impl Running {
+    pub(super) fn new(call: Prepared) -> Running {
+        Running { prepared: Some(call), stage: Stage::New }
+    }
+
+    /// Begins the call on the runtime that this is called on; without one, on the background loop.
+    fn begin(&mut self, waker: &Waker) -> Result<(), Status> {
+        let Ok(runtime) = Handle::try_current() else {
+            let call = self.take()?;
+            self.stage = Stage::Boxed(Box::pin(AbortOnDrop(crate::net::background().spawn(call.run()))));
+            return Ok(());
+        };
+        let Some(call) = self.prepared.as_mut().filter(|call| call.plain_message().is_some()) else {
+            self.stage = Stage::Boxed(Box::pin(self.take()?.run()));
+            return Ok(());
+        };
+        let begun = call.begin()?;
+        // No interceptor sees it, so a context is for nobody but who asks for it.
+        let context = call.keeps_context.then(|| call.context(begun));
+        let outgoing = Outgoing {
+            method: &call.method,
+            metadata: &call.metadata,
+            deadline: begun.deadline,
+            remaining: begun.remaining,
+            context: context.as_ref(),
+            message: call.plain_message(),
+            now: begun.at,
+        };
+        let next = match call.way.endpoints.begin_at_once(outgoing, runtime.id(), waker) {
+            AtOnce::Begun(pending) => {
+                self.stage = Stage::Sent(pending, begun, context);
+                return Ok(());
+            }
+            AtOnce::NotReady(subchannel) => Next::At(subchannel),
+            AtOnce::Nowhere => Next::Pick,
+        };
+        self.stage = Stage::Boxed(Box::pin(self.take()?.go_on(begun, next)));
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<Prepared, Status> {
+        self.prepared.take().ok_or_else(|| Status::internal("a call was polled after its end"))
+    }
+}
+
+impl Future for Running {
+    type Output = Outcome;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Outcome> {
+        let running = self.get_mut();
+        if let Stage::New = running.stage {
+            running.begin(cx.waker())?;
+            // Its reply wakes this task.
+            if let Stage::Sent(..) = running.stage {
+                return Poll::Pending;
+            }
+        }
+        if let Stage::Sent(pending, begun, context) = &mut running.stage {
+            let status = match ready!(Pin::new(&mut *pending).poll(cx)) {
+                Ok(reply) => return Poll::Ready(Ok((reply, context.take()))),
+                Err(status) => status,
+            };
+            let begun = *begun;
+            let failed_at = pending.address().clone();
+            let call = running.take()?;
+            let next = Next::Failed(call.way.endpoints.subchannel_at(&failed_at), status);
+            running.stage = Stage::Boxed(Box::pin(call.go_on(begun, next)));
+        }
+        match &mut running.stage {
+            Stage::Boxed(call) => call.as_mut().poll(cx),
+            Stage::New | Stage::Sent(..) => Poll::Pending,
+        }
+    }
+}
+
+/// A call on the background loop that is cancelled with its future here.
+struct AbortOnDrop(JoinHandle<Outcome>);
+
+impl Future for AbortOnDrop {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Outcome> {
+        let joined = ready!(Pin::new(&mut self.0).poll(cx));
+        Poll::Ready(joined.unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Prepared {
+    /// A call as the channel says.
+    pub(super) fn new(way: Way, method: Method, body: Body) -> Prepared {
+        Prepared {
+            way,
+            method,
+            body,
+            metadata: Metadata::new(),
+            refused: None,
+            timeout: None,
+            served: scope::current(),
+            is_independent: false,
+            keeps_context: false,
+        }
+    }
+
+    /// Makes the call, whatever it takes.
+    pub(super) async fn run(mut self) -> Outcome {
+        let begun = self.begin()?;
+        if self.way.interceptors.is_empty() {
+            return self.go_on(begun, Next::Pick).await;
+        }
+        let context = self.context(begun);
+        let (way, body) = (self.way, self.body);
+        let interceptors = way.interceptors.clone();
+        let transmit = move |context, body| -> BoxFuture<_> {
+            Box::pin(async move { Attempts::new(way, context, body, begun, Next::Pick)?.run().await })
+        };
+        let reply = intercepted(interceptors, context.clone(), body, transmit).await?;
+        Ok((reply, Some(context)))
+    }
+
+    /// Makes the attempts of a call that has begun, from the `next` one.
+    async fn go_on(self, begun: Begun, next: Next) -> Outcome {
+        let context = self.context(begun);
+        let reply = Attempts::new(self.way, context.clone(), self.body, begun, next)?.run().await?;
+        Ok((reply, Some(context)))
+    }
+
+    fn context(&self, begun: Begun) -> Context {
+        Context::new(self.method.clone(), None, begun.deadline, self.metadata.clone())
+    }
+
+    /// Begins now.
+    fn begin(&mut self) -> Result<Begun, Status> {
+        if let Some(status) = self.refused.take() {
+            return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
+        }
+        let now = clock::now();
+        let (deadline, remaining, by_default) = self.deadline(now);
+        if remaining == Some(Duration::ZERO) {
+            let message = "the deadline of the call that is being served has passed";
+            return Err(expired(message.to_owned(), Phase::Send));
+        }
+        if let Some(served) = &self.served {
+            inherit(&mut self.metadata, served.metadata());
+        }
+        Ok(Begun { at: now, deadline, remaining, by_default })
+    }
+
+    /// The message of a unary call that needs nothing but a connection: no interceptor, no compression.
+    fn plain_message(&self) -> Option<&Bytes> {
+        match &self.body {
+            Body::Message(message)
+                if self.method.kind == MethodKind::Unary
+                    && self.way.interceptors.is_empty()
+                    && self.way.compression.is_none()
+                    && message.len() <= self.way.endpoints.options().limits.message_bytes_max =>
+            {
+                Some(message)
+            }
+            _ => None,
+        }
+    }
+
+    /// When the call has to be done, how long that is from `now` on, and whether nothing but `call_timeout` says so. A
+    /// call that streams has all the time it wants unless it is told otherwise.
+    fn deadline(&self, now: Instant) -> (Deadline, Option<Duration>, bool) {
+        let options = self.way.endpoints.options();
+        let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
+        let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
+        let timeout = chosen.or_else(|| by_default.then_some(options.limits.call_timeout));
+        let own = timeout.map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
+        match &self.served {
+            Some(served) if !self.is_independent => {
+                let earlier = own.earlier(served.deadline());
+                (earlier, earlier.remaining(now), by_default && earlier == own)
+            }
+            _ => (own, timeout.filter(|_| own != Deadline::NONE), by_default),
+        }
+    }
+}
+
+/// What passes on through a chain of calls, unless the call says otherwise itself.
+fn inherit(own: &mut Metadata, served: &Metadata) {
+    let passed_on = served.passed_on();
+    for key in Metadata::PASSED_ON.iter().filter(|key| passed_on.value(key).is_some()) {
+        if own.value(key).is_none() {
+            passed_on.values(key).for_each(|value| drop(own.append(key, value)));
+        }
+    }
+}
