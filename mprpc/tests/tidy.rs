@@ -16,7 +16,7 @@ const LEVELS: [&[&str]; 6] = [
     &["codec", "protocol"],
     &["net"],
     &["discovery", "balancer"],
-    &["streaming", "inbox", "service", "interceptor", "interceptors", "client", "server"],
+    &["streaming", "inbox", "service", "same_process", "interceptor", "interceptors", "client", "server"],
     &["config", "logging", "codegen", "testing", "bench"],
 ];
 
