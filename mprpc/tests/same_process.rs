@@ -424,7 +424,8 @@ async fn in_flight_max_of_either_side_holds() {
 #[tokio::test]
 async fn streams_go_over_a_connection_in_memory_and_wait_for_their_reader() {
     let mut world = serve("127.0.0.1:0", Server::default());
-    let client = client(&world.address);
+    let limits = Limits { stream_window_bytes: 256 << 10, ..Limits::default() };
+    let client = client_with(&world.address, ChannelOptions { limits, ..ChannelOptions::default() });
     let echoed = client.call("Talk", MethodKind::Bidirectional, Body::Stream(Streaming::of(["a".into(), "b".into()])));
     let mut echoed = echoed.await.unwrap().into_stream();
     let mut came = Vec::new();
