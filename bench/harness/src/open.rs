@@ -61,9 +61,13 @@ pub fn ticker() -> Result<OwnedFd, Failure> {
 pub async fn tick(ticker: &AsyncFd<OwnedFd>) -> Result<(), Failure> {
     loop {
         let mut ready = ticker.readable().await?;
-        if let Ok(read) = ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0; 8])?)) {
-            read?;
-            return Ok(());
+        let read = rustix::io::read(ticker.get_ref(), &mut [0; 8]);
+        // The timer is readable again with the next tick, and not before it has been read.
+        ready.clear_ready();
+        match read {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::AGAIN) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }

@@ -71,6 +71,20 @@ impl Received {
         self.begin += bytes;
     }
 
+    /// Makes replies of the whole frames up to the first large one, each behind the other. A server whose replies are
+    /// no requests has to; large frames are better written from where they are.
+    pub(super) fn copy_small(&mut self, replies: &mut Vec<u8>) {
+        while let Some(length) = length(&self.bytes[self.begin..self.complete]) {
+            if length > COPIED_BYTES_MAX {
+                return;
+            }
+            let payload = &self.bytes[self.begin + PREFIX_BYTES..self.begin + length];
+            replies.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+            replies.extend_from_slice(payload);
+            self.begin += length;
+        }
+    }
+
     /// The payload of the next whole frame, which is dropped with that.
     pub(super) fn next_payload(&mut self) -> Option<&[u8]> {
         let from = self.begin;
@@ -182,7 +196,9 @@ mod tests {
         received.spare()[..9].copy_from_slice(&bytes[..9]);
         received.filled(9);
         assert_eq!(received.frames(), [2, 0, 0, 0, 7, 7]);
-        received.take(6);
+        let mut replies = Vec::new();
+        received.copy_small(&mut replies);
+        assert_eq!(replies, [2, 0, 0, 0, 7, 7]);
         received.spare()[..3].copy_from_slice(&bytes[9..]);
         received.filled(3);
         assert_eq!(received.next_payload(), Some(&[7, 7][..]));

@@ -1,11 +1,12 @@
 //! A way to services: where they are, and what all calls over it share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::living::Living;
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
 use crate::codec::Compression;
@@ -29,7 +30,7 @@ pub struct Channel {
 }
 
 /// What can be chosen for a channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelOptions {
     /// Bounds; the deadline of calls that say none is `limits.call_timeout`.
     pub limits: Limits,
@@ -49,17 +50,40 @@ pub struct ChannelOptions {
     pub classic_reply_pause: bool,
     /// TLS to the TCP endpoints. `None`: plain text.
     pub tls: Option<TlsClient>,
+    /// Whether calls to a server in this process reach it without a socket: those with one request and one reply run its
+    /// handler on the task of their caller, those with streams go over a connection in memory. Never where either side
+    /// has TLS for the address, nor where the classic frame is asked for. `false` for tests of what is between the two.
+    pub same_process: bool,
+    /// Whether an endpoint that says in the registry at which Unix socket it listens too is connected to there, by
+    /// callers on its host; over TCP where that socket cannot be reached. Never with TLS.
+    pub same_host: bool,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> ChannelOptions {
+        ChannelOptions {
+            limits: Limits::default(),
+            timeouts: BTreeMap::new(),
+            compression: None,
+            wait_for_ready: false,
+            classic_empty_reply: false,
+            classic_reply_pause: false,
+            tls: None,
+            same_process: true,
+            same_host: true,
+        }
+    }
 }
 
 /// What all calls over a channel share.
 pub(super) struct ChannelShared {
-    pub(super) options: ChannelOptions,
+    pub(super) options: Arc<ChannelOptions>,
     pub(super) connect: Connect,
     resolver: Arc<dyn Resolver>,
     /// By full name.
-    services: Mutex<HashMap<String, Weak<ServiceEndpoints>>>,
+    services: Mutex<Living<String, ServiceEndpoints>>,
     /// One for each endpoint, whichever service it was found for.
-    subchannels: Mutex<Vec<(Endpoint, Weak<Subchannel>)>>,
+    subchannels: Mutex<Living<Arc<Endpoint>, Subchannel>>,
 }
 
 /// How connections are opened; the test kit puts a simulated network in its place.
@@ -110,8 +134,13 @@ impl Channel {
 
     /// The same, with connections of another kind.
     pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
-        let shared =
-            ChannelShared { options, connect, resolver, services: Mutex::default(), subchannels: Mutex::default() };
+        let shared = ChannelShared {
+            options: Arc::new(options),
+            connect,
+            resolver,
+            services: Mutex::default(),
+            subchannels: Mutex::default(),
+        };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
     }
 
@@ -125,13 +154,12 @@ impl Channel {
     /// The endpoints of a service; the same ones for every client of it.
     pub(super) fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
         let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(endpoints) = services.get(service).and_then(Weak::upgrade) {
+        if let Some(endpoints) = services.find(service) {
             return endpoints;
         }
         let resolutions = self.shared.resolver.watch(service);
         let endpoints = ServiceEndpoints::follow(self.shared.clone(), service, resolutions);
-        services.retain(|_, endpoints| endpoints.strong_count() > 0);
-        services.insert(service.to_owned(), Arc::downgrade(&endpoints));
+        services.insert(service.to_owned(), &endpoints);
         endpoints
     }
 }
@@ -148,13 +176,12 @@ impl ChannelShared {
     /// The subchannel of an endpoint, the one there is or a new one.
     pub(super) fn subchannel(&self, endpoint: &Endpoint) -> Arc<Subchannel> {
         let mut subchannels = self.subchannels.lock().unwrap_or_else(PoisonError::into_inner);
-        subchannels.retain(|(_, subchannel)| subchannel.strong_count() > 0);
-        let known = subchannels.iter().find(|(known, _)| known == endpoint);
-        if let Some(subchannel) = known.and_then(|(_, subchannel)| subchannel.upgrade()) {
+        if let Some(subchannel) = subchannels.find(endpoint) {
             return subchannel;
         }
+        let endpoint = Arc::new(endpoint.clone());
         let subchannel = Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone()));
-        subchannels.push((endpoint.clone(), Arc::downgrade(&subchannel)));
+        subchannels.insert(endpoint, &subchannel);
         subchannel
     }
 }

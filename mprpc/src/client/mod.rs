@@ -3,7 +3,9 @@
 mod attempts;
 mod call;
 mod channel;
+mod direct;
 mod intercepted;
+mod living;
 mod multiplexed;
 mod one_shot;
 mod raw;

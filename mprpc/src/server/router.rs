@@ -1,6 +1,6 @@
 //! From the name of a method to the service that serves it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::codec::Codec;
@@ -13,6 +13,8 @@ use crate::status::{Ran, Status};
 #[derive(Default)]
 pub(crate) struct Router {
     services: Vec<Arc<dyn Service>>,
+    /// Their full names.
+    names: HashSet<&'static str>,
     /// By `package.Service/Method`, and by `Service/Method` as classic callers say it.
     routes: HashMap<String, Route>,
     /// Serves what no service does.
@@ -48,7 +50,9 @@ impl Router {
     /// Adds a service. One of the same full name is replaced; of two with the same short name the first keeps it.
     pub(crate) fn add(&mut self, service: Arc<dyn Service>) {
         let descriptor = service.descriptor();
-        self.services.retain(|other| other.descriptor().name != descriptor.name);
+        if !self.names.insert(descriptor.name) {
+            self.services.retain(|other| other.descriptor().name != descriptor.name);
+        }
         for (index, method) in descriptor.methods.iter().enumerate() {
             let handler = Handler::Service(service.clone(), index);
             let route = Route { handler, method: method.into(), runs_to_completion: false };

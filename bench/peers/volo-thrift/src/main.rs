@@ -7,6 +7,7 @@ use bytes::Bytes;
 use mprpc_bench_harness::{Client, Failure, Serve, System, announce, block_on_servers, drive};
 use tokio::net::TcpListener;
 
+#[allow(unsafe_code, unreachable_pub, missing_docs, unused_mut, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/volo_gen.rs"));
 }

@@ -1,0 +1,62 @@
+//! A table of what others keep alive. What is gone leaves it, not at once, and at no cost that grows with the table.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Weak};
+
+/// Values by key, for as long as others hold them.
+pub(super) struct Living<K, V> {
+    values: HashMap<K, Weak<V>>,
+    /// Once it has so many, those that are gone are taken out: so each is looked at twice, however many there are.
+    full_at: usize,
+}
+
+impl<K, V> Default for Living<K, V> {
+    fn default() -> Living<K, V> {
+        Living { values: HashMap::new(), full_at: FULL_AT_FIRST }
+    }
+}
+
+impl<K: Eq + Hash, V> Living<K, V> {
+    /// The value of this key, if it lives.
+    pub(super) fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<V>>
+    where
+        K: Borrow<Q>,
+    {
+        self.values.get(key)?.upgrade()
+    }
+
+    /// Adds a value, in the place of the one there was.
+    pub(super) fn insert(&mut self, key: K, value: &Arc<V>) {
+        if self.values.len() >= self.full_at {
+            self.values.retain(|_, value| value.strong_count() > 0);
+            self.full_at = FULL_AT_FIRST.max(2 * self.values.len());
+        }
+        self.values.insert(key, Arc::downgrade(value));
+    }
+}
+
+const FULL_AT_FIRST: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_not_found_and_does_not_gather() {
+        let mut living = Living::default();
+        let kept: Vec<Arc<usize>> = (0..100).map(Arc::new).collect();
+        for value in &kept {
+            living.insert(**value, value);
+        }
+        for gone in 100..10_000 {
+            living.insert(gone, &Arc::new(gone));
+        }
+        assert!(living.values.len() <= 200, "{} are kept for 100", living.values.len());
+        assert!(kept.iter().all(|value| living.find(&**value).is_some_and(|found| Arc::ptr_eq(&found, value))));
+        assert!(living.find(&9_999).is_none());
+        living.insert(5, &kept[6]);
+        assert_eq!(living.find(&5).as_deref(), Some(&6));
+    }
+}
