@@ -506,3 +506,45 @@ impl Source for RequestSource {
         message.decode(self.message_bytes_max)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    fn woken(calls: &mut InFlight) -> Vec<u32> {
+        calls.take_woken(Waker::noop()).0
+    }
+
+    #[test]
+    fn waker_that_a_handler_keeps_wakes_no_later_call() {
+        let mut calls = InFlight::new();
+        let kept = calls.waker(1).clone();
+        calls.waker(2).wake_by_ref();
+        assert_eq!(woken(&mut calls), [2]);
+        kept.wake_by_ref();
+        assert_eq!(woken(&mut calls), [1]);
+    }
+
+    #[test]
+    fn waker_that_nobody_keeps_is_handed_on_and_forgets_that_it_was_woken() {
+        let mut calls = InFlight::new();
+        calls.waker(1).wake_by_ref();
+        let first = calls.waker(1).data();
+        assert_eq!(calls.waker(2).data(), first);
+        calls.waker(2).wake_by_ref();
+        assert_eq!(woken(&mut calls), [1, 2]);
+        assert!(woken(&mut calls).is_empty());
+    }
+
+    #[test]
+    fn ids_are_spread_also_where_they_differ_in_their_high_bits_alone() {
+        let hasher = IdHasher(0x9e37_79b9_7f4a_7c15);
+        for shift in [0, 8, 16, 22] {
+            let buckets: HashSet<u64> = (0..1024u32).map(|id| hasher.hash_one(id << shift) % 1024).collect();
+            assert!(buckets.len() > 500, "{} of 1,024 buckets at shift {shift}", buckets.len());
+        }
+    }
+}
