@@ -33,16 +33,16 @@ impl Received {
         } else if let Some(length) = length(&self.bytes[self.begin..self.end]) {
             // A frame is kept in one piece: whoever gets a message gets the whole of it.
             if self.begin + length > self.bytes.len() || self.end == self.bytes.len() {
-                self.to_front(length);
+                self.move_to_front(length);
             }
         } else if self.begin + PREFIX_BYTES > self.bytes.len() {
-            self.to_front(PREFIX_BYTES);
+            self.move_to_front(PREFIX_BYTES);
         }
         self.complete = self.begin;
         &mut self.bytes[self.end..]
     }
 
-    fn to_front(&mut self, room: usize) {
+    fn move_to_front(&mut self, room: usize) {
         self.bytes.copy_within(self.begin..self.end, 0);
         (self.begin, self.end) = (0, self.end - self.begin);
         if self.bytes.len() < room {

@@ -32,11 +32,11 @@ pub(super) fn serve(serve: &Serve) -> Result<(), Failure> {
         let (socket, _) = listener.accept()?;
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        let watched = socket.try_clone()?;
-        sender.send((number, socket))?;
         let interest =
             if serve.kind == mprpc_bench_harness::Kind::ServerStream { EventFlags::OUT } else { EventFlags::IN };
-        epoll::add(epoll, &watched, EventData::new_u64(number), interest)?;
+        // An event that is faster than the socket comes again.
+        epoll::add(epoll, &socket, EventData::new_u64(number), interest)?;
+        sender.send((number, socket))?;
     }
     Ok(())
 }
