@@ -8,6 +8,7 @@ mod plan;
 mod raw;
 mod requirements;
 mod run;
+mod scale;
 mod summary;
 mod svg;
 mod systems;
@@ -27,8 +28,11 @@ const SYSTEMS: [System; 5] =
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1);
-    if first.is_some_and(|first| first == "--serve" || first == "--call") {
+    if first.as_ref().is_some_and(|first| first == "--serve" || first == "--call") {
         return mprpc_bench_harness::main(&SYSTEMS);
+    }
+    if first.is_some_and(|first| first == "scale") {
+        return ended(scale::run(std::env::args().skip(2)));
     }
     match Options::parse(std::env::args().skip(1)) {
         Err(wrong) => {
@@ -39,14 +43,18 @@ fn main() -> ExitCode {
             print!("{}", options::HELP);
             ExitCode::SUCCESS
         }
-        Ok(Some(options)) => match compare(options) {
-            Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => ExitCode::FAILURE,
-            Err(failure) => {
-                eprintln!("{failure}");
-                ExitCode::FAILURE
-            }
-        },
+        Ok(Some(options)) => ended(compare(options)),
+    }
+}
+
+fn ended(outcome: Result<bool, Failure>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
     }
 }
 

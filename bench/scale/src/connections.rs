@@ -1,0 +1,187 @@
+//! Connections that are idle: what each takes of the memory of both sides, and what they take from 64 that are not.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use mprpc::codegen::Stub;
+use mprpc::{Body, BoxFuture, Channel, Codec, Context, Limits, Server, Service, ServiceDescriptor, Status};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+
+use super::process::{self, Background, Measured};
+use super::{Result, bytes_each, descriptor, median, message};
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Connections {
+    pub(crate) idle: usize,
+    /// Bytes for each idle connection; they say little where there are few.
+    pub(crate) server_bytes: f64,
+    pub(crate) caller_bytes: f64,
+    /// Of 64 other connections, one call of 32 bytes at a time on each.
+    pub(crate) calls_per_second: f64,
+    /// The same before there were idle ones.
+    pub(crate) calls_per_second_before: f64,
+    /// How long it took to open one and to make the first call on it, microseconds of both processes together.
+    pub(crate) opening_us: f64,
+    /// The one by the other, in each round.
+    pub(crate) of_before: f64,
+}
+
+impl Measured for Connections {
+    fn median(rounds: Vec<Connections>) -> Connections {
+        let of = |value: fn(&Connections) -> f64| median(rounds.iter().map(value).collect());
+        Connections {
+            idle: rounds[0].idle,
+            server_bytes: of(|round| round.server_bytes),
+            caller_bytes: of(|round| round.caller_bytes),
+            calls_per_second: of(|round| round.calls_per_second),
+            calls_per_second_before: of(|round| round.calls_per_second_before),
+            of_before: of(|round| round.of_before),
+            opening_us: of(|round| round.opening_us),
+        }
+    }
+}
+
+pub(crate) fn start(idle: usize) -> Result<Connections> {
+    let (server, address) = Background::start("--serve")?;
+    process::run(&["--connections", &address, &server.pid().to_string(), &idle.to_string()])
+}
+
+/// How many idle connections a process here may have, by its limit of open files.
+pub(crate) fn most() -> usize {
+    raise_limit().saturating_sub(ACTIVE + OTHER_FILES)
+}
+
+/// Serves on loopback until its input ends.
+pub(crate) fn serve() -> Result<()> {
+    raise_limit();
+    let listen = vec!["127.0.0.1:0".parse()?];
+    let running = Server { listen, limits: limits(), ..Server::default() }.add(Echo(echo())).start()?;
+    println!("{}", running.addresses()[0]);
+    std::io::stdout().flush()?;
+    std::io::stdin().read_to_end(&mut Vec::new())?;
+    Ok(())
+}
+
+/// The side of the callers.
+pub(crate) fn measure(address: &str, server: &str, idle: &str) -> Result<Connections> {
+    raise_limit();
+    let idle: usize = idle.parse()?;
+    let descriptor = echo();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let active = open(address, descriptor, ACTIVE).await?;
+        // What is allocated once is there from here on.
+        calls(&active, WARM_UP).await?;
+        let calls_per_second_before = calls(&active, MEASURED).await?;
+        let before = (process::resident_bytes(server)?, process::resident_bytes("self")?);
+        let since = Instant::now();
+        let held = open(address, descriptor, idle).await?;
+        let opening_us = since.elapsed().as_secs_f64() * 1e6 / idle as f64;
+        // What a connection needs at its beginning alone is given back by then.
+        tokio::time::sleep(SETTLES).await;
+        let after = (process::resident_bytes(server)?, process::resident_bytes("self")?);
+        let calls_per_second = calls(&active, MEASURED).await?;
+        drop(held);
+        Ok(Connections {
+            idle,
+            server_bytes: (after.0 - before.0) / idle as f64,
+            caller_bytes: (after.1 - before.1) / idle as f64,
+            calls_per_second,
+            calls_per_second_before,
+            opening_us,
+            of_before: calls_per_second / calls_per_second_before,
+        })
+    })
+}
+
+/// Opens connections, and makes a call on each: a channel keeps one, so each has its own.
+async fn open(address: &str, descriptor: &'static ServiceDescriptor, count: usize) -> Result<Vec<Stub>> {
+    let mut stubs = Vec::with_capacity(count);
+    while stubs.len() < count {
+        let mut opening = JoinSet::new();
+        for _ in 0..OPENED_TOGETHER.min(count - stubs.len()) {
+            let stub = Stub::new(Channel::new(address)?, descriptor);
+            opening.spawn(async move {
+                stub.unary::<_, mprpc::well_known::StringValue>(0, &message()).await?;
+                Ok::<_, Status>(stub)
+            });
+        }
+        while let Some(opened) = opening.join_next().await {
+            stubs.push(opened??);
+        }
+    }
+    Ok(stubs)
+}
+
+/// One call at a time on each, for so long; how many a second.
+async fn calls(stubs: &[Stub], time: Duration) -> Result<f64> {
+    let mut callers = JoinSet::new();
+    let since = Instant::now();
+    for stub in stubs.iter().cloned() {
+        callers.spawn(async move {
+            let mut calls = 0u64;
+            while since.elapsed() < time {
+                stub.unary::<_, mprpc::well_known::StringValue>(0, &message()).await?;
+                calls += 1;
+            }
+            Ok::<_, Status>(calls)
+        });
+    }
+    let mut calls = 0;
+    while let Some(made) = callers.join_next().await {
+        calls += made??;
+    }
+    Ok(calls as f64 / since.elapsed().as_secs_f64())
+}
+
+/// As many files as this process may have; how many that are.
+fn raise_limit() -> usize {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Where it stays as it is, opening says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
+}
+
+/// So long that no connection is closed, or asked for a sign of life, while others are opened.
+fn limits() -> Limits {
+    Limits { idle_timeout: Duration::from_secs(3600), ..Limits::default() }
+}
+
+fn echo() -> &'static ServiceDescriptor {
+    descriptor("bench.Echo".into(), 1)
+}
+
+struct Echo(&'static ServiceDescriptor);
+
+impl Service for Echo {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        self.0
+    }
+
+    fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<std::result::Result<Body, Status>> {
+        Box::pin(std::future::ready(Ok(request)))
+    }
+}
+
+pub(crate) fn print(measured: &[Connections]) {
+    println!(
+        "\nidle connections   server, bytes each   caller, bytes each   opening, us   64 others, calls/s   of before"
+    );
+    for one in measured {
+        let Connections { idle, opening_us, calls_per_second, of_before, .. } = one;
+        let (server, caller) = (bytes_each(*idle, one.server_bytes), bytes_each(*idle, one.caller_bytes));
+        println!(
+            "{idle:>16}   {server:>18}   {caller:>18}   {opening_us:>11.1}   {calls_per_second:>18.0}   {of_before:>9.2}"
+        );
+    }
+}
+
+const ACTIVE: usize = 64;
+/// Files that are no connections.
+const OTHER_FILES: usize = 100;
+const OPENED_TOGETHER: usize = 256;
+const WARM_UP: Duration = Duration::from_millis(500);
+const SETTLES: Duration = Duration::from_secs(1);
+const MEASURED: Duration = Duration::from_secs(2);

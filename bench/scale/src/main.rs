@@ -1,0 +1,149 @@
+//! The cost of scale: what a connection, a service and an endpoint more cost, from one to thousands. A table, and with
+//! `--json FILE` and `--svg FILE` the same for machines and as curves. `--quick` stops at a thousand, once round. Started
+//! by `scale` of the tool.
+//!
+//! Each measurement is a process of its own, so that none stands on the memory of another.
+
+mod connections;
+mod curves;
+mod endpoints;
+mod process;
+mod services;
+
+use std::error::Error;
+use std::fs;
+use std::process::ExitCode;
+
+use mprpc::well_known::StringValue;
+use mprpc::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+use serde::{Deserialize, Serialize};
+
+use self::connections::Connections;
+use self::endpoints::Endpoints;
+use self::services::Services;
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// All that is measured, medians of the rounds.
+#[derive(Serialize, Deserialize)]
+struct Scale {
+    /// When, where and of what.
+    machine: String,
+    connections: Vec<Connections>,
+    services: Vec<Services>,
+    methods: Vec<Services>,
+    endpoints: Vec<Endpoints>,
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["--serve"] => connections::serve(),
+        ["--connections", address, server, count] => connections::measure(address, server, count).and_then(report),
+        ["--services", services, methods] => services::measure(services, methods).and_then(report),
+        ["--endpoints", count] => endpoints::measure(count).and_then(report),
+        _ => run(&words),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The result of a process, for the one that started it.
+fn report(result: impl Serialize) -> Result<()> {
+    println!("{}", serde_json::to_string(&result)?);
+    Ok(())
+}
+
+fn run(words: &[&str]) -> Result<()> {
+    let (mut quick, mut machine, mut json, mut svg, mut from) = (false, "", None, None, None);
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match (*word, words.as_slice().first()) {
+            ("--quick", _) => quick = true,
+            ("--machine", Some(name)) => machine = *name,
+            ("--json", Some(file)) => json = Some(*file),
+            ("--svg", Some(file)) => svg = Some(*file),
+            // Draws what was measured before.
+            ("--from", Some(file)) => from = Some(*file),
+            _ => return Err(USAGE.into()),
+        }
+        if *word != "--quick" {
+            words.next();
+        }
+    }
+    let scale = match from {
+        Some(file) => serde_json::from_str(&fs::read_to_string(file)?)?,
+        None => measure(quick, machine)?,
+    };
+    print(&scale);
+    if let Some(file) = json {
+        fs::write(file, serde_json::to_string_pretty(&scale)? + "\n")?;
+    }
+    if let Some(file) = svg {
+        fs::write(file, curves::draw(&scale))?;
+    }
+    Ok(())
+}
+
+fn measure(quick: bool, machine: &str) -> Result<Scale> {
+    let rounds = if quick { 1 } else { ROUNDS };
+    let most = if quick { 1_000 } else { usize::MAX };
+    let counts: Vec<usize> = COUNTS.into_iter().filter(|count| *count <= most).collect();
+    let mut idle: Vec<usize> = counts.clone();
+    if !quick {
+        idle.push(connections::most().min(20_000));
+    }
+    Ok(Scale {
+        machine: machine.to_owned(),
+        connections: process::rounds(rounds, &idle, |count| connections::start(*count))?,
+        services: process::rounds(rounds, &counts, |count| services::start(*count, 1))?,
+        methods: process::rounds(rounds, &counts, |count| services::start(1, *count))?,
+        endpoints: process::rounds(rounds, &counts, |count| endpoints::start(*count))?,
+    })
+}
+
+fn print(scale: &Scale) {
+    println!("{}", scale.machine);
+    connections::print(&scale.connections);
+    services::print("services of one method", &scale.services, |services| services.services);
+    services::print("methods of one service", &scale.methods, |services| services.methods);
+    endpoints::print(&scale.endpoints);
+}
+
+/// A service that there is for the measurement alone.
+fn descriptor(name: String, methods: usize) -> &'static ServiceDescriptor {
+    let method = |index: usize| MethodDescriptor {
+        name: format!("Method{index}").into(),
+        path: format!("{name}/Method{index}").into(),
+        kind: MethodKind::Unary,
+        idempotency: Idempotency::Unknown,
+    };
+    let methods: Vec<_> = (0..methods).map(method).collect();
+    Box::leak(Box::new(ServiceDescriptor { name: name.leak(), methods: methods.leak() }))
+}
+
+/// A message of 32 bytes.
+fn message() -> StringValue {
+    StringValue { value: "x".repeat(32), ..StringValue::default() }
+}
+
+/// Where there are few, it is the rest of the process that is seen.
+fn bytes_each(count: usize, bytes: f64) -> String {
+    if count < BYTES_FROM { "-".to_owned() } else { format!("{bytes:.0}") }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+const COUNTS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
+const ROUNDS: usize = 5;
+const BYTES_FROM: usize = 1_000;
+const USAGE: &str = "usage: scale [--quick] [--json FILE] [--svg FILE] [--from FILE]";

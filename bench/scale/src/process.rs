@@ -1,0 +1,73 @@
+//! Measurements as processes of their own, round by round, and the median of what they say.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Command, Stdio};
+
+use serde::de::DeserializeOwned;
+
+use super::Result;
+
+/// What has a median of several.
+pub(crate) trait Measured: Sized {
+    fn median(rounds: Vec<Self>) -> Self;
+}
+
+/// Measures every count once a round, so that what the machine does meanwhile hits all alike.
+pub(crate) fn rounds<C, M: Measured>(rounds: usize, counts: &[C], start: impl Fn(&C) -> Result<M>) -> Result<Vec<M>> {
+    let mut measured: Vec<Vec<M>> = counts.iter().map(|_| Vec::new()).collect();
+    for _ in 0..rounds {
+        for (count, measured) in counts.iter().zip(&mut measured) {
+            measured.push(start(count)?);
+        }
+    }
+    Ok(measured.into_iter().map(M::median).collect())
+}
+
+/// Runs this program with these arguments, and takes its result.
+pub(crate) fn run<M: DeserializeOwned>(arguments: &[&str]) -> Result<M> {
+    eprintln!("bench-scale {}", arguments.join(" "));
+    let output = Command::new(env::current_exe()?).args(arguments).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(format!("bench-scale {}: {}", arguments.join(" "), output.status).into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// A process that goes on until this is dropped: its input ends then.
+pub(crate) struct Background {
+    child: Child,
+    input: Option<ChildStdin>,
+}
+
+impl Background {
+    /// And the first line that it says.
+    pub(crate) fn start(argument: &str) -> Result<(Background, String)> {
+        let mut command = Command::new(env::current_exe()?);
+        let mut child = command.arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let (input, output) = (child.stdin.take(), child.stdout.take().ok_or("no output")?);
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        Ok((Background { child, input }, line.trim().to_owned()))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        // Gone already is as good.
+        let _ = self.child.wait();
+    }
+}
+
+/// The memory of a process that is in use, bytes.
+pub(crate) fn resident_bytes(pid: &str) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib * 1024.0)
+}

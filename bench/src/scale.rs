@@ -1,0 +1,25 @@
+//! `scale`: the cost of scale, measured by a program of its own. It needs doors into mprpc that users do not have, and
+//! what is compared with peers is to be built as users build it.
+
+use std::path::Path;
+use std::process::Command;
+
+use mprpc_bench_harness::Failure;
+
+use crate::machine::Machine;
+use crate::systems::MANIFEST;
+
+/// Builds that program and runs it with these arguments; whether it did well.
+pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<bool, Failure> {
+    let own = std::env::current_exe()?;
+    let target = own.parent().and_then(Path::parent).ok_or("this program stands nowhere")?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--release", "--locked", "--manifest-path", MANIFEST, "--target-dir"]);
+    if !cargo.arg(target).args(["-p", "bench-scale"]).status()?.success() {
+        return Err("bench-scale could not be built".into());
+    }
+    let machine = Machine::here().to_string();
+    let status =
+        Command::new(target.join("release/bench-scale")).args(["--machine", &machine]).args(arguments).status()?;
+    Ok(status.success())
+}
