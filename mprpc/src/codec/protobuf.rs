@@ -65,17 +65,14 @@ impl Encoder {
             )));
         }
         let length = length as usize;
-        let arena = match length {
-            ..=SHORT_BYTES_MAX => &mut self.short,
-            ..=MEDIUM_BYTES_MAX => &mut self.medium,
-            _ => {
-                let mut own = self.long.take(length);
-                message.write_to(&mut self.sizes, &mut own);
-                let bytes = own.split().freeze();
-                self.long.give(own, length);
-                return Ok(bytes);
-            }
-        };
+        if length > MEDIUM_BYTES_MAX {
+            let mut own = self.long.take(length);
+            message.write_to(&mut self.sizes, &mut own);
+            let bytes = own.split().freeze();
+            self.long.give(own, length);
+            return Ok(bytes);
+        }
+        let arena = if length > SHORT_BYTES_MAX { &mut self.medium } else { &mut self.short };
         if arena.buffer.capacity() < length {
             arena.renew();
         }
