@@ -24,8 +24,10 @@ pub(crate) struct Connections {
     pub(crate) calls_per_second_before: f64,
     /// How long it took to open one and to make the first call on it, microseconds of both processes together.
     pub(crate) opening_us: f64,
-    /// The one by the other, in each round.
-    pub(crate) of_before: f64,
+    /// CPU time of one of these calls, both processes together, microseconds; and before. It says more than the calls
+    /// where the machine has other work.
+    pub(crate) cpu_us: f64,
+    pub(crate) cpu_us_before: f64,
 }
 
 impl Measured for Connections {
@@ -37,7 +39,8 @@ impl Measured for Connections {
             caller_bytes: of(|round| round.caller_bytes),
             calls_per_second: of(|round| round.calls_per_second),
             calls_per_second_before: of(|round| round.calls_per_second_before),
-            of_before: of(|round| round.of_before),
+            cpu_us: of(|round| round.cpu_us),
+            cpu_us_before: of(|round| round.cpu_us_before),
             opening_us: of(|round| round.opening_us),
         }
     }
@@ -56,33 +59,37 @@ pub(crate) fn most() -> usize {
 /// Serves on loopback until its input ends.
 pub(crate) fn serve() -> Result<()> {
     raise_limit();
-    let listen = vec!["127.0.0.1:0".parse()?];
+    // The kernel searches long for a free port to an address that has thousands.
+    let listen =
+        (1..=ADDRESSES).map(|host| format!("127.0.0.{host}:0").parse()).collect::<std::result::Result<_, _>>()?;
     let running = Server { listen, limits: limits(), ..Server::default() }.add(Echo(echo())).start()?;
-    println!("{}", running.addresses()[0]);
+    let addresses: Vec<String> = running.addresses().iter().map(ToString::to_string).collect();
+    println!("{}", addresses.join(","));
     std::io::stdout().flush()?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
 }
 
 /// The side of the callers.
-pub(crate) fn measure(address: &str, server: &str, idle: &str) -> Result<Connections> {
+pub(crate) fn measure(addresses: &str, server: &str, idle: &str) -> Result<Connections> {
     raise_limit();
     let idle: usize = idle.parse()?;
+    let addresses: Vec<&str> = addresses.split(',').collect();
     let descriptor = echo();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let active = open(address, descriptor, ACTIVE).await?;
+        let active = open(&addresses, descriptor, ACTIVE).await?;
         // What is allocated once is there from here on.
-        calls(&active, WARM_UP).await?;
-        let calls_per_second_before = calls(&active, MEASURED).await?;
+        calls(&active, server, WARM_UP).await?;
+        let (calls_per_second_before, cpu_us_before) = calls(&active, server, MEASURED).await?;
         let before = (process::resident_bytes(server)?, process::resident_bytes("self")?);
         let since = Instant::now();
-        let held = open(address, descriptor, idle).await?;
+        let held = open(&addresses, descriptor, idle).await?;
         let opening_us = since.elapsed().as_secs_f64() * 1e6 / idle as f64;
         // What a connection needs at its beginning alone is given back by then.
         tokio::time::sleep(SETTLES).await;
         let after = (process::resident_bytes(server)?, process::resident_bytes("self")?);
-        let calls_per_second = calls(&active, MEASURED).await?;
+        let (calls_per_second, cpu_us) = calls(&active, server, MEASURED).await?;
         drop(held);
         Ok(Connections {
             idle,
@@ -91,20 +98,21 @@ pub(crate) fn measure(address: &str, server: &str, idle: &str) -> Result<Connect
             calls_per_second,
             calls_per_second_before,
             opening_us,
-            of_before: calls_per_second / calls_per_second_before,
+            cpu_us,
+            cpu_us_before,
         })
     })
 }
 
 /// Opens connections, and makes a call on each: a channel keeps one, so each has its own.
-async fn open(address: &str, descriptor: &'static ServiceDescriptor, count: usize) -> Result<Vec<Stub>> {
+async fn open(addresses: &[&str], descriptor: &'static ServiceDescriptor, count: usize) -> Result<Vec<Stub>> {
     let mut stubs = Vec::with_capacity(count);
     while stubs.len() < count {
         let mut opening = JoinSet::new();
-        for _ in 0..OPENED_TOGETHER.min(count - stubs.len()) {
+        for address in addresses.iter().cycle().take(OPENED_TOGETHER.min(count - stubs.len())) {
             let stub = Stub::new(Channel::new(address)?, descriptor);
             opening.spawn(async move {
-                stub.unary::<_, mprpc::well_known::StringValue>(0, &message()).await?;
+                stub.unary::<_, mprpc::well_known::StringValue>(0, &message()).timeout(OPENED_WITHIN).await?;
                 Ok::<_, Status>(stub)
             });
         }
@@ -115,11 +123,14 @@ async fn open(address: &str, descriptor: &'static ServiceDescriptor, count: usiz
     Ok(stubs)
 }
 
-/// One call at a time on each, for so long; how many a second.
-async fn calls(stubs: &[Stub], time: Duration) -> Result<f64> {
+/// One call at a time on each, for so long: how many a second, and the CPU time of each, microseconds.
+async fn calls(stubs: &[Stub], server: &str, time: Duration) -> Result<(f64, f64)> {
     let mut callers = JoinSet::new();
+    let cpu = || Ok::<_, Box<dyn std::error::Error + Send + Sync>>(process::cpu_us(server)? + process::cpu_us("self")?);
+    let cpu_before = cpu()?;
     let since = Instant::now();
-    for stub in stubs.iter().cloned() {
+    for stub in stubs {
+        let stub = stub.clone();
         callers.spawn(async move {
             let mut calls = 0u64;
             while since.elapsed() < time {
@@ -133,7 +144,7 @@ async fn calls(stubs: &[Stub], time: Duration) -> Result<f64> {
     while let Some(made) = callers.join_next().await {
         calls += made??;
     }
-    Ok(calls as f64 / since.elapsed().as_secs_f64())
+    Ok((calls as f64 / since.elapsed().as_secs_f64(), (cpu()? - cpu_before) / calls as f64))
 }
 
 /// As many files as this process may have; how many that are.
@@ -167,13 +178,13 @@ impl Service for Echo {
 
 pub(crate) fn print(measured: &[Connections]) {
     println!(
-        "\nidle connections   server, bytes each   caller, bytes each   opening, us   64 others, calls/s   of before"
+        "\nidle connections   server, bytes each   caller, bytes each   opening, us   64 others, calls/s   CPU us each   before"
     );
     for one in measured {
-        let Connections { idle, opening_us, calls_per_second, of_before, .. } = one;
+        let Connections { idle, opening_us, calls_per_second, cpu_us, cpu_us_before, .. } = one;
         let (server, caller) = (bytes_each(*idle, one.server_bytes), bytes_each(*idle, one.caller_bytes));
         println!(
-            "{idle:>16}   {server:>18}   {caller:>18}   {opening_us:>11.1}   {calls_per_second:>18.0}   {of_before:>9.2}"
+            "{idle:>16}   {server:>18}   {caller:>18}   {opening_us:>11.1}   {calls_per_second:>18.0}   {cpu_us:>11.1}   {cpu_us_before:>6.1}"
         );
     }
 }
@@ -181,7 +192,11 @@ pub(crate) fn print(measured: &[Connections]) {
 const ACTIVE: usize = 64;
 /// Files that are no connections.
 const OTHER_FILES: usize = 100;
-const OPENED_TOGETHER: usize = 256;
+const OPENED_TOGETHER: usize = 64;
+/// Also on a machine that has much else to do.
+const OPENED_WITHIN: Duration = Duration::from_secs(60);
+/// That the server listens on.
+const ADDRESSES: usize = 8;
 const WARM_UP: Duration = Duration::from_millis(500);
 const SETTLES: Duration = Duration::from_secs(1);
 const MEASURED: Duration = Duration::from_secs(2);

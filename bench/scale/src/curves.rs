@@ -29,10 +29,13 @@ pub(crate) fn draw(scale: &Scale) -> String {
             ],
         },
         Picture {
-            title: "Calls of 64 others, % of those without",
+            title: "CPU of a call over 64 others, us",
             below: "idle connections",
             logarithmic: false,
-            curves: vec![("calls", connections(|one| one.of_before * 100.0, 0))],
+            curves: vec![
+                ("both sides, among the idle", connections(|one| one.cpu_us, 0)),
+                ("before there were any", connections(|one| one.cpu_us_before, 0)),
+            ],
         },
         Picture {
             title: "A call at the server, ns",
