@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             print!("{}", options::HELP);
             ExitCode::SUCCESS
         }
-        Ok(Some(options)) => ended(compare(&options)),
+        Ok(Some(options)) => ended(compare(options)),
     }
 }
 
@@ -59,8 +59,11 @@ fn ended(outcome: Result<bool, Failure>) -> ExitCode {
 }
 
 /// Measures, and says what it found; whether nothing failed.
-fn compare(options: &Options) -> Result<bool, Failure> {
+fn compare(mut options: Options) -> Result<bool, Failure> {
     let (programs, not_built) = Programs::build(&options.plan.systems())?;
+    for left_out in &not_built {
+        options.plan.leave_out(left_out.peer);
+    }
     let machine = Machine::here();
     println!("{machine}");
     let measured = run::run(&options.plan, &programs);
@@ -76,7 +79,10 @@ fn compare(options: &Options) -> Result<bool, Failure> {
         std::fs::write(file, svg::picture(&summaries, &machine))
             .map_err(|error| format!("{}: {error}", file.display()))?;
     }
-    for failure in not_built.iter().chain(&measured.failures) {
+    for left_out in &not_built {
+        println!("left out: {} could not be built: {}", left_out.peer, left_out.why);
+    }
+    for failure in &measured.failures {
         println!("failed: {failure}");
     }
     Ok(not_built.is_empty() && measured.failures.is_empty() && (met || !options.check))

@@ -102,6 +102,14 @@ impl Plan {
         self.rows.retain(|row| row.systems.len() > 1 && row.half_of.is_none_or(|system| wanted(systems, system)));
     }
 
+    /// Leaves a system out.
+    pub(crate) fn leave_out(&mut self, system: &str) {
+        self.rows.retain(|row| row.half_of != Some(system));
+        for row in &mut self.rows {
+            row.systems.retain(|other| *other != system);
+        }
+    }
+
     /// All systems in it.
     pub(crate) fn systems(&self) -> Vec<&'static str> {
         let mut systems = Vec::new();

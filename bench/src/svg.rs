@@ -20,7 +20,7 @@ const BAR: f64 = 18.0;
 const BAR_PITCH: f64 = 25.0;
 const HEAD: f64 = 74.0;
 const PANEL_HEAD: f64 = 34.0;
-const PANEL_GAP: f64 = 20.0;
+const PANEL_GAP: f64 = 12.0;
 
 /// An SVG of its own, which follows the reader's light or dark mode.
 pub(crate) fn picture(summaries: &[Summary], machine: &Machine) -> String {

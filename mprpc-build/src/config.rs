@@ -27,6 +27,10 @@ pub struct Config {
     /// Packages and types that another crate holds: the name in protobuf, `.my.common`, and the path in Rust,
     /// `::my_common::proto::my::common`. They are named there and not generated here.
     pub extern_paths: Vec<(String, String)>,
+    /// The fields of type `bytes` that become `mprpc::Bytes` in place of `Vec<u8>`: `.` for all, a package, a message or a
+    /// field, as `.app.Chunk.data`. Cloning one costs nothing, and one in a message of 4 KiB and more is not copied when
+    /// the message is decoded; it then keeps the buffer alive that the message was read into.
+    pub shared_bytes: Vec<String>,
 }
 
 impl Default for Config {
@@ -37,6 +41,7 @@ impl Default for Config {
             json: true,
             crate_path: "::mprpc".to_owned(),
             extern_paths: Vec::new(),
+            shared_bytes: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use buffa_codegen::context::CodeGenContext;
 use buffa_codegen::generated::descriptor::{DescriptorProto, FileDescriptorProto};
 use buffa_codegen::idents::is_rust_keyword;
-use buffa_codegen::{CodeGenConfig, GeneratedFile};
+use buffa_codegen::{BytesRepr, CodeGenConfig, GeneratedFile};
 use proc_macro2::TokenStream;
 
 use crate::config::Config;
@@ -24,6 +24,7 @@ impl<'a> Messages<'a> {
         codegen.generate_json = json;
         codegen.file_per_package = true;
         codegen.extern_paths = config.extern_paths.clone();
+        codegen.bytes_fields = config.shared_bytes.iter().map(|path| (path.clone(), BytesRepr::Bytes)).collect();
         Messages { source, names, config: codegen }
     }
 

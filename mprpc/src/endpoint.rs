@@ -107,6 +107,17 @@ pub struct Endpoint {
     pub tags: BTreeMap<String, String>,
     /// The only methods it serves, by name; empty means all. The classic registry layout lists methods one by one.
     pub methods: Vec<String>,
+    /// Where callers on the same host reach it as well, in plain text.
+    pub unix: Option<UnixSocket>,
+}
+
+/// A Unix socket, and the host on which its path means something.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UnixSocket {
+    /// The path, absolute.
+    pub path: PathBuf,
+    /// The host, by the id that Linux draws at boot (`/proc/sys/kernel/random/boot_id`).
+    pub host: String,
 }
 
 impl Endpoint {
@@ -123,6 +134,7 @@ impl Endpoint {
             version: String::new(),
             tags: BTreeMap::new(),
             methods: Vec::new(),
+            unix: None,
         }
     }
 

@@ -108,6 +108,8 @@ mod metadata;
 mod method;
 pub mod net;
 mod protocol;
+mod recycled;
+mod same_process;
 mod scope;
 pub mod server;
 mod service;
@@ -123,7 +125,7 @@ pub use codec::{Codec, Compression, Message, MessageView, error_details, well_kn
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, TlsConfig, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
-pub use endpoint::{Address, Endpoint, Protocol};
+pub use endpoint::{Address, Endpoint, Protocol, UnixSocket};
 pub use error::{Error, ErrorKind};
 pub use interceptor::{Interceptor, Next, intercept_fn};
 pub use limits::Limits;

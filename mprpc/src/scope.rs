@@ -58,12 +58,12 @@ pub(crate) fn lending<T>(context: &mut Option<Context>, work: impl FnOnce() -> T
 /// A future, or a stream, that always runs for the call for which it was made.
 pub(crate) struct Scoped<F> {
     context: Option<Context>,
-    future: Pin<Box<F>>,
+    future: F,
 }
 
-impl<F: Future> Scoped<F> {
+impl<F: Future> Scoped<Pin<Box<F>>> {
     /// For the call that is being served here.
-    pub(crate) fn new(future: F) -> Scoped<F> {
+    pub(crate) fn new(future: F) -> Scoped<Pin<Box<F>>> {
         Scoped { context: current(), future: Box::pin(future) }
     }
 }
@@ -71,24 +71,24 @@ impl<F: Future> Scoped<F> {
 impl<F> Scoped<F> {
     /// For this call.
     pub(crate) fn of(context: Context, future: F) -> Scoped<F> {
-        Scoped { context: Some(context), future: Box::pin(future) }
+        Scoped { context: Some(context), future }
     }
 }
 
-impl<F: Future> Future for Scoped<F> {
+impl<F: Future + Unpin> Future for Scoped<F> {
     type Output = F::Output;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
-        let context = self.context.clone();
-        under(context, || self.future.as_mut().poll(cx))
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+        let Scoped { context, future } = self.get_mut();
+        lending(context, || Pin::new(future).poll(cx))
     }
 }
 
-impl<S: Stream> Stream for Scoped<S> {
+impl<S: Stream + Unpin> Stream for Scoped<S> {
     type Item = S::Item;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<S::Item>> {
-        let context = self.context.clone();
-        under(context, || self.future.as_mut().poll_next(cx))
+    fn poll_next(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Option<S::Item>> {
+        let Scoped { context, future } = self.get_mut();
+        lending(context, || Pin::new(future).poll_next(cx))
     }
 }

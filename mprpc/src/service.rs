@@ -20,7 +20,8 @@ pub trait Service: Send + Sync + 'static {
 
     /// Serves one call of `descriptor().methods[method]`.
     ///
-    /// The future is polled on the loop of the connection the call came over, and dropped when the call is cancelled.
+    /// The future is polled on the loop of the connection the call came over, or on the task of its caller where that is in
+    /// the same process, and dropped when the call is cancelled.
     /// Every failure is a [`Status`], also a request that does not decode (INVALID_ARGUMENT).
     fn call(&self, method: usize, context: Context, request: Body, codec: Codec) -> BoxFuture<Result<Body, Status>>;
 }

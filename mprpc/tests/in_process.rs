@@ -1,4 +1,5 @@
-//! Servers and callers of one process, at a name in memory: the same as sockets, without them.
+//! Servers and callers of one process over connections in memory: the same as sockets, without them. Calls without a
+//! connection are in same_process.rs.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,14 +14,15 @@ use std::time::Duration;
 use echo::{AT_ONCE, ECHO, Echo, SLOW};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
-use mprpc::{Call, Channel, Code, Limits, Phase, Ran, Running, Server};
+use mprpc::{Call, Channel, ChannelOptions, Code, Limits, Phase, Ran, Running, Server};
 
 fn serve(name: &str) -> Running {
     Server { listen: vec![name.parse().unwrap()], ..Server::default() }.add(Echo).serve().unwrap()
 }
 
 fn stub(target: &str) -> Stub {
-    Stub::new(Channel::new(target).unwrap(), &ECHO)
+    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    Stub::new(Channel::with_options(target, options).unwrap(), &ECHO)
 }
 
 fn call(stub: &Stub, method: usize, value: &str) -> Call<StringValue> {

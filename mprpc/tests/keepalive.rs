@@ -87,7 +87,7 @@ fn start(limits: Limits) -> (Running, Receiver<()>) {
 }
 
 fn stub(address: &str, limits: Limits) -> Stub {
-    let options = ChannelOptions { limits, ..ChannelOptions::default() };
+    let options = ChannelOptions { limits, same_process: false, ..ChannelOptions::default() };
     Stub::new(Channel::with_options(address, options).unwrap(), &CLOCK)
 }
 

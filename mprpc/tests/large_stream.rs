@@ -12,8 +12,8 @@ mod support {
 use std::sync::Arc;
 
 use mprpc::{
-    Body, BoxFuture, Bytes, Channel, Codec, Context, Idempotency, MethodDescriptor, MethodKind, RawClient, Server,
-    Service, ServiceDescriptor, Status, Streaming,
+    Body, BoxFuture, Bytes, Channel, ChannelOptions, Codec, Context, Idempotency, MethodDescriptor, MethodKind,
+    RawClient, Server, Service, ServiceDescriptor, Status, Streaming,
 };
 use support::allocations::Counting;
 use twox_hash::XxHash64;
@@ -61,7 +61,8 @@ fn message(random: &[u8], index: u64) -> Bytes {
 async fn stream_of_a_gib_arrives_whole_and_neither_side_holds_much_of_it() {
     let random: Arc<[u8]> = std::iter::repeat_with(|| fastrand::u8(..)).take(MESSAGE_BYTES).collect();
     let running = Server { loops: 1, ..Server::default() }.add(Files(random.clone())).start().unwrap();
-    let channel = Channel::new(&running.addresses()[0].to_string()).unwrap();
+    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    let channel = Channel::with_options(&running.addresses()[0].to_string(), options).unwrap();
     let mut sent = XxHash64::with_seed(0);
     (0..MESSAGES).for_each(|index| std::hash::Hasher::write(&mut sent, &message(&random, index)));
 

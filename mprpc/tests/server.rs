@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use echo::{AT_ONCE, ECHO, Echo, SLOW};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
-use mprpc::{Address, Body, BoxFuture, Channel, Code, Codec, Context, Server, Service, ServiceDescriptor, Status};
+use mprpc::{
+    Address, Body, BoxFuture, Channel, ChannelOptions, Code, Codec, Context, Server, Service, ServiceDescriptor, Status,
+};
 
 fn server(listen: &str) -> Server {
     let listen = listen.parse().unwrap();
@@ -23,7 +25,8 @@ fn server(listen: &str) -> Server {
 }
 
 fn stub(target: &str) -> Stub {
-    Stub::new(Channel::new(target).unwrap(), &ECHO)
+    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    Stub::new(Channel::with_options(target, options).unwrap(), &ECHO)
 }
 
 fn text(value: &str) -> StringValue {

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 /// The modules of each level, from the ground up. A module uses its own level and those below it.
 const LEVELS: [&[&str]; 6] = [
-    &["status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "scope", "tls"],
+    &["status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "recycled", "scope", "tls"],
     &["codec", "protocol"],
     &["net"],
     &["discovery", "balancer"],
-    &["streaming", "inbox", "service", "interceptor", "interceptors", "client", "server"],
+    &["streaming", "inbox", "service", "same_process", "interceptor", "interceptors", "client", "server"],
     &["config", "logging", "codegen", "testing", "bench"],
 ];
 

@@ -9,7 +9,7 @@ use crate::affinity::available_cores;
 use crate::closed::call_in_turn;
 use crate::meter::{Meter, Share};
 use crate::open::call_when_due;
-use crate::{Load, Report, Threads};
+use crate::{Kind, Load, Report, Threads};
 
 /// Why a run failed, for a person.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -69,7 +69,7 @@ where
 /// With these every system on tokio was faster on a runtime of several threads, by 15 to 20 %, and with all other loads
 /// on loops of one thread each.
 fn many_connections_with_a_caller_each(load: &Load) -> bool {
-    load.shape.connections > 1 && load.shape.callers == 1
+    load.kind == Kind::Unary && load.shape.connections > 1 && load.shape.callers == 1
 }
 
 /// The runtime of a peer's server, as their users have it: of several threads, one for each core.

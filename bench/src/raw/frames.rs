@@ -33,16 +33,16 @@ impl Received {
         } else if let Some(length) = length(&self.bytes[self.begin..self.end]) {
             // A frame is kept in one piece: whoever gets a message gets the whole of it.
             if self.begin + length > self.bytes.len() || self.end == self.bytes.len() {
-                self.to_front(length);
+                self.move_to_front(length);
             }
         } else if self.begin + PREFIX_BYTES > self.bytes.len() {
-            self.to_front(PREFIX_BYTES);
+            self.move_to_front(PREFIX_BYTES);
         }
         self.complete = self.begin;
         &mut self.bytes[self.end..]
     }
 
-    fn to_front(&mut self, room: usize) {
+    fn move_to_front(&mut self, room: usize) {
         self.bytes.copy_within(self.begin..self.end, 0);
         (self.begin, self.end) = (0, self.end - self.begin);
         if self.bytes.len() < room {
@@ -69,6 +69,20 @@ impl Received {
     /// Drops so many bytes of them.
     pub(super) fn take(&mut self, bytes: usize) {
         self.begin += bytes;
+    }
+
+    /// Makes replies of the whole frames up to the first large one, each behind the other. A server whose replies are
+    /// no requests has to; large frames are better written from where they are.
+    pub(super) fn copy_small(&mut self, replies: &mut Vec<u8>) {
+        while let Some(length) = length(&self.bytes[self.begin..self.complete]) {
+            if length > COPIED_BYTES_MAX {
+                return;
+            }
+            let payload = &self.bytes[self.begin + PREFIX_BYTES..self.begin + length];
+            replies.extend_from_slice(&(payload.len() as u32).to_le_bytes());
+            replies.extend_from_slice(payload);
+            self.begin += length;
+        }
     }
 
     /// The payload of the next whole frame, which is dropped with that.
@@ -182,7 +196,9 @@ mod tests {
         received.spare()[..9].copy_from_slice(&bytes[..9]);
         received.filled(9);
         assert_eq!(received.frames(), [2, 0, 0, 0, 7, 7]);
-        received.take(6);
+        let mut replies = Vec::new();
+        received.copy_small(&mut replies);
+        assert_eq!(replies, [2, 0, 0, 0, 7, 7]);
         received.spare()[..3].copy_from_slice(&bytes[9..]);
         received.filled(3);
         assert_eq!(received.next_payload(), Some(&[7, 7][..]));

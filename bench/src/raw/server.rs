@@ -1,5 +1,4 @@
-//! The raw server on epoll: a thread for each core, connections dealt out in turn, level-triggered. Replies are written
-//! from where the requests were read to, without a copy.
+//! The raw server on epoll: a thread for each core, connections dealt out in turn, level-triggered.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -33,11 +32,11 @@ pub(super) fn serve(serve: &Serve) -> Result<(), Failure> {
         let (socket, _) = listener.accept()?;
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
-        let watched = socket.try_clone()?;
-        sender.send((number, socket))?;
         let interest =
             if serve.kind == mprpc_bench_harness::Kind::ServerStream { EventFlags::OUT } else { EventFlags::IN };
-        epoll::add(epoll, &watched, EventData::new_u64(number), interest)?;
+        // An event that is faster than the socket comes again.
+        epoll::add(epoll, &socket, EventData::new_u64(number), interest)?;
+        sender.send((number, socket))?;
     }
     Ok(())
 }
@@ -54,6 +53,8 @@ struct Connection {
     /// Only while half a frame, or a reply that the socket did not take, is in it.
     received: Option<Received>,
     sending: Option<Sending>,
+    /// Small replies that the socket did not take.
+    unsent: Vec<u8>,
     waits_to_write: bool,
 }
 
@@ -62,6 +63,7 @@ impl Loop {
         let mut events = Vec::with_capacity(256);
         // The buffer of all connections that have none of their own: it stays in the cache.
         let mut shared = Some(Received::new());
+        let mut replies = Vec::new();
         loop {
             events.clear();
             match epoll::wait(&self.epoll, spare_capacity(&mut events), None) {
@@ -74,13 +76,14 @@ impl Loop {
                     && let Ok((number, socket)) = self.accepted.try_recv()
                 {
                     let sending = (self.direction == Direction::ToClient).then(|| Sending::new(STREAM_PAYLOAD));
-                    let connection = Connection { socket, received: None, sending, waits_to_write: false };
+                    let connection =
+                        Connection { socket, received: None, sending, unsent: Vec::new(), waits_to_write: false };
                     self.connections.insert(number, connection);
                 }
                 let Some(connection) = self.connections.get_mut(&number) else { continue };
                 let goes_on = match self.direction {
                     Direction::ToClient => connection.send_without_end(),
-                    _ => connection.turn(&mut shared, self.direction, &self.epoll, number),
+                    _ => connection.turn(&mut shared, &mut replies, self.direction, &self.epoll, number),
                 };
                 // A connection that broke is one that a client has closed.
                 if !goes_on.unwrap_or(false) {
@@ -96,6 +99,7 @@ impl Connection {
     fn turn(
         &mut self,
         shared: &mut Option<Received>,
+        replies: &mut Vec<u8>,
         direction: Direction,
         epoll: &OwnedFd,
         number: u64,
@@ -112,14 +116,19 @@ impl Connection {
         }
         if direction == Direction::ToServer {
             received.take(received.frames().len());
-        } else if !received.frames().is_empty() {
-            match self.socket.write(received.frames()) {
-                Ok(written) => received.take(written),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
+        } else {
+            replies.clear();
+            replies.append(&mut self.unsent);
+            received.copy_small(replies);
+            if !replies.is_empty() {
+                let written = written(self.socket.write(replies))?;
+                self.unsent.extend_from_slice(&replies[written..]);
+            }
+            if self.unsent.is_empty() && !received.frames().is_empty() {
+                received.take(written(self.socket.write(received.frames()))?);
             }
         }
-        let waits_to_write = !received.frames().is_empty();
+        let waits_to_write = !self.unsent.is_empty() || !received.frames().is_empty();
         if waits_to_write != self.waits_to_write {
             self.waits_to_write = waits_to_write;
             let interest = if waits_to_write { EventFlags::OUT } else { EventFlags::IN };
@@ -145,5 +154,14 @@ impl Connection {
             }
             Err(error) => Ok(error.kind() == ErrorKind::WouldBlock),
         }
+    }
+}
+
+/// What a socket took; nothing if it is full.
+fn written(result: std::io::Result<usize>) -> Result<usize, Failure> {
+    match result {
+        Ok(written) => Ok(written),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(0),
+        Err(error) => Err(error.into()),
     }
 }

@@ -49,13 +49,16 @@ fn event_loop() -> Result<tokio::runtime::Handle, Failure> {
 }
 
 async fn echo(mut socket: TcpStream) -> Result<(), Failure> {
-    let mut received = Received::new();
+    let (mut received, mut replies) = (Received::new(), Vec::new());
     loop {
         let read = socket.read(received.spare()).await?;
         if read == 0 {
             return Ok(());
         }
         received.filled(read);
+        received.copy_small(&mut replies);
+        socket.write_all(&replies).await?;
+        replies.clear();
         socket.write_all(received.frames()).await?;
         received.take(received.frames().len());
     }

@@ -8,6 +8,9 @@ fn main() -> Result<(), mprpc_build::Error> {
             "../../../examples/hello".into(),
             "../../../examples/feed".into(),
         ],
+        shared_bytes: [".blobs.Blob.shared", ".blobs.Blob.parts", ".blobs.Blob.named", ".blobs.Blob.chosen"]
+            .map(String::from)
+            .into(),
         ..mprpc_build::Config::default()
     };
     config.compile(&[
@@ -17,6 +20,7 @@ fn main() -> Result<(), mprpc_build::Error> {
         "../../../examples/feed/feed.proto",
         "proto/alone.proto",
         "proto/bare.proto",
+        "proto/blobs.proto",
         "proto/hard/keywords.proto",
         "proto/hard/old.proto",
         "proto/shop/cart.proto",

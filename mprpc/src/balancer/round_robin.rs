@@ -16,11 +16,12 @@ impl RoundRobin {
 
     /// The next of `count` that is `usable`.
     pub(crate) fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        if count == 0 {
-            return None;
+        if count <= 1 {
+            return (count == 1 && usable(0)).then_some(0);
         }
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        (0..count).map(|step| start.wrapping_add(step) % count).find(|index| usable(*index))
+        let first = self.next.fetch_add(1, Ordering::Relaxed) % count;
+        let after = |index: usize| if index < count { index } else { index - count };
+        (0..count).map(|step| after(first + step)).find(|index| usable(*index))
     }
 }
 

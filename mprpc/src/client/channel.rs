@@ -30,7 +30,7 @@ pub struct Channel {
 }
 
 /// What can be chosen for a channel.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelOptions {
     /// Bounds; the deadline of calls that say none is `limits.call_timeout`.
     pub limits: Limits,
@@ -50,6 +50,29 @@ pub struct ChannelOptions {
     pub classic_reply_pause: bool,
     /// TLS to the TCP endpoints. `None`: plain text.
     pub tls: Option<TlsClient>,
+    /// Whether calls to a server in this process reach it without a socket: those with one request and one reply run its
+    /// handler on the task of their caller, those with streams go over a connection in memory. Never where either side
+    /// has TLS for the address, nor where the classic frame is asked for. `false` for tests of what is between the two.
+    pub same_process: bool,
+    /// Whether an endpoint that says in the registry at which Unix socket it listens too is connected to there, by
+    /// callers on its host; over TCP where that socket cannot be reached. Never with TLS.
+    pub same_host: bool,
+}
+
+impl Default for ChannelOptions {
+    fn default() -> ChannelOptions {
+        ChannelOptions {
+            limits: Limits::default(),
+            timeouts: BTreeMap::new(),
+            compression: None,
+            wait_for_ready: false,
+            classic_empty_reply: false,
+            classic_reply_pause: false,
+            tls: None,
+            same_process: true,
+            same_host: true,
+        }
+    }
 }
 
 /// What all calls over a channel share.

@@ -3,6 +3,7 @@
 mod attempts;
 mod call;
 mod channel;
+mod direct;
 mod intercepted;
 mod living;
 mod multiplexed;

@@ -39,6 +39,7 @@ pub(super) async fn call(
     let sent = stage(address, Phase::Send, request, write_all(&writer, &mut output)).await?;
     sent.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
     let reply = stage(address, Phase::Reply, request, read_reply(&mut reader, options, request)).await?;
+    writer.close();
     let reply = reply.map_err(|why| match why {
         NoReply::Refused(error) => connect_failed(address, &error),
         NoReply::Failed(why) => failed(address, Phase::Reply, &why),

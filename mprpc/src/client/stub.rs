@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use buffa::{Message, MessageName};
+use bytes::Bytes;
 
 use super::call::Call;
 use super::channel::Channel;
@@ -82,7 +83,7 @@ impl Stub {
     }
 
     fn way<R: Message + MessageName>(&self) -> Way {
-        Way::new(&self.endpoints, &self.interceptors, |bytes| protobuf::decode::<R>(bytes).is_ok())
+        Way::new(&self.endpoints, &self.interceptors, |bytes| R::decode_from_slice(bytes).is_ok())
     }
 
     /// Whether there is an endpoint to pick.
@@ -108,7 +109,7 @@ fn encoded<Q: Message + 'static>(requests: Streaming<Q>) -> Body {
     Body::Stream(requests.map(|request| protobuf::encode(&request)))
 }
 
-fn decoded<R: Message + MessageName>(reply: &[u8]) -> Result<R, Status> {
+fn decoded<R: Message + MessageName>(reply: &Bytes) -> Result<R, Status> {
     protobuf::decode::<R>(reply).map_err(|status| {
         Status::internal(format!("the reply does not decode: {}", status.message())).with_phase(Phase::Reply)
     })

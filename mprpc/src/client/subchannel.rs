@@ -10,6 +10,7 @@ use tokio::runtime::{self, Handle};
 
 use super::attempts::within;
 use super::channel::{ChannelOptions, Connect};
+use super::direct::{self, Direct};
 use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
 use super::transport::{Outgoing, Request};
@@ -24,6 +25,8 @@ pub(super) struct Subchannel {
     endpoint: Arc<Endpoint>,
     options: Arc<ChannelOptions>,
     connect: Connect,
+    /// The server of this process, where it is one.
+    direct: Direct,
     /// A connection lives on the runtime of its callers, so that no reply crosses threads: one for each runtime.
     homes: ArcSwap<Vec<Home>>,
     /// Whether `failures` says anything: what a pick reads.
@@ -70,6 +73,7 @@ impl Subchannel {
             endpoint,
             options,
             connect,
+            direct: Direct::default(),
             homes: ArcSwap::default(),
             failing: AtomicBool::new(false),
             failures: Mutex::default(),
@@ -117,6 +121,9 @@ impl Subchannel {
         runtime: runtime::Id,
         waker: &Waker,
     ) -> Option<PendingCall> {
+        if self.direct.server(&self.endpoint, &self.options, request.method, request.message.is_some()).is_some() {
+            return None;
+        }
         let homes = self.homes.load();
         let home = homes.iter().find(|home| home.runtime == runtime)?;
         home.connection.as_ref()?.begin_at_once(request, waker)
@@ -124,6 +131,12 @@ impl Subchannel {
 
     /// Makes one call here. The caller bounds it by the deadline.
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Body, Status> {
+        if let Some(server) =
+            self.direct.server(&self.endpoint, &self.options, request.method(), request.message.is_some())
+            && let Some(reply) = self.direct.call(&*server, &self.endpoint.address, &self.options, request).await
+        {
+            return reply;
+        }
         match self.endpoint.protocol {
             Protocol::Native => self.connection(request).await?.call(request).await,
             Protocol::Classic => {
@@ -191,7 +204,7 @@ impl Subchannel {
     async fn open(&self, home: Home) -> Result<Arc<Multiplexed>, Status> {
         let failed_before = self.failing.load(Ordering::Relaxed);
         let since = clock::now();
-        let opened = match (self.connect)(self.endpoint.address.clone()).await {
+        let opened = match direct::open(&self.endpoint, &self.options, &self.connect).await {
             Ok(stream) => {
                 let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
                 connection.opened_within(clock::now().saturating_duration_since(since));

@@ -2,18 +2,19 @@
 
 use std::cell::RefCell;
 
-use buffa::{Message, MessageName, MessageView, SizeCache};
+use buffa::{DecodeError, Message, MessageName, MessageView, SizeCache};
 use bytes::{Bytes, BytesMut};
 
+use crate::recycled::Recycled;
 use crate::status::Status;
 
-/// Encodes a message. Up to [`SHARED_MESSAGE_BYTES_MAX`] it takes a slice of the thread's arena and allocates nothing;
-/// above, it gets a buffer of its own.
+/// Encodes a message, once and to its exact length. Up to [`MEDIUM_BYTES_MAX`] it takes a slice of one of the thread's arenas
+/// and allocates nothing; above, it gets a buffer of its own.
 ///
-/// A slice keeps its arena of [`ARENA_BYTES`] alive; one that is to be kept for long is better copied.
+/// A slice keeps its arena alive; one that is to be kept for long is better copied.
 #[inline]
 pub(crate) fn encode<M: Message>(message: &M) -> Result<Bytes, Status> {
-    ARENA.with_borrow_mut(|arena| arena.encode(message))
+    ENCODER.with_borrow_mut(|encoder| encoder.encode(message))
 }
 
 /// Decodes a request without copying it; INVALID_ARGUMENT where it is no `V`.
@@ -24,31 +25,36 @@ pub(crate) fn view<'a, V: MessageView<'a> + MessageName>(bytes: &'a [u8]) -> Res
 }
 
 /// Decodes a message of a stream of requests; INVALID_ARGUMENT where it is no `M`.
-pub(crate) fn decode_request<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
-    M::decode_from_slice(bytes)
-        .map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", M::FULL_NAME)))
+pub(crate) fn decode_request<M: Message + MessageName>(bytes: &Bytes) -> Result<M, Status> {
+    owned(bytes).map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", M::FULL_NAME)))
 }
 
 /// Decodes a message that passes; INVALID_ARGUMENT where it is no `M`.
-pub(crate) fn decode_passing<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
-    M::decode_from_slice(bytes)
-        .map_err(|error| Status::invalid_argument(format!("the message is no {}: {error}", M::FULL_NAME)))
+pub(crate) fn decode_passing<M: Message + MessageName>(bytes: &Bytes) -> Result<M, Status> {
+    owned(bytes).map_err(|error| Status::invalid_argument(format!("the message is no {}: {error}", M::FULL_NAME)))
 }
 
 /// Decodes a reply; INTERNAL where it is no `M`.
-pub(crate) fn decode<M: Message + MessageName>(bytes: &[u8]) -> Result<M, Status> {
-    M::decode_from_slice(bytes).map_err(|error| Status::internal(format!("the reply is no {}: {error}", M::FULL_NAME)))
+pub(crate) fn decode<M: Message + MessageName>(bytes: &Bytes) -> Result<M, Status> {
+    owned(bytes).map_err(|error| Status::internal(format!("the reply is no {}: {error}", M::FULL_NAME)))
 }
 
-/// A buffer that hands out its front, message by message, and takes memory anew when all of it is handed out. The
-/// memory is used again, without an allocation, if by then all its slices are gone.
-struct Arena {
-    buffer: BytesMut,
+/// An owned message. Fields that were generated as `Bytes` are slices of a long one, and not copied.
+fn owned<M: Message>(bytes: &Bytes) -> Result<M, DecodeError> {
+    if bytes.len() < ALIASED_BYTES_MIN { M::decode_from_slice(bytes) } else { M::decode(&mut bytes.clone()) }
+}
+
+/// Where a thread encodes.
+struct Encoder {
+    short: Arena,
+    medium: Arena,
+    /// For the long ones, which have a buffer each.
+    long: Recycled,
     /// The sizes of nested messages, from the first pass of an encoding to the second.
     sizes: SizeCache,
 }
 
-impl Arena {
+impl Encoder {
     fn encode<M: Message>(&mut self, message: &M) -> Result<Bytes, Status> {
         self.sizes.clear();
         let length = message.compute_size(&mut self.sizes);
@@ -59,28 +65,60 @@ impl Arena {
             )));
         }
         let length = length as usize;
-        if length > SHARED_MESSAGE_BYTES_MAX {
-            let mut own = BytesMut::with_capacity(length);
+        if length > MEDIUM_BYTES_MAX {
+            let mut own = self.long.take(length);
             message.write_to(&mut self.sizes, &mut own);
-            return Ok(own.freeze());
+            let bytes = own.split().freeze();
+            self.long.give(own, length);
+            return Ok(bytes);
         }
-        if self.buffer.capacity() < length {
-            self.buffer.reserve(ARENA_BYTES);
+        let arena = if length > SHORT_BYTES_MAX { &mut self.medium } else { &mut self.short };
+        if arena.buffer.capacity() < length {
+            arena.renew();
         }
-        message.write_to(&mut self.sizes, &mut self.buffer);
-        Ok(self.buffer.split().freeze())
+        message.write_to(&mut self.sizes, &mut arena.buffer);
+        Ok(arena.buffer.split().freeze())
+    }
+}
+
+/// A buffer that hands out its front, message by message, and is exchanged when all of it is handed out. The memory is
+/// used again, without an allocation, once all its slices are gone.
+struct Arena {
+    buffer: BytesMut,
+    room: usize,
+    recycled: Recycled,
+}
+
+impl Arena {
+    fn new(room: usize) -> Arena {
+        Arena { buffer: BytesMut::new(), room, recycled: Recycled::default() }
+    }
+
+    fn renew(&mut self) {
+        if !self.buffer.try_reclaim(self.room) {
+            let full = std::mem::replace(&mut self.buffer, self.recycled.take(self.room));
+            self.recycled.give(full, self.room);
+        }
     }
 }
 
 thread_local! {
-    static ARENA: RefCell<Arena> = RefCell::new(Arena { buffer: BytesMut::new(), sizes: SizeCache::new() });
+    static ENCODER: RefCell<Encoder> = RefCell::new(Encoder {
+        short: Arena::new(SHORT_ARENA_BYTES),
+        medium: Arena::new(MEDIUM_ARENA_BYTES),
+        long: Recycled::default(),
+        sizes: SizeCache::new(),
+    });
 }
 
-/// The arena of a thread: about a thousand small replies.
-const ARENA_BYTES: usize = 64 * 1024;
-
-/// The largest message that shares the arena with others.
-const SHARED_MESSAGE_BYTES_MAX: usize = 8 * 1024;
+/// Messages up to this share an arena of about a thousand small replies.
+const SHORT_BYTES_MAX: usize = 8 << 10;
+const SHORT_ARENA_BYTES: usize = 64 << 10;
+/// Messages up to this share another one.
+const MEDIUM_BYTES_MAX: usize = 64 << 10;
+const MEDIUM_ARENA_BYTES: usize = 256 << 10;
+/// A shorter message is copied out of what was read, field by field: it is not worth keeping that for its sake.
+const ALIASED_BYTES_MIN: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -95,8 +133,7 @@ mod tests {
 
     #[test]
     fn messages_come_back_at_every_size_around_the_bounds() {
-        for length in [0, 1, 100, SHARED_MESSAGE_BYTES_MAX - 3, SHARED_MESSAGE_BYTES_MAX, ARENA_BYTES, ARENA_BYTES * 3]
-        {
+        for length in [0, 1, 100, SHORT_BYTES_MAX - 3, SHORT_BYTES_MAX, MEDIUM_BYTES_MAX, MEDIUM_BYTES_MAX * 3] {
             let message = text(length);
             let bytes = encode(&message).unwrap();
             assert_eq!(bytes, message.encode_to_vec(), "{length}");
@@ -119,13 +156,13 @@ mod tests {
     #[test]
     fn an_arena_whose_slices_are_gone_is_used_again() {
         let places: std::collections::HashSet<usize> =
-            (0..10_000).map(|_| encode(&text(1000)).unwrap().as_ptr() as usize / ARENA_BYTES).collect();
+            (0..10_000).map(|_| encode(&text(1000)).unwrap().as_ptr() as usize / SHORT_ARENA_BYTES).collect();
         assert!(places.len() <= 4, "{}", places.len());
     }
 
     #[test]
     fn a_request_that_does_not_decode_is_the_callers_fault_and_says_why() {
-        let truncated = [0x0a, 5, b'a'];
+        let truncated = Bytes::from_static(b"\x0a\x05a");
         let status = view::<StringValueView<'_>>(&truncated).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(status.message(), "the request is no google.protobuf.StringValue: unexpected end of buffer");

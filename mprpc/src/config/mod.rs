@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 pub use self::file::CONF_FILE_BYTES_MAX;
@@ -40,6 +40,12 @@ pub struct Config {
     pub registry: Option<String>,
     /// Event loops; 0 is one a core.
     pub loops: usize,
+    /// [`ChannelOptions::same_process`].
+    pub same_process: bool,
+    /// [`ChannelOptions::same_host`].
+    pub same_host: bool,
+    /// [`Server::unix_folder`].
+    pub unix_folder: Option<PathBuf>,
     /// TLS, as a server and as a caller.
     pub tls: TlsConfig,
     /// Every bound.
@@ -57,6 +63,9 @@ impl Default for Config {
             advertise: None,
             registry: None,
             loops: 0,
+            same_process: true,
+            same_host: true,
+            unix_folder: None,
             tls: TlsConfig::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -326,6 +335,7 @@ impl Server {
             listen: config.listen.clone(),
             advertise: config.advertise.clone(),
             registry: config.registry.clone(),
+            unix_folder: config.unix_folder.clone(),
             tls: config.tls.server(),
             loops: config.loops,
             limits: config.limits.clone(),
@@ -345,8 +355,10 @@ impl Channel {
             let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
             return Err(Error::new(ErrorKind::Config, message));
         };
+        let Config { same_process, same_host, .. } = *config;
         let (limits, tls) = (config.limits.clone(), config.tls.client());
-        Channel::with_options(registry, ChannelOptions { limits, tls, ..ChannelOptions::default() })
+        let options = ChannelOptions { limits, tls, same_process, same_host, ..ChannelOptions::default() };
+        Channel::with_options(registry, options)
     }
 }
 

@@ -3,11 +3,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use super::memory;
@@ -104,11 +107,11 @@ impl ListeningSocket {
     fn register(&mut self) -> io::Result<RegisteredSocket> {
         match self {
             ListeningSocket::Tcp(listener) => {
-                Ok(RegisteredSocket::Tcp(tokio::net::TcpListener::from_std(listener.try_clone()?)?))
+                // A server of one address knows the local end of its connections.
+                let local = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
+                Ok(RegisteredSocket::Tcp(register(listener.try_clone()?)?, local))
             }
-            ListeningSocket::Unix(listener) => {
-                Ok(RegisteredSocket::Unix(tokio::net::UnixListener::from_std(listener.try_clone()?)?))
-            }
+            ListeningSocket::Unix(listener) => Ok(RegisteredSocket::Unix(register(listener.try_clone()?)?)),
             ListeningSocket::Memory { incoming, .. } => {
                 incoming.take().map(RegisteredSocket::Memory).ok_or_else(|| io::ErrorKind::NotConnected.into())
             }
@@ -116,19 +119,36 @@ impl ListeningSocket {
     }
 }
 
+/// Has the reactor say when there is something to accept. tokio's own listeners register what they accept with the reactor
+/// that they are on, and it would have to be taken off again: two system calls a connection.
+#[expect(
+    deprecated,
+    reason = "the other one is unsafe; it asks that a descriptor stays its owner's, which std's listeners hold to"
+)]
+fn register<T: AsRawFd>(listener: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(listener, Interest::READABLE)
+}
+
 enum RegisteredSocket {
-    Tcp(tokio::net::TcpListener),
-    Unix(tokio::net::UnixListener),
+    Tcp(AsyncFd<TcpListener>, Option<SocketAddr>),
+    Unix(AsyncFd<UnixListener>),
     Memory(mpsc::Receiver<Stream>),
 }
 
 impl RegisteredSocket {
-    /// Accepts one, and takes it off this loop's reactor again: it will live on another loop.
+    /// Accepts one. It is not registered with the reactor of this loop: it will live on another.
     async fn accept(&mut self, address: &Address) -> io::Result<Accepted> {
         match self {
-            RegisteredSocket::Tcp(listener) => Ok(Accepted::Tcp(listener.accept().await?.0.into_std()?)),
+            RegisteredSocket::Tcp(listener, local) => {
+                let (stream, peer) = listener.async_io(Interest::READABLE, TcpListener::accept).await?;
+                stream.set_nonblocking(true)?;
+                let local = local.map_or_else(|| stream.local_addr(), Ok)?;
+                Ok(Accepted::Tcp { stream, peer, local })
+            }
             RegisteredSocket::Unix(listener) => {
-                Ok(Accepted::Unix(listener.accept().await?.0.into_std()?, address.clone()))
+                let (stream, _) = listener.async_io(Interest::READABLE, UnixListener::accept).await?;
+                stream.set_nonblocking(true)?;
+                Ok(Accepted::Unix(stream, address.clone()))
             }
             RegisteredSocket::Memory(incoming) => match incoming.recv().await {
                 Some(stream) => Ok(Accepted::Memory(stream)),
@@ -148,6 +168,8 @@ fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
+    // Writes are batched already. What is accepted inherits it, at least on Linux and the BSDs (tcp(7), and measured).
+    socket.set_tcp_nodelay(true)?;
     let listener = TcpListener::from(socket);
     let address = Address::Tcp(listener.local_addr()?);
     Ok(Listener { socket: ListeningSocket::Tcp(listener), address, path: None })

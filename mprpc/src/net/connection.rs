@@ -1,7 +1,6 @@
 //! A connection's life on its loop: read, hand over, poll, write, until it closes. Bytes only; what they mean is the
 //! session's business.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
@@ -13,6 +12,7 @@ use bytes::BytesMut;
 use tokio::time::Sleep;
 
 use super::clock;
+use super::read_buffer::ReadBuffer;
 use super::send_buffer::SendBuffer;
 use super::stream::{Reader, Stream, Writer};
 use crate::limits::Limits;
@@ -61,6 +61,8 @@ impl<'a, 'w> Turn<'a, 'w> {
 pub(crate) enum Close {
     /// As it should: what is in the send buffer still goes out.
     Done,
+    /// The same, and the peer has said all that it may say: it is not waited for.
+    Answered,
     /// The peer went away.
     PeerClosed,
     /// The peer broke the protocol; the session has logged what it did. What is in the send buffer still goes out.
@@ -77,76 +79,8 @@ pub(crate) enum Close {
     Io(io::ErrorKind),
 }
 
-/// Room that a read is offered at least.
-const READ_BYTES_MIN: usize = 4 << 10;
-/// The shared read buffer: large enough that many small frames come with one read.
-const CHUNK_BYTES: usize = 64 << 10;
 /// Reads in one poll before others on the loop get their turn.
 const READS_PER_POLL: usize = 8;
-
-thread_local! {
-    /// One read buffer for all connections of a loop, so that an idle connection holds none. Frames are sliced out of
-    /// it without a copy; what is incomplete moves to the connection's own buffer.
-    static CHUNK: RefCell<BytesMut> = RefCell::default();
-}
-
-/// Bytes that were read, and an incomplete frame from the turn before.
-#[derive(Debug, Default)]
-pub(crate) struct ReadBuffer {
-    own: BytesMut,
-}
-
-impl ReadBuffer {
-    /// Reads once and gives what is there to `take`, which consumes complete frames. `Ok(0)`: the stream ended.
-    pub(crate) fn poll_read(
-        &mut self,
-        cx: &mut task::Context<'_>,
-        reader: &mut Reader,
-        take: impl FnOnce(&mut task::Context<'_>, &mut BytesMut),
-    ) -> Poll<io::Result<usize>> {
-        if !self.own.is_empty() {
-            self.own.reserve(READ_BYTES_MIN);
-            let read = task::ready!(reader.poll_read(cx, &mut self.own))?;
-            take(cx, &mut self.own);
-            if self.own.is_empty() {
-                self.own = BytesMut::new();
-            }
-            return Poll::Ready(Ok(read));
-        }
-        let mut chunk = CHUNK.take();
-        if chunk.capacity() < READ_BYTES_MIN {
-            chunk.reserve(CHUNK_BYTES);
-        }
-        let polled = reader.poll_read(cx, &mut chunk);
-        if let Poll::Ready(Ok(1..)) = polled {
-            take(cx, &mut chunk);
-            self.own.extend_from_slice(&chunk);
-            chunk.clear();
-        }
-        CHUNK.replace(chunk);
-        polled
-    }
-
-    /// Gives `take` once more what it left, without reading.
-    pub(crate) fn again(&mut self, take: impl FnOnce(&mut BytesMut)) {
-        take(&mut self.own);
-        if self.own.is_empty() {
-            self.own = BytesMut::new();
-        }
-    }
-
-    /// Makes room for a frame of which `missing` bytes are still to come, so that it is read without growing in steps.
-    pub(crate) fn expect(&mut self, missing: usize) {
-        if !self.own.is_empty() {
-            self.own.reserve(missing);
-        }
-    }
-
-    /// What is incomplete.
-    pub(crate) fn incomplete(&self) -> &BytesMut {
-        &self.own
-    }
-}
 
 /// Runs a connection until it closes; returns why. Dropping the future closes the connection at once.
 pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits) -> Close {
@@ -199,10 +133,11 @@ struct Connection<S> {
 impl<S: Session> Connection<S> {
     fn poll(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<Close> {
         let now = clock::now();
-        for _ in 0..READS_PER_POLL {
+        for round in 0..READS_PER_POLL {
             let full = self.is_full();
             let read = self.read(cx, now);
-            if self.closing.is_none() {
+            // What wakes the session meanwhile brings a turn of its own.
+            if self.closing.is_none() && (read || round == 0) {
                 let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
                 turn.relieved = std::mem::take(&mut self.relieved);
                 self.closing = self.session.poll(&mut turn).break_value();
@@ -237,11 +172,12 @@ impl<S: Session> Connection<S> {
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
         let stalled = self.write_stalled_at.is_some();
-        let (mut missing, mut paused) = (0, false);
+        let mut paused = false;
         let mut take = |cx: &mut task::Context<'_>, input: &mut BytesMut| {
             let mut turn = Turn::new(cx, now, output, stalled);
             *closing = session.received(&mut turn, input).break_value();
-            (missing, paused) = (turn.missing, turn.paused);
+            paused = turn.paused;
+            turn.missing
         };
         let polled = if std::mem::take(&mut self.paused) {
             self.input.again(|input| take(cx, input));
@@ -250,7 +186,6 @@ impl<S: Session> Connection<S> {
             self.input.poll_read(cx, &mut self.reader, take)
         };
         self.paused |= paused;
-        self.input.expect(missing);
         match polled {
             Poll::Pending => false,
             Poll::Ready(Ok(0)) => {
@@ -305,8 +240,13 @@ impl<S: Session> Connection<S> {
     async fn linger(self, close: Close) {
         let Connection { mut reader, writer, session, wrote, peer_closed, write_timeout, .. } = self;
         drop(session);
-        if !wrote || peer_closed || !matches!(close, Close::Done | Close::Protocol) {
-            return;
+        // Over TLS the peer still says that it has ended.
+        let waits = match close {
+            Close::Answered => matches!(writer, Writer::Tls(_)),
+            close => matches!(close, Close::Done | Close::Protocol),
+        };
+        if !wrote || peer_closed || !waits {
+            return writer.close();
         }
         writer.finish();
         let surplus = async {
@@ -317,6 +257,7 @@ impl<S: Session> Connection<S> {
         };
         // Whoever has not read it by then will not.
         let _ = tokio::time::timeout(write_timeout, surplus).await;
+        writer.close();
     }
 
     /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.

@@ -50,8 +50,12 @@ pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<
 /// Host names are looked up anew each time, and every address of theirs tried.
 async fn open(address: &Address) -> io::Result<Stream> {
     match address {
-        Address::Tcp(address) => Stream::tcp(TcpStream::connect(address).await?),
-        Address::Host(host, port) => Stream::tcp(TcpStream::connect((host.as_str(), *port)).await?),
+        Address::Tcp(address) => Stream::tcp(TcpStream::connect(address).await?, *address),
+        Address::Host(host, port) => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            let peer = stream.peer_addr()?;
+            Stream::tcp(stream, peer)
+        }
         Address::Unix(path) => Ok(Stream::unix(UnixStream::connect(path).await?, address.clone())),
         Address::Memory(name) => memory::connect(name).await,
     }

@@ -5,8 +5,10 @@ pub(crate) mod clock;
 pub(crate) mod connection;
 mod connector;
 mod event_loop;
+mod host;
 pub(crate) mod memory;
 pub(crate) mod pipe;
+mod read_buffer;
 mod send_buffer;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
@@ -23,6 +25,8 @@ pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within_limit;
 pub use event_loop::{LoopGroup, Loops};
+pub(crate) use host::host_id;
+pub(crate) use read_buffer::ReadBuffer;
 pub(crate) use send_buffer::SendBuffer;
 pub(crate) use stream::{Accepted, Reader, Stream, Writer};
 pub use tcp_server::{Connection, Stopper, TcpServer};

@@ -3,7 +3,7 @@
 //! A reader has one owner. A writer can be shared: whoever has bytes for an idle connection writes them.
 
 use std::io::{self, IoSlice};
-use std::net::{Shutdown, TcpStream as StdTcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -49,13 +49,17 @@ pub(crate) enum Writer {
 }
 
 impl Stream {
-    /// A TCP stream; turns Nagle's algorithm off, as writes are batched already.
-    pub(crate) fn tcp(stream: TcpStream) -> io::Result<Stream> {
+    /// A TCP stream that was opened here to `peer`; turns Nagle's algorithm off, as writes are batched already. Nobody asks
+    /// which end this is: it goes by the address of the other.
+    pub(crate) fn tcp(stream: TcpStream, peer: SocketAddr) -> io::Result<Stream> {
         stream.set_nodelay(true)?;
-        let (address, local) = (Address::Tcp(stream.peer_addr()?), Address::Tcp(stream.local_addr()?));
-        let peer = Peer { address, local, identity: None };
+        Ok(Stream::tcp_between(stream, peer, peer))
+    }
+
+    fn tcp_between(stream: TcpStream, peer: SocketAddr, local: SocketAddr) -> Stream {
+        let peer = Peer { address: Address::Tcp(peer), local: Address::Tcp(local), identity: None };
         let (reader, writer) = stream.into_split();
-        Ok(Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer: Arc::new(peer) })
+        Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer: Arc::new(peer) }
     }
 
     /// A Unix stream. The end that connected has no path; it goes by the path of the end that listens.
@@ -68,7 +72,7 @@ impl Stream {
     /// An accepted stream, registered with the reactor of the loop that this runs on.
     pub(crate) fn accepted(accepted: Accepted) -> io::Result<Stream> {
         match accepted {
-            Accepted::Tcp(stream) => Stream::tcp(TcpStream::from_std(stream)?),
+            Accepted::Tcp { stream, peer, local } => Ok(Stream::tcp_between(TcpStream::from_std(stream)?, peer, local)),
             Accepted::Unix(stream, address) => Ok(Stream::unix(UnixStream::from_std(stream)?, address)),
             Accepted::Memory(stream) => Ok(stream),
         }
@@ -91,7 +95,12 @@ impl Stream {
 /// An accepted socket on its way to the loop it will live on.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    Tcp(StdTcpStream),
+    /// It has inherited from its listener that Nagle's algorithm is off.
+    Tcp {
+        stream: StdTcpStream,
+        peer: SocketAddr,
+        local: SocketAddr,
+    },
     Unix(std::os::unix::net::UnixStream, Address),
     Memory(Stream),
 }
@@ -107,6 +116,15 @@ impl Reader {
             Reader::Unix(reader) => poll_read_buf(Pin::new(reader), cx, buffer),
             Reader::Memory(reader) => reader.poll_read(cx, buffer),
             Reader::Tls(reader) => reader.poll_read(cx, buffer),
+        }
+    }
+
+    /// Ready when a read may find something; said too often rather than too rarely.
+    pub(crate) fn poll_read_ready(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Reader::Tcp(reader) => reader.as_ref().poll_read_ready(cx),
+            Reader::Unix(reader) => reader.as_ref().poll_read_ready(cx),
+            Reader::Memory(_) | Reader::Tls(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -180,6 +198,15 @@ impl Writer {
                 Ok(())
             }
         };
+    }
+
+    /// Drops the writer where its reader goes with it: closing the socket says all there is to say.
+    pub(crate) fn close(self) {
+        match self {
+            Writer::Tcp(writer) => writer.forget(),
+            Writer::Unix(writer) => writer.forget(),
+            Writer::Memory(_) | Writer::Tls(_) => {}
+        }
     }
 
     /// Says to the peer that nothing more comes, where the stream has a word for it that must not be lost: ready once

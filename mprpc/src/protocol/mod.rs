@@ -5,7 +5,7 @@ pub(crate) mod flow;
 pub(crate) mod native;
 mod wire;
 
-pub(crate) use native::Message;
+pub(crate) use native::{Message, metadata_bytes};
 
 use crate::limits::Limits;
 

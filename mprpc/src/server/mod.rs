@@ -1,6 +1,7 @@
 //! The provider's side: what listens, serves services, announces them, and stops gracefully.
 
 mod call;
+mod direct;
 mod multiplexed;
 mod one_shot;
 mod panic;
@@ -9,10 +10,12 @@ mod shared;
 mod stop;
 mod tls;
 mod transport;
+mod unix;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,8 +35,10 @@ use crate::limits::Limits;
 use crate::net::connection::{Close, drive};
 use crate::net::tls::Acceptor;
 use crate::net::{Accepted, Listener, LoopGroup, Loops, Stream, clock};
+use crate::same_process::Open;
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+use direct::Direct;
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -48,6 +53,10 @@ pub struct Server {
     pub advertise: Option<Address>,
     /// Where to announce the services: `file:/run/mprpc`, `zookeeper://a:2181/chroot`. `None`: nowhere.
     pub registry: Option<String>,
+    /// Where to listen at a Unix socket as well, for callers on this host: a folder, created where it is missing. The
+    /// socket is named after the address that is announced, and said beside it in the registry. Not without a registry,
+    /// and not with TLS, as it speaks plain text.
+    pub unix_folder: Option<PathBuf>,
     /// TLS at the TCP addresses. `None`: plain text.
     pub tls: Option<TlsServer>,
     /// Event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime instead.
@@ -74,6 +83,7 @@ impl Default for Server {
             listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
             advertise: None,
             registry: None,
+            unix_folder: None,
             tls: None,
             loops: 0,
             limits: Limits::default(),
@@ -136,7 +146,7 @@ impl Server {
     /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn serve_from(self, listener: Listener) -> Result<Running, Error> {
-        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None)
+        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None, false)
     }
 
     /// What its connections will share: what is served, and how. Takes it out of the server.
@@ -160,21 +170,22 @@ impl Server {
 
     fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
-        self.accept_from(listeners, acceptor, loops, group)
+        self.accept_from(listeners, acceptor, loops, group, true)
     }
 
     fn accept_from(
         mut self,
-        listeners: Vec<Listener>,
+        mut listeners: Vec<Listener>,
         acceptor: Handle,
         loops: Loops,
         group: Option<LoopGroup>,
+        is_direct: bool,
     ) -> Result<Running, Error> {
         let registry = match &self.registry {
             Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
             None => None,
         };
-        let addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
+        let mut addresses: Vec<Address> = listeners.iter().map(|listener| listener.address().clone()).collect();
         let announced = self.advertise.take().or(addresses.first().cloned());
         if let (Some((_, url)), Some(address)) = (&registry, &announced)
             && let Some(why) = unreachable(address)
@@ -182,20 +193,28 @@ impl Server {
             let message = format!("{address} cannot be announced in {url}: {why}; set `advertise`");
             return Err(Error::new(ErrorKind::Config, message));
         }
+        let mut endpoint = announced.clone().map(Endpoint::new);
+        if let (Some(folder), Some(endpoint), true) = (&self.unix_folder, &mut endpoint, registry.is_some())
+            && let Some(listener) = unix::listen(folder, endpoint, self.tls.is_some())?
+        {
+            addresses.push(listener.address().clone());
+            listeners.push(listener);
+        }
         let shared = self.share()?;
         let open = Arc::new(OpenConnections::default());
-        let acceptors = listeners
-            .into_iter()
-            .map(|listener| acceptor.spawn(accept(listener, loops.clone(), shared.clone(), open.clone())))
-            .collect();
+        let arrivals = Arrivals { loops, shared: shared.clone(), open: open.clone() };
+        let acceptors =
+            listeners.into_iter().map(|listener| acceptor.spawn(accept(listener, arrivals.clone()))).collect();
+        let direct = Direct::new(shared.clone(), arrivals);
+        let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
+        let doors = if is_direct { direct.open(reached_at) } else { Vec::new() };
         let mut registered = Vec::new();
-        if let (Some((registry, _)), Some(address)) = (&registry, &announced) {
-            let announce =
-                |service| registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) });
+        if let (Some((registry, _)), Some(endpoint)) = (&registry, &endpoint) {
+            let announce = |service| registry.register(Registration { service, endpoint: endpoint.clone() });
             registered.extend(shared.router.descriptors().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
-        Ok(Running { addresses, registry, registered, acceptors, shared, open, _group: group })
+        Ok(Running { addresses, registry, registered, acceptors, shared, open, direct, doors, _group: group })
     }
 }
 
@@ -208,11 +227,15 @@ pub struct Running {
     shared: Arc<Shared>,
     /// Connections that are open.
     open: Arc<OpenConnections>,
+    /// Calls from this process, and where they find it.
+    direct: Arc<Direct>,
+    doors: Vec<Open>,
     _group: Option<LoopGroup>,
 }
 
 impl Running {
-    /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for.
+    /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for. The socket in
+    /// [`Server::unix_folder`] is the last.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
@@ -249,6 +272,8 @@ impl Running {
             }
             tokio::time::sleep(limits.withdraw_grace).await;
         }
+        self.doors.clear();
+        self.direct.leave();
         for acceptor in self.acceptors.drain(..) {
             acceptor.abort();
             // An error says that it was aborted; with it the socket is closed and the address free.
@@ -259,6 +284,7 @@ impl Running {
         let drained = async {
             // The sender is in `self`, so the wait ends with the last connection alone.
             let _ = open.wait_for(|open| *open == 0).await;
+            self.direct.left().await;
             self.shared.ran_to_completion().await;
         };
         let drained = tokio::time::timeout(limits.drain_timeout, drained).await.is_ok();
@@ -296,6 +322,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        self.doors.clear();
+        self.direct.close();
         for acceptor in &self.acceptors {
             acceptor.abort();
         }
@@ -314,10 +342,25 @@ fn unreachable(address: &Address) -> Option<&'static str> {
     }
 }
 
-async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: Arc<OpenConnections>) {
-    let backoff = shared.limits.accept_backoff;
+async fn accept(listener: Listener, arrivals: Arrivals) {
+    let backoff = arrivals.shared.limits.accept_backoff;
     let address = listener.address().clone();
-    let take = |accepted| {
+    let error = listener.accept(backoff, |accepted| arrivals.take(accepted)).await;
+    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
+}
+
+/// Where accepted connections go. Cheap to clone.
+#[derive(Clone)]
+struct Arrivals {
+    loops: Loops,
+    shared: Arc<Shared>,
+    open: Arc<OpenConnections>,
+}
+
+impl Arrivals {
+    /// Serves a connection on the next loop; closes it where there are enough.
+    fn take(&self, accepted: Accepted) {
+        let Arrivals { loops, shared, open } = self;
         let max = shared.limits.connections_max;
         if *open.count.borrow() >= max {
             // An error says that it has gone by itself.
@@ -326,12 +369,10 @@ async fn accept(listener: Listener, loops: Loops, shared: Arc<Shared>, open: Arc
             }
             return;
         }
-        let (counted, abort) = Counted::new(&shared, &open);
+        let (counted, abort) = Counted::new(shared, open);
         let serving = serve_connection(accepted, shared.clone(), counted);
         loops.next().spawn(Abortable::new(serving, abort));
-    };
-    let error = listener.accept(backoff, take).await;
-    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
+    }
 }
 
 async fn serve_connection(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
@@ -379,7 +420,7 @@ fn ran_out(close: Close, limits: &Limits) -> Option<(&'static str, String)> {
             let timeout = bound("keepalive_timeout", limits.keepalive_timeout);
             ("a peer without a sign of life within keepalive_timeout", format!("{interval}, {timeout}"))
         }
-        Close::Done | Close::PeerClosed | Close::Protocol | Close::Io(_) => return None,
+        Close::Done | Close::Answered | Close::PeerClosed | Close::Protocol | Close::Io(_) => return None,
     })
 }
 

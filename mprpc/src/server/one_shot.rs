@@ -22,6 +22,8 @@ pub(super) struct OneShot {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     call: Option<RunningCall>,
+    /// Something came behind the request.
+    surplus: bool,
     /// What may be the one message of a stream of replies.
     only: Option<Bytes>,
     timer: Timer,
@@ -29,7 +31,7 @@ pub(super) struct OneShot {
 
 impl OneShot {
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> OneShot {
-        OneShot { shared, peer, call: None, only: None, timer: Timer::default() }
+        OneShot { shared, peer, call: None, surplus: false, only: None, timer: Timer::default() }
     }
 
     /// Whether a request has come and its reply is still due.
@@ -93,7 +95,8 @@ impl OneShot {
         match result {
             Ok(reply) => {
                 turn.output.push(reply);
-                ControlFlow::Break(Close::Done)
+                // There is nothing unread that would turn the close into an RST, and destroy the reply.
+                ControlFlow::Break(if self.surplus { Close::Done } else { Close::Answered })
             }
             Err(status) => {
                 self.shared.counters.ended(&status);
@@ -111,9 +114,10 @@ impl OneShot {
         }
     }
 
-    fn drop_surplus(&self, input: &mut BytesMut) {
+    fn drop_surplus(&mut self, input: &mut BytesMut) {
         if !input.is_empty() {
             tracing::debug!(peer = %self.peer.address, bytes = input.len(), "bytes behind the one request of a connection");
+            self.surplus = true;
             input.clear();
         }
     }

@@ -33,9 +33,10 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
             }
         }));
     });
-    CONTAINING.set(true);
+    // Nests: a handler may call another one in this process directly.
+    let before = CONTAINING.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
-    CONTAINING.set(false);
+    CONTAINING.set(before);
     outcome.map_err(|payload| Panic { message: message(&*payload), backtrace: BACKTRACE.take() })
 }
 

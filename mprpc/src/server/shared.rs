@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -25,6 +25,8 @@ pub(crate) struct Shared {
     /// What TCP connections have to begin with, if anything.
     pub(crate) tls: Option<Acceptor>,
     draining: watch::Sender<bool>,
+    /// The same, where it is asked for every turn.
+    is_draining: AtomicBool,
     pub(crate) counters: Counters,
     /// Handlers that run to completion though nobody waits for them.
     running_on: watch::Sender<usize>,
@@ -99,6 +101,7 @@ impl Shared {
             compression: None,
             tls: None,
             draining: watch::Sender::new(false),
+            is_draining: AtomicBool::new(false),
             counters: Counters::default(),
             running_on: watch::Sender::new(0),
         }
@@ -117,7 +120,13 @@ impl Shared {
 
     /// Tells every connection to go away once its calls in flight are done.
     pub(crate) fn drain(&self) {
+        self.is_draining.store(true, Ordering::Release);
         self.draining.send_replace(true);
+    }
+
+    /// Whether it was told to.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Acquire)
     }
 
     /// Returns once the server drains.

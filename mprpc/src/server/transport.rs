@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::task::{self, Waker};
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -24,6 +25,8 @@ pub(crate) struct Transport {
     turned_away: bool,
     /// Resolves once the server drains; then `None`.
     drained: Option<BoxFuture<()>>,
+    /// Whom it wakes then.
+    waker: Option<Waker>,
 }
 
 enum Speaks {
@@ -54,7 +57,15 @@ impl Transport {
         let patience = Patience { owed: Some((now, Close::FirstByteTimeout)), received: 0, left: 0 };
         let drained = shared.clone();
         let drained: BoxFuture<()> = Box::pin(async move { drained.drained().await });
-        Transport { shared, peer, speaks: Speaks::Unknown, patience, turned_away: false, drained: Some(drained) }
+        Transport {
+            shared,
+            peer,
+            speaks: Speaks::Unknown,
+            patience,
+            turned_away: false,
+            drained: Some(drained),
+            waker: None,
+        }
     }
 
     /// The same, of a peer that came without TLS to where it is spoken: it gets no call through, and reads why.
@@ -70,6 +81,21 @@ impl Transport {
             Speaks::OneShot(session) => (usize::from(session.is_answering()), 0),
             Speaks::Unknown => (0, 0),
         }
+    }
+
+    /// Whether the server drains; once. Otherwise the connection is woken when it does.
+    fn has_drained(&mut self, cx: &mut task::Context<'_>) -> bool {
+        let Some(drained) = &mut self.drained else { return false };
+        let will_be_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if will_be_told && !self.shared.is_draining() {
+            return false;
+        }
+        if drained.as_mut().poll(cx).is_pending() {
+            self.waker = Some(cx.waker().clone());
+            return false;
+        }
+        self.drained = None;
+        true
     }
 
     fn sniff(&mut self, turn: &mut Turn<'_, '_>, input: &BytesMut) -> ControlFlow<Close> {
@@ -136,10 +162,9 @@ impl Session for Transport {
             Speaks::Multiplexed(session) => session.poll(turn)?,
             Speaks::OneShot(session) => session.poll(turn)?,
         }
-        if self.drained.as_mut().is_none_or(|drained| drained.as_mut().poll(turn.cx).is_pending()) {
+        if !self.has_drained(turn.cx) {
             return ControlFlow::Continue(());
         }
-        self.drained = None;
         match &mut self.speaks {
             Speaks::Multiplexed(session) => {
                 let grace = self.shared.limits.drain_timeout;

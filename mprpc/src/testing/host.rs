@@ -41,7 +41,8 @@ impl Host {
     /// The same, to what a resolver of your own finds: one that lists, loses and forgets providers as the test says.
     pub fn channel_from_resolver(&self, resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
         let connect = self.network.connector(&self.name, options.limits.connect_timeout);
-        Channel::over(resolver, options, connect)
+        // Its addresses are not those of this process.
+        Channel::over(resolver, ChannelOptions { same_process: false, ..options }, connect)
     }
 
     /// What the server here has counted, also after its end; nothing where there never was one.

@@ -51,5 +51,6 @@ pub fn connect_to(mut server: Server) -> Channel {
         Box::pin(ready(Ok(near)))
     });
     let endpoint = Endpoint::new(Address::Memory("testing".to_owned()));
-    Channel::over(Arc::new(ListResolver::new(vec![endpoint])), ChannelOptions::default(), connect)
+    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    Channel::over(Arc::new(ListResolver::new(vec![endpoint])), options, connect)
 }

@@ -14,7 +14,7 @@ use echo::Echo;
 use echo::echo_service_client::EchoServiceClient;
 use echo::echo_service_server::{EchoService, EchoServiceServer};
 
-#[allow(unreachable_pub, reason = "generated")]
+#[allow(unreachable_pub, clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 mod echo {
     tonic::include_proto!("bench");
 }

@@ -7,6 +7,15 @@ use bytes::Bytes;
 use mprpc_bench_harness::{Client, Failure, Serve, System, announce, block_on_servers, drive};
 use tokio::net::TcpListener;
 
+#[allow(
+    unsafe_code,
+    unreachable_pub,
+    missing_docs,
+    unused_mut,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/volo_gen.rs"));
 }
@@ -31,7 +40,7 @@ fn serve(_: &Serve) -> Result<(), Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         announce(listener.local_addr()?);
         let incoming = volo::net::incoming::DefaultIncoming::from(listener);
-        Ok(EchoServiceServer::new(Service).multiplex(true).run(incoming).await?)
+        EchoServiceServer::new(Service).multiplex(true).run(incoming).await
     })?
 }
 

@@ -51,6 +51,8 @@ mod guide {
     mod logging {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
     mod reactor {}
+    #[doc = include_str!("../../../../docs/guide/same-host.md")]
+    mod same_host {}
     #[doc = include_str!("../../../../docs/guide/testing.md")]
     mod testing {}
 }

@@ -6,7 +6,7 @@ mod allocations;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use allocations::Counting;
-use mprpc::{Channel, Context, Server, Status};
+use mprpc::{Channel, ChannelOptions, Context, Server, Status};
 use mprpc_codegen_tests::proto::hello::{
     Greeter, GreeterClient, GreeterServer, HelloReply, HelloRequest, HelloRequestView,
 };
@@ -37,7 +37,9 @@ impl Greeter for Hello {
 #[test]
 fn unary_call_allocates_what_its_messages_need_and_twice_beyond_at_each_side() {
     let running = Server { loops: 1, ..Server::default() }.add(GreeterServer::new(Hello)).start().unwrap();
-    let greeter = GreeterClient::new(Channel::new(&running.addresses()[0].to_string()).unwrap());
+    // Over a socket: a direct call would run the handler here.
+    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    let greeter = GreeterClient::new(Channel::with_options(&running.addresses()[0].to_string(), options).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     // The text of a request is made before its call, and is none of its allocations.
     let make = |calls: usize| {

@@ -16,8 +16,8 @@ use super::in_flight::{InFlight, State};
 use super::{Shared, unsent};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
-use crate::net::connection::{ReadBuffer, Timer};
-use crate::net::{Reader, SendBuffer, clock, tls};
+use crate::net::connection::Timer;
+use crate::net::{ReadBuffer, Reader, SendBuffer, clock, tls};
 use crate::protocol::Message;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
 use crate::status::{Code, Phase, Ran, Status};
@@ -94,10 +94,11 @@ impl Driver {
             let (shared, decoder, wakers) = (&self.shared, &mut self.decoder, &mut self.wakers);
             self.input.poll_read(cx, &mut self.reader, |_, input| {
                 outcome = shared.received(decoder, wakers, input);
+                *outcome.as_ref().unwrap_or(&0)
             })
         };
         self.wakers.drain(..).for_each(Waker::wake);
-        self.input.expect(outcome?);
+        outcome?;
         match polled {
             Poll::Pending => Ok(false),
             Poll::Ready(Ok(0)) if self.shared.lock().greeted => Err(self.lost("the peer closed the connection")),

@@ -228,13 +228,15 @@ impl State {
         granted: Option<Duration>,
     ) {
         let flags = message.map_or(flag::OPEN, |(_, flags)| flag::END | flags);
-        let message = message.map(|(bytes, _)| bytes.clone()).unwrap_or_default();
+        let size = message.map_or(0, |(bytes, _)| bytes.len());
         let value = granted.map_or(0, remaining_us);
         let header =
             Header { kind: kind::REQUEST, flags, word: method, id: key as u32 + 1, value, ..Header::default() };
         let before = self.output.len();
-        native::encode_head(self.output.tail(), header, metadata, message.len());
-        self.output.push(message);
+        native::encode_head(self.output.tail(), header, metadata, size);
+        if let Some((message, _)) = message {
+            self.output.push_shared(message);
+        }
         self.queued += (self.output.len() - before) as u64;
         self.calls[key].ends_at = self.queued;
     }

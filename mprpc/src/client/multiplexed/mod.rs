@@ -402,6 +402,7 @@ impl Future for PendingCall {
         let Outcome::Known(outcome) = outcome else { return Poll::Pending };
         Poll::Ready(outcome.and_then(|answer| {
             Ok(match (answer, replies) {
+                (Answer::Message(Message { bytes, compressed: false }), _) => Body::Message(bytes),
                 (Answer::Message(message), _) => Body::Message(shared.decode(message)?),
                 (Answer::Stream, Some(replies)) => {
                     let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };

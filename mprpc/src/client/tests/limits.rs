@@ -253,9 +253,10 @@ async fn stream_window_bytes_is_named_to_the_calls_of_a_server_that_does_not_kee
 
 #[tokio::test(start_paused = true)]
 async fn connection_window_bytes_is_named_to_the_calls_of_a_server_that_does_not_keep_to_it() {
-    let window = Limits::default().connection_window_bytes;
+    let window = 1 << 20;
+    let limits = Limits { stream_window_bytes: window / 4, connection_window_bytes: window, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
-        let mut world = greeted(&Limits::default(), &Limits::default());
+        let mut world = greeted(&limits, &Limits::default());
         let mut streams = Vec::new();
         for id in 1..=5 {
             let call = world.call(request_of("Count", Body::Message(Bytes::new()))).await;

@@ -7,6 +7,8 @@
 //! weight = 100
 //! zone = eu-1
 //! tag.team = login
+//! unix = /run/mprpc-sockets/127.0.0.1-8000.sock
+//! host = 1c0e8a9e-6d0f-4b39-9c1b-3d6a5d3b0a6d
 //! pid = 4711
 //! ```
 //!
@@ -14,9 +16,9 @@
 
 use std::fmt::Write;
 
-use crate::endpoint::{Endpoint, Protocol};
+use crate::endpoint::{Endpoint, Protocol, UnixSocket};
 
-/// The text of an entry. Zone, version, tags and methods stand in it only where they say something.
+/// The text of an entry. Zone, version, tags, methods and the Unix socket stand in it only where they say something.
 pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
     let mut text = format!("mprpc = {FORMAT}\n");
     let mut line = |key: &str, value: &str| {
@@ -37,6 +39,10 @@ pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
     for method in &endpoint.methods {
         line("method", method);
     }
+    if let Some(UnixSocket { path, host }) = &endpoint.unix {
+        line("unix", &path.display().to_string());
+        line("host", host);
+    }
     line("pid", &pid.to_string());
     text
 }
@@ -49,7 +55,7 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         Some(other) => return Err(format!("it is of format {other:.20}; this build reads {FORMAT}")),
         None => return Err("its first line is not 'mprpc = 1'".into()),
     }
-    let mut address = None;
+    let (mut address, mut unix, mut host) = (None, None, None);
     let mut rest = Endpoint::new(crate::endpoint::Address::Memory(String::new()));
     for line in lines {
         let Some((key, value)) = line.split_once(" = ") else { return Err(format!("'{line:.40}' is no key = value")) };
@@ -63,6 +69,8 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
             "zone" => rest.zone = value,
             "version" => rest.version = value,
             "method" => rest.methods.push(value),
+            "unix" => unix = Some(value.into()),
+            "host" => host = Some(value),
             _ => {
                 if let Some(tag) = key.strip_prefix("tag.") {
                     let tag = unescape(tag).ok_or_else(|| format!("the tag {tag} is not readable"))?;
@@ -72,6 +80,8 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         }
     }
     let address = address.ok_or("it has no address")?;
+    // Without its host a path says nothing.
+    rest.unix = unix.zip(host).map(|(path, host)| UnixSocket { path, host });
     Ok(Endpoint { address, ..rest })
 }
 
@@ -128,7 +138,19 @@ mod tests {
         endpoint.version = "1.0 = stable".into();
         endpoint.tags = [("a = b".to_owned(), "c\r\n%".to_owned()), (String::new(), String::new())].into();
         endpoint.methods = vec!["Login".into(), "Register".into()];
+        endpoint.unix = Some(UnixSocket { path: "/run/a = b%\n.sock".into(), host: "c0ffee".into() });
         assert_eq!(parse(&format(&endpoint, 7)).unwrap(), endpoint);
+    }
+
+    #[test]
+    fn unix_socket_stands_in_two_lines_and_neither_says_anything_alone() {
+        let unix = UnixSocket { path: "/run/1.sock".into(), host: "c0ffee".into() };
+        let endpoint = Endpoint { unix: Some(unix), ..Endpoint::new("a:1".parse().unwrap()) };
+        let text = format(&endpoint, 7);
+        assert!(text.contains("\nunix = /run/1.sock\nhost = c0ffee\n"), "{text}");
+        for line in ["unix = /run/1.sock\n", "host = c0ffee\n"] {
+            assert_eq!(parse(&text.replace(line, "")).unwrap(), "a:1".parse().unwrap());
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! {"mprpc":1,"protocols":["native"],"weight":100,"zone":"eu-1","version":"1.2","tags":{"team":"login"}}
 //! ```
 //!
+//! `"unix":"/run/mprpc-sockets/127.0.0.1-8000.sock","host":"1c0e…"` says where callers on that host reach it as well.
 //! What is not said has its default; unknown keys are for newer readers. The classic layout has room for one provider
 //! of a method; its persistent parent is empty.
 
@@ -19,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::file::parse_protocols;
 use super::super::merge;
-use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::endpoint::{Address, Endpoint, Protocol, UnixSocket};
 
 /// The folder of all services in the native layout.
 pub(super) fn services_path(chroot: &str) -> String {
@@ -68,6 +69,10 @@ pub(super) fn node_data(endpoint: &Endpoint) -> Vec<u8> {
     if !endpoint.methods.is_empty() {
         object.insert("methods".into(), json!(endpoint.methods));
     }
+    if let Some(UnixSocket { path, host }) = &endpoint.unix {
+        object.insert("unix".into(), path.display().to_string().into());
+        object.insert("host".into(), host.as_str().into());
+    }
     Value::Object(object).to_string().into_bytes()
 }
 
@@ -96,6 +101,10 @@ pub(super) fn parse_node(name: &str, data: &[u8]) -> Result<Endpoint, String> {
     }
     if let Some(methods) = object.get("methods") {
         endpoint.methods = texts("methods", methods)?;
+    }
+    // Without its host a path says nothing.
+    if let (Some(path), Some(host)) = (object.get("unix"), object.get("host")) {
+        endpoint.unix = Some(UnixSocket { path: text("unix", path)?.into(), host: text("host", host)? });
     }
     if let Some(tags) = object.get("tags") {
         let Value::Object(tags) = tags else { return Err(format!("tags is {tags}, no object")) };
@@ -174,6 +183,7 @@ mod tests {
         endpoint.version = "1.2".into();
         endpoint.tags = [("team".to_owned(), "login".to_owned())].into();
         endpoint.methods = vec!["Login".into()];
+        endpoint.unix = Some(UnixSocket { path: "/run/\"1\".sock".into(), host: "c0ffee".into() });
         let name = node_name(&endpoint.address);
         assert!(!name.contains('/'), "{name}");
         assert_eq!(parse_node(&name, &node_data(&endpoint)).unwrap(), endpoint);
@@ -191,6 +201,7 @@ mod tests {
             ("a:1", r#"{"mprpc":1,"weight":-1}"#, "the weight is -1"),
             ("a:1", r#"{"mprpc":1,"zone":7}"#, "zone is 7"),
             ("a:1", r#"{"mprpc":1,"tags":[]}"#, "tags is []"),
+            ("a:1", r#"{"mprpc":1,"unix":7,"host":"x"}"#, "unix is 7"),
             ("a:1", r#"{"mprpc":1,"protocols":["telepathy"]}"#, "speaks none"),
         ] {
             let error = parse_node(name, data.as_bytes()).unwrap_err();

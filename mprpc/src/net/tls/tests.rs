@@ -269,7 +269,9 @@ async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
     let connector = Connector::new(&world.client(), &limits()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (near, far) = tokio::join!(tokio::net::TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    let (near, far) = (Stream::tcp(near.unwrap()).unwrap(), Stream::tcp(far.unwrap().0).unwrap());
+    let address = listener.local_addr().unwrap();
+    let (far, caller) = far.unwrap();
+    let (near, far) = (Stream::tcp(near.unwrap(), address).unwrap(), Stream::tcp(far, caller).unwrap());
     let address = near.peer.address.clone();
     let (near, far) = tokio::join!(connector.connect(near, &address, Duration::from_secs(3)), acceptor.accept(far));
     let (Ok(near), Ok(Arrival::Tls(mut far))) = (near, far) else { panic!("no connection") };

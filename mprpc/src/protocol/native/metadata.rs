@@ -6,10 +6,14 @@ use crate::metadata::Metadata;
 
 const PAIR_HEADER_BYTES: usize = 6;
 
+/// Bytes that the pairs take on the wire: what `metadata_bytes_max` bounds, also where nothing is encoded.
+pub(crate) fn metadata_bytes(metadata: &Metadata) -> usize {
+    metadata.iter().map(|(key, value)| PAIR_HEADER_BYTES + key.len() + value.len()).sum()
+}
+
 /// The pairs as bytes: `u16 key_length`, `u32 value_length`, key, value.
 pub(crate) fn encode_metadata(metadata: &Metadata) -> Bytes {
-    let size = metadata.iter().map(|(key, value)| PAIR_HEADER_BYTES + key.len() + value.len()).sum();
-    let mut out = BytesMut::with_capacity(size);
+    let mut out = BytesMut::with_capacity(metadata_bytes(metadata));
     for (key, value) in metadata.iter() {
         // `Metadata` bounds its keys below this.
         out.put_u16_le(u16::try_from(key.len()).unwrap_or(u16::MAX));

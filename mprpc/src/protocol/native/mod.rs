@@ -12,7 +12,7 @@ pub(crate) use compressed::Message;
 use compressed::{compress_message, decompress_message};
 pub(crate) use error::{decode_error, encode_error};
 pub(crate) use keepalive::{Keepalive, Look, Pace, PingGuard};
-pub(crate) use metadata::{decode_metadata, encode_metadata};
+pub(crate) use metadata::{decode_metadata, encode_metadata, metadata_bytes};
 pub(crate) use settings::Settings;
 
 use std::mem;

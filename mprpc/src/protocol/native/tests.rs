@@ -43,10 +43,15 @@ fn frames(bytes: &[u8]) -> Vec<Decoded> {
     }
 }
 
+/// What the golden settings say.
+fn golden_limits() -> Limits {
+    Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() }
+}
+
 #[test]
 fn preface_and_settings_are_golden() {
     assert_eq!(PREFACE.as_slice(), hex("894d5052 50430a01"));
-    let settings = Settings { compression: [None; 3], ..Settings::of(&Limits::default()) };
+    let settings = Settings { compression: [None; 3], ..Settings::of(&golden_limits()) };
     assert_eq!(settings, Settings::default());
     let mut out = BytesMut::new();
     settings.encode(&mut out);
@@ -66,7 +71,7 @@ fn preface_and_settings_are_golden() {
 #[test]
 fn interval_of_pings_is_golden_and_said_only_where_it_is_not_the_default() {
     let settings = |ping_interval_min| {
-        let settings = Settings::of(&Limits { ping_interval_min, ..Limits::default() });
+        let settings = Settings::of(&Limits { ping_interval_min, ..golden_limits() });
         Settings { compression: [None; 3], ..settings }
     };
     let mut out = BytesMut::new();

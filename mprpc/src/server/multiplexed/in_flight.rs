@@ -2,9 +2,10 @@
 //! windows, cancelled, expired. Knows no frames; what they come to goes to [`Replies`].
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::hash::{BuildHasher, Hasher};
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, Wake, Waker};
 use std::time::Instant;
@@ -25,8 +26,12 @@ const MESSAGES_PER_POLL: usize = 32;
 
 /// The calls whose end has not been said.
 pub(super) struct InFlight {
-    calls: HashMap<u32, Call>,
+    calls: HashMap<u32, Call, IdHasher>,
     woken: Arc<Woken>,
+    /// The connection's, as `woken` has it.
+    connection: Option<Waker>,
+    /// That of the next call, which takes it along only if it does not end at once.
+    next: CallWaker,
     /// Of all calls that have a deadline.
     deadlines: BTreeSet<(Instant, u32)>,
     timer: Timer,
@@ -41,7 +46,7 @@ struct Call {
     running: RunningCall,
     begun: Instant,
     expires_at: Option<Instant>,
-    waker: Arc<CallWaker>,
+    waker: CallWaker,
     /// Bytes outstanding: of replies sent, and of requests received.
     sent: u64,
     received: u64,
@@ -55,7 +60,11 @@ struct Call {
 
 /// What became ready, told from any thread.
 #[derive(Default)]
-pub(super) struct Woken(Mutex<State>);
+pub(super) struct Woken {
+    state: Mutex<State>,
+    /// There is something in it.
+    is_any: AtomicBool,
+}
 
 #[derive(Default)]
 struct State {
@@ -69,9 +78,12 @@ type Read = (u32, Arc<Inbox>, u64);
 
 impl InFlight {
     pub(super) fn new() -> InFlight {
+        let woken = Arc::default();
         InFlight {
-            calls: HashMap::new(),
-            woken: Arc::default(),
+            calls: HashMap::with_hasher(IdHasher(fastrand::u64(..))),
+            next: CallWaker::new(&woken),
+            woken,
+            connection: None,
             deadlines: BTreeSet::new(),
             timer: Timer::default(),
             sent: Flow::default(),
@@ -99,7 +111,17 @@ impl InFlight {
         RequestSource { id, woken: self.woken.clone(), message_bytes_max }
     }
 
-    /// Takes a call that has not ended at once, with what its first poll came to. It is polled again in this turn.
+    /// What the call of this id is polled with at first.
+    pub(super) fn waker(&mut self, id: u32) -> &Waker {
+        if self.next.is_kept() {
+            self.next = CallWaker::new(&self.woken);
+        }
+        self.next.begin(id);
+        &self.next.waker
+    }
+
+    /// Takes a call that has not ended at once, with what its first poll came to, which was with [`InFlight::waker`]. One
+    /// that was not polled, or has begun a stream, is polled again in this turn.
     pub(super) fn insert(
         &mut self,
         id: u32,
@@ -109,12 +131,17 @@ impl InFlight {
         polled: Poll<Step>,
         replies: &mut Replies<'_>,
     ) {
-        let opened = match polled {
+        let opened = match &polled {
             Poll::Ready(Step::Opened) => replies.open(id, running.context()),
             _ => Ok(()),
         };
-        let waker = Arc::new(CallWaker { id, queued: AtomicBool::new(true), woken: self.woken.clone() });
-        self.woken.lock().calls.push(id);
+        if requests.is_some() {
+            self.waker(id);
+        }
+        let waker = mem::replace(&mut self.next, CallWaker::new(&self.woken));
+        if requests.is_some() || polled.is_ready() {
+            waker.waker.wake_by_ref();
+        }
         let expires_at = running.context().deadline().instant();
         self.deadlines.extend(expires_at.map(|at| (at, id)));
         let call = Call {
@@ -173,7 +200,7 @@ impl InFlight {
         if let Some(call) = self.calls.get_mut(&id) {
             self.sent.credited(&mut call.sent, bytes);
             if call.held.is_some() {
-                call.waker.wake_by_ref();
+                call.waker.waker.wake_by_ref();
             }
         }
     }
@@ -211,11 +238,11 @@ impl InFlight {
 
     /// Polls what was woken, ends what has expired, gives credit for what was read.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>, now: Instant, replies: &mut Replies<'_>) {
-        let (calls, read) = self.woken.take(cx.waker());
+        let (calls, read) = self.take_woken(cx.waker());
         let mut calls = calls.into_iter();
         while let Some(id) = calls.next() {
             if replies.is_full() {
-                self.woken.lock().calls.extend(std::iter::once(id).chain(calls));
+                self.woken.add(|state| state.calls.extend(std::iter::once(id).chain(calls)));
                 break;
             }
             self.poll_call(id, now, replies);
@@ -232,11 +259,22 @@ impl InFlight {
         self.expire(cx, now, replies);
     }
 
+    /// What became ready; without a lock where that is nothing.
+    fn take_woken(&mut self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
+        let is_known = self.connection.as_ref().is_some_and(|known| known.will_wake(connection));
+        if is_known && !self.woken.is_any.load(Ordering::Acquire) {
+            return Default::default();
+        }
+        if !is_known {
+            self.connection = Some(connection.clone());
+        }
+        self.woken.take(connection)
+    }
+
     fn poll_call(&mut self, id: u32, now: Instant, replies: &mut Replies<'_>) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.waker.queued.store(false, Ordering::Release);
-        let waker = Waker::from(call.waker.clone());
-        let mut cx = task::Context::from_waker(&waker);
+        call.waker.wakes.queued.store(false, Ordering::Release);
+        let mut cx = task::Context::from_waker(&call.waker.waker);
         for _ in 0..MESSAGES_PER_POLL {
             if call.held.is_none() {
                 match call.running.poll(&mut cx) {
@@ -269,7 +307,7 @@ impl InFlight {
                 break;
             }
         }
-        call.waker.wake_by_ref();
+        call.waker.waker.wake_by_ref();
         self.note_deadline(id);
     }
 
@@ -299,7 +337,7 @@ impl InFlight {
             if let Some(call) = self.calls.get_mut(id) {
                 let cost = call.held.as_ref().map_or(0, Message::cost);
                 if self.sent.admits(call.sent, cost, windows) {
-                    call.waker.wake_by_ref();
+                    call.waker.waker.wake_by_ref();
                 } else if call.sent + cost <= windows.stream {
                     return;
                 }
@@ -339,12 +377,13 @@ impl Call {
 
 impl Woken {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What became ready since the last time; `connection` is woken for what comes from now on.
     fn take(&self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
         let mut state = self.lock();
+        self.is_any.store(false, Ordering::Relaxed);
         match &mut state.connection {
             Some(waker) => waker.clone_from(connection),
             none => *none = Some(connection.clone()),
@@ -352,33 +391,98 @@ impl Woken {
         (mem::take(&mut state.calls), mem::take(&mut state.read))
     }
 
-    fn tell(&self, add: impl FnOnce(&mut State)) {
+    /// For the next turn, which comes anyway, or is brought by the waker that is returned.
+    fn add(&self, add: impl FnOnce(&mut State)) -> Option<Waker> {
         let mut state = self.lock();
         add(&mut state);
-        let connection = state.connection.clone();
-        drop(state);
-        if let Some(connection) = connection {
+        self.is_any.store(true, Ordering::Release);
+        state.connection.clone()
+    }
+
+    fn tell(&self, add: impl FnOnce(&mut State)) {
+        if let Some(connection) = self.add(add) {
             connection.wake();
         }
     }
 }
 
-/// Wakes one call of a connection.
+/// Wakes one call of a connection, and for as long as no call has kept it, one after the other.
 struct CallWaker {
-    id: u32,
+    wakes: Arc<WakesCall>,
+    /// Of `wakes`.
+    waker: Waker,
+}
+
+struct WakesCall {
+    id: AtomicU32,
     queued: AtomicBool,
     woken: Arc<Woken>,
 }
 
-impl Wake for CallWaker {
+impl CallWaker {
+    fn new(woken: &Arc<Woken>) -> CallWaker {
+        let wakes = WakesCall { id: AtomicU32::new(0), queued: AtomicBool::new(false), woken: woken.clone() };
+        let wakes = Arc::new(wakes);
+        CallWaker { waker: Waker::from(wakes.clone()), wakes }
+    }
+
+    /// Whether somebody has a clone of it, and will wake the call for which it was cloned.
+    fn is_kept(&self) -> bool {
+        let is_kept = Arc::strong_count(&self.wakes) > 2;
+        // What those did who had one is done.
+        fence(Ordering::Acquire);
+        is_kept
+    }
+
+    /// From now on it wakes this call.
+    fn begin(&self, id: u32) {
+        self.wakes.id.store(id, Ordering::Relaxed);
+        self.wakes.queued.store(false, Ordering::Relaxed);
+    }
+}
+
+impl Wake for WakesCall {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
-            self.woken.tell(|state| state.calls.push(self.id));
+            let id = self.id.load(Ordering::Relaxed);
+            self.woken.tell(|state| state.calls.push(id));
         }
+    }
+}
+
+/// Hashes the ids of calls, which the caller chooses: by one multiplication with a number that it does not know.
+#[derive(Clone, Copy)]
+struct IdHasher(u64);
+
+impl BuildHasher for IdHasher {
+    type Hasher = IdHash;
+
+    fn build_hasher(&self) -> IdHash {
+        IdHash { factor: self.0 | 1, hash: 0 }
+    }
+}
+
+struct IdHash {
+    factor: u64,
+    hash: u64,
+}
+
+impl Hasher for IdHash {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
+    }
+
+    fn write_u32(&mut self, id: u32) {
+        let product = u128::from(self.hash ^ u64::from(id).rotate_left(32)) * u128::from(self.factor);
+        self.hash = product as u64 ^ (product >> 64) as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.hash
     }
 }
 
@@ -400,5 +504,47 @@ impl Source for RequestSource {
 
     fn decode(&self, message: Message) -> Result<Bytes, Status> {
         message.decode(self.message_bytes_max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    fn woken(calls: &mut InFlight) -> Vec<u32> {
+        calls.take_woken(Waker::noop()).0
+    }
+
+    #[test]
+    fn waker_that_a_handler_keeps_wakes_no_later_call() {
+        let mut calls = InFlight::new();
+        let kept = calls.waker(1).clone();
+        calls.waker(2).wake_by_ref();
+        assert_eq!(woken(&mut calls), [2]);
+        kept.wake_by_ref();
+        assert_eq!(woken(&mut calls), [1]);
+    }
+
+    #[test]
+    fn waker_that_nobody_keeps_is_handed_on_and_forgets_that_it_was_woken() {
+        let mut calls = InFlight::new();
+        calls.waker(1).wake_by_ref();
+        let first = calls.waker(1).data();
+        assert_eq!(calls.waker(2).data(), first);
+        calls.waker(2).wake_by_ref();
+        assert_eq!(woken(&mut calls), [1, 2]);
+        assert!(woken(&mut calls).is_empty());
+    }
+
+    #[test]
+    fn ids_are_spread_also_where_they_differ_in_their_high_bits_alone() {
+        let hasher = IdHasher(0x9e37_79b9_7f4a_7c15);
+        for shift in [0, 8, 16, 22] {
+            let buckets: HashSet<u64> = (0..1024u32).map(|id| hasher.hash_one(id << shift) % 1024).collect();
+            assert!(buckets.len() > 500, "{} of 1,024 buckets at shift {shift}", buckets.len());
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
@@ -269,7 +269,8 @@ impl Multiplexed {
         };
         let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
         let mut call = RunningCall::new(shared, route, context);
-        let polled = call.begin_and_poll(shared, route, request, turn.cx);
+        let mut cx = task::Context::from_waker(calls.waker(header.id));
+        let polled = call.begin_and_poll(shared, route, request, &mut cx);
         let mut replies = Replies { output: turn.output, caller, shared };
         match polled {
             Poll::Ready(step) if step.is_end() => replies.end(header.id, Duration::ZERO, call.context(), step),

@@ -305,9 +305,10 @@ async fn stream_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
 
 #[tokio::test(start_paused = true)]
 async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
-    let window = Limits::default().connection_window_bytes;
+    let window = 1 << 20;
+    let limits = Limits { stream_window_bytes: window / 4, connection_window_bytes: window, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
-        let mut peer = greeted(&Limits::default());
+        let mut peer = greeted(&limits);
         for id in 1..=4 {
             fill(&peer, id, window / 4 - 100);
         }

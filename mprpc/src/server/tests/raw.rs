@@ -71,7 +71,7 @@ async fn classic_call_is_answered_and_the_connection_closed() {
     let peer = peer(Limits::default());
     peer.send(&classic_request("Echo", b"reply"));
     let (bytes, close, _) = peer.read_to_end().await;
-    assert_eq!((&bytes[..], close), (&b"reply"[..], Close::Done));
+    assert_eq!((&bytes[..], close), (&b"reply"[..], Close::Answered));
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,7 +83,7 @@ async fn classic_request_split_anywhere_is_waited_for() {
         sleep(Duration::from_millis(100)).await;
         peer.send(&whole[cut..]);
         let (bytes, close, _) = peer.read_to_end().await;
-        assert_eq!((&bytes[..], close), (&b"reply"[..], Close::Done), "cut at {cut}");
+        assert_eq!((&bytes[..], close), (&b"reply"[..], Close::Answered), "cut at {cut}");
     }
 }
 
@@ -111,7 +111,7 @@ async fn classic_args_of_a_mebibyte_are_served() {
     let args: Vec<u8> = (0..1 << 20).map(|at| (at % 251) as u8).collect();
     peer.send(&classic_request("Echo", &args));
     let (bytes, close, _) = peer.read_to_end().await;
-    assert_eq!((bytes, close), (BytesMut::from(&args[..]), Close::Done));
+    assert_eq!((bytes, close), (BytesMut::from(&args[..]), Close::Answered));
 }
 
 #[tokio::test(start_paused = true)]
@@ -464,7 +464,7 @@ async fn drain_lets_a_classic_call_finish_and_closes_those_who_said_nothing() {
     tokio::task::yield_now().await;
     asking.shared.drain();
     let (bytes, close, _) = asking.read_to_end().await;
-    assert_eq!((&bytes[..], close), (&b"late"[..], Close::Done));
+    assert_eq!((&bytes[..], close), (&b"late"[..], Close::Answered));
 
     let silent = peer(Limits::default());
     tokio::task::yield_now().await;

@@ -225,14 +225,14 @@ async fn stream_that_nobody_reads_holds_no_more_than_its_window() {
     let deaf = endless("Deaf", Body::Stream(Streaming::new(requests)));
     let call = pair.caller.call(&deaf);
     assert!(timeout(Duration::from_secs(60), call).await.is_err());
-    let window = (256usize << 10) / 1016;
+    let window = Limits::default().stream_window_bytes / 1016;
     // One more is held by the sender.
     assert_eq!(asked.load(Ordering::Relaxed), window + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn unread_streams_do_not_starve_the_others() {
-    let pair = pair(Limits::default());
+    let pair = pair(Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() });
     // As many as fill the window of the connection, and more.
     let mut unread = Vec::new();
     for _ in 0..16 {
@@ -341,7 +341,7 @@ async fn stream_of_requests_that_was_read_is_not_kept() {
 async fn ten_thousand_streams_share_a_connection_with_one_that_is_never_read() {
     const STREAMS: usize = 10_000;
     const MESSAGES: u32 = 20;
-    let pair = pair(Limits::default());
+    let pair = pair(Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() });
     let unread = open(&pair.caller, &count(1_000_000, 1000)).await;
     let caller = Arc::new(pair.caller);
     let streams: Vec<_> = (0..STREAMS)

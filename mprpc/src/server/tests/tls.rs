@@ -81,7 +81,7 @@ async fn classic_reply_ends_with_the_end_that_tls_announces() {
     output.write_to(&stream.writer).unwrap();
     let mut reply = BytesMut::new();
     while poll_fn(|cx| stream.reader.poll_read(cx, &mut reply)).await.unwrap() > 0 {}
-    assert_eq!((reply.len(), server.await.unwrap()), (LARGE_BYTES, Close::Done));
+    assert_eq!((reply.len(), server.await.unwrap()), (LARGE_BYTES, Close::Answered));
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,11 +105,11 @@ async fn reply_that_leaves_no_room_for_its_end_is_not_taken_for_whole() {
             }
         };
         match close {
-            Close::Done => assert_eq!((reply.len(), end.unwrap()), (size, 0)),
+            Close::Answered => assert_eq!((reply.len(), end.unwrap()), (size, 0)),
             other => assert_eq!((other, end.unwrap_err().kind()), (Close::WriteTimeout, ErrorKind::UnexpectedEof)),
         }
-        whole += usize::from(close == Close::Done);
-        cut += usize::from(close != Close::Done && reply.len() == size);
+        whole += usize::from(close == Close::Answered);
+        cut += usize::from(close != Close::Answered && reply.len() == size);
     }
     assert!(whole > 0 && cut > 0, "{whole} whole, {cut} without room for the end alone");
 }

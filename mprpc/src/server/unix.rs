@@ -1,0 +1,54 @@
+//! The Unix socket of a server for callers on its host: beside the address that it announces, and announced with it.
+
+use std::path::Path;
+
+use crate::endpoint::{Address, Endpoint, UnixSocket};
+use crate::error::{Error, ErrorKind};
+use crate::net::{Listener, host_id};
+
+/// Listens at the socket of this endpoint in the folder, and notes that in it. `None` where that would be of no use: TLS is
+/// to be spoken, the endpoint is no TCP address, or this host cannot be told from others.
+///
+/// The name is made of the address, so that whatever a server that was killed has left is taken over by the next one at
+/// that address, and two containers that share the folder do not meet.
+pub(super) fn listen(folder: &Path, endpoint: &mut Endpoint, is_tls: bool) -> Result<Option<Listener>, Error> {
+    if is_tls {
+        tracing::info!(folder = %folder.display(), "unix_folder is not used: the server speaks TLS, and a Unix socket does not");
+        return Ok(None);
+    }
+    let (Address::Tcp(_) | Address::Host(..), Some(host)) = (&endpoint.address, host_id()) else { return Ok(None) };
+    let failed = |what: &str, error| {
+        Error::with_source(ErrorKind::Listen, format!("unix_folder {}: {what}", folder.display()), error)
+    };
+    std::fs::create_dir_all(folder).map_err(|error| failed("cannot create it", error))?;
+    let folder = folder.canonicalize().map_err(|error| failed("cannot be found", error))?;
+    let path = folder.join(file_name(&endpoint.address));
+    if path.to_str().is_none() {
+        let message = format!("unix_folder {}: only a path in UTF-8 can be announced", folder.display());
+        return Err(Error::new(ErrorKind::Config, message));
+    }
+    let listener = Listener::bind(&Address::Unix(path.clone()))?;
+    endpoint.unix = Some(UnixSocket { path, host: host.to_owned() });
+    Ok(Some(listener))
+}
+
+/// `127.0.0.1-8000.sock`; the colons of IPv6 are dashes, too.
+fn file_name(address: &Address) -> String {
+    format!("{address}.sock").replace(':', "-").replace(['[', ']'], "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_named_after_the_address() {
+        for (address, name) in [
+            ("127.0.0.1:8000", "127.0.0.1-8000.sock"),
+            ("[::1]:8000", "--1-8000.sock"),
+            ("db-1.example:1", "db-1.example-1.sock"),
+        ] {
+            assert_eq!(file_name(&address.parse().unwrap()), name);
+        }
+    }
+}

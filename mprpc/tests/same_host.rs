@@ -1,0 +1,209 @@
+//! Providers that have a Unix socket beside their address, and callers on the same host: when it is used, and when not.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
+)]
+
+#[cfg(feature = "tls")]
+#[path = "support/certificates.rs"]
+mod certificates;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mprpc::discovery::{Resolution, ResolutionState, Resolver};
+use mprpc::{
+    Body, BoxFuture, Bytes, Channel, ChannelOptions, Codec, Context, Endpoint, Idempotency, MethodDescriptor,
+    MethodKind, RawClient, Running, Server, Service, ServiceDescriptor, Status,
+};
+use tempfile::TempDir;
+use tokio::sync::watch;
+
+static WAY: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Way",
+    methods: &[MethodDescriptor::new("Here", "test.Way/Here", MethodKind::Unary, Idempotency::Unknown)],
+};
+
+/// Answers with the address of its caller.
+struct Way;
+
+impl Service for Way {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &WAY
+    }
+
+    fn call(&self, _: usize, cx: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let address = cx.peer().unwrap().address.to_string();
+        Box::pin(std::future::ready(Ok(Body::Message(address.into()))))
+    }
+}
+
+struct World {
+    folder: TempDir,
+    running: Running,
+    address: String,
+}
+
+impl World {
+    async fn of(folder: TempDir, server: Server) -> World {
+        let registry = Some(format!("file:{}", folder.path().join("registry").display()));
+        let server = Server { registry, unix_folder: Some(folder.path().join("sockets")), ..server };
+        let running = server.add(Way).serve().unwrap();
+        running.registered().await;
+        let address = running.addresses()[0].to_string();
+        World { folder, running, address }
+    }
+
+    async fn new() -> World {
+        World::of(tempfile::tempdir().unwrap(), Server::default()).await
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("sockets").join(format!("{}.sock", self.address.replace(':', "-")))
+    }
+
+    /// What the registry says of the provider.
+    fn entry(&self) -> String {
+        let folder = self.folder.path().join("registry/test.Way");
+        let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
+        std::fs::read_to_string(file.path()).unwrap()
+    }
+
+    /// The address that the provider sees a new caller come from.
+    async fn way(&self, options: ChannelOptions) -> String {
+        let registry = format!("file:{}", self.folder.path().join("registry").display());
+        call(&RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way")).await
+    }
+}
+
+/// As of another process on this host.
+fn elsewhere() -> ChannelOptions {
+    ChannelOptions { same_process: false, ..ChannelOptions::default() }
+}
+
+async fn call(client: &RawClient) -> String {
+    String::from_utf8(client.unary("Here", "").await.unwrap().into()).unwrap()
+}
+
+/// Where there is always the same.
+struct Fixed(Endpoint);
+
+impl Resolver for Fixed {
+    fn watch(&self, _: &str) -> watch::Receiver<Resolution> {
+        let state = ResolutionState::Current("here".into());
+        watch::channel(Resolution { endpoints: vec![self.0.clone()].into(), state }).1
+    }
+}
+
+#[tokio::test]
+async fn caller_on_the_same_host_finds_the_socket_in_the_registry_and_calls_there() {
+    let world = World::new().await;
+    let socket = format!("unix:{}", world.socket().canonicalize().unwrap().display());
+    let listening: Vec<_> = world.running.addresses().iter().map(ToString::to_string).collect();
+    assert_eq!(listening, [&*world.address, &*socket]);
+    let (entry, path) = (world.entry(), socket.strip_prefix("unix:").unwrap());
+    assert!(entry.contains(&format!("address = {}\n", world.address)), "{entry}");
+    assert!(entry.contains(&format!("unix = {path}\nhost = ")), "{entry}");
+    assert_eq!(world.way(elsewhere()).await, socket);
+    // One that has only the address uses that.
+    let client = RawClient::new(Channel::with_options(&world.address, elsewhere()).unwrap(), "test.Way");
+    assert!(call(&client).await.starts_with("127.0.0.1:"));
+    assert_eq!(world.running.stats().connections_accepted, 2);
+}
+
+#[tokio::test]
+async fn caller_that_does_not_want_it_uses_tcp() {
+    let world = World::new().await;
+    let way = world.way(ChannelOptions { same_host: false, ..elsewhere() }).await;
+    assert!(way.starts_with("127.0.0.1:"), "{way}");
+}
+
+#[tokio::test]
+async fn socket_that_cannot_be_reached_costs_nothing_but_the_attempt() {
+    let world = World::new().await;
+    let path = world.socket();
+    // As another container sees it that has the same host and other files.
+    std::fs::rename(&path, path.with_extension("away")).unwrap();
+    assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
+    // As after a provider that was killed: a socket that nobody listens at.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
+    // The connection that there is stays; the next one looks again.
+    std::fs::rename(path.with_extension("away"), &path).unwrap();
+    assert!(world.way(elsewhere()).await.starts_with("unix:"));
+}
+
+#[tokio::test]
+async fn path_of_another_host_is_not_touched() {
+    let world = World::new().await;
+    let host = world.entry().lines().find_map(|line| line.strip_prefix("host = ").map(str::to_owned)).unwrap();
+    for (host, way) in [(host, "unix:"), ("another".to_owned(), "127.0.0.1:")] {
+        let unix = Some(mprpc::UnixSocket { path: world.socket(), host });
+        let endpoint = Endpoint { unix, ..Endpoint::new(world.address.parse().unwrap()) };
+        let client = RawClient::new(Channel::from_resolver(Arc::new(Fixed(endpoint)), elsewhere()), "test.Way");
+        let came = call(&client).await;
+        assert!(came.starts_with(way), "{came}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_killed_server_left_is_taken_over_and_what_a_stopped_one_had_is_removed() {
+    let World { folder, running, address } = World::new().await;
+    running.stop().await;
+    let sockets = folder.path().join("sockets");
+    assert_eq!(std::fs::read_dir(&sockets).unwrap().count(), 0);
+    let stale = sockets.join(format!("{}.sock", address.replace(':', "-")));
+    drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
+    let server = Server { listen: vec![address.parse().unwrap()], ..Server::default() };
+    let world = World::of(folder, server).await;
+    assert!(world.way(elsewhere()).await.starts_with("unix:"));
+}
+
+#[tokio::test]
+async fn socket_is_only_there_where_it_is_of_use_and_a_folder_that_cannot_be_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let sockets = folder.path().join("sockets");
+    let running = Server { unix_folder: Some(sockets.clone()), ..Server::default() }.add(Way).serve().unwrap();
+    assert_eq!((running.addresses().len(), sockets.exists()), (1, false), "nobody would be told");
+
+    std::fs::write(&sockets, "a file").unwrap();
+    let registry = Some(format!("file:{}", folder.path().join("registry").display()));
+    let server = Server { unix_folder: Some(sockets), registry, ..Server::default() };
+    let error = server.add(Way).serve().err().unwrap().to_string();
+    assert!(error.contains("unix_folder") && error.contains("cannot create it"), "{error}");
+}
+
+#[test]
+fn both_ends_are_configured_by_keys() {
+    let arguments = ["program", "--unix-folder=/run/sockets", "--same-host=false", "--same-process=false"];
+    let read = |_: &Path| -> Result<Vec<u8>, mprpc::Error> { Ok(Vec::new()) };
+    let config = mprpc::Config::from_sources(&[], arguments.map(Into::into), [], read).unwrap();
+    assert_eq!(Server::new(&config).unix_folder.as_deref(), Some(Path::new("/run/sockets")));
+    assert_eq!((config.same_host, config.same_process), (false, false));
+    let default = mprpc::Config::default();
+    assert_eq!((default.same_host, default.same_process, default.unix_folder), (true, true, None));
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn neither_side_of_tls_is_gone_around() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = certificates::Authority::new(folder.path(), "ca");
+    let issued = authority.issue("server", &["127.0.0.1"]);
+    let tls =
+        mprpc::TlsServer { certificate: issued.certificate, key: issued.key, client_ca: None, client_optional: false };
+    let secure = World::of(tempfile::tempdir().unwrap(), Server { tls: Some(tls), ..Server::default() }).await;
+    assert!(!secure.socket().exists() && !secure.entry().contains("unix"), "{}", secure.entry());
+
+    let tls = mprpc::TlsClient { ca: authority.file(), client_certificate: None, client_key: None, server_name: None };
+    let options = ChannelOptions { tls: Some(tls), ..elsewhere() };
+    assert!(secure.way(options.clone()).await.starts_with("127.0.0.1:"));
+
+    // A caller that believes only who proves it does not go to a socket where nobody does.
+    let plain = World::new().await;
+    let registry = format!("file:{}", plain.folder.path().join("registry").display());
+    let client = RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way");
+    client.unary("Here", Bytes::new()).await.unwrap_err();
+    assert_eq!(plain.running.stats().calls, 0);
+}
