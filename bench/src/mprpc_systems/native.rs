@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use mprpc::{Channel, Context, Server, Status, Streaming};
+use mprpc::{Bytes, Channel, Context, Server, Status, Streaming};
 use mprpc_bench_harness::{Client, Failure, Kind, Load, Report, Serve, Share, drive, on_runtimes};
 
 use super::proto::{
@@ -18,7 +18,7 @@ struct Service;
 
 impl EchoService for Service {
     async fn echo(&self, _: &Context, request: EchoView<'_>) -> Result<Echo, Status> {
-        Ok(Echo { payload: request.payload.to_vec(), ..Default::default() })
+        Ok(Echo { payload: Bytes::copy_from_slice(request.payload), ..Default::default() })
     }
 
     async fn swallow(&self, _: &Context, mut requests: Streaming<Echo>) -> Result<Echo, Status> {
@@ -29,7 +29,7 @@ impl EchoService for Service {
     }
 
     async fn repeat(&self, _: &Context, request: EchoView<'_>) -> Result<Streaming<Echo>, Status> {
-        let message = Echo { payload: request.payload.to_vec(), ..Default::default() };
+        let message = Echo { payload: Bytes::copy_from_slice(request.payload), ..Default::default() };
         Ok(Streaming::of(std::iter::repeat(message)))
     }
 
@@ -65,7 +65,7 @@ impl Client for Connection {
     }
 
     fn request(payload: usize) -> Echo {
-        Echo { payload: vec![7; payload], ..Default::default() }
+        Echo { payload: vec![7; payload].into(), ..Default::default() }
     }
 
     async fn call(&self, request: &Echo) -> Result<usize, Failure> {

@@ -111,6 +111,12 @@ impl RunningCall {
         self.context.as_ref().expect("it is lent out only while the handler runs")
     }
 
+    /// The context, once the call has come to its end.
+    pub(super) fn into_context(mut self) -> Option<Context> {
+        self.drop_contained();
+        self.context.take()
+    }
+
     /// Whether it has come to its end, and is not to be polled again.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.work, Work::Done)

@@ -55,6 +55,8 @@ pub(super) struct Multiplexed {
     /// Why new calls are refused, once they are.
     refuses_because: Cow<'static, str>,
     pings: PingGuard,
+    /// That of the last call that ended at once, for the next one.
+    spare: Option<Context>,
 }
 
 /// What the peer did against the protocol; it gets to read it.
@@ -77,6 +79,7 @@ impl Multiplexed {
             refuses_because: "the server is going away".into(),
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
+            spare: None,
             shared,
         }
     }
@@ -267,13 +270,19 @@ impl Multiplexed {
             let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
             return self.serve_stream(turn, header, &route, context);
         };
-        let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+        let context = match self.spare.take() {
+            Some(spare) => spare.again(&route.method, deadline, metadata),
+            None => Context::new(route.method.clone(), self.peer.clone(), deadline, metadata),
+        };
         let mut call = RunningCall::new(shared, route, context);
         let mut cx = task::Context::from_waker(calls.waker(header.id));
         let polled = call.begin_and_poll(shared, route, request, &mut cx);
         let mut replies = Replies { output: turn.output, caller, shared };
         match polled {
-            Poll::Ready(step) if step.is_end() => replies.end(header.id, Duration::ZERO, call.context(), step),
+            Poll::Ready(step) if step.is_end() => {
+                replies.end(header.id, Duration::ZERO, call.context(), step);
+                self.spare = call.into_context().and_then(Context::spare);
+            }
             polled => calls.insert(header.id, turn.now, call, None, polled, &mut replies),
         }
         Ok(())
