@@ -165,7 +165,7 @@ impl<R: Send + 'static> IntoFuture for Call<R> {
 #[must_use = "a call starts when it is awaited"]
 pub struct CallFuture<R>(Awaited<R>);
 
-/// What is in the options is there until the call has ended.
+/// What is awaited: a call with what makes its reply, or a reply; `None` once it was handed over.
 #[expect(clippy::large_enum_variant, reason = "a box for each call costs more than the room where there is no call")]
 enum Awaited<R> {
     Running(Running, Option<Decode<R>>),
@@ -179,10 +179,13 @@ impl<R: Send + 'static> Future for CallFuture<R> {
     type Output = Result<R, Status>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        let result = match &mut self.get_mut().0 {
+        let awaited = &mut self.get_mut().0;
+        let result = match awaited {
             Awaited::Running(call, decode) => {
                 let outcome = ready!(Pin::new(call).poll(cx));
-                decode.take().map(|decode| decoded(decode, outcome))
+                let decode = decode.take();
+                *awaited = Awaited::Ready(None);
+                decode.map(|decode| decoded(decode, outcome))
             }
             Awaited::Ready(result) => result.take(),
         };

@@ -183,6 +183,18 @@ async fn calls_take_endpoints_in_turn_over_one_connection_each() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_that_is_polled_after_its_end_fails_and_panics_nowhere() {
+    let world = world(listed(&[A]));
+    world.start(A);
+    // The first one waits for a connection, the second one finds it.
+    for _ in 0..2 {
+        let mut call = world.call(AM).into_future();
+        assert_eq!((&mut call).await.unwrap().value, A);
+        assert_eq!(call.await.unwrap_err().code(), Code::Internal);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_endpoint_is_passed_over() {
     let world = world(listed(&[A, B, C]));
     world.start(C);
