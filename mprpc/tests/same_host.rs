@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use mprpc::discovery::{Resolution, ResolutionState, Resolver};
 use mprpc::{
-    Body, BoxFuture, Bytes, Channel, ChannelOptions, Codec, Context, Endpoint, Idempotency, MethodDescriptor,
-    MethodKind, RawClient, Running, Server, Service, ServiceDescriptor, Status,
+    Body, BoxFuture, Channel, ChannelOptions, Codec, Context, Endpoint, Idempotency, MethodDescriptor, MethodKind,
+    RawClient, Running, Server, Service, ServiceDescriptor, Status,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
