@@ -204,6 +204,6 @@ async fn neither_side_of_tls_is_gone_around() {
     let plain = World::new().await;
     let registry = format!("file:{}", plain.folder.path().join("registry").display());
     let client = RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way");
-    client.unary("Here", Bytes::new()).await.unwrap_err();
+    client.unary("Here", mprpc::Bytes::new()).await.unwrap_err();
     assert_eq!(plain.running.stats().calls, 0);
 }
