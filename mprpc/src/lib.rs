@@ -130,7 +130,7 @@ pub use error::{Error, ErrorKind};
 pub use interceptor::{Interceptor, Next, intercept_fn};
 pub use limits::Limits;
 pub use metadata::Metadata;
-pub use method::{Idempotency, Method, MethodDescriptor, MethodKind, ServiceDescriptor};
+pub use method::{Idempotency, Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 pub use server::{Running, Server, ServerStats};
 pub use service::{Body, BoxFuture, RawService, Service};
 pub use status::{Code, Phase, Ran, Status};

@@ -32,6 +32,8 @@ pub struct MethodDescriptor {
     pub kind: MethodKind,
     /// Whether the method may be run twice.
     pub idempotency: Idempotency,
+    /// Where a server runs its handler, unless [`Server::placement`](crate::Server::placement) says otherwise.
+    pub placement: Placement,
 }
 
 impl MethodDescriptor {
@@ -42,7 +44,14 @@ impl MethodDescriptor {
         kind: MethodKind,
         idempotency: Idempotency,
     ) -> MethodDescriptor {
-        MethodDescriptor { name: Cow::Borrowed(name), path: Cow::Borrowed(path), kind, idempotency }
+        let placement = Placement::Measured;
+        MethodDescriptor { name: Cow::Borrowed(name), path: Cow::Borrowed(path), kind, idempotency, placement }
+    }
+
+    /// The same method with this placement: the option `(mprpc.placement)` of the `.proto` file.
+    pub const fn placed(mut self, placement: Placement) -> MethodDescriptor {
+        self.placement = placement;
+        self
     }
 
     /// The full name of its service, `fixbug.UserServiceRpc`.
@@ -67,8 +76,9 @@ impl Method {
     /// A method that is known by its name alone: nothing is assumed of its idempotency.
     pub fn named(service: &str, name: &str, kind: MethodKind) -> Method {
         let path = format!("{service}/{name}").into();
-        let idempotency = Idempotency::Unknown;
-        Method(Known::Named(Arc::new(MethodDescriptor { name: name.to_owned().into(), path, kind, idempotency })))
+        let (idempotency, placement) = (Idempotency::Unknown, Placement::Measured);
+        let name = name.to_owned().into();
+        Method(Known::Named(Arc::new(MethodDescriptor { name, path, kind, idempotency, placement })))
     }
 
     /// The descriptor, where it lives as long as the process: its address identifies it.
@@ -126,6 +136,23 @@ impl MethodKind {
     pub fn streams_replies(self) -> bool {
         matches!(self, MethodKind::ServerStreaming | MethodKind::Bidirectional)
     }
+}
+
+/// Where a server runs the handler of a method.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Placement {
+    /// The server measures how long the handler computes and chooses between `Inline` and `Spread`. The first calls of a
+    /// method are spread.
+    #[default]
+    Measured,
+    /// On the event loop of the connection, without a hand-over: for handlers that compute for a few microseconds at most.
+    /// A handler that computes longer delays every call of that loop.
+    Inline,
+    /// On any core that is free.
+    Spread,
+    /// On a thread of its own while it runs: for handlers that block the thread. At most
+    /// [`Limits::blocking_threads_max`](crate::Limits::blocking_threads_max) run at a time.
+    Blocking,
 }
 
 /// Whether a method may be run twice, from protobuf's `idempotency_level` option.
