@@ -19,6 +19,17 @@ pub struct Limits {
     pub methods_max: usize,
     /// Calls in flight on a connection. One more: RESOURCE_EXHAUSTED, did not run.
     pub in_flight_max: usize,
+    /// How long a call may wait at a server for its turn, where its handler runs on another thread than the event loop. One
+    /// that waits longer: RESOURCE_EXHAUSTED, did not run; so is each new call of a caller whose oldest call waits that long.
+    pub queue_time_max: Duration,
+    /// The same for callers whose calls all waited longer than this for `queue_time_max`: their queue stands, and a standing
+    /// queue only makes every call later.
+    pub queue_time_target: Duration,
+    /// Calls that wait at a server for their turn. One more: RESOURCE_EXHAUSTED, did not run.
+    pub queue_calls_max: usize,
+    /// Handlers of methods with [`Placement::Blocking`](crate::Placement::Blocking) that run at a time at a server, each on a
+    /// thread. Others wait for their turn.
+    pub blocking_threads_max: usize,
     /// Connections of a server. One more is accepted and closed at once, logged, and counted in
     /// [`ServerStats::rejected`](crate::ServerStats::rejected) as "connections_max reached".
     pub connections_max: usize,
@@ -95,6 +106,10 @@ impl Default for Limits {
             method_path_bytes_max: 512,
             methods_max: 4096,
             in_flight_max: 16 << 10,
+            queue_time_max: Duration::from_millis(100),
+            queue_time_target: Duration::from_millis(10),
+            queue_calls_max: 64 << 10,
+            blocking_threads_max: 64,
             connections_max: 64 << 10,
             stream_window_bytes: (2 << 20) + (64 << 10),
             connection_window_bytes: 8 << 20,

@@ -38,7 +38,7 @@ pub struct TlsClient {
 }
 
 /// Who the other end of a connection proved to be: the names in its certificate, which an issuer trusted here signed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PeerIdentity {
     /// The common name of the subject.
     pub common_name: Option<String>,

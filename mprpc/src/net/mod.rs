@@ -5,6 +5,7 @@ pub(crate) mod clock;
 pub(crate) mod connection;
 mod connector;
 mod event_loop;
+mod handler_threads;
 mod host;
 pub(crate) mod memory;
 pub(crate) mod pipe;
@@ -25,6 +26,7 @@ pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within_limit;
 pub use event_loop::{LoopGroup, Loops};
+pub(crate) use handler_threads::HandlerThreads;
 pub(crate) use host::host_id;
 pub(crate) use read_buffer::ReadBuffer;
 pub(crate) use send_buffer::SendBuffer;

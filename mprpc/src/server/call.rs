@@ -124,13 +124,12 @@ impl RunningCall {
 
     /// What a call comes to whose deadline has passed.
     pub(super) fn expired(&self) -> Status {
-        match &self.handled {
-            Some(handled) if !handled.load(Ordering::Acquire) => not_begun(),
-            _ => {
-                let message = "the handler did not finish within the deadline";
-                Status::deadline_exceeded(message).with_phase(Phase::Handle)
-            }
-        }
+        expired(self.handled.as_ref())
+    }
+
+    /// Whether the handler has begun, where there are interceptors before it.
+    pub(super) fn handled(&self) -> Option<&Arc<AtomicBool>> {
+        self.handled.as_ref()
     }
 
     /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
@@ -257,7 +256,20 @@ fn handle(route: Route, handled: &AtomicBool, context: Context, request: Body) -
     })
 }
 
-fn not_begun() -> Status {
+/// What a call comes to whose deadline has passed after it began. `handled` says whether its handler has begun, where there
+/// are interceptors before that.
+pub(super) fn expired(handled: Option<&Arc<AtomicBool>>) -> Status {
+    match handled {
+        Some(handled) if !handled.load(Ordering::Acquire) => not_begun(),
+        _ => {
+            let message = "the handler did not finish within the deadline";
+            Status::deadline_exceeded(message).with_phase(Phase::Handle)
+        }
+    }
+}
+
+/// What a call comes to whose deadline has passed before its handler began.
+pub(super) fn not_begun() -> Status {
     let status = Status::deadline_exceeded("the deadline passed before the handler began");
     status.with_phase(Phase::Queue).with_ran(Ran::No)
 }

@@ -21,7 +21,7 @@ use super::{Arrivals, unreachable};
 use crate::context::{Context, Peer};
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
-use crate::method::{Method, MethodDescriptor};
+use crate::method::{Method, MethodDescriptor, Placement};
 use crate::net::connection::Timer;
 use crate::net::memory::PIPE_BYTES;
 use crate::net::{Accepted, Stream, clock};
@@ -144,8 +144,11 @@ impl Drop for InFlight {
 impl LocalServer for Door {
     fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> Begun {
         let route = self.direct.route(request.context.method());
-        // What runs to completion must not end with the runtime of its caller.
-        if route.as_ref().is_ok_and(|route| route.runs_to_completion) || NESTED.get() >= NESTED_MAX {
+        // What runs to completion must not end with the runtime of its caller; what is to run elsewhere must not run on it.
+        let goes_elsewhere = |route: &Cow<'_, Route>| {
+            route.runs_to_completion || matches!(route.placement.chosen(), Placement::Spread | Placement::Blocking)
+        };
+        if route.as_ref().is_ok_and(goes_elsewhere) || NESTED.get() >= NESTED_MAX {
             return Begun::Declined;
         }
         let shared = &self.direct.shared;

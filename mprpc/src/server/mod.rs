@@ -2,10 +2,13 @@
 
 mod call;
 mod direct;
+mod executor;
 mod multiplexed;
 mod one_shot;
 mod panic;
+mod placement;
 mod router;
+mod served_call;
 mod shared;
 mod stop;
 mod tls;
@@ -15,6 +18,7 @@ mod unix;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,7 +38,8 @@ use crate::interceptor::Interceptor;
 use crate::limits::Limits;
 use crate::net::connection::{Close, drive};
 use crate::net::tls::Acceptor;
-use crate::net::{Accepted, Listener, LoopGroup, Loops, Stream, clock};
+use crate::method::Placement;
+use crate::net::{Accepted, HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
 use crate::same_process::Open;
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
@@ -61,6 +66,15 @@ pub struct Server {
     pub tls: Option<TlsServer>,
     /// Event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime instead.
     pub loops: usize,
+    /// How many handlers compute at a time beside the event loops, where they compute for long; 0 means one for each core.
+    /// [`Server::serve`] uses the ambient runtime instead.
+    pub handler_threads: usize,
+    /// Where handlers run, by method, `package.Service/Method`, or by service, `package.Service`. A method says more than its
+    /// service, and both say more than the `.proto` file.
+    pub placement: BTreeMap<String, Placement>,
+    /// Whether calls are refused that would wait for their turn for too long, so that a server with too much to do goes on to
+    /// do as much as it can. `false` only for what has a protection of its own in front of it.
+    pub overload_protection: bool,
     /// Bounds.
     pub limits: Limits,
     /// What is served; [`Server::add`] appends.
@@ -86,6 +100,9 @@ impl Default for Server {
             unix_folder: None,
             tls: None,
             loops: 0,
+            handler_threads: 0,
+            placement: BTreeMap::new(),
+            overload_protection: true,
             limits: Limits::default(),
             services: Vec::new(),
             fallback: None,
@@ -139,8 +156,8 @@ impl Server {
     }
 
     fn start_on(self, acceptor: Handle) -> Result<Running, Error> {
-        let group = LoopGroup::start(self.loops)?;
-        self.listen_and_accept(acceptor, group.loops().clone(), Some(group))
+        let threads = Threads { group: LoopGroup::start(self.loops)?, handlers: HandlerThreads::start(self.handler_threads)? };
+        self.listen_and_accept(acceptor, threads.group.loops().clone(), Some(threads))
     }
 
     /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
@@ -150,12 +167,25 @@ impl Server {
     }
 
     /// What its connections will share: what is served, and how. Takes it out of the server.
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn share(&mut self) -> Result<Arc<Shared>, Error> {
+        self.share_with(None)
+    }
+
+    /// The same, with threads for handlers; without them handlers run on the runtimes of their connections.
+    fn share_with(&mut self, threads: Option<&HandlerThreads>) -> Result<Arc<Shared>, Error> {
         let mut router = Router::default();
         for service in self.services.drain(..) {
             router.add(service);
         }
         router.set_fallback(self.fallback.take());
+        // A service sorts before its methods, so that these have the last word.
+        for (path, placement) in &self.placement {
+            if !router.place(path, *placement) {
+                let message = format!("placement names {path}, which no service here has");
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+        }
         for path in &self.run_to_completion {
             if !router.run_to_completion(path) {
                 let message = format!("run_to_completion names {path}, which no service here has");
@@ -163,14 +193,16 @@ impl Server {
             }
         }
         let interceptors = self.interceptors.drain(..).collect();
-        let mut shared = Shared::new(router, self.limits.clone()).with(interceptors, self.compression);
+        let mut shared =
+            Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
+        shared.is_protected = self.overload_protection;
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
         Ok(Arc::new(shared))
     }
 
-    fn listen_and_accept(self, acceptor: Handle, loops: Loops, group: Option<LoopGroup>) -> Result<Running, Error> {
+    fn listen_and_accept(self, acceptor: Handle, loops: Loops, threads: Option<Threads>) -> Result<Running, Error> {
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
-        self.accept_from(listeners, acceptor, loops, group, true)
+        self.accept_from(listeners, acceptor, loops, threads, true)
     }
 
     fn accept_from(
@@ -178,7 +210,7 @@ impl Server {
         mut listeners: Vec<Listener>,
         acceptor: Handle,
         loops: Loops,
-        group: Option<LoopGroup>,
+        threads: Option<Threads>,
         is_direct: bool,
     ) -> Result<Running, Error> {
         let registry = match &self.registry {
@@ -200,7 +232,7 @@ impl Server {
             addresses.push(listener.address().clone());
             listeners.push(listener);
         }
-        let shared = self.share()?;
+        let shared = self.share_with(threads.as_ref().map(|threads| &threads.handlers))?;
         let open = Arc::new(OpenConnections::default());
         let arrivals = Arrivals { loops, shared: shared.clone(), open: open.clone() };
         let acceptors =
@@ -214,7 +246,7 @@ impl Server {
             registered.extend(shared.router.descriptors().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
-        Ok(Running { addresses, registry, registered, acceptors, shared, open, direct, doors, _group: group })
+        Ok(Running { addresses, registry, registered, acceptors, shared, open, direct, doors, _threads: threads })
     }
 }
 
@@ -230,7 +262,13 @@ pub struct Running {
     /// Calls from this process, and where they find it.
     direct: Arc<Direct>,
     doors: Vec<Open>,
-    _group: Option<LoopGroup>,
+    _threads: Option<Threads>,
+}
+
+/// The threads of a server.
+struct Threads {
+    group: LoopGroup,
+    handlers: HandlerThreads,
 }
 
 impl Running {

@@ -5,10 +5,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{self, Poll};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
 use super::call::{RunningCall, Step};
+use super::executor::{Flow, QueuedCall, RemoteCall};
+use super::placement::{Place, PollMeter};
+use super::router::Route;
+use super::served_call::ServedCall;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
@@ -21,7 +26,8 @@ use crate::status::Status;
 pub(super) struct OneShot {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
-    call: Option<RunningCall>,
+    call: Option<ServedCall>,
+    meter: PollMeter,
     /// Something came behind the request.
     surplus: bool,
     /// What may be the one message of a stream of replies.
@@ -30,8 +36,8 @@ pub(super) struct OneShot {
 }
 
 impl OneShot {
-    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> OneShot {
-        OneShot { shared, peer, call: None, surplus: false, only: None, timer: Timer::default() }
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> OneShot {
+        OneShot { shared, peer, call: None, meter: PollMeter::new(now), surplus: false, only: None, timer: Timer::default() }
     }
 
     /// Whether a request has come and its reply is still due.
@@ -68,10 +74,35 @@ impl OneShot {
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
         let context = Context::new(route.method.clone(), self.peer.clone(), Deadline::NONE, Metadata::new());
         let mut call = RunningCall::new(&self.shared, &route, context);
-        match call.begin(&self.shared, &route, Body::Message(request.args)) {
-            Ok(()) => self.call = Some(call),
+        let request = Body::Message(request.args);
+        let place = route.placement.place();
+        if place != Place::Loop {
+            return self.serve_elsewhere(turn, place, call, route, request);
+        }
+        match call.begin(&self.shared, &route, request) {
+            Ok(()) => self.call = Some(ServedCall::Here(call, route.placement)),
             Err(status) => return self.answer(turn, Err(status)),
         }
+        ControlFlow::Continue(false)
+    }
+
+    /// Has the call wait for its turn on another thread.
+    fn serve_elsewhere(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        place: Place,
+        running: RunningCall,
+        route: Route,
+        request: Body,
+    ) -> ControlFlow<Close, bool> {
+        let flow = Flow::of(&self.peer);
+        if let Some(overloaded) = self.shared.refuses(place, flow, turn.now) {
+            return self.answer(turn, Err(overloaded));
+        }
+        let call = RemoteCall::new(&running, turn.cx.waker().clone());
+        self.call = Some(ServedCall::Elsewhere(call.clone()));
+        let queued = QueuedCall { call, running, route, request, arrived: turn.now };
+        self.shared.run_elsewhere(place, flow, queued, turn.now);
         ControlFlow::Continue(false)
     }
 
@@ -79,13 +110,15 @@ impl OneShot {
         let Some(call) = &mut self.call else {
             return ControlFlow::Continue(());
         };
-        let Poll::Ready(reply) = call.poll_reply(turn.cx, &mut self.only, &mut self.timer) else {
+        let polled = call.poll_reply(turn.cx, &mut self.meter, &mut self.only, &mut self.timer);
+        let Poll::Ready((reply, has_ended)) = polled else {
             return ControlFlow::Continue(());
         };
-        if let Some(unfinished) = self.call.take_if(|call| !call.has_ended()) {
-            unfinished.cancel(&self.shared);
+        if let Some(call) = self.call.take()
+            && !has_ended
+        {
+            call.cancel(&self.shared);
         }
-        self.call = None;
         self.answer(turn, reply)?;
         ControlFlow::Continue(())
     }
@@ -123,22 +156,25 @@ impl OneShot {
     }
 }
 
-impl RunningCall {
-    /// Polls up to the one reply, for which the frame has room; a stream of `only` one message is that too. The frame has
-    /// none for a deadline, but an interceptor or the handler may have set one.
+impl ServedCall {
+    /// Polls up to the one reply, for which the frame has room; a stream of `only` one message is that too. Says as well
+    /// whether the call has ended with it. The frame has no room for a deadline, but an interceptor or the handler may have
+    /// set one.
     fn poll_reply(
         &mut self,
         cx: &mut task::Context<'_>,
+        meter: &mut PollMeter,
         only: &mut Option<Bytes>,
         timer: &mut Timer,
-    ) -> Poll<Result<Bytes, Status>> {
+    ) -> Poll<(Result<Bytes, Status>, bool)> {
         let no_stream = || Err(Status::unimplemented("classic callers cannot be sent a stream"));
         loop {
-            let Poll::Ready(step) = self.poll(cx) else {
+            let Poll::Ready(step) = self.poll(cx, meter) else {
                 let Some(at) = self.context().deadline().instant() else { return Poll::Pending };
-                return Pin::new(timer).poll(cx, at).map(|()| Err(self.expired()));
+                return Pin::new(timer).poll(cx, at).map(|()| (Err(self.expired()), false));
             };
-            return Poll::Ready(match step {
+            let is_end = step.is_end();
+            let reply = match step {
                 Step::Reply(reply) => Ok(reply),
                 Step::Failed(status) => Err(status),
                 Step::Opened => continue,
@@ -148,7 +184,8 @@ impl RunningCall {
                 }
                 Step::Message(_) => no_stream(),
                 Step::End => only.take().map_or_else(no_stream, Ok),
-            });
+            };
+            return Poll::Ready((reply, is_end));
         }
     }
 }

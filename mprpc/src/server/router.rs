@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::placement::MethodPlacement;
 use crate::codec::Codec;
 use crate::context::Context;
-use crate::method::{Method, MethodKind, ServiceDescriptor};
+use crate::method::{Method, MethodKind, Placement, ServiceDescriptor};
 use crate::service::{Body, BoxFuture, RawService, Service};
 use crate::status::{Ran, Status};
 
@@ -19,6 +20,8 @@ pub(crate) struct Router {
     routes: HashMap<String, Route>,
     /// Serves what no service does.
     fallback: Option<Arc<dyn RawService>>,
+    /// Of all its methods together: it serves them in one way.
+    fallback_placement: Arc<MethodPlacement>,
 }
 
 /// One method of one service.
@@ -28,6 +31,8 @@ pub(crate) struct Route {
     pub(crate) method: Method,
     /// Its handler goes on when nobody waits for the call any more.
     pub(crate) runs_to_completion: bool,
+    /// Where its handler runs.
+    pub(crate) placement: Arc<MethodPlacement>,
 }
 
 #[derive(Clone)]
@@ -55,7 +60,8 @@ impl Router {
         }
         for (index, method) in descriptor.methods.iter().enumerate() {
             let handler = Handler::Service(service.clone(), index);
-            let route = Route { handler, method: method.into(), runs_to_completion: false };
+            let placement = Arc::new(MethodPlacement::new(method.placement));
+            let route = Route { handler, method: method.into(), runs_to_completion: false, placement };
             self.routes.insert(method.path.clone().into_owned(), route.clone());
             let short = format!("{}/{}", descriptor.short_name(), method.name);
             let holder = self.routes.entry(short).or_insert_with(|| route.clone());
@@ -84,6 +90,18 @@ impl Router {
         routes.map(|route| route.runs_to_completion = true).count() > 0
     }
 
+    /// Where the handlers of this method run, or of all methods of this service; false where there is none.
+    pub(crate) fn place(&mut self, path: &str, placement: Placement) -> bool {
+        // The two names of a method lead to one measurement.
+        let mut placements = HashMap::new();
+        let named = |route: &&mut Route| route.method.path == path || route.method.service() == path;
+        for route in self.routes.values_mut().filter(named) {
+            let new = || Arc::new(MethodPlacement::new(placement));
+            route.placement = placements.entry(route.method.path.clone()).or_insert_with(new).clone();
+        }
+        !placements.is_empty()
+    }
+
     /// The services, in the order they were added.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
         self.services.iter().map(|service| service.descriptor())
@@ -97,7 +115,9 @@ impl Router {
         let (service, name) = path.rsplit_once('/').unwrap_or((path, ""));
         if let Some(fallback) = &self.fallback {
             let method = Method::named(service, name, MethodKind::Bidirectional);
-            return Ok(Route { handler: Handler::Raw(fallback.clone()), method, runs_to_completion: false });
+            let placement = self.fallback_placement.clone();
+            let handler = Handler::Raw(fallback.clone());
+            return Ok(Route { handler, method, runs_to_completion: false, placement });
         }
         let known = self.services.iter().map(|service| service.descriptor());
         let message = match known.clone().find(|known| known.name == service || known.short_name() == service) {

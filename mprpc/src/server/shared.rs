@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
+use super::executor::Executor;
 use super::router::Router;
 use crate::codec::Compression;
 use crate::context::Peer;
 use crate::interceptor::Chain;
 use crate::limits::Limits;
+use crate::net::HandlerThreads;
 use crate::net::tls::Acceptor;
-use crate::status::{Code, Status};
+use crate::status::{Code, Phase, Ran, Status};
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -28,6 +30,12 @@ pub(crate) struct Shared {
     /// The same, where it is asked for every turn.
     is_draining: AtomicBool,
     pub(crate) counters: Counters,
+    /// Runs the handlers that do not run inline.
+    pub(crate) executor: Executor,
+    /// Whether calls are refused that would wait for too long.
+    pub(crate) is_protected: bool,
+    /// What such a call answers with.
+    pub(super) overload_status: Status,
     /// Handlers that run to completion though nobody waits for them.
     running_on: watch::Sender<usize>,
 }
@@ -56,6 +64,7 @@ pub(crate) struct Counters {
     pub(crate) calls: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
+    refused: AtomicU64,
     rejected: Mutex<BTreeMap<&'static str, u64>>,
 }
 
@@ -63,6 +72,11 @@ impl Counters {
     /// The caller gave a call up, or was lost.
     pub(crate) fn given_up(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call was refused because the server has too much to do.
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A call did not end well. One that the caller gave up is nobody's failure.
@@ -87,15 +101,22 @@ pub struct ServerStats {
     pub calls_failed: u64,
     /// Calls that the caller gave up, or lost with its connection, or that ended with CANCELLED.
     pub calls_cancelled: u64,
+    /// Calls that were refused because the server had too much to do. They are counted in `calls_failed` too.
+    pub calls_refused: u64,
+    /// Calls that wait now for their turn to run on another thread than the event loop.
+    pub calls_waiting: u64,
     /// Connections closed for what the peer sent or did not do in time, by what that was: "a TLS hello". And those that
     /// were refused: "connections_max reached".
     pub rejected: BTreeMap<&'static str, u64>,
 }
 
 impl Shared {
-    pub(crate) fn new(router: Router, limits: Limits) -> Shared {
+    pub(crate) fn new(router: Router, limits: Limits, threads: Option<&HandlerThreads>) -> Shared {
         Shared {
             router,
+            executor: Executor::new(threads, &limits),
+            is_protected: true,
+            overload_status: overload_status(&limits),
             limits,
             interceptors: Chain::from([]),
             compression: None,
@@ -154,7 +175,19 @@ impl Shared {
             calls: counters.calls.load(Ordering::Relaxed),
             calls_failed: counters.failed.load(Ordering::Relaxed),
             calls_cancelled: counters.cancelled.load(Ordering::Relaxed),
+            calls_refused: counters.refused.load(Ordering::Relaxed),
+            calls_waiting: self.executor.waiting() as u64,
             rejected: counters.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
+}
+
+/// What a call answers with that is refused because others wait for too long.
+fn overload_status(limits: &Limits) -> Status {
+    let message = format!(
+        "the server is overloaded: calls wait for their turn for longer than queue_time_max {:?} allows",
+        limits.queue_time_max
+    );
+    let status = Status::resource_exhausted(message).with_retry_after(limits.queue_time_max);
+    status.with_phase(Phase::Queue).with_ran(Ran::No)
 }

@@ -115,7 +115,7 @@ impl Transport {
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
             Sniffed::Classic => {
-                self.speaks = Speaks::OneShot(OneShot::new(self.shared.clone(), self.peer.clone()));
+                self.speaks = Speaks::OneShot(OneShot::new(self.shared.clone(), self.peer.clone(), turn.now));
             }
             Sniffed::TlsHello => {
                 self.shared.reject(&self.peer, "a TLS hello");

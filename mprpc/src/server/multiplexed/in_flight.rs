@@ -12,12 +12,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::replies::Replies;
+use super::replies::{Replies, Served};
 use crate::inbox::{Inbox, Source};
+use crate::net::clock;
 use crate::net::connection::Timer;
 use crate::protocol::Message;
 use crate::protocol::flow::{Flow, Windows};
-use crate::server::call::{RunningCall, Step};
+use crate::server::call::Step;
+use crate::server::placement::PollMeter;
+use crate::server::served_call::ServedCall;
 use crate::server::shared::Shared;
 use crate::status::Status;
 
@@ -43,7 +46,7 @@ pub(super) struct InFlight {
 }
 
 struct Call {
-    running: RunningCall,
+    served: ServedCall,
     begun: Instant,
     expires_at: Option<Instant>,
     waker: CallWaker,
@@ -126,13 +129,13 @@ impl InFlight {
         &mut self,
         id: u32,
         begun: Instant,
-        running: RunningCall,
+        served: ServedCall,
         requests: Option<Arc<Inbox>>,
         polled: Poll<Step>,
         replies: &mut Replies<'_>,
     ) {
         let opened = match &polled {
-            Poll::Ready(Step::Opened) => replies.open(id, running.context()),
+            Poll::Ready(Step::Opened) => replies.open(id, served.context()),
             _ => Ok(()),
         };
         if requests.is_some() {
@@ -142,10 +145,10 @@ impl InFlight {
         if requests.is_some() || polled.is_ready() {
             waker.waker.wake_by_ref();
         }
-        let expires_at = running.context().deadline().instant();
+        let expires_at = served.context().deadline().instant();
         self.deadlines.extend(expires_at.map(|at| (at, id)));
         let call = Call {
-            running,
+            served,
             begun,
             expires_at,
             waker,
@@ -209,7 +212,7 @@ impl InFlight {
     pub(super) fn cancel(&mut self, id: u32, why: Status, shared: &Shared) -> bool {
         let Some(call) = self.remove(id) else { return false };
         call.end_requests(why);
-        call.running.cancel(shared);
+        call.served.cancel(shared);
         true
     }
 
@@ -237,15 +240,25 @@ impl InFlight {
     }
 
     /// Polls what was woken, ends what has expired, gives credit for what was read.
-    pub(super) fn poll(&mut self, cx: &mut task::Context<'_>, now: Instant, replies: &mut Replies<'_>) {
+    pub(super) fn poll(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        now: Instant,
+        meter: &mut PollMeter,
+        replies: &mut Replies<'_>,
+    ) {
         let (calls, read) = self.take_woken(cx.waker());
+        let polls = calls.len() as u32;
         let mut calls = calls.into_iter();
         while let Some(id) = calls.next() {
             if replies.is_full() {
                 self.woken.add(|state| state.calls.extend(std::iter::once(id).chain(calls)));
                 break;
             }
-            self.poll_call(id, now, replies);
+            self.poll_call(id, now, meter, replies);
+        }
+        if polls > 0 {
+            meter.turn_ended(now, polls, clock::now());
         }
         for (id, inbox, bytes) in read {
             let Some(call) = self.calls.get_mut(&id) else { continue };
@@ -271,16 +284,16 @@ impl InFlight {
         self.woken.take(connection)
     }
 
-    fn poll_call(&mut self, id: u32, now: Instant, replies: &mut Replies<'_>) {
+    fn poll_call(&mut self, id: u32, now: Instant, meter: &mut PollMeter, replies: &mut Replies<'_>) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.waker.wakes.queued.store(false, Ordering::Release);
         let mut cx = task::Context::from_waker(&call.waker.waker);
         for _ in 0..MESSAGES_PER_POLL {
             if call.held.is_none() {
-                match call.running.poll(&mut cx) {
+                match call.served.poll(&mut cx, meter) {
                     Poll::Pending => return self.note_deadline(id),
                     Poll::Ready(Step::Opened) => {
-                        if let Err(status) = replies.open(id, call.running.context()) {
+                        if let Err(status) = replies.open(id, call.served.context()) {
                             return self.end(id, now, Step::Failed(status), replies);
                         }
                     }
@@ -314,14 +327,14 @@ impl InFlight {
     fn end(&mut self, id: u32, now: Instant, step: Step, replies: &mut Replies<'_>) {
         let Some(call) = self.remove(id) else { return };
         let spent = now.saturating_duration_since(call.begun);
-        replies.end(id, spent, call.running.context(), step);
+        replies.end(id, Served { spent, queued: call.served.queued() }, call.served.context(), step);
         call.end_requests(Status::cancelled("the call has ended"));
     }
 
     /// The handler may have brought its deadline forward.
     fn note_deadline(&mut self, id: u32) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let at = call.running.context().deadline().instant();
+        let at = call.served.context().deadline().instant();
         if at == call.expires_at {
             return;
         }
@@ -357,11 +370,12 @@ impl InFlight {
                 now = at;
             }
             let Some(call) = self.remove(id) else { continue };
-            let status = call.running.expired();
+            let status = call.served.expired();
             let spent = now.saturating_duration_since(call.begun);
-            replies.end(id, spent, call.running.context(), Step::Failed(status.clone()));
+            let served = Served { spent, queued: call.served.queued() };
+            replies.end(id, served, call.served.context(), Step::Failed(status.clone()));
             call.end_requests(status);
-            call.running.cancel(replies.shared);
+            call.served.cancel(replies.shared);
         }
     }
 }

@@ -15,9 +15,12 @@ use bytes::{Bytes, BytesMut};
 
 use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
-use self::replies::{Replies, too_long};
+use self::replies::{Replies, Served, too_long};
 use super::call::RunningCall;
+use super::executor::{Flow, QueuedCall, RemoteCall};
+use super::placement::{Place, PollMeter};
 use super::router::Route;
+use super::served_call::ServedCall;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
@@ -25,7 +28,7 @@ use crate::inbox::{Inbox, Receiving};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::method::MethodKind;
-use crate::net::SendBuffer;
+use crate::net::{SendBuffer, clock};
 use crate::net::connection::{Close, Turn};
 use crate::protocol::Message;
 use crate::protocol::flow::Windows;
@@ -55,6 +58,11 @@ pub(super) struct Multiplexed {
     /// Why new calls are refused, once they are.
     refuses_because: Cow<'static, str>,
     pings: PingGuard,
+    /// Whose calls these are, where calls of several callers wait for their turn.
+    flow: Flow,
+    meter: PollMeter,
+    /// Handlers that were polled as their requests came, in this turn.
+    polls: u32,
     /// That of the last call that ended at once, for the next one.
     spare: Option<Context>,
 }
@@ -68,7 +76,6 @@ impl Multiplexed {
         let announced = Settings::of(&shared.limits).windows();
         Multiplexed {
             decoder: Decoder::of(&shared.limits),
-            peer,
             greeted: false,
             introduced: false,
             caller: Settings::default(),
@@ -79,7 +86,11 @@ impl Multiplexed {
             refuses_because: "the server is going away".into(),
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
+            flow: Flow::of(&peer),
+            meter: PollMeter::new(now),
+            polls: 0,
             spare: None,
+            peer,
             shared,
         }
     }
@@ -126,6 +137,10 @@ impl Multiplexed {
         if calls > 0 {
             self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
             self.lifetime.used(turn.now);
+        }
+        let polls = std::mem::take(&mut self.polls);
+        if polls > 0 {
+            self.meter.turn_ended(turn.now, polls, clock::now());
         }
         if let Err(violation) = taken {
             self.shared.reject_because(&self.peer, "a protocol error", &violation);
@@ -254,6 +269,12 @@ impl Multiplexed {
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
+        let place = route.placement.place();
+        if place != Place::Loop
+            && let Some(overloaded) = shared.refuses(place, self.flow, turn.now)
+        {
+            return Err(overloaded);
+        }
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
             microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
@@ -268,43 +289,75 @@ impl Multiplexed {
         } else {
             let route = route.clone();
             let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-            return self.serve_stream(turn, header, &route, context);
+            self.serve_stream(turn, header, place, route, context);
+            return Ok(());
         };
+        if place != Place::Loop {
+            let route = route.clone();
+            let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+            self.serve_elsewhere(turn, header.id, place, route, context, request, None);
+            return Ok(());
+        }
         let context = match self.spare.take() {
             Some(spare) => spare.again(&route.method, deadline, metadata),
             None => Context::new(route.method.clone(), self.peer.clone(), deadline, metadata),
         };
         let mut call = RunningCall::new(shared, route, context);
         let mut cx = task::Context::from_waker(calls.waker(header.id));
-        let polled = call.begin_and_poll(shared, route, request, &mut cx);
+        self.polls += 1;
+        let polled = self.meter.measured(&route.placement, || call.begin_and_poll(shared, route, request, &mut cx));
         let mut replies = Replies { output: turn.output, caller, shared };
         match polled {
             Poll::Ready(step) if step.is_end() => {
-                replies.end(header.id, Duration::ZERO, call.context(), step);
+                replies.end(header.id, Served::default(), call.context(), step);
                 self.spare = call.into_context().and_then(Context::spare);
             }
-            polled => calls.insert(header.id, turn.now, call, None, polled, &mut replies),
+            polled => {
+                let served = ServedCall::Here(call, route.placement.clone());
+                calls.insert(header.id, turn.now, served, None, polled, &mut replies);
+            }
         }
         Ok(())
     }
 
     /// The same where a stream of requests follows: the handler is polled with the others, once more of it may have come.
-    fn serve_stream(
+    fn serve_stream(&mut self, turn: &mut Turn<'_, '_>, header: Header, place: Place, route: Route, context: Context) {
+        let requests = Inbox::new(self.stream_window_bytes);
+        let source = self.calls.source(header.id, self.shared.limits.message_bytes_max);
+        let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
+        if place != Place::Loop {
+            return self.serve_elsewhere(turn, header.id, place, route, context, request, Some(requests));
+        }
+        let Multiplexed { shared, caller, calls, .. } = self;
+        let mut call = RunningCall::new(shared, &route, context);
+        let mut replies = Replies { output: turn.output, caller, shared };
+        if let Err(status) = call.begin(shared, &route, request) {
+            return replies.refuse(header.id, status);
+        }
+        let served = ServedCall::Here(call, route.placement);
+        calls.insert(header.id, turn.now, served, Some(requests), Poll::Pending, &mut replies);
+    }
+
+    /// Has a call wait for its turn on another thread; the loop goes on reading.
+    #[expect(clippy::too_many_arguments, reason = "a call and its parts, handed on once")]
+    fn serve_elsewhere(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        header: Header,
-        route: &Route,
+        id: u32,
+        place: Place,
+        route: Route,
         context: Context,
-    ) -> Result<(), Status> {
-        let Multiplexed { shared, caller, calls, .. } = self;
-        let requests = Inbox::new(self.stream_window_bytes);
-        let source = calls.source(header.id, shared.limits.message_bytes_max);
-        let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
-        let mut call = RunningCall::new(shared, route, context);
-        call.begin(shared, route, request)?;
+        request: Body,
+        requests: Option<Arc<Inbox>>,
+    ) {
+        let Multiplexed { shared, caller, calls, flow, .. } = self;
+        let running = RunningCall::new(shared, &route, context);
+        let call = RemoteCall::new(&running, calls.waker(id).clone());
         let mut replies = Replies { output: turn.output, caller, shared };
-        calls.insert(header.id, turn.now, call, Some(requests), Poll::Pending, &mut replies);
-        Ok(())
+        let served = ServedCall::Elsewhere(call.clone());
+        calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
+        let queued = QueuedCall { call, running, route, request, arrived: turn.now };
+        shared.run_elsewhere(place, *flow, queued, turn.now);
     }
 
     /// A message of a request stream, or its end.
@@ -326,9 +379,9 @@ impl Multiplexed {
 
     /// Polls the calls, and looks whether it is time for anything else.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        let Multiplexed { calls, caller, shared, .. } = self;
+        let Multiplexed { calls, caller, shared, meter, .. } = self;
         let mut replies = Replies { output: turn.output, caller, shared };
-        calls.poll(turn.cx, turn.now, &mut replies);
+        calls.poll(turn.cx, turn.now, meter, &mut replies);
         turn.paused = replies.is_full();
         let pace = self.caller.pace(&self.shared.limits);
         while let Some(due) = self.lifetime.poll(turn, self.calls.len(), pace, &self.shared.limits) {

@@ -22,6 +22,32 @@ pub(super) struct Replies<'a> {
     pub(super) shared: &'a Shared,
 }
 
+/// What a server did with a call: how long it had it, and for how much of that the call waited for its turn.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Served {
+    pub(super) spent: Duration,
+    pub(super) queued: Duration,
+}
+
+/// A shorter wait is not worth a word in the story of a call.
+const QUEUED_SHOWN_MIN: Duration = Duration::from_micros(100);
+
+impl Served {
+    /// The server's part of the story of a call that failed.
+    fn story(self, status: &Status) -> String {
+        if status.phase() == Some(Phase::Queue) {
+            return format!("queued {}", milliseconds(self.spent));
+        }
+        let handled = self.spent.saturating_sub(self.queued);
+        let own = handled.saturating_sub(status.elapsed());
+        let handle = format!("handle {} (itself {})", milliseconds(handled), milliseconds(own));
+        if self.queued < QUEUED_SHOWN_MIN {
+            return handle;
+        }
+        format!("queued {}, {handle}", milliseconds(self.queued))
+    }
+}
+
 impl Replies<'_> {
     /// Whether nothing more is to be made for now.
     pub(super) fn is_full(&self) -> bool {
@@ -61,7 +87,8 @@ impl Replies<'_> {
     }
 
     /// The end of a call.
-    pub(super) fn end(&mut self, id: u32, spent: Duration, context: &Context, step: Step) {
+    pub(super) fn end(&mut self, id: u32, served: Served, context: &Context, step: Step) {
+        let spent = served.spent;
         let value = if spent.is_zero() { 0 } else { u32::try_from(spent.as_micros()).unwrap_or(u32::MAX) };
         let header = Header { id, value, ..Header::default() };
         match step {
@@ -75,13 +102,13 @@ impl Replies<'_> {
                 native::encode_head(self.output.tail(), header, &[], message.len());
                 self.output.push(message);
             }
-            step => self.end_otherwise(header, spent, context, step),
+            step => self.end_otherwise(header, served, context, step),
         }
     }
 
-    fn end_otherwise(&mut self, header: Header, spent: Duration, context: &Context, step: Step) {
+    fn end_otherwise(&mut self, header: Header, served: Served, context: &Context, step: Step) {
         if let Err(status) = self.succeed(header, context, step) {
-            self.fail(header, Some((context, spent)), status);
+            self.fail(header, Some((context, served)), status);
         }
     }
 
@@ -112,7 +139,7 @@ impl Replies<'_> {
         self.fail(Header { id, ..Header::default() }, None, status);
     }
 
-    fn fail(&mut self, mut header: Header, served: Option<(&Context, Duration)>, status: Status) {
+    fn fail(&mut self, mut header: Header, served: Option<(&Context, Served)>, status: Status) {
         self.shared.counters.ended(&status);
         // A handler that fails with OK has failed all the same.
         header.word = if status.code() == Code::Ok { Code::Unknown } else { status.code() } as u16;
@@ -125,15 +152,15 @@ impl Replies<'_> {
         }
         let mut trailer = status.trailer().clone();
         let mut status = status;
-        if let Some((context, spent)) = served {
+        if let Some((context, served)) = served {
             for (key, value) in context.trailer().iter() {
                 // Checked when it was appended there.
                 drop(trailer.append(key, value));
             }
             // What a handler answers of its own accord needs no story.
             if !status.is_from_handler() || status.story().is_some() {
-                let own = spent.saturating_sub(status.elapsed());
-                status = status.with_hop(&format!("handle {} (itself {})", milliseconds(spent), milliseconds(own)));
+                let story = served.story(&status);
+                status = status.with_hop(&story);
             }
         }
         if let Some(story) = status.story() {

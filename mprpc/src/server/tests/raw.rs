@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{LARGE_BYTES, PROBE, Probe, Server, Shared, serve_stream};
 use crate::endpoint::Address;
 use crate::limits::Limits;
+use crate::method::Placement;
 use crate::net::connection::Close;
 use crate::net::{Reader, Stream, Writer};
 use crate::protocol::classic;
@@ -30,7 +31,9 @@ pub(super) fn peer(limits: Limits) -> Peer {
 }
 
 pub(super) fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
-    let shared = Server { limits, ..Server::default() }.add(Probe).share().unwrap();
+    // As most handlers run, once they are known: what is read is answered in the same turn.
+    let placement = [(PROBE.name.to_owned(), Placement::Inline)].into();
+    let shared = Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap();
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Peer { reader: near.reader, writer: near.writer, server, shared }

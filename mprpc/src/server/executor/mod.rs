@@ -1,0 +1,321 @@
+//! Runs handlers on other threads than the event loop of their connection: on any core that is free, or on threads that may
+//! be blocked. Calls wait for their turn in a queue that is short in time and fair between callers.
+
+mod fair_queue;
+mod remote_call;
+mod standing;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{self, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use self::fair_queue::FairQueue;
+pub(super) use self::remote_call::RemoteCall;
+use self::standing::Standing;
+use super::call::{RunningCall, Step, not_begun};
+use super::placement::Place;
+use super::router::Route;
+use super::shared::Shared;
+use crate::context::Peer;
+use crate::limits::Limits;
+use crate::net::{HandlerThreads, clock};
+use crate::service::Body;
+use crate::status::Status;
+
+/// Runs the handlers that do not run inline.
+pub(crate) struct Executor {
+    /// The runtime of the handlers, and how many compute there at a time; `None` where they run on the runtime of their
+    /// connection.
+    threads: Option<(Handle, usize)>,
+    any_core: Pool,
+    blocking: Pool,
+}
+
+/// A call that waits for its turn.
+pub(super) struct QueuedCall {
+    pub(super) call: Arc<RemoteCall>,
+    pub(super) running: RunningCall,
+    pub(super) route: Route,
+    pub(super) request: Body,
+    pub(super) arrived: Instant,
+}
+
+/// Whose turn it is: calls of one caller and one priority are a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Flow {
+    /// The connection, or the name that its certificate proves.
+    pub(super) caller: u64,
+    pub(super) weight: u64,
+}
+
+impl Flow {
+    /// Of the calls of this peer.
+    pub(super) fn of(peer: &Arc<Peer>) -> Flow {
+        let caller = match &peer.identity {
+            Some(identity) => {
+                let mut hasher = DefaultHasher::new();
+                identity.hash(&mut hasher);
+                hasher.finish()
+            }
+            // No other connection that is open has its peer at the same address.
+            None => Arc::as_ptr(peer) as u64,
+        };
+        Flow { caller, weight: 1 }
+    }
+}
+
+/// Calls that wait for one kind of thread, and how many of those are at work.
+struct Pool {
+    place: Place,
+    state: Mutex<State>,
+}
+
+struct State {
+    queue: FairQueue<Flow, Standing, QueuedCall>,
+    /// Runners at work; each takes one call after the other.
+    runners: usize,
+    /// How many may be: as many as there are cores, and more for a while after all of them were stuck.
+    runners_allowed: usize,
+    stuck_at: Option<Instant>,
+    /// Calls ever taken out of the queue.
+    taken: u64,
+    is_watched: bool,
+}
+
+/// A runner lets others on its thread get their turn after this.
+const YIELD_AFTER: Duration = Duration::from_micros(200);
+/// All runners are stuck where none takes a call for this long.
+const STUCK_AFTER: Duration = Duration::from_millis(1);
+/// For how long there are more runners than cores after that.
+const STUCK_MEMORY: Duration = Duration::from_secs(1);
+
+impl Executor {
+    /// On threads of its own, or on the runtime of each connection.
+    pub(crate) fn new(threads: Option<&HandlerThreads>, limits: &Limits) -> Executor {
+        Executor {
+            threads: threads.map(|threads| (threads.handle().clone(), threads.at_a_time())),
+            any_core: Pool::new(Place::AnyCore, 0),
+            blocking: Pool::new(Place::BlockingThread, limits.blocking_threads_max),
+        }
+    }
+
+    fn pool(&self, place: Place) -> &Pool {
+        if place == Place::BlockingThread { &self.blocking } else { &self.any_core }
+    }
+
+    /// The runtime of the handlers, as seen from a connection or a handler.
+    fn runtime(&self) -> Handle {
+        self.threads.as_ref().map_or_else(Handle::current, |(runtime, _)| runtime.clone())
+    }
+
+    /// How many handlers compute at a time, unless all of them are stuck.
+    fn runners_wanted(&self) -> usize {
+        match &self.threads {
+            Some((_, at_a_time)) => *at_a_time,
+            None => cores_of(&Handle::current()),
+        }
+    }
+
+    /// Calls that wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        self.any_core.lock().queue.len() + self.blocking.lock().queue.len()
+    }
+}
+
+impl Shared {
+    /// Why a call of this flow is refused, where it is: others have waited too long.
+    pub(super) fn refuses(&self, place: Place, flow: Flow, now: Instant) -> Option<Status> {
+        if !self.is_protected {
+            return None;
+        }
+        let mut state = self.executor.pool(place).lock();
+        let is_full = state.queue.len() >= self.limits.queue_calls_max;
+        let waiting = state.queue.flow(flow, flow.weight);
+        let oldest = waiting.front().map(|front| now.saturating_duration_since(front.arrived));
+        let is_late = oldest.is_some_and(|age| age > waiting.state.bound(&self.limits));
+        drop(state);
+        (is_full || is_late).then(|| {
+            self.counters.refused();
+            self.overload_status.clone()
+        })
+    }
+
+    /// Has a call wait for its turn on a thread that is no event loop's. Must run on the runtime of the connection.
+    pub(super) fn run_elsewhere(self: &Arc<Shared>, place: Place, flow: Flow, queued: QueuedCall, now: Instant) {
+        let executor = &self.executor;
+        let pool = executor.pool(place);
+        let mut state = pool.lock();
+        state.queue.push(flow, flow.weight, queued);
+        let (runs, watches) = pool.admit_runner(&mut state, executor, now);
+        drop(state);
+        if runs {
+            self.spawn_runner(place);
+        }
+        if watches {
+            executor.runtime().spawn(watch(self.clone(), place));
+        }
+    }
+
+    fn spawn_runner(self: &Arc<Shared>, place: Place) {
+        let (shared, runtime) = (self.clone(), self.executor.runtime());
+        if place == Place::BlockingThread {
+            let runs = runtime.clone();
+            runtime.spawn_blocking(move || {
+                while let Some(queued) = shared.next_call(place, clock::now()) {
+                    queued.run_blocking(&shared, &runs);
+                }
+            });
+        } else {
+            // A handler that is polled by a runner must not be told to yield for what others before it have done.
+            runtime.spawn(tokio::task::unconstrained(run(shared)));
+        }
+    }
+
+    /// The next call that is still wanted; `None` where the runner is to end.
+    fn next_call(&self, place: Place, now: Instant) -> Option<QueuedCall> {
+        let limits = &self.limits;
+        loop {
+            let mut state = self.executor.pool(place).lock();
+            let queued = if state.runners > state.runners_allowed { None } else { state.take(now, limits) };
+            let Some(queued) = queued else {
+                state.runners -= 1;
+                return None;
+            };
+            drop(state);
+            if queued.call.is_withdrawn() {
+                continue;
+            }
+            let waited = now.saturating_duration_since(queued.arrived);
+            if queued.call.context().deadline().has_passed(now) {
+                queued.call.refuse(not_begun());
+            } else if self.is_protected && waited > limits.queue_time_max {
+                self.counters.refused();
+                queued.call.refuse(self.overload_status.clone());
+            } else if queued.call.begin(waited) {
+                return Some(queued);
+            }
+        }
+    }
+}
+
+impl Pool {
+    fn new(place: Place, runners_allowed: usize) -> Pool {
+        let state = State {
+            queue: FairQueue::new(),
+            runners: 0,
+            runners_allowed,
+            stuck_at: None,
+            taken: 0,
+            is_watched: false,
+        };
+        Pool { place, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A call was queued: whether one more runner is to begin, and whether it is to be watched that those at work get on.
+    fn admit_runner(&self, state: &mut State, executor: &Executor, now: Instant) -> (bool, bool) {
+        if self.place == Place::AnyCore {
+            let was_stuck = state.stuck_at.is_some_and(|at| now.saturating_duration_since(at) < STUCK_MEMORY);
+            if !was_stuck {
+                state.runners_allowed = executor.runners_wanted();
+            }
+        }
+        if state.runners < state.runners_allowed {
+            state.runners += 1;
+            return (true, false);
+        }
+        let watches = self.place == Place::AnyCore && !std::mem::replace(&mut state.is_watched, true);
+        (false, watches)
+    }
+}
+
+impl State {
+    fn take(&mut self, now: Instant, limits: &Limits) -> Option<QueuedCall> {
+        self.taken += 1;
+        let waited = |queued: &QueuedCall| now.saturating_duration_since(queued.arrived);
+        let cost = |queued: &QueuedCall| {
+            let is_run = !queued.call.is_withdrawn() && waited(queued) <= limits.queue_time_max;
+            if is_run { queued.route.placement.expected_nanos().into() } else { 1 }
+        };
+        self.queue.pop(cost, |standing, queued, is_last| standing.left(waited(queued), is_last, now, limits))
+    }
+}
+
+/// How many handlers compute at a time on this runtime.
+fn cores_of(runtime: &Handle) -> usize {
+    match runtime.runtime_flavor() {
+        RuntimeFlavor::CurrentThread => 1,
+        _ => runtime.metrics().num_workers(),
+    }
+}
+
+/// Takes one call after the other, until none waits.
+async fn run(shared: Arc<Shared>) {
+    let mut now = clock::now();
+    let mut yielded_at = now;
+    while let Some(queued) = shared.next_call(Place::AnyCore, now) {
+        now = queued.run(&shared, now);
+        if now.saturating_duration_since(yielded_at) >= YIELD_AFTER {
+            tokio::task::yield_now().await;
+            now = clock::now();
+            yielded_at = now;
+        }
+    }
+}
+
+/// Looks after the runners for as long as calls wait: where none of them gets on, handlers compute for long, and one more
+/// runner lets the system share the cores among all.
+async fn watch(shared: Arc<Shared>, place: Place) {
+    let pool = shared.executor.pool(place);
+    let runtime = shared.executor.runtime();
+    let runners_max = runtime.metrics().num_workers();
+    loop {
+        let before = pool.lock().taken;
+        tokio::time::sleep(STUCK_AFTER).await;
+        let mut state = pool.lock();
+        if state.queue.len() == 0 {
+            state.is_watched = false;
+            return;
+        }
+        if state.taken != before || state.runners >= runners_max {
+            continue;
+        }
+        state.stuck_at = Some(clock::now());
+        state.runners += 1;
+        state.runners_allowed = state.runners_allowed.max(state.runners);
+        drop(state);
+        shared.spawn_runner(place);
+    }
+}
+
+impl QueuedCall {
+    /// Begins the handler and polls it once; what is not ready then goes on as a task of its own. When that was.
+    fn run(self, shared: &Arc<Shared>, now: Instant) -> Instant {
+        let QueuedCall { call, mut running, route, request, .. } = self;
+        // A handler that is not ready is polled once more by its own task, and keeps the waker of that.
+        let mut cx = task::Context::from_waker(Waker::noop());
+        let polled = running.begin_and_poll(shared, &route, request, &mut cx);
+        let end = clock::now();
+        route.placement.spread_poll_took(end.saturating_duration_since(now));
+        match polled {
+            Poll::Ready(step) if step.is_end() => call.leave(step),
+            polled => drop(Handle::current().spawn(call.drive(running, polled, shared.clone()))),
+        }
+        end
+    }
+
+    /// Runs the handler to its end on this thread.
+    fn run_blocking(self, shared: &Arc<Shared>, runtime: &Handle) {
+        let QueuedCall { call, mut running, route, request, .. } = self;
+        match running.begin(shared, &route, request) {
+            Ok(()) => runtime.block_on(call.drive(running, Poll::Pending, shared.clone())),
+            Err(status) => call.leave(Step::Failed(status)),
+        }
+    }
+}
