@@ -12,6 +12,7 @@ use crate::deadline::Deadline;
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::method::Method;
+use crate::priority::Priority;
 use crate::tls::PeerIdentity;
 
 /// What a call knows of itself. Clones share everything but the request's metadata.
@@ -143,7 +144,12 @@ impl Context {
         &self.metadata
     }
 
-    /// The same, to be changed by an interceptor before it passes the call on. Clones made before keep theirs.
+    /// How much the call matters to its caller.
+    pub fn priority(&self) -> Priority {
+        Priority::of(&self.metadata)
+    }
+
+    /// What travels beside the request, to be changed by an interceptor before it passes the call on. Clones made before keep theirs.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }

@@ -107,7 +107,7 @@ impl Default for Limits {
             methods_max: 4096,
             in_flight_max: 16 << 10,
             queue_time_max: Duration::from_millis(100),
-            queue_time_target: Duration::from_millis(10),
+            queue_time_target: Duration::from_millis(20),
             queue_calls_max: 64 << 10,
             blocking_threads_max: 64,
             connections_max: 64 << 10,

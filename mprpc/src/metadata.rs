@@ -33,8 +33,9 @@ impl Metadata {
     pub const KEY_BYTES_MAX: usize = 256;
 
     /// The keys that pass on by themselves from a call to the calls that its handler makes: the trace context
-    /// (<https://www.w3.org/TR/trace-context/>, <https://www.w3.org/TR/baggage/>), the request's id, the caller's name.
-    pub const PASSED_ON: &[&str] = &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller"];
+    /// (<https://www.w3.org/TR/trace-context/>, <https://www.w3.org/TR/baggage/>), the request's id, the caller's name, and
+    /// the priority ([`Priority`](crate::Priority)).
+    pub const PASSED_ON: &[&str] = &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller", "mprpc-priority"];
 
     /// Empty metadata.
     pub const fn new() -> Metadata {

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::metadata::Metadata;
 use crate::method::{Method, MethodKind};
+use crate::priority::Priority;
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 
@@ -89,6 +90,15 @@ impl<R> Call<R> {
             if let Err(status) = call.metadata.append(key, value) {
                 call.refused.get_or_insert(status);
             }
+        })
+    }
+
+    /// How much the call matters. Servers with too much to do refuse sheddable calls first and critical ones last. The calls
+    /// that its handler makes inherit the priority.
+    pub fn priority(self, priority: Priority) -> Call<R> {
+        self.change(|call| {
+            // The key and the names keep to the rules of metadata.
+            drop(call.metadata.set(Priority::KEY, priority.name()));
         })
     }
 

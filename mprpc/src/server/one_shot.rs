@@ -96,7 +96,7 @@ impl OneShot {
         request: Body,
     ) -> ControlFlow<Close, bool> {
         let flow = Flow::of(&self.peer);
-        if let Some(overloaded) = self.shared.refuses(place, flow, turn.now) {
+        if let Some(overloaded) = self.shared.refuses(&route, place, flow, turn.now) {
             return self.answer(turn, Err(overloaded));
         }
         let call = RemoteCall::new(&running, turn.cx.waker().clone());

@@ -25,7 +25,8 @@ const SAMPLES_PER_PARDON: u32 = 1024;
 /// First polls on the executor whose mean has to be short before a method comes inline: at first, and at most.
 const PROOF_CALLS_MIN: u32 = 32;
 const PROOF_CALLS_MAX: u32 = 1 << 20;
-/// What one sample counts at most, in the average of the executor and in that of a loop.
+/// What one sample counts at most, in the mean that decides for the loop and in the average that decides against it: a thread
+/// may have been preempted in its midst.
 const SPREAD_SAMPLE_NANOS_MAX: u32 = 1_000_000;
 const INLINE_SAMPLE_NANOS_MAX: u32 = 30_000;
 /// What a first poll is taken to cost before one was measured.
@@ -93,21 +94,22 @@ impl MethodPlacement {
         self.chosen
     }
 
-    /// What the next first poll is expected to cost, in nanoseconds.
-    pub(crate) fn expected_nanos(&self) -> u32 {
-        self.poll_nanos.load(Ordering::Relaxed)
+    /// How long the next first poll is expected to take.
+    pub(crate) fn expected(&self) -> Duration {
+        Duration::from_nanos(self.poll_nanos.load(Ordering::Relaxed).into())
     }
 
     /// The first poll of a call on the executor took this long.
     ///
     /// Threads race here, and one of two samples may be lost: that is cheaper than a lock, and changes nothing.
     pub(crate) fn spread_poll_took(&self, time: Duration) {
-        let nanos = nanos(time).min(SPREAD_SAMPLE_NANOS_MAX);
+        let nanos = nanos(time);
         self.average(nanos, 16);
         if self.chosen != Placement::Measured {
             return;
         }
-        let total = self.measured_nanos.fetch_add(nanos.into(), Ordering::Relaxed) + u64::from(nanos);
+        let nanos = u64::from(nanos.min(SPREAD_SAMPLE_NANOS_MAX));
+        let total = self.measured_nanos.fetch_add(nanos, Ordering::Relaxed) + nanos;
         let measured = self.measured.fetch_add(1, Ordering::Relaxed) + 1;
         if measured < self.wanted.load(Ordering::Relaxed) {
             return;
@@ -244,7 +246,7 @@ mod tests {
     fn method_that_computes_stays_spread() {
         let placement = MethodPlacement::new(Placement::Measured);
         (0..10_000).for_each(|_| placement.spread_poll_took(us(10)));
-        assert_eq!((placement.place(), placement.expected_nanos()), (Place::AnyCore, 10_000));
+        assert_eq!((placement.place(), placement.expected()), (Place::AnyCore, us(10)));
     }
 
     #[test]

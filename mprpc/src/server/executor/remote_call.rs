@@ -92,22 +92,25 @@ impl RemoteCall {
     /// The queue refuses it.
     pub(super) fn refuse(&self, why: Status) {
         if self.leave_queue(WITHDRAWN) {
-            self.leave(Step::Failed(why));
+            self.tell(Step::Failed(why));
         }
     }
 
-    /// Leaves what the call has come to for the connection.
-    pub(super) fn leave(&self, step: Step) {
+    /// Leaves what the call has come to for the connection, and wakes that.
+    pub(super) fn tell(&self, step: Step) {
+        if let Some(connection) = self.leave(step) {
+            connection.wake();
+        }
+    }
+
+    /// Leaves what the call has come to for the connection, which is to be woken.
+    pub(super) fn leave(&self, step: Step) -> Option<Waker> {
         let mut exchange = self.lock();
         if let Step::Message(message) = &step {
             exchange.bytes += message.len();
         }
         exchange.steps.push_back(step);
-        let connection = exchange.connection.take();
-        drop(exchange);
-        if let Some(connection) = connection {
-            connection.wake();
-        }
+        exchange.connection.take()
     }
 
     fn wake_connection(&self) {
@@ -172,7 +175,7 @@ impl RemoteCall {
         // The handler may bring it forward, and the connection keeps to it.
         let mut known_deadline = call.known_deadline;
         if let Poll::Ready(step) = first {
-            call.leave(step);
+            call.tell(step);
         }
         std::future::poll_fn(move |cx| {
             loop {
@@ -199,7 +202,7 @@ impl RemoteCall {
                     return Poll::Pending;
                 };
                 let is_end = step.is_end();
-                call.leave(step);
+                call.tell(step);
                 if is_end {
                     return Poll::Ready(());
                 }

@@ -270,8 +270,9 @@ impl Multiplexed {
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
         let place = route.placement.place();
+        let flow = self.flow.with(&metadata);
         if place != Place::Loop
-            && let Some(overloaded) = shared.refuses(place, self.flow, turn.now)
+            && let Some(overloaded) = shared.refuses(route, place, flow, turn.now)
         {
             return Err(overloaded);
         }
@@ -351,13 +352,14 @@ impl Multiplexed {
         requests: Option<Arc<Inbox>>,
     ) {
         let Multiplexed { shared, caller, calls, flow, .. } = self;
+        let flow = flow.with(context.metadata());
         let running = RunningCall::new(shared, &route, context);
         let call = RemoteCall::new(&running, calls.waker(id).clone());
         let mut replies = Replies { output: turn.output, caller, shared };
         let served = ServedCall::Elsewhere(call.clone());
         calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
         let queued = QueuedCall { call, running, route, request, arrived: turn.now };
-        shared.run_elsewhere(place, *flow, queued, turn.now);
+        shared.run_elsewhere(place, flow, queued, turn.now);
     }
 
     /// A message of a request stream, or its end.
