@@ -25,6 +25,9 @@ pub struct Limits {
     /// The same for callers whose calls all waited longer than this for `queue_time_max`: their queue stands, and a standing
     /// queue only makes every call later.
     pub queue_time_target: Duration,
+    /// How much longer than usual calls may take at a server whose handlers wait for others. Where they take longer, and new
+    /// calls only make that worse: RESOURCE_EXHAUSTED, did not run, for as many of these as are too many.
+    pub handler_delay_target: Duration,
     /// Calls that wait at a server for their turn. One more: RESOURCE_EXHAUSTED, did not run.
     pub queue_calls_max: usize,
     /// Handlers of methods with [`Placement::Blocking`](crate::Placement::Blocking) that run at a time at a server, each on a
@@ -108,6 +111,7 @@ impl Default for Limits {
             in_flight_max: 16 << 10,
             queue_time_max: Duration::from_millis(100),
             queue_time_target: Duration::from_millis(20),
+            handler_delay_target: Duration::from_millis(50),
             queue_calls_max: 64 << 10,
             blocking_threads_max: 64,
             connections_max: 64 << 10,

@@ -114,6 +114,7 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.in_flight_max: "calls in flight on a connection",
     limits.queue_time_max: "how long a call may wait at a server for its turn",
     limits.queue_time_target: "the same while the queue of its caller stands",
+    limits.handler_delay_target: "how much longer than usual calls may take whose handlers wait for others",
     limits.queue_calls_max: "calls that wait at a server for their turn",
     limits.blocking_threads_max: "handlers that block their thread, at a time",
     limits.connections_max: "connections of a server",

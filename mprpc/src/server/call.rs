@@ -5,10 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{self, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::concurrency_limit::{ConcurrencyLimit, Place};
 use super::panic::{Panic, contain};
 use super::router::Route;
 use super::shared::{RunningOn, Shared};
@@ -33,6 +35,21 @@ pub(super) struct RunningCall {
     /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
     /// from it.
     handled: Option<Arc<AtomicBool>>,
+    /// The place that the call holds while it waits in its handler.
+    held: Option<HeldPlace>,
+}
+
+/// A call that waits in its handler, as the limit of its method counts it. Dropping it says that the call was given up.
+struct HeldPlace {
+    limit: Arc<ConcurrencyLimit>,
+    place: Place,
+    in_time: bool,
+}
+
+impl Drop for HeldPlace {
+    fn drop(&mut self) {
+        self.limit.ended(self.place, self.in_time, clock::now());
+    }
 }
 
 enum Work {
@@ -72,6 +89,16 @@ impl RunningCall {
             is_unary: route.method.kind == MethodKind::Unary,
             runs_to_completion: route.runs_to_completion,
             handled: (!shared.interceptors.is_empty()).then(Arc::default),
+            held: None,
+        }
+    }
+
+    /// The handler was not ready at its first poll: the call of this caller counts in the limit of its method until it ends.
+    /// A stream does not, as how long it takes is its own affair.
+    pub(super) fn waits(&mut self, route: &Route, caller: u64, now: Instant) {
+        if self.is_unary {
+            let limit = route.concurrency.clone();
+            self.held = Some(HeldPlace { place: limit.begun(caller, now), limit, in_time: false });
         }
     }
 
@@ -143,6 +170,11 @@ impl RunningCall {
     }
 
     fn came_to(&mut self, polled: Result<(), Panic>, step: Poll<Step>) -> Poll<Step> {
+        if step.is_ready()
+            && let Some(mut held) = self.held.take()
+        {
+            held.in_time = true;
+        }
         let Err(panic) = polled else { return step };
         self.drop_contained();
         Poll::Ready(Step::Failed(panicked(self.context(), panic)))
@@ -162,6 +194,7 @@ impl RunningCall {
     /// Nobody waits for it any more: the handler is dropped, or goes on by itself where its method runs to completion.
     /// Must run on the loop of the connection.
     pub(super) fn cancel(mut self, shared: &Shared) {
+        self.held = None;
         self.context().cancel();
         if !self.runs_to_completion || !matches!(self.work, Work::Handling(_)) {
             return;

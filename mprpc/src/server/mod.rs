@@ -1,6 +1,7 @@
 //! The provider's side: what listens, serves services, announces them, and stops gracefully.
 
 mod call;
+mod concurrency_limit;
 mod direct;
 mod executor;
 mod multiplexed;
@@ -174,7 +175,7 @@ impl Server {
 
     /// The same, with threads for handlers; without them handlers run on the runtimes of their connections.
     fn share_with(&mut self, threads: Option<&HandlerThreads>) -> Result<Arc<Shared>, Error> {
-        let mut router = Router::default();
+        let mut router = Router::new(&self.limits);
         for service in self.services.drain(..) {
             router.add(service);
         }

@@ -101,7 +101,7 @@ impl OneShot {
         }
         let call = RemoteCall::new(&running, turn.cx.waker().clone());
         self.call = Some(ServedCall::Elsewhere(call.clone()));
-        let queued = QueuedCall { call, running, route, request, arrived: turn.now };
+        let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
         self.shared.run_elsewhere(place, flow, queued, turn.now);
         ControlFlow::Continue(false)
     }

@@ -2,17 +2,20 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::concurrency_limit::ConcurrencyLimit;
 use super::placement::MethodPlacement;
 use crate::codec::Codec;
 use crate::context::Context;
+use crate::limits::Limits;
 use crate::method::{Method, MethodKind, Placement, ServiceDescriptor};
 use crate::service::{Body, BoxFuture, RawService, Service};
 use crate::status::{Ran, Status};
 
 /// The services of a server.
-#[derive(Default)]
 pub(crate) struct Router {
+    handler_delay_target: Duration,
     services: Vec<Arc<dyn Service>>,
     /// Their full names.
     names: HashSet<&'static str>,
@@ -20,8 +23,9 @@ pub(crate) struct Router {
     routes: HashMap<String, Route>,
     /// Serves what no service does.
     fallback: Option<Arc<dyn RawService>>,
-    /// Of all its methods together: it serves them in one way.
+    /// Of all methods of that together, as nothing is known of any of them.
     fallback_placement: Arc<MethodPlacement>,
+    fallback_concurrency: Arc<ConcurrencyLimit>,
 }
 
 /// One method of one service.
@@ -33,6 +37,8 @@ pub(crate) struct Route {
     pub(crate) runs_to_completion: bool,
     /// Where its handler runs.
     pub(crate) placement: Arc<MethodPlacement>,
+    /// How many of its calls may wait in their handlers.
+    pub(crate) concurrency: Arc<ConcurrencyLimit>,
 }
 
 #[derive(Clone)]
@@ -52,6 +58,19 @@ impl Route {
 }
 
 impl Router {
+    /// One without services, within these limits.
+    pub(crate) fn new(limits: &Limits) -> Router {
+        Router {
+            handler_delay_target: limits.handler_delay_target,
+            services: Vec::new(),
+            names: HashSet::new(),
+            routes: HashMap::new(),
+            fallback: None,
+            fallback_placement: Arc::default(),
+            fallback_concurrency: Arc::new(ConcurrencyLimit::new(limits.handler_delay_target)),
+        }
+    }
+
     /// Adds a service. One of the same full name is replaced; of two with the same short name the first keeps it.
     pub(crate) fn add(&mut self, service: Arc<dyn Service>) {
         let descriptor = service.descriptor();
@@ -61,7 +80,8 @@ impl Router {
         for (index, method) in descriptor.methods.iter().enumerate() {
             let handler = Handler::Service(service.clone(), index);
             let placement = Arc::new(MethodPlacement::new(method.placement));
-            let route = Route { handler, method: method.into(), runs_to_completion: false, placement };
+            let concurrency = Arc::new(ConcurrencyLimit::new(self.handler_delay_target));
+            let route = Route { handler, method: method.into(), runs_to_completion: false, placement, concurrency };
             self.routes.insert(method.path.clone().into_owned(), route.clone());
             let short = format!("{}/{}", descriptor.short_name(), method.name);
             let holder = self.routes.entry(short).or_insert_with(|| route.clone());
@@ -117,7 +137,8 @@ impl Router {
             let method = Method::named(service, name, MethodKind::Bidirectional);
             let placement = self.fallback_placement.clone();
             let handler = Handler::Raw(fallback.clone());
-            return Ok(Route { handler, method, runs_to_completion: false, placement });
+            let concurrency = self.fallback_concurrency.clone();
+            return Ok(Route { handler, method, runs_to_completion: false, placement, concurrency });
         }
         let known = self.services.iter().map(|service| service.descriptor());
         let message = match known.clone().find(|known| known.name == service || known.short_name() == service) {

@@ -22,6 +22,7 @@ use super::shared::Shared;
 use crate::context::Peer;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
+use crate::method::MethodKind;
 use crate::net::{HandlerThreads, clock};
 use crate::priority::Priority;
 use crate::service::Body;
@@ -42,6 +43,7 @@ pub(super) struct QueuedCall {
     pub(super) running: RunningCall,
     pub(super) route: Route,
     pub(super) request: Body,
+    pub(super) caller: u64,
     pub(super) arrived: Instant,
 }
 
@@ -142,22 +144,27 @@ impl Executor {
 }
 
 impl Shared {
-    /// Why a call of this flow is refused, where it is: others have waited too long.
+    /// Why a new call of this flow is refused, where it is: the calls before it wait for too long, for their turn or in their
+    /// handlers.
+    #[inline]
     pub(super) fn refuses(&self, route: &Route, place: Place, flow: Flow, now: Instant) -> Option<Status> {
-        if !self.is_protected {
+        if place == Place::Loop && !route.concurrency.is_limiting() || !self.is_protected {
             return None;
         }
-        let mut state = self.executor.pool(place).lock();
-        let is_full = state.queue.len() >= self.limits.queue_calls_max;
-        let waiting = state.queue.flow(flow, flow.weight());
-        let oldest = waiting.front().map(|front| now.saturating_duration_since(front.arrived));
-        let cost = route.placement.expected();
-        let is_late = oldest.is_some_and(|age| age > waiting.state.bound(cost, &self.limits));
-        drop(state);
-        (is_full || is_late).then(|| {
-            self.counters.refused();
-            self.overload_status.clone()
-        })
+        self.refuses_under_load(route, place, flow, now)
+    }
+
+    #[cold]
+    fn refuses_under_load(&self, route: &Route, place: Place, flow: Flow, now: Instant) -> Option<Status> {
+        let is_refused = route.concurrency.is_limiting()
+            && route.method.kind == MethodKind::Unary
+            && route.concurrency.refuses(flow.caller, flow.priority, now);
+        let waits_too_long = || place != Place::Loop && self.executor.pool(place).waits_too_long(route, flow, self, now);
+        if !is_refused && !waits_too_long() {
+            return None;
+        }
+        self.counters.refused();
+        Some(self.overload_status.clone())
     }
 
     /// Has a call wait for its turn on a thread that is no event loop's. Must run on the runtime of the connection.
@@ -237,6 +244,15 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a new call of this flow would wait for too long.
+    fn waits_too_long(&self, route: &Route, flow: Flow, shared: &Shared, now: Instant) -> bool {
+        let mut state = self.lock();
+        let is_full = state.queue.len() >= shared.limits.queue_calls_max;
+        let waiting = state.queue.flow(flow, flow.weight());
+        let oldest = waiting.front().map(|front| front.waited(now));
+        is_full || oldest.is_some_and(|age| age > waiting.state.bound(route.placement.expected(), &shared.limits))
     }
 
     /// A call was queued: whether one more runner is to begin, and whether it is to be watched that those at work get on.
@@ -375,7 +391,7 @@ impl QueuedCall {
 
     /// Begins the handler and polls it once; what is not ready then goes on as a task of its own. When that was.
     fn run(self, shared: &Arc<Shared>, ended: &mut EndedCalls, now: Instant) -> Instant {
-        let QueuedCall { call, mut running, route, request, .. } = self;
+        let QueuedCall { call, mut running, route, request, caller, .. } = self;
         // A handler that is not ready is polled once more by its own task, and keeps the waker of that.
         let mut cx = task::Context::from_waker(Waker::noop());
         let polled = running.begin_and_poll(shared, &route, request, &mut cx);
@@ -383,7 +399,10 @@ impl QueuedCall {
         route.placement.spread_poll_took(end.saturating_duration_since(now));
         match polled {
             Poll::Ready(step) if step.is_end() => ended.push(call.leave(step), end),
-            polled => drop(Handle::current().spawn(call.drive(running, polled, shared.clone()))),
+            polled => {
+                running.waits(&route, caller, end);
+                drop(Handle::current().spawn(call.drive(running, polled, shared.clone())));
+            }
         }
         end
     }

@@ -271,9 +271,7 @@ impl Multiplexed {
         };
         let place = route.placement.place();
         let flow = self.flow.with(&metadata);
-        if place != Place::Loop
-            && let Some(overloaded) = shared.refuses(route, place, flow, turn.now)
-        {
+        if let Some(overloaded) = shared.refuses(route, place, flow, turn.now) {
             return Err(overloaded);
         }
         let deadline = match header.value {
@@ -314,6 +312,7 @@ impl Multiplexed {
                 self.spare = call.into_context().and_then(Context::spare);
             }
             polled => {
+                call.waits(route, flow.caller, turn.now);
                 let served = ServedCall::Here(call, route.placement.clone());
                 calls.insert(header.id, turn.now, served, None, polled, &mut replies);
             }
@@ -358,7 +357,7 @@ impl Multiplexed {
         let mut replies = Replies { output: turn.output, caller, shared };
         let served = ServedCall::Elsewhere(call.clone());
         calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
-        let queued = QueuedCall { call, running, route, request, arrived: turn.now };
+        let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
         shared.run_elsewhere(place, flow, queued, turn.now);
     }
 
