@@ -35,7 +35,8 @@ impl Metadata {
     /// The keys that pass on by themselves from a call to the calls that its handler makes: the trace context
     /// (<https://www.w3.org/TR/trace-context/>, <https://www.w3.org/TR/baggage/>), the request's id, the caller's name, and
     /// the priority ([`Priority`](crate::Priority)).
-    pub const PASSED_ON: &[&str] = &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller", "mprpc-priority"];
+    pub const PASSED_ON: &[&str] =
+        &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller", "mprpc-priority"];
 
     /// Empty metadata.
     pub const fn new() -> Metadata {

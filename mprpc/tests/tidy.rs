@@ -12,7 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// The modules of each level, from the ground up. A module uses its own level and those below it.
 const LEVELS: [&[&str]; 6] = [
-    &["status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "priority", "recycled", "scope", "tls"],
+    &[
+        "status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "priority", "recycled",
+        "scope", "tls",
+    ],
     &["codec", "protocol"],
     &["net"],
     &["discovery", "balancer"],

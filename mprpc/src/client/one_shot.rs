@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
@@ -12,7 +11,7 @@ use super::channel::{ChannelOptions, Connect};
 use super::subchannel::connect_failed;
 use super::transport::Request;
 use crate::endpoint::Address;
-use crate::net::{Reader, SendBuffer, Stream, Writer, tls};
+use crate::net::{Reader, SendBuffer, Stream, tls};
 use crate::protocol::classic;
 use crate::status::{Phase, Ran, Status};
 
@@ -33,11 +32,13 @@ pub(super) async fn call(
     };
     let stream = stage(address, Phase::Connect, request, connect(address.clone())).await?;
     let stream = stream.map_err(|error| connect_failed(address, &error))?;
-    let Stream { mut reader, writer, peer: _ } = stream;
     let mut output = SendBuffer::default();
     output.push(classic::encode_request(request.short_service(), &request.method().name, message).freeze());
-    let sent = stage(address, Phase::Send, request, write_all(&writer, &mut output)).await?;
-    sent.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
+    let sent = stage(address, Phase::Send, request, write_all(stream, &mut output)).await?;
+    // The reply is not there yet: it is the reactor that says when it is.
+    let stream = sent.and_then(Stream::registered);
+    let Stream { mut reader, writer, peer: _ } =
+        stream.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
     let reply = stage(address, Phase::Reply, request, read_reply(&mut reader, options, request)).await?;
     writer.close();
     let reply = reply.map_err(|why| match why {
@@ -79,20 +80,18 @@ enum NoReply {
     Failed(String),
 }
 
-async fn write_all(writer: &Writer, output: &mut SendBuffer) -> io::Result<()> {
-    poll_fn(|cx| {
-        while !output.is_empty() {
-            match output.write_to(writer) {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    std::task::ready!(writer.poll_write_ready(cx))?;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
+async fn write_all(mut stream: Stream, output: &mut SendBuffer) -> io::Result<Stream> {
+    while !output.is_empty() {
+        match output.write_to(&stream.writer) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                stream = stream.for_many_writes()?;
+                poll_fn(|cx| stream.writer.poll_write_ready(cx)).await?;
             }
+            Err(error) => return Err(error),
         }
-        Poll::Ready(Ok(()))
-    })
-    .await
+    }
+    Ok(stream)
 }
 
 /// Reads up to the end of the stream, or to where the channel lets a reply end.
@@ -101,7 +100,7 @@ async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Req
     let mut reply = BytesMut::new();
     loop {
         reply.reserve(READ_BYTES_MIN);
-        let reading = poll_fn(|cx| reader.poll_read(cx, &mut reply));
+        let reading = reader.read_up_to_end(&mut reply);
         let read = if options.classic_reply_pause {
             match timeout(options.limits.classic_reply_pause, reading).await {
                 Ok(read) => read,
@@ -112,12 +111,12 @@ async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Req
             reading.await
         };
         match read {
-            Ok(0) => return Ok(reply.freeze()),
             Ok(_) if reply.len() > max => {
                 let why = format!("a reply of more than {max} bytes is beyond message_bytes_max {max}");
                 return Err(NoReply::Failed(why));
             }
-            Ok(_) => {}
+            Ok((_, true)) => return Ok(reply.freeze()),
+            Ok((_, false)) => {}
             Err(error) if tls::is_refusal(&error) => return Err(NoReply::Refused(error)),
             Err(error) => return Err(NoReply::Failed(format!("{error} after {} bytes of the reply", reply.len()))),
         }

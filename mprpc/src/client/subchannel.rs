@@ -16,7 +16,7 @@ use super::one_shot;
 use super::transport::{Outgoing, Request};
 use crate::deadline::Deadline;
 use crate::endpoint::{Address, Endpoint, Protocol};
-use crate::net::clock;
+use crate::net::{Stream, clock};
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -204,7 +204,8 @@ impl Subchannel {
     async fn open(&self, home: Home) -> Result<Arc<Multiplexed>, Status> {
         let failed_before = self.failing.load(Ordering::Relaxed);
         let since = clock::now();
-        let opened = match direct::open(&self.endpoint, &self.options, &self.connect).await {
+        let opened = direct::open(&self.endpoint, &self.options, &self.connect).await;
+        let opened = match opened.and_then(Stream::for_many_writes) {
             Ok(stream) => {
                 let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
                 connection.opened_within(clock::now().saturating_duration_since(since));

@@ -2,19 +2,19 @@
 //! machine can cause ends it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::fd::AsRawFd;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::{self as unix, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
-use super::memory;
 use super::stream::{Accepted, Stream};
+use super::{memory, tcp};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 
@@ -29,6 +29,13 @@ pub(crate) struct Listener {
     address: Address,
     /// Removed when the listener is dropped.
     path: Option<PathBuf>,
+}
+
+/// What a loop accepts from, not yet tied to its reactor.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    socket: ListeningSocket,
+    address: Address,
 }
 
 #[derive(Debug)]
@@ -47,11 +54,11 @@ impl Listener {
     /// Listens at `address`; port 0 takes a free one. Blocks for as long as a host name takes to look up.
     pub(crate) fn bind(address: &Address) -> Result<Listener, Error> {
         let bound = match address {
-            Address::Tcp(address) => bind_tcp(*address),
+            Address::Tcp(address) => bind_tcp(*address, false),
             Address::Host(host, port) => (host.as_str(), *port)
                 .to_socket_addrs()
                 .and_then(|mut found| found.next().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
-                .and_then(bind_tcp),
+                .and_then(|address| bind_tcp(address, false)),
             Address::Unix(path) => bind_unix(path),
             Address::Memory(name) => {
                 memory::listen(name).map(|(name, incoming)| Listener::fed(address.clone(), incoming, Some(name)))
@@ -71,17 +78,60 @@ impl Listener {
         &self.address
     }
 
+    /// Sockets at the address of this one, so that `count` more loops can accept for themselves: the kernel spreads connections
+    /// over them by a hash of their addresses. `None` where it does not.
+    ///
+    /// This one was bound without them, so a second program that listens here is refused as ever.
+    pub(crate) fn siblings(&self, count: usize) -> Option<Vec<Listener>> {
+        let (ListeningSocket::Tcp(listener), Address::Tcp(address)) = (&self.socket, &self.address) else {
+            return None;
+        };
+        if count == 0 {
+            return Some(Vec::new());
+        }
+        if !tcp::LISTENERS_SHARE {
+            return None;
+        }
+        let shares = SockRef::from(listener).set_reuse_port(true);
+        let siblings = shares.and_then(|()| (0..count).map(|_| bind_tcp(*address, true)).collect());
+        siblings.inspect_err(|error| tracing::warn!(%address, %error, "one loop accepts for all: no SO_REUSEPORT")).ok()
+    }
+
+    /// What accepts from it. The listener stays, for [`Listener::drain`].
+    pub(crate) fn incoming(&mut self) -> io::Result<Incoming> {
+        Ok(Incoming { socket: self.socket.duplicate()?, address: self.address.clone() })
+    }
+
+    /// Accepts what waits in the kernel already, without waiting for more: closing the socket would reset it. For TCP and
+    /// Unix.
+    pub(crate) fn drain(&self, mut take: impl FnMut(Accepted)) {
+        for _ in 0..BACKLOG {
+            match self.socket.accept_at_once(&self.address) {
+                Ok(accepted) => take(accepted),
+                Err(error) if is_of_the_peer(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Incoming {
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Accepts for ever, and gives each connection to `take`. Must run on a tokio runtime; returns only when that
     /// refuses the socket.
-    pub(crate) async fn accept(mut self, backoff: Duration, mut take: impl FnMut(Accepted)) -> io::Error {
-        let mut socket = match self.socket.register() {
+    pub(crate) async fn accept(self, backoff: Duration, mut take: impl FnMut(Accepted)) -> io::Error {
+        let Incoming { socket, address } = self;
+        let mut socket = match socket.register() {
             Ok(socket) => socket,
             Err(error) => return error,
         };
         loop {
-            match socket.accept(&self.address).await {
+            match socket.accept(&address).await {
                 Ok(accepted) => take(accepted),
-                Err(error) => failed(&self.address, &error, backoff).await,
+                Err(error) => failed(&address, &error, backoff).await,
             }
         }
     }
@@ -103,20 +153,49 @@ fn is_of_the_peer(error: &io::Error) -> bool {
 }
 
 impl ListeningSocket {
-    /// Ties a duplicate of the socket to the runtime that this runs on.
-    fn register(&mut self) -> io::Result<RegisteredSocket> {
+    /// The same socket once more; of names in memory, the one end that is accepted from.
+    fn duplicate(&mut self) -> io::Result<ListeningSocket> {
+        Ok(match self {
+            ListeningSocket::Tcp(listener) => ListeningSocket::Tcp(listener.try_clone()?),
+            ListeningSocket::Unix(listener) => ListeningSocket::Unix(listener.try_clone()?),
+            ListeningSocket::Memory { incoming, .. } => {
+                ListeningSocket::Memory { incoming: incoming.take(), _name: None }
+            }
+        })
+    }
+
+    /// Ties the socket to the runtime that this runs on.
+    fn register(self) -> io::Result<RegisteredSocket> {
         match self {
             ListeningSocket::Tcp(listener) => {
                 // A server of one address knows the local end of its connections.
                 let local = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
-                Ok(RegisteredSocket::Tcp(register(listener.try_clone()?)?, local))
+                Ok(RegisteredSocket::Tcp(register(listener)?, local))
             }
-            ListeningSocket::Unix(listener) => Ok(RegisteredSocket::Unix(register(listener.try_clone()?)?)),
+            ListeningSocket::Unix(listener) => Ok(RegisteredSocket::Unix(register(listener)?)),
             ListeningSocket::Memory { incoming, .. } => {
-                incoming.take().map(RegisteredSocket::Memory).ok_or_else(|| io::ErrorKind::NotConnected.into())
+                incoming.map(RegisteredSocket::Memory).ok_or_else(|| io::ErrorKind::NotConnected.into())
             }
         }
     }
+
+    fn accept_at_once(&self, address: &Address) -> io::Result<Accepted> {
+        match self {
+            ListeningSocket::Tcp(listener) => accepted_tcp(tcp::accept(listener)?, None),
+            ListeningSocket::Unix(listener) => accepted_unix(listener.accept()?, address),
+            ListeningSocket::Memory { .. } => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+fn accepted_tcp((stream, peer): (TcpStream, SocketAddr), local: Option<SocketAddr>) -> io::Result<Accepted> {
+    let local = local.map_or_else(|| stream.local_addr(), Ok)?;
+    Ok(Accepted::Tcp { stream, peer, local })
+}
+
+fn accepted_unix((stream, _): (UnixStream, unix::SocketAddr), address: &Address) -> io::Result<Accepted> {
+    stream.set_nonblocking(true)?;
+    Ok(Accepted::Unix(stream, address.clone()))
 }
 
 /// Has the reactor say when there is something to accept. tokio's own listeners register what they accept with the reactor
@@ -136,19 +215,14 @@ enum RegisteredSocket {
 }
 
 impl RegisteredSocket {
-    /// Accepts one. It is not registered with the reactor of this loop: it will live on another.
+    /// Accepts one. It is not registered with a reactor yet: it may live on another loop, or not for long enough.
     async fn accept(&mut self, address: &Address) -> io::Result<Accepted> {
         match self {
             RegisteredSocket::Tcp(listener, local) => {
-                let (stream, peer) = listener.async_io(Interest::READABLE, TcpListener::accept).await?;
-                stream.set_nonblocking(true)?;
-                let local = local.map_or_else(|| stream.local_addr(), Ok)?;
-                Ok(Accepted::Tcp { stream, peer, local })
+                accepted_tcp(listener.async_io(Interest::READABLE, tcp::accept).await?, *local)
             }
             RegisteredSocket::Unix(listener) => {
-                let (stream, _) = listener.async_io(Interest::READABLE, UnixListener::accept).await?;
-                stream.set_nonblocking(true)?;
-                Ok(Accepted::Unix(stream, address.clone()))
+                accepted_unix(listener.async_io(Interest::READABLE, |listener| listener.accept()).await?, address)
             }
             RegisteredSocket::Memory(incoming) => match incoming.recv().await {
                 Some(stream) => Ok(Accepted::Memory(stream)),
@@ -159,9 +233,12 @@ impl RegisteredSocket {
     }
 }
 
-fn bind_tcp(address: SocketAddr) -> io::Result<Listener> {
+fn bind_tcp(address: SocketAddr, shares: bool) -> io::Result<Listener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if shares {
+        socket.set_reuse_port(true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -195,6 +272,10 @@ fn is_stale(path: &Path) -> bool {
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        if let ListeningSocket::Tcp(listener) = &self.socket {
+            // What accepts may be on a loop that is blocked. Where this fails, the socket listens for as long as that is there.
+            let _ = SockRef::from(listener).shutdown(Shutdown::Both);
+        }
         if let Some(path) = &self.path {
             // Already gone is as good.
             let _ = std::fs::remove_file(path);

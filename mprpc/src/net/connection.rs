@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,8 @@ use tokio::time::Sleep;
 use super::clock;
 use super::read_buffer::ReadBuffer;
 use super::send_buffer::SendBuffer;
-use super::stream::{Reader, Stream, Writer};
+use super::stream::{self, Reader, Stream, Writer};
+use crate::context::Peer;
 use crate::limits::Limits;
 
 /// What a connection is for: bytes in, bytes out, polled on the connection's loop.
@@ -63,6 +65,8 @@ pub(crate) enum Close {
     Done,
     /// The same, and the peer has said all that it may say: it is not waited for.
     Answered,
+    /// Another loop is to go on with it, the one at this index. The session has taken nothing and written nothing.
+    Moves(usize),
     /// The peer went away.
     PeerClosed,
     /// The peer broke the protocol; the session has logged what it did. What is in the send buffer still goes out.
@@ -82,15 +86,45 @@ pub(crate) enum Close {
 /// Reads in one poll before others on the loop get their turn.
 const READS_PER_POLL: usize = 8;
 
+/// How a loop is done with a connection.
+pub(crate) enum Driven {
+    /// It is closed.
+    Closed(Close),
+    /// Another loop goes on with it, the one at this index.
+    Moves(usize, Arrival),
+}
+
+/// A stream that a loop takes over, and what was read of it before.
+pub(crate) struct Arrival {
+    pub(crate) stream: Stream,
+    unread: ReadBuffer,
+}
+
+impl From<Stream> for Arrival {
+    fn from(stream: Stream) -> Arrival {
+        Arrival { stream, unread: ReadBuffer::default() }
+    }
+}
+
 /// Runs a connection until it closes; returns why. Dropping the future closes the connection at once.
 pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits) -> Close {
-    let Stream { reader, writer, peer: _ } = stream;
+    match drive_here(stream.into(), session, limits).await {
+        Driven::Closed(close) => close,
+        // Nobody asked for that: it ends here.
+        Driven::Moves(to, _) => Close::Moves(to),
+    }
+}
+
+/// The same, and the session may say that another loop is to go on.
+pub(crate) async fn drive_here(arrival: Arrival, session: impl Session, limits: &Limits) -> Driven {
+    let Arrival { stream: Stream { reader, writer, peer }, unread } = arrival;
     let mut connection = Connection {
         wrote: false,
         reader,
         writer,
         session,
-        input: ReadBuffer::default(),
+        paused: !unread.incomplete().is_empty(),
+        input: unread,
         output: SendBuffer::default(),
         send_buffer_bytes_max: limits.send_buffer_bytes_max,
         write_timeout: limits.write_timeout,
@@ -99,12 +133,28 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
         closing: None,
         finished: false,
         peer_closed: false,
-        paused: false,
     };
     let mut timer = pin!(Timer::default());
-    let close = poll_fn(|cx| connection.poll(cx, timer.as_mut())).await;
+    let mut at_once = Poll::Pending;
+    if let Reader::Fresh(_) = connection.reader {
+        // Most classic calls come with their connection and are answered at once: the reactor never hears of it.
+        at_once = poll_fn(|cx| Poll::Ready(connection.poll(cx, timer.as_mut()))).await;
+        if at_once.is_pending() {
+            connection = match connection.registered() {
+                Ok(connection) => connection,
+                Err(error) => return Driven::Closed(Close::Io(error.kind())),
+            };
+        }
+    }
+    let close = match at_once {
+        Poll::Ready(close) => close,
+        Poll::Pending => poll_fn(|cx| connection.poll(cx, timer.as_mut())).await,
+    };
+    if let Close::Moves(to) = close {
+        return connection.moves(to, peer);
+    }
     connection.linger(close).await;
-    close
+    Driven::Closed(close)
 }
 
 struct Connection<S> {
@@ -202,13 +252,31 @@ impl<S: Session> Connection<S> {
         }
     }
 
+    /// It has to wait: its loop's reactor says when it goes on.
+    fn registered(self) -> io::Result<Connection<S>> {
+        let (reader, writer) = stream::registered(self.reader, self.writer)?;
+        Ok(Connection { reader, writer, ..self })
+    }
+
+    /// Leaves this loop.
+    fn moves(self, to: usize, peer: Arc<Peer>) -> Driven {
+        match (Stream { reader: self.reader, writer: self.writer, peer }).unregistered() {
+            Ok(stream) => Driven::Moves(to, Arrival { stream, unread: self.input }),
+            Err(error) => Driven::Closed(Close::Io(error.kind())),
+        }
+    }
+
     fn is_full(&self) -> bool {
         self.output.len() > self.send_buffer_bytes_max
     }
 
     fn write(&mut self, cx: &mut task::Context<'_>, now: Instant) -> io::Result<()> {
         while !self.output.is_empty() {
-            match self.output.write_to(&self.writer) {
+            let written = match self.closing {
+                Some(Close::Answered) => self.output.write_last_to(&self.writer),
+                _ => self.output.write_to(&self.writer),
+            };
+            match written {
                 Ok(_) => {
                     self.relieved |= self.write_stalled_at.take().is_some();
                     self.wrote = true;
@@ -238,7 +306,7 @@ impl<S: Session> Connection<S> {
     /// The kernel answers the close of a socket that holds unread input with an RST, and that destroys what the peer has
     /// not read yet (RFC 2525, 2.17): the last reply, or the reason why.
     async fn linger(self, close: Close) {
-        let Connection { mut reader, writer, session, wrote, peer_closed, write_timeout, .. } = self;
+        let Connection { reader, writer, session, wrote, peer_closed, write_timeout, .. } = self;
         drop(session);
         // Over TLS the peer still says that it has ended.
         let waits = match close {
@@ -248,6 +316,7 @@ impl<S: Session> Connection<S> {
         if !wrote || peer_closed || !waits {
             return writer.close();
         }
+        let Ok((mut reader, writer)) = stream::registered(reader, writer) else { return };
         writer.finish();
         let surplus = async {
             let mut bytes = BytesMut::new();
@@ -262,6 +331,10 @@ impl<S: Session> Connection<S> {
 
     /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.
     fn wait(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>, now: Instant) -> Poll<Close> {
+        if let Reader::Fresh(_) = self.reader {
+            // It is polled again once it is registered, and waits then.
+            return Poll::Pending;
+        }
         let write = self.write_stalled_at.and_then(|since| since.checked_add(self.write_timeout));
         let write = write.map(|at| (at, Close::WriteTimeout));
         // Nothing is owed by a peer that is not read from.

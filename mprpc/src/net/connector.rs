@@ -1,13 +1,14 @@
 //! Opening connections. Not keeping or counting them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
 
 use super::memory;
 use super::stream::Stream;
-use super::{clock, tls};
+use super::{clock, tcp, tls};
 use crate::endpoint::Address;
 use crate::error::Error;
 use crate::limits::Limits;
@@ -27,21 +28,22 @@ impl Connector {
         Ok(Connector { timeout: limits.connect_timeout, tls })
     }
 
-    /// Connects to `address`, the handshake of TLS included, within `connect_timeout`.
+    /// Connects to `address`, the handshake of TLS included, within `connect_timeout`. The stream may be a fresh one
+    /// ([`Stream::fresh`]).
     pub(crate) async fn connect(&self, address: &Address) -> io::Result<Stream> {
         let begun = clock::now();
         let stream = within_limit(self.timeout, open(address)).await?;
         match (&self.tls, address) {
             (Some(tls), Address::Tcp(_) | Address::Host(..)) => {
                 let left = self.timeout.saturating_sub(clock::now().saturating_duration_since(begun));
-                tls.connect(stream, address, left).await
+                tls.connect(stream.for_many_writes()?, address, left).await
             }
             _ => Ok(stream),
         }
     }
 }
 
-/// Connects to `address` within `timeout`, without TLS.
+/// Connects to `address` within `timeout`, without TLS. The stream may be a fresh one.
 #[cfg(feature = "zookeeper")]
 pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<Stream> {
     within(timeout, "", open(address)).await
@@ -50,14 +52,28 @@ pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<
 /// Host names are looked up anew each time, and every address of theirs tried.
 async fn open(address: &Address) -> io::Result<Stream> {
     match address {
-        Address::Tcp(address) => Stream::tcp(TcpStream::connect(address).await?, *address),
+        Address::Tcp(address) => open_tcp(*address).await,
         Address::Host(host, port) => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
             let peer = stream.peer_addr()?;
-            Stream::tcp(stream, peer)
+            Ok(Stream::tcp(stream, peer))
         }
         Address::Unix(path) => Ok(Stream::unix(UnixStream::connect(path).await?, address.clone())),
         Address::Memory(name) => memory::connect(name).await,
+    }
+}
+
+/// A connection on the same host is there at once, and its stream fresh: no reactor has to wait for it.
+async fn open_tcp(address: SocketAddr) -> io::Result<Stream> {
+    let (socket, is_connected) = tcp::begin_to_connect(address)?;
+    if is_connected {
+        return Ok(Stream::fresh(socket, address, address));
+    }
+    let socket = TcpStream::from_std(socket)?;
+    socket.writable().await?;
+    match socket.take_error()? {
+        Some(error) => Err(error),
+        None => Ok(Stream::tcp(socket, address)),
     }
 }
 

@@ -85,6 +85,34 @@ impl Loops {
 
     /// The next loop, round robin.
     pub(crate) fn next(&self) -> &Handle {
-        &self.handles[self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()]
+        self.at(self.next_index())
+    }
+
+    /// The loop at `index`, which [`Place::elsewhere`] has said.
+    pub(crate) fn at(&self, index: usize) -> &Handle {
+        &self.handles[index]
+    }
+
+    /// All of them, each with its place.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (&Handle, Place)> {
+        self.handles.iter().enumerate().map(|(index, handle)| (handle, Place { loops: self.clone(), index }))
+    }
+
+    fn next_index(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed) % self.handles.len()
+    }
+}
+
+/// One of the loops that connections are spread over: the one that code runs on.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    loops: Loops,
+    index: usize,
+}
+
+impl Place {
+    /// The next loop, round robin; `None` where it is this one.
+    pub(crate) fn elsewhere(&self) -> Option<usize> {
+        Some(self.loops.next_index()).filter(|index| *index != self.index)
     }
 }

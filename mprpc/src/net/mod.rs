@@ -14,17 +14,19 @@ mod send_buffer;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) mod simulated;
 mod stream;
+mod tcp;
 mod tcp_server;
 #[cfg_attr(not(feature = "tls"), path = "tls_off.rs")]
 pub(crate) mod tls;
 mod worker_pool;
 
-pub(crate) use acceptor::Listener;
+pub(crate) use acceptor::{Incoming, Listener};
 pub(crate) use connector::Connector;
 #[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within_limit;
+pub(crate) use event_loop::Place;
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use handler_threads::HandlerThreads;
 pub(crate) use host::host_id;

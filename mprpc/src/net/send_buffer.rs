@@ -99,6 +99,19 @@ impl SendBuffer {
             }
             writer.try_write_vectored(&slices[..count])?
         };
+        self.wrote(written)
+    }
+
+    /// The same, for bytes behind which the writer is closed.
+    pub(crate) fn write_last_to(&mut self, writer: &Writer) -> io::Result<usize> {
+        if !self.segments.is_empty() {
+            return self.write_to(writer);
+        }
+        let written = writer.try_write_last(&self.tail)?;
+        self.wrote(written)
+    }
+
+    fn wrote(&mut self, written: usize) -> io::Result<usize> {
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use tokio::sync::watch;
 
-use super::acceptor::Listener;
+use super::acceptor::{Incoming, Listener};
 use super::connection::{Close, Session, Turn, drive};
 use super::event_loop::{LoopGroup, Loops};
 use super::send_buffer::SendBuffer;
@@ -96,14 +96,17 @@ impl TcpServer {
     }
 
     /// Serves on this thread and its loops until it is stopped. Connections that are open then are closed.
-    pub fn run(self) -> Result<(), Error> {
+    pub fn run(mut self) -> Result<(), Error> {
         let group = LoopGroup::start(self.threads)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| Error::with_source(ErrorKind::System, "cannot start the accept loop", error))?;
         let mut stopped = self.stop.subscribe();
-        let accepting = accept(self.listener, group.loops().clone(), self.callbacks, Arc::new(self.limits));
+        let incoming = self.listener.incoming().map_err(|error| {
+            Error::with_source(ErrorKind::System, format!("cannot accept at {}", self.listener.address()), error)
+        })?;
+        let accepting = accept(incoming, group.loops().clone(), self.callbacks, Arc::new(self.limits));
         runtime.block_on(async {
             tokio::select! {
                 error = accepting => Err(Error::with_source(ErrorKind::System, "the accept loop ended", error)),
@@ -120,10 +123,10 @@ impl Stopper {
     }
 }
 
-async fn accept(listener: Listener, loops: Loops, callbacks: Callbacks, limits: Arc<Limits>) -> std::io::Error {
+async fn accept(incoming: Incoming, loops: Loops, callbacks: Callbacks, limits: Arc<Limits>) -> std::io::Error {
     let open = Arc::new(());
     let backoff = limits.accept_backoff;
-    listener
+    incoming
         .accept(backoff, move |accepted| {
             if Arc::strong_count(&open) > limits.connections_max {
                 tracing::warn!(limit = limits.connections_max, "connections_max reached: a new connection is closed");

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::Stream;
 
-use super::concurrency_limit::{ConcurrencyLimit, Place};
+use super::concurrency_limit::{Admitted, ConcurrencyLimit};
 use super::panic::{Panic, contain};
 use super::router::Route;
 use super::shared::{RunningOn, Shared};
@@ -42,7 +42,7 @@ pub(super) struct RunningCall {
 /// A call that waits in its handler, as the limit of its method counts it. Dropping it says that the call was given up.
 struct HeldPlace {
     limit: Arc<ConcurrencyLimit>,
-    place: Place,
+    place: Admitted,
     in_time: bool,
 }
 

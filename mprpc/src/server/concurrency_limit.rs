@@ -26,7 +26,7 @@ pub(crate) struct ConcurrencyLimit {
 
 /// A call in its handler, as [`ConcurrencyLimit::begun`] has counted it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct Admitted {
     caller: u64,
     begun: Instant,
     /// One of the first calls, which say how long a call takes.
@@ -177,7 +177,7 @@ impl ConcurrencyLimit {
     }
 
     /// A call waits in its handler. Each is followed by [`ConcurrencyLimit::ended`].
-    pub(crate) fn begun(&self, caller: u64, now: Instant) -> Place {
+    pub(crate) fn begun(&self, caller: u64, now: Instant) -> Admitted {
         let mut state = self.lock();
         let seconds = state.seconds(now);
         if state.in_flight == 0 && seconds - state.last_end > 1.0 {
@@ -190,11 +190,11 @@ impl ConcurrencyLimit {
         *state.by_caller.entry(caller).or_default() += 1;
         let is_first = state.first_begun < FIRST_CALLS;
         state.first_begun += u32::from(is_first);
-        Place { caller, begun: now, is_first }
+        Admitted { caller, begun: now, is_first }
     }
 
     /// The call has ended: `in_time`, or because its caller gave up or its deadline passed.
-    pub(crate) fn ended(&self, place: Place, in_time: bool, now: Instant) {
+    pub(crate) fn ended(&self, place: Admitted, in_time: bool, now: Instant) {
         let mut state = self.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
         if let Some(own) = state.by_caller.get_mut(&place.caller) {

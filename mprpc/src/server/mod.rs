@@ -1,5 +1,6 @@
 //! The provider's side: what listens, serves services, announces them, and stops gracefully.
 
+mod arrivals;
 mod call;
 mod concurrency_limit;
 mod direct;
@@ -21,29 +22,26 @@ pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
-use slab::Slab;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 use crate::codec::Compression;
+use crate::context::Peer;
 use crate::discovery::{Registered, Registration, RegistrationState, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::Interceptor;
 use crate::limits::Limits;
+use crate::method::Placement;
 use crate::net::connection::{Close, drive};
 use crate::net::tls::Acceptor;
-use crate::method::Placement;
-use crate::net::{Accepted, HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
+use crate::net::{HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
 use crate::same_process::Open;
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+use arrivals::{Acceptors, Arrivals, OpenConnections};
 use direct::Direct;
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
@@ -131,7 +129,7 @@ impl Server {
     /// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once.
     ///
     /// Prints `listening on ADDRESS` once it serves and `registered in URL` once every service is announced. Uses the
-    /// calling thread for accepting and the loops for everything else.
+    /// calling thread for signals and the loops for everything else.
     pub fn run(self) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -157,7 +155,8 @@ impl Server {
     }
 
     fn start_on(self, acceptor: Handle) -> Result<Running, Error> {
-        let threads = Threads { group: LoopGroup::start(self.loops)?, handlers: HandlerThreads::start(self.handler_threads)? };
+        let threads =
+            Threads { group: LoopGroup::start(self.loops)?, handlers: HandlerThreads::start(self.handler_threads)? };
         self.listen_and_accept(acceptor, threads.group.loops().clone(), Some(threads))
     }
 
@@ -194,8 +193,7 @@ impl Server {
             }
         }
         let interceptors = self.interceptors.drain(..).collect();
-        let mut shared =
-            Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
+        let mut shared = Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
         shared.is_protected = self.overload_protection;
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
         Ok(Arc::new(shared))
@@ -236,8 +234,7 @@ impl Server {
         let shared = self.share_with(threads.as_ref().map(|threads| &threads.handlers))?;
         let open = Arc::new(OpenConnections::default());
         let arrivals = Arrivals { loops, shared: shared.clone(), open: open.clone() };
-        let acceptors =
-            listeners.into_iter().map(|listener| acceptor.spawn(accept(listener, arrivals.clone()))).collect();
+        let acceptors = Acceptors::start(listeners, &acceptor, threads.is_some(), &arrivals)?;
         let direct = Direct::new(shared.clone(), arrivals);
         let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
         let doors = if is_direct { direct.open(reached_at) } else { Vec::new() };
@@ -256,7 +253,7 @@ pub struct Running {
     addresses: Vec<Address>,
     registry: Option<String>,
     registered: Vec<Registered>,
-    acceptors: Vec<JoinHandle<()>>,
+    acceptors: Acceptors,
     shared: Arc<Shared>,
     /// Connections that are open.
     open: Arc<OpenConnections>,
@@ -313,14 +310,11 @@ impl Running {
         }
         self.doors.clear();
         self.direct.leave();
-        for acceptor in self.acceptors.drain(..) {
-            acceptor.abort();
-            // An error says that it was aborted; with it the socket is closed and the address free.
-            let _ = acceptor.await;
-        }
+        let closed = self.acceptors.stop();
         self.shared.drain();
         let mut open = self.open.count.subscribe();
         let drained = async {
+            closed.await;
             // The sender is in `self`, so the wait ends with the last connection alone.
             let _ = open.wait_for(|open| *open == 0).await;
             self.direct.left().await;
@@ -363,9 +357,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.doors.clear();
         self.direct.close();
-        for acceptor in &self.acceptors {
-            acceptor.abort();
-        }
+        self.acceptors.abort();
         for (_, connection) in &*self.open.aborts() {
             connection.abort();
         }
@@ -381,50 +373,6 @@ fn unreachable(address: &Address) -> Option<&'static str> {
     }
 }
 
-async fn accept(listener: Listener, arrivals: Arrivals) {
-    let backoff = arrivals.shared.limits.accept_backoff;
-    let address = listener.address().clone();
-    let error = listener.accept(backoff, |accepted| arrivals.take(accepted)).await;
-    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
-}
-
-/// Where accepted connections go. Cheap to clone.
-#[derive(Clone)]
-struct Arrivals {
-    loops: Loops,
-    shared: Arc<Shared>,
-    open: Arc<OpenConnections>,
-}
-
-impl Arrivals {
-    /// Serves a connection on the next loop; closes it where there are enough.
-    fn take(&self, accepted: Accepted) {
-        let Arrivals { loops, shared, open } = self;
-        let max = shared.limits.connections_max;
-        if *open.count.borrow() >= max {
-            // An error says that it has gone by itself.
-            if let Ok(stream) = Stream::accepted(accepted) {
-                shared.reject_because(&stream.peer, "connections_max reached", &format!("connections_max {max}"));
-            }
-            return;
-        }
-        let (counted, abort) = Counted::new(shared, open);
-        let serving = serve_connection(accepted, shared.clone(), counted);
-        loops.next().spawn(Abortable::new(serving, abort));
-    }
-}
-
-async fn serve_connection(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
-    let stream = match Stream::accepted(accepted) {
-        Ok(stream) => stream,
-        Err(error) => return tracing::debug!(%error, "a connection ended before it was served"),
-    };
-    match (&shared.tls, &stream.peer.address) {
-        (Some(acceptor), Address::Tcp(_)) => tls::serve(stream, acceptor, &shared).await,
-        _ => serve_stream(stream, shared).await,
-    };
-}
-
 /// Serves one connection until it ends.
 pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
     let transport = Transport::new(shared.clone(), stream.peer.clone(), clock::now());
@@ -434,13 +382,18 @@ pub(crate) async fn serve_stream(stream: Stream, shared: Arc<Shared>) -> Close {
 async fn serve_session(stream: Stream, transport: Transport, shared: &Shared) -> Close {
     let peer = stream.peer.clone();
     let close = drive(stream, transport, &shared.limits).await;
+    ended(close, &peer, shared);
+    close
+}
+
+/// Counts and logs what has to be said of the end of a connection.
+fn ended(close: Close, peer: &Peer, shared: &Shared) {
     if let Close::Io(error) = close {
         tracing::debug!(peer = %peer.address, %error, "connection failed");
     }
     if let Some((what, bound)) = ran_out(close, &shared.limits) {
-        shared.reject_because(&peer, what, &bound);
+        shared.reject_because(peer, what, &bound);
     }
-    close
 }
 
 /// What the peer did not do in time, and the bound of that.
@@ -459,46 +412,8 @@ fn ran_out(close: Close, limits: &Limits) -> Option<(&'static str, String)> {
             let timeout = bound("keepalive_timeout", limits.keepalive_timeout);
             ("a peer without a sign of life within keepalive_timeout", format!("{interval}, {timeout}"))
         }
-        Close::Done | Close::Answered | Close::PeerClosed | Close::Protocol | Close::Io(_) => return None,
+        Close::Done | Close::Answered | Close::Moves(_) | Close::PeerClosed | Close::Protocol | Close::Io(_) => {
+            return None;
+        }
     })
-}
-
-/// The connections of a server.
-#[derive(Default)]
-struct OpenConnections {
-    count: watch::Sender<usize>,
-    /// What closes each at once.
-    aborts: Mutex<Slab<AbortHandle>>,
-}
-
-impl OpenConnections {
-    fn aborts(&self) -> MutexGuard<'_, Slab<AbortHandle>> {
-        self.aborts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a connection for as long as it lives.
-struct Counted {
-    shared: Arc<Shared>,
-    open: Arc<OpenConnections>,
-    key: usize,
-}
-
-impl Counted {
-    fn new(shared: &Arc<Shared>, open: &Arc<OpenConnections>) -> (Counted, AbortRegistration) {
-        shared.counters.connections_accepted.fetch_add(1, Ordering::Relaxed);
-        shared.counters.connections_open.fetch_add(1, Ordering::Relaxed);
-        let (abort, registration) = AbortHandle::new_pair();
-        let key = open.aborts().insert(abort);
-        open.count.send_modify(|open| *open += 1);
-        (Counted { shared: shared.clone(), open: open.clone(), key }, registration)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.shared.counters.connections_open.fetch_sub(1, Ordering::Relaxed);
-        self.open.aborts().remove(self.key);
-        self.open.count.send_modify(|open| *open -= 1);
-    }
 }

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::call::{RunningCall, Step};
 use super::executor::{Flow, QueuedCall, RemoteCall};
-use super::placement::{Place, PollMeter};
+use super::placement::{PollMeter, RunOn};
 use super::router::Route;
 use super::served_call::ServedCall;
 use super::shared::Shared;
@@ -37,7 +37,15 @@ pub(super) struct OneShot {
 
 impl OneShot {
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> OneShot {
-        OneShot { shared, peer, call: None, meter: PollMeter::new(now), surplus: false, only: None, timer: Timer::default() }
+        OneShot {
+            shared,
+            peer,
+            call: None,
+            meter: PollMeter::new(now),
+            surplus: false,
+            only: None,
+            timer: Timer::default(),
+        }
     }
 
     /// Whether a request has come and its reply is still due.
@@ -75,9 +83,9 @@ impl OneShot {
         let context = Context::new(route.method.clone(), self.peer.clone(), Deadline::NONE, Metadata::new());
         let mut call = RunningCall::new(&self.shared, &route, context);
         let request = Body::Message(request.args);
-        let place = route.placement.place();
-        if place != Place::Loop {
-            return self.serve_elsewhere(turn, place, call, route, request);
+        let run_on = route.placement.run_on();
+        if run_on != RunOn::Loop {
+            return self.serve_elsewhere(turn, run_on, call, route, request);
         }
         match call.begin(&self.shared, &route, request) {
             Ok(()) => self.call = Some(ServedCall::Here(call, route.placement)),
@@ -90,19 +98,19 @@ impl OneShot {
     fn serve_elsewhere(
         &mut self,
         turn: &mut Turn<'_, '_>,
-        place: Place,
+        run_on: RunOn,
         running: RunningCall,
         route: Route,
         request: Body,
     ) -> ControlFlow<Close, bool> {
         let flow = Flow::of(&self.peer);
-        if let Some(overloaded) = self.shared.refuses(&route, place, flow, turn.now) {
+        if let Some(overloaded) = self.shared.refuses(&route, run_on, flow, turn.now) {
             return self.answer(turn, Err(overloaded));
         }
         let call = RemoteCall::new(&running, turn.cx.waker().clone());
         self.call = Some(ServedCall::Elsewhere(call.clone()));
         let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
-        self.shared.run_elsewhere(place, flow, queued, turn.now);
+        self.shared.run_elsewhere(run_on, flow, queued, turn.now);
         ControlFlow::Continue(false)
     }
 

@@ -49,7 +49,7 @@ pub(crate) struct MethodPlacement {
 
 /// Where one call runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum RunOn {
     /// On the event loop.
     Loop,
     /// On any core that is free.
@@ -79,13 +79,13 @@ impl MethodPlacement {
     }
 
     /// Where the next call runs.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn run_on(&self) -> RunOn {
         if self.is_inline.load(Ordering::Relaxed) {
-            Place::Loop
+            RunOn::Loop
         } else if self.chosen == Placement::Blocking {
-            Place::BlockingThread
+            RunOn::BlockingThread
         } else {
-            Place::AnyCore
+            RunOn::AnyCore
         }
     }
 
@@ -227,7 +227,7 @@ mod tests {
     fn proven() -> MethodPlacement {
         let placement = MethodPlacement::new(Placement::Measured);
         (0..PROOF_CALLS_MIN).for_each(|_| placement.spread_poll_took(us(1)));
-        assert_eq!(placement.place(), Place::Loop);
+        assert_eq!(placement.run_on(), RunOn::Loop);
         placement
     }
 
@@ -236,17 +236,17 @@ mod tests {
         let placement = MethodPlacement::new(Placement::Measured);
         for _ in 1..PROOF_CALLS_MIN {
             placement.spread_poll_took(us(1));
-            assert_eq!(placement.place(), Place::AnyCore);
+            assert_eq!(placement.run_on(), RunOn::AnyCore);
         }
         placement.spread_poll_took(us(1));
-        assert_eq!(placement.place(), Place::Loop);
+        assert_eq!(placement.run_on(), RunOn::Loop);
     }
 
     #[test]
     fn method_that_computes_stays_spread() {
         let placement = MethodPlacement::new(Placement::Measured);
         (0..10_000).for_each(|_| placement.spread_poll_took(us(10)));
-        assert_eq!((placement.place(), placement.expected()), (Place::AnyCore, us(10)));
+        assert_eq!((placement.run_on(), placement.expected()), (RunOn::AnyCore, us(10)));
     }
 
     #[test]
@@ -256,7 +256,7 @@ mod tests {
         let mut held_up = 0;
         for call in 0..200_000 {
             let time = if call % 100 == 99 { us(5000) } else { us(2) };
-            if placement.place() == Place::AnyCore {
+            if placement.run_on() == RunOn::AnyCore {
                 placement.spread_poll_took(time);
                 continue;
             }
@@ -275,10 +275,10 @@ mod tests {
     fn inline_method_that_begins_to_compute_is_spread_and_has_to_prove_itself_for_longer() {
         let placement = proven();
         (0..64).for_each(|_| placement.inline_poll_took(us(20)));
-        assert_eq!(placement.place(), Place::AnyCore);
+        assert_eq!(placement.run_on(), RunOn::AnyCore);
         let calls = (0..1000).take_while(|_| {
             placement.spread_poll_took(us(1));
-            placement.place() == Place::AnyCore
+            placement.run_on() == RunOn::AnyCore
         });
         assert_eq!(calls.count() as u32 + 1, 2 * PROOF_CALLS_MIN);
     }
@@ -288,12 +288,12 @@ mod tests {
         let placement = proven();
         (0..2).for_each(|_| placement.inline_poll_took(us(5000)));
         (0..100).for_each(|_| placement.inline_poll_took(us(1)));
-        assert_eq!(placement.place(), Place::Loop);
+        assert_eq!(placement.run_on(), RunOn::Loop);
         placement.inline_poll_took(us(150));
-        assert_eq!(placement.place(), Place::AnyCore);
+        assert_eq!(placement.run_on(), RunOn::AnyCore);
         let placement = proven();
         placement.inline_poll_took(Duration::from_millis(11));
-        assert_eq!(placement.place(), Place::AnyCore);
+        assert_eq!(placement.run_on(), RunOn::AnyCore);
     }
 
     #[test]
@@ -302,20 +302,20 @@ mod tests {
         for sample in 1..100_000u32 {
             placement.inline_poll_took(if sample % 2000 == 0 { us(3000) } else { us(1) });
         }
-        assert_eq!(placement.place(), Place::Loop);
+        assert_eq!(placement.run_on(), RunOn::Loop);
     }
 
     #[test]
     fn what_the_user_chose_is_not_measured() {
         for (chosen, place) in [
-            (Placement::Inline, Place::Loop),
-            (Placement::Spread, Place::AnyCore),
-            (Placement::Blocking, Place::BlockingThread),
+            (Placement::Inline, RunOn::Loop),
+            (Placement::Spread, RunOn::AnyCore),
+            (Placement::Blocking, RunOn::BlockingThread),
         ] {
             let placement = MethodPlacement::new(chosen);
             (0..1000).for_each(|_| placement.spread_poll_took(us(1)));
             (0..1000).for_each(|_| placement.inline_poll_took(us(100_000)));
-            assert_eq!(placement.place(), place);
+            assert_eq!(placement.run_on(), place);
         }
     }
 

@@ -11,6 +11,7 @@ use super::multiplexed::Multiplexed;
 use super::one_shot::OneShot;
 use super::shared::Shared;
 use crate::context::Peer;
+use crate::net::Place;
 use crate::net::connection::{Close, Session, Turn};
 use crate::protocol::{Sniffed, TLS_REFUSAL, sniff};
 use crate::service::BoxFuture;
@@ -27,6 +28,8 @@ pub(crate) struct Transport {
     drained: Option<BoxFuture<()>>,
     /// Whom it wakes then.
     waker: Option<Waker>,
+    /// The loop that accepted it, where another may go on with it.
+    place: Option<Place>,
 }
 
 enum Speaks {
@@ -65,7 +68,13 @@ impl Transport {
             turned_away: false,
             drained: Some(drained),
             waker: None,
+            place: None,
         }
+    }
+
+    /// The same, on the loop that has accepted it: if it is one of many calls, the next loop goes on with it.
+    pub(super) fn at(self, place: Place) -> Transport {
+        Transport { place: Some(place), ..self }
     }
 
     /// The same, of a peer that came without TLS to where it is spoken: it gets no call through, and reads why.
@@ -111,6 +120,9 @@ impl Transport {
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
             Sniffed::Native => {
+                if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
+                    return ControlFlow::Break(Close::Moves(loop_index));
+                }
                 let session = Multiplexed::new(self.shared.clone(), self.peer.clone(), turn.now);
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }

@@ -271,7 +271,7 @@ async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
     let (near, far) = tokio::join!(tokio::net::TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let address = listener.local_addr().unwrap();
     let (far, caller) = far.unwrap();
-    let (near, far) = (Stream::tcp(near.unwrap(), address).unwrap(), Stream::tcp(far, caller).unwrap());
+    let (near, far) = (Stream::tcp(near.unwrap(), address), Stream::tcp(far, caller));
     let address = near.peer.address.clone();
     let (near, far) = tokio::join!(connector.connect(near, &address, Duration::from_secs(3)), acceptor.accept(far));
     let (Ok(near), Ok(Arrival::Tls(mut far))) = (near, far) else { panic!("no connection") };

@@ -44,11 +44,12 @@ impl Model<'_> {
         let mut random = fastrand::Rng::with_seed(seed);
         let begin = Instant::now();
         let at = |nanos: u64| begin + Duration::from_nanos(nanos);
-        let mut outcome = Outcome { offered: vec![0; self.callers], answered: vec![0; self.callers], ..Outcome::default() };
+        let mut outcome =
+            Outcome { offered: vec![0; self.callers], answered: vec![0; self.callers], ..Outcome::default() };
         let mut events = BinaryHeap::new();
         let (mut free, mut waiting) = (self.places, VecDeque::new());
         // Caller, begin, place; `None` once the call has ended for its caller.
-        let mut calls: Vec<(usize, u64, Option<Place>)> = Vec::new();
+        let mut calls: Vec<(usize, u64, Option<Admitted>)> = Vec::new();
         (0..self.callers).for_each(|caller| events.push(Reverse((0, Event::Comes(caller)))));
         while let Some(Reverse((now, event))) = events.pop() {
             if now > self.seconds * SECOND {

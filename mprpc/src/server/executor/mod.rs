@@ -3,6 +3,8 @@
 
 mod fair_queue;
 mod remote_call;
+#[cfg(test)]
+mod simulation;
 mod standing;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -16,7 +18,7 @@ use self::fair_queue::FairQueue;
 pub(super) use self::remote_call::RemoteCall;
 use self::standing::Standing;
 use super::call::{RunningCall, Step, not_begun};
-use super::placement::Place;
+use super::placement::RunOn;
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::Peer;
@@ -87,7 +89,7 @@ impl Flow {
 
 /// Calls that wait for one kind of thread, and how many of those are at work.
 struct Pool {
-    place: Place,
+    run_on: RunOn,
     state: Mutex<State>,
 }
 
@@ -115,13 +117,13 @@ impl Executor {
     pub(crate) fn new(threads: Option<&HandlerThreads>, limits: &Limits) -> Executor {
         Executor {
             threads: threads.map(|threads| (threads.handle().clone(), threads.at_a_time())),
-            any_core: Pool::new(Place::AnyCore, 0),
-            blocking: Pool::new(Place::BlockingThread, limits.blocking_threads_max),
+            any_core: Pool::new(RunOn::AnyCore, 0),
+            blocking: Pool::new(RunOn::BlockingThread, limits.blocking_threads_max),
         }
     }
 
-    fn pool(&self, place: Place) -> &Pool {
-        if place == Place::BlockingThread { &self.blocking } else { &self.any_core }
+    fn pool(&self, run_on: RunOn) -> &Pool {
+        if run_on == RunOn::BlockingThread { &self.blocking } else { &self.any_core }
     }
 
     /// The runtime of the handlers, as seen from a connection or a handler.
@@ -147,19 +149,20 @@ impl Shared {
     /// Why a new call of this flow is refused, where it is: the calls before it wait for too long, for their turn or in their
     /// handlers.
     #[inline]
-    pub(super) fn refuses(&self, route: &Route, place: Place, flow: Flow, now: Instant) -> Option<Status> {
-        if place == Place::Loop && !route.concurrency.is_limiting() || !self.is_protected {
+    pub(super) fn refuses(&self, route: &Route, run_on: RunOn, flow: Flow, now: Instant) -> Option<Status> {
+        if run_on == RunOn::Loop && !route.concurrency.is_limiting() || !self.is_protected {
             return None;
         }
-        self.refuses_under_load(route, place, flow, now)
+        self.refuses_under_load(route, run_on, flow, now)
     }
 
     #[cold]
-    fn refuses_under_load(&self, route: &Route, place: Place, flow: Flow, now: Instant) -> Option<Status> {
+    fn refuses_under_load(&self, route: &Route, run_on: RunOn, flow: Flow, now: Instant) -> Option<Status> {
         let is_refused = route.concurrency.is_limiting()
             && route.method.kind == MethodKind::Unary
             && route.concurrency.refuses(flow.caller, flow.priority, now);
-        let waits_too_long = || place != Place::Loop && self.executor.pool(place).waits_too_long(route, flow, self, now);
+        let waits_too_long =
+            || run_on != RunOn::Loop && self.executor.pool(run_on).waits_too_long(route, flow, self, now);
         if !is_refused && !waits_too_long() {
             return None;
         }
@@ -168,9 +171,9 @@ impl Shared {
     }
 
     /// Has a call wait for its turn on a thread that is no event loop's. Must run on the runtime of the connection.
-    pub(super) fn run_elsewhere(self: &Arc<Shared>, place: Place, flow: Flow, queued: QueuedCall, now: Instant) {
+    pub(super) fn run_elsewhere(self: &Arc<Shared>, run_on: RunOn, flow: Flow, queued: QueuedCall, now: Instant) {
         let executor = &self.executor;
-        let pool = executor.pool(place);
+        let pool = executor.pool(run_on);
         let mut state = pool.lock();
         let waiting = state.queue.flow(flow, flow.weight());
         if waiting.front().is_none() {
@@ -180,19 +183,19 @@ impl Shared {
         let (runs, watches) = pool.admit_runner(&mut state, executor, now);
         drop(state);
         if runs {
-            self.spawn_runner(place);
+            self.spawn_runner(run_on);
         }
         if watches {
-            executor.runtime().spawn(watch(self.clone(), place));
+            executor.runtime().spawn(watch(self.clone(), run_on));
         }
     }
 
-    fn spawn_runner(self: &Arc<Shared>, place: Place) {
+    fn spawn_runner(self: &Arc<Shared>, run_on: RunOn) {
         let (shared, runtime) = (self.clone(), self.executor.runtime());
-        if place == Place::BlockingThread {
+        if run_on == RunOn::BlockingThread {
             let runs = runtime.clone();
             runtime.spawn_blocking(move || {
-                while let Some(queued) = shared.next_call(place, clock::now()) {
+                while let Some(queued) = shared.next_call(run_on, clock::now()) {
                     queued.run_blocking(&shared, &runs);
                 }
             });
@@ -203,10 +206,10 @@ impl Shared {
     }
 
     /// The next call that is still wanted; `None` where the runner is to end.
-    fn next_call(&self, place: Place, now: Instant) -> Option<QueuedCall> {
+    fn next_call(&self, run_on: RunOn, now: Instant) -> Option<QueuedCall> {
         let limits = &self.limits;
         loop {
-            let mut state = self.executor.pool(place).lock();
+            let mut state = self.executor.pool(run_on).lock();
             let queued = if state.runners > state.runners_allowed { None } else { state.take(now, limits) };
             let Some(queued) = queued else {
                 state.runners -= 1;
@@ -230,16 +233,10 @@ impl Shared {
 }
 
 impl Pool {
-    fn new(place: Place, runners_allowed: usize) -> Pool {
-        let state = State {
-            queue: FairQueue::new(),
-            runners: 0,
-            runners_allowed,
-            stuck_at: None,
-            taken: 0,
-            is_watched: false,
-        };
-        Pool { place, state: Mutex::new(state) }
+    fn new(run_on: RunOn, runners_allowed: usize) -> Pool {
+        let state =
+            State { queue: FairQueue::new(), runners: 0, runners_allowed, stuck_at: None, taken: 0, is_watched: false };
+        Pool { run_on, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -257,7 +254,7 @@ impl Pool {
 
     /// A call was queued: whether one more runner is to begin, and whether it is to be watched that those at work get on.
     fn admit_runner(&self, state: &mut State, executor: &Executor, now: Instant) -> (bool, bool) {
-        if self.place == Place::AnyCore {
+        if self.run_on == RunOn::AnyCore {
             let was_stuck = state.stuck_at.is_some_and(|at| now.saturating_duration_since(at) < STUCK_MEMORY);
             if !was_stuck {
                 state.runners_allowed = executor.runners_wanted();
@@ -267,7 +264,7 @@ impl Pool {
             state.runners += 1;
             return (true, false);
         }
-        let watches = self.place == Place::AnyCore && !std::mem::replace(&mut state.is_watched, true);
+        let watches = self.run_on == RunOn::AnyCore && !std::mem::replace(&mut state.is_watched, true);
         (false, watches)
     }
 }
@@ -301,7 +298,7 @@ async fn run(shared: Arc<Shared>) {
     let mut now = clock::now();
     let mut yielded_at = now;
     let mut ended = EndedCalls { wakers: Vec::new(), since: now };
-    while let Some(queued) = shared.next_call(Place::AnyCore, now) {
+    while let Some(queued) = shared.next_call(RunOn::AnyCore, now) {
         ended.wake_before(&queued, now);
         now = queued.run(&shared, &mut ended, now);
         if now.saturating_duration_since(yielded_at) >= YIELD_AFTER {
@@ -356,8 +353,8 @@ impl Drop for EndedCalls {
 
 /// Looks after the runners for as long as calls wait: where none of them gets on, handlers compute for long, and one more
 /// runner lets the system share the cores among all.
-async fn watch(shared: Arc<Shared>, place: Place) {
-    let pool = shared.executor.pool(place);
+async fn watch(shared: Arc<Shared>, run_on: RunOn) {
+    let pool = shared.executor.pool(run_on);
     let runtime = shared.executor.runtime();
     let runners_max = runtime.metrics().num_workers();
     loop {
@@ -375,7 +372,7 @@ async fn watch(shared: Arc<Shared>, place: Place) {
         state.runners += 1;
         state.runners_allowed = state.runners_allowed.max(state.runners);
         drop(state);
-        shared.spawn_runner(place);
+        shared.spawn_runner(run_on);
     }
 }
 

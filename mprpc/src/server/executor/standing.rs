@@ -21,7 +21,9 @@ pub(super) struct Standing {
 }
 
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Calls that take long need a longer queue, or threads would have nothing to do: this many of them may wait for each other.
+/// Calls that take long need a longer queue, or threads would have nothing to do: a call may wait for as long as this many take,
+/// in a queue that stands and otherwise.
+const CALLS_AT_TARGET: u32 = 2;
 const CALLS_IN_A_BURST: u32 = 4;
 
 impl Standing {
@@ -63,7 +65,7 @@ impl Standing {
 }
 
 fn target(cost: Duration, limits: &Limits) -> Duration {
-    limits.queue_time_target.max(cost)
+    limits.queue_time_target.max(cost * CALLS_AT_TARGET)
 }
 
 /// How long a call may wait at most.
@@ -109,6 +111,6 @@ mod tests {
     fn calls_that_take_long_may_wait_longer() {
         let limits = Limits::default();
         assert_eq!(Standing::default().bound(ms(200), &limits), ms(800));
-        assert_eq!(Standing { stands: true, ..Standing::default() }.bound(ms(200), &limits), ms(400));
+        assert_eq!(Standing { stands: true, ..Standing::default() }.bound(ms(200), &limits), ms(800));
     }
 }

@@ -18,7 +18,7 @@ use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, Served, too_long};
 use super::call::RunningCall;
 use super::executor::{Flow, QueuedCall, RemoteCall};
-use super::placement::{Place, PollMeter};
+use super::placement::{PollMeter, RunOn};
 use super::router::Route;
 use super::served_call::ServedCall;
 use super::shared::Shared;
@@ -28,8 +28,8 @@ use crate::inbox::{Inbox, Receiving};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::method::MethodKind;
-use crate::net::{SendBuffer, clock};
 use crate::net::connection::{Close, Turn};
+use crate::net::{SendBuffer, clock};
 use crate::protocol::Message;
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, PingGuard, Settings, flag, kind};
@@ -269,9 +269,9 @@ impl Multiplexed {
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
-        let place = route.placement.place();
+        let run_on = route.placement.run_on();
         let flow = self.flow.with(&metadata);
-        if let Some(overloaded) = shared.refuses(route, place, flow, turn.now) {
+        if let Some(overloaded) = shared.refuses(route, run_on, flow, turn.now) {
             return Err(overloaded);
         }
         let deadline = match header.value {
@@ -288,13 +288,13 @@ impl Multiplexed {
         } else {
             let route = route.clone();
             let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-            self.serve_stream(turn, header, place, route, context);
+            self.serve_stream(turn, header, run_on, route, context);
             return Ok(());
         };
-        if place != Place::Loop {
+        if run_on != RunOn::Loop {
             let route = route.clone();
             let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-            self.serve_elsewhere(turn, header.id, place, route, context, request, None);
+            self.serve_elsewhere(turn, header.id, run_on, route, context, request, None);
             return Ok(());
         }
         let context = match self.spare.take() {
@@ -321,12 +321,12 @@ impl Multiplexed {
     }
 
     /// The same where a stream of requests follows: the handler is polled with the others, once more of it may have come.
-    fn serve_stream(&mut self, turn: &mut Turn<'_, '_>, header: Header, place: Place, route: Route, context: Context) {
+    fn serve_stream(&mut self, turn: &mut Turn<'_, '_>, header: Header, run_on: RunOn, route: Route, context: Context) {
         let requests = Inbox::new(self.stream_window_bytes);
         let source = self.calls.source(header.id, self.shared.limits.message_bytes_max);
         let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
-        if place != Place::Loop {
-            return self.serve_elsewhere(turn, header.id, place, route, context, request, Some(requests));
+        if run_on != RunOn::Loop {
+            return self.serve_elsewhere(turn, header.id, run_on, route, context, request, Some(requests));
         }
         let Multiplexed { shared, caller, calls, .. } = self;
         let mut call = RunningCall::new(shared, &route, context);
@@ -344,7 +344,7 @@ impl Multiplexed {
         &mut self,
         turn: &mut Turn<'_, '_>,
         id: u32,
-        place: Place,
+        run_on: RunOn,
         route: Route,
         context: Context,
         request: Body,
@@ -358,7 +358,7 @@ impl Multiplexed {
         let served = ServedCall::Elsewhere(call.clone());
         calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
         let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
-        shared.run_elsewhere(place, flow, queued, turn.now);
+        shared.run_elsewhere(run_on, flow, queued, turn.now);
     }
 
     /// A message of a request stream, or its end.

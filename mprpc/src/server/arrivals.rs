@@ -1,0 +1,243 @@
+//! Connections that arrive: who accepts them, which loop serves them, and how many are open.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
+use slab::Slab;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::transport::Transport;
+use super::{Shared, ended, serve_stream, tls};
+use crate::endpoint::Address;
+use crate::error::{Error, ErrorKind};
+use crate::net::connection::{Arrival, Driven, drive_here};
+use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
+
+/// The tasks that accept, and what they accept from.
+pub(super) struct Acceptors {
+    arrivals: Arrivals,
+    listeners: Vec<Listener>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Acceptors {
+    /// Accepts from `listeners`. With `by_loops` each loop accepts TCP connections for itself, where the kernel spreads them
+    /// and there is no TLS, whose handshakes are spread round robin; everything else is accepted on `acceptor`.
+    pub(super) fn start(
+        listeners: Vec<Listener>,
+        acceptor: &Handle,
+        by_loops: bool,
+        arrivals: &Arrivals,
+    ) -> Result<Acceptors, Error> {
+        let by_loops = by_loops && arrivals.shared.tls.is_none();
+        let mut acceptors = Acceptors { arrivals: arrivals.clone(), listeners: Vec::new(), tasks: Vec::new() };
+        let others = arrivals.loops.places().count() - 1;
+        for listener in listeners {
+            let address = listener.address().clone();
+            let siblings = if by_loops { listener.siblings(others) } else { None };
+            let accepts = match siblings {
+                Some(siblings) => acceptors.accept_on_loops(listener, siblings),
+                None => acceptors.accept_on(acceptor, None, listener),
+            };
+            accepts
+                .map_err(|error| Error::with_source(ErrorKind::Listen, format!("cannot accept at {address}"), error))?;
+        }
+        Ok(acceptors)
+    }
+
+    fn accept_on_loops(&mut self, listener: Listener, siblings: Vec<Listener>) -> io::Result<()> {
+        let loops = self.arrivals.loops.clone();
+        for ((handle, place), listener) in loops.places().zip([listener].into_iter().chain(siblings)) {
+            self.accept_on(handle, Some(place), listener)?;
+        }
+        Ok(())
+    }
+
+    fn accept_on(&mut self, handle: &Handle, place: Option<Place>, mut listener: Listener) -> io::Result<()> {
+        self.tasks.push(handle.spawn(accept(listener.incoming()?, self.arrivals.clone(), place)));
+        self.listeners.push(listener);
+        Ok(())
+    }
+
+    /// Takes the connections that wait in the kernel, and then no more. Await what it returns: the addresses are free then.
+    pub(super) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
+        self.abort();
+        for listener in self.listeners.drain(..) {
+            listener.drain(|accepted| self.arrivals.take(accepted));
+        }
+        let tasks = std::mem::take(&mut self.tasks);
+        async move {
+            for task in tasks {
+                // An error says that it was aborted.
+                let _ = task.await;
+            }
+        }
+    }
+
+    pub(super) fn abort(&self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Acceptors {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+async fn accept(incoming: Incoming, arrivals: Arrivals, place: Option<Place>) {
+    let backoff = arrivals.shared.limits.accept_backoff;
+    let address = incoming.address().clone();
+    let error = match place {
+        Some(place) => incoming.accept(backoff, |accepted| arrivals.take_here(accepted, &place)).await,
+        None => incoming.accept(backoff, |accepted| arrivals.take(accepted)).await,
+    };
+    tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
+}
+
+/// Where accepted connections go. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Arrivals {
+    pub(super) loops: Loops,
+    pub(super) shared: Arc<Shared>,
+    pub(super) open: Arc<OpenConnections>,
+}
+
+impl Arrivals {
+    /// Serves a connection on the next loop; closes it where there are enough.
+    pub(super) fn take(&self, accepted: Accepted) {
+        if let Some((accepted, counted, abort)) = self.admit(accepted) {
+            let serving = serve(accepted, self.shared.clone(), counted);
+            self.loops.next().spawn(Abortable::new(serving, abort));
+        }
+    }
+
+    /// The same on this loop, for as long as it does not turn out to be one of many calls: those go round robin.
+    fn take_here(&self, accepted: Accepted, place: &Place) {
+        if let Some((accepted, counted, abort)) = self.admit(accepted) {
+            let serving = serve_here(accepted, self.clone(), place.clone(), counted);
+            drop(tokio::spawn(Abortable::new(serving, abort)));
+        }
+    }
+
+    fn admit(&self, accepted: Accepted) -> Option<(Accepted, Counted, AbortRegistration)> {
+        let Arrivals { shared, open, .. } = self;
+        if let Some((counted, abort)) = Counted::new(shared, open) {
+            return Some((accepted, counted, abort));
+        }
+        // An error says that it has gone by itself.
+        if let Ok(stream) = Stream::accepted(accepted) {
+            let bound = format!("connections_max {}", shared.limits.connections_max);
+            shared.reject_because(&stream.peer, "connections_max reached", &bound);
+        }
+        None
+    }
+}
+
+async fn serve(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
+    let stream = match Stream::accepted(accepted) {
+        Ok(stream) => stream,
+        Err(error) => return gone(&error),
+    };
+    match (&shared.tls, &stream.peer.address) {
+        (Some(acceptor), Address::Tcp(_)) => match stream.registered() {
+            Ok(stream) => drop(tls::serve(stream, acceptor, &shared).await),
+            Err(error) => gone(&error),
+        },
+        _ => drop(serve_stream(stream, shared).await),
+    }
+}
+
+async fn serve_here(accepted: Accepted, arrivals: Arrivals, place: Place, counted: Counted) {
+    let stream = match Stream::accepted(accepted) {
+        Ok(stream) => stream,
+        Err(error) => return gone(&error),
+    };
+    let peer = stream.peer.clone();
+    let shared = &arrivals.shared;
+    let transport = Transport::new(shared.clone(), peer.clone(), clock::now()).at(place);
+    match drive_here(stream.into(), transport, &shared.limits).await {
+        Driven::Closed(close) => ended(close, &peer, shared),
+        Driven::Moves(to, arrival) => {
+            if let Some(abort) = counted.again() {
+                let serving = go_on(arrival, shared.clone(), counted);
+                arrivals.loops.at(to).spawn(Abortable::new(serving, abort));
+            }
+        }
+    }
+}
+
+/// Serves a connection that another loop has accepted.
+async fn go_on(arrival: Arrival, shared: Arc<Shared>, _counted: Counted) {
+    let peer = arrival.stream.peer.clone();
+    let transport = Transport::new(shared.clone(), peer.clone(), clock::now());
+    if let Driven::Closed(close) = drive_here(arrival, transport, &shared.limits).await {
+        ended(close, &peer, &shared);
+    }
+}
+
+fn gone(error: &io::Error) {
+    tracing::debug!(%error, "a connection ended before it was served");
+}
+
+/// The connections of a server.
+#[derive(Default)]
+pub(super) struct OpenConnections {
+    pub(super) count: watch::Sender<usize>,
+    /// What closes each at once.
+    aborts: Mutex<Slab<AbortHandle>>,
+}
+
+impl OpenConnections {
+    pub(super) fn aborts(&self) -> MutexGuard<'_, Slab<AbortHandle>> {
+        self.aborts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a connection for as long as it lives.
+struct Counted {
+    shared: Arc<Shared>,
+    open: Arc<OpenConnections>,
+    key: usize,
+}
+
+impl Counted {
+    /// `None` where `connections_max` are open. Loops accept at the same time, so it asks and counts in one step.
+    fn new(shared: &Arc<Shared>, open: &Arc<OpenConnections>) -> Option<(Counted, AbortRegistration)> {
+        let max = shared.limits.connections_max;
+        let has_room = open.count.send_if_modified(|open| {
+            let has_room = *open < max;
+            *open += usize::from(has_room);
+            has_room
+        });
+        if !has_room {
+            return None;
+        }
+        shared.counters.connections_accepted.fetch_add(1, Ordering::Relaxed);
+        shared.counters.connections_open.fetch_add(1, Ordering::Relaxed);
+        let (abort, registration) = AbortHandle::new_pair();
+        let key = open.aborts().insert(abort);
+        Some((Counted { shared: shared.clone(), open: open.clone(), key }, registration))
+    }
+
+    /// What aborts it from now on, in another task; `None` where it is aborted already.
+    fn again(&self) -> Option<AbortRegistration> {
+        let (abort, registration) = AbortHandle::new_pair();
+        let before = std::mem::replace(&mut self.open.aborts()[self.key], abort);
+        (!before.is_aborted()).then_some(registration)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.shared.counters.connections_open.fetch_sub(1, Ordering::Relaxed);
+        self.open.aborts().remove(self.key);
+        self.open.count.send_modify(|open| *open -= 1);
+    }
+}
