@@ -123,11 +123,12 @@ impl Running {
             message: call.plain_message(),
             now: begun.at,
         };
-        let next = match call.way.endpoints.begin_at_once(outgoing, runtime.id(), waker) {
+        let next = match call.way.endpoints.begin_at_once(&outgoing, runtime.id(), waker) {
             AtOnce::Begun(pending) => {
                 self.stage = Stage::Sent(pending, begun, context);
                 return Ok(());
             }
+            AtOnce::Failed(subchannel, status) => Next::Failed(Some(subchannel), status),
             AtOnce::NotReady(subchannel) => Next::At(subchannel),
             AtOnce::Nowhere => Next::Pick,
         };

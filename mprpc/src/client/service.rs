@@ -47,6 +47,8 @@ pub(super) enum Picked {
 pub(super) enum AtOnce {
     /// It has begun, over a connection that was there.
     Begun(PendingCall),
+    /// It was made here, and failed.
+    Failed(Arc<Subchannel>, Status),
     /// It is to be made here, and that may take time.
     NotReady(Arc<Subchannel>),
     /// No endpoint was picked.
@@ -111,13 +113,14 @@ impl ServiceEndpoints {
     }
 
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
-    pub(super) fn begin_at_once(&self, request: Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
+    pub(super) fn begin_at_once(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
         let picker = self.picker.load();
         let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
         let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };
         match subchannel.begin_at_once(request, runtime, waker) {
-            Some(call) => AtOnce::Begun(call),
-            None => AtOnce::NotReady(subchannel.clone()),
+            Ok(call) => AtOnce::Begun(call),
+            Err(Some(status)) => AtOnce::Failed(subchannel.clone(), status),
+            Err(None) => AtOnce::NotReady(subchannel.clone()),
         }
     }
 

@@ -114,19 +114,20 @@ impl Subchannel {
         self.failures().last.clone().unwrap_or_else(unknown)
     }
 
-    /// Begins a call where a connection of this runtime is there and takes it.
+    /// Begins a call where a connection of this runtime is there and takes it. The error is why the call failed; `None`
+    /// where it is to be made by [`Subchannel::call`].
     pub(super) fn begin_at_once(
         &self,
-        request: Outgoing<'_>,
+        request: &Outgoing<'_>,
         runtime: runtime::Id,
         waker: &Waker,
-    ) -> Option<PendingCall> {
+    ) -> Result<PendingCall, Option<Status>> {
         if self.direct.server(&self.endpoint, &self.options, request.method, request.message.is_some()).is_some() {
-            return None;
+            return Err(None);
         }
         let homes = self.homes.load();
-        let home = homes.iter().find(|home| home.runtime == runtime)?;
-        home.connection.as_ref()?.begin_at_once(request, waker)
+        let home = homes.iter().find(|home| home.runtime == runtime).ok_or(None)?;
+        home.connection.as_ref().ok_or(None)?.begin_at_once(request, waker)
     }
 
     /// Makes one call here. The caller bounds it by the deadline.
