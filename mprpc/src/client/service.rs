@@ -113,6 +113,7 @@ impl ServiceEndpoints {
     }
 
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
+    #[inline(always)]
     pub(super) fn begin_at_once(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
         let picker = self.picker.load();
         let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
@@ -131,15 +132,30 @@ impl ServiceEndpoints {
     }
 
     /// The next one that is `wanted` and does not pause.
+    #[inline(always)]
     fn choose<'a>(&self, picker: &'a Picker, wanted: impl Fn(&Arc<Subchannel>) -> bool) -> Option<&'a Arc<Subchannel>> {
         let candidates = &picker.subchannels;
-        // The clock is read only where an endpoint has failed and pauses.
-        let usable = |index: usize| wanted(&candidates[index]) && !candidates[index].pauses(clock::now);
         // One that failed is tried again beside the calls, which wait for it only where there is no other.
-        let quick = |index: usize| usable(index) && candidates[index].is_well_or_probed();
-        let index = self.balancer.pick(candidates.len(), quick);
-        let index = index.or_else(|| self.balancer.pick(candidates.len(), usable))?;
-        Some(&candidates[index])
+        let quick = |index: usize| {
+            let subchannel = &candidates[index];
+            // The clock is read only where an endpoint has failed and pauses.
+            wanted(subchannel)
+                && (subchannel.is_well() || !subchannel.pauses(clock::now) && subchannel.is_well_or_probed())
+        };
+        match self.balancer.pick(candidates.len(), quick) {
+            Some(index) => Some(&candidates[index]),
+            None => self.choose_one_to_wait_for(candidates, &wanted),
+        }
+    }
+
+    /// The next one that is `wanted` and does not pause, though it failed.
+    fn choose_one_to_wait_for<'a>(
+        &self,
+        candidates: &'a [Arc<Subchannel>],
+        wanted: &dyn Fn(&Arc<Subchannel>) -> bool,
+    ) -> Option<&'a Arc<Subchannel>> {
+        let usable = |index: usize| wanted(&candidates[index]) && !candidates[index].pauses(clock::now);
+        self.balancer.pick(candidates.len(), usable).map(|index| &candidates[index])
     }
 
     /// Chooses where the next call of `method` goes, past those that were `tried`. Never blocks.

@@ -115,6 +115,7 @@ impl Multiplexed {
 
     /// Begins a unary call, where nothing has to be waited for. The error is why the call failed; `None` where it takes
     /// room in the send buffer, or another connection.
+    #[inline(always)]
     pub(crate) fn begin_at_once(&self, request: &Outgoing<'_>, waker: &Waker) -> Result<PendingCall, Option<Status>> {
         self.shared.begin(request, 0, Some(waker)).map_err(|not_begun| match not_begun {
             NotBegun::Refused(status) => Some(status),
@@ -302,13 +303,14 @@ impl Shared {
         };
         state.serial += 1;
         let serial = state.serial;
-        let mut call = InFlight::new(deadline, context.cloned(), serial, now, waker);
+        let key = state.calls.vacant_key();
+        state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
+        let mut call = InFlight::new(deadline, context.cloned(), state.queued, serial, now, waker);
         if method.kind != MethodKind::Unary {
             let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
             call.streams().replies = replies;
         }
-        let key = state.calls.insert(call);
-        state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
+        state.calls.insert(call);
         let looks = state.used(now, &self.limits);
         if state.expects(deadline) || looks {
             state.wake_driver();
@@ -390,6 +392,7 @@ impl PendingCall {
 impl Future for PendingCall {
     type Output = Result<Body, Status>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let PendingCall { shared, key, serial, taken } = self.get_mut();
         let mut state = shared.lock();
@@ -415,17 +418,16 @@ impl Future for PendingCall {
         }
         drop(state);
         let Outcome::Known(outcome) = outcome else { return Poll::Pending };
-        Poll::Ready(outcome.and_then(|answer| {
-            Ok(match (answer, replies) {
-                (Answer::Message(Message { bytes, compressed: false }), _) => Body::Message(bytes),
-                (Answer::Message(message), _) => Body::Message(shared.decode(message)?),
-                (Answer::Stream, Some(replies)) => {
-                    let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };
-                    Body::Stream(Streaming::new(Receiving::new(replies, source)))
-                }
-                (Answer::Stream, None) => Body::Stream(Streaming::empty()),
-            })
-        }))
+        Poll::Ready(match (outcome, replies) {
+            (Ok(Answer::Message(Message { bytes, compressed: false })), _) => Ok(Body::Message(bytes)),
+            (Ok(Answer::Message(message)), _) => shared.decode(message).map(Body::Message),
+            (Ok(Answer::Stream), Some(replies)) => {
+                let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };
+                Ok(Body::Stream(Streaming::new(Receiving::new(replies, source))))
+            }
+            (Ok(Answer::Stream), None) => Ok(Body::Stream(Streaming::empty())),
+            (Err(status), _) => Err(status),
+        })
     }
 }
 
