@@ -136,12 +136,7 @@ impl ServiceEndpoints {
     fn choose<'a>(&self, picker: &'a Picker, wanted: impl Fn(&Arc<Subchannel>) -> bool) -> Option<&'a Arc<Subchannel>> {
         let candidates = &picker.subchannels;
         // One that failed is tried again beside the calls, which wait for it only where there is no other.
-        let quick = |index: usize| {
-            let subchannel = &candidates[index];
-            // The clock is read only where an endpoint has failed and pauses.
-            wanted(subchannel)
-                && (subchannel.is_well() || !subchannel.pauses(clock::now) && subchannel.is_well_or_probed())
-        };
+        let quick = |index: usize| wanted(&candidates[index]) && candidates[index].takes_calls();
         match self.balancer.pick(candidates.len(), quick) {
             Some(index) => Some(&candidates[index]),
             None => self.choose_one_to_wait_for(candidates, &wanted),

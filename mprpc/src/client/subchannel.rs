@@ -85,22 +85,24 @@ impl Subchannel {
         &self.endpoint
     }
 
-    /// Whether it did not fail lately: what nearly all picks find.
-    #[inline]
-    pub(super) fn is_well(&self) -> bool {
-        !self.failing.load(Ordering::Relaxed)
+    /// Whether a call can go there without waiting, as far as is known. The clock is read only where it failed lately.
+    #[inline(always)]
+    pub(super) fn takes_calls(self: &Arc<Self>) -> bool {
+        let is_well = !self.failing.load(Ordering::Relaxed);
+        is_well || !self.pauses(clock::now) && self.is_well_or_probed()
     }
 
     /// Whether it failed lately and is not to be tried again yet.
     pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
-        !self.is_well() && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
+        self.failing.load(Ordering::Relaxed)
+            && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
     }
 
     /// Whether a call can go there without waiting to see if it is back. Where not, that is being found out from now on.
     ///
     /// A classic endpoint has nothing to greet with: a call is the only way to find out.
-    pub(super) fn is_well_or_probed(self: &Arc<Self>) -> bool {
-        if self.is_well() || self.endpoint.protocol == Protocol::Classic {
+    fn is_well_or_probed(self: &Arc<Self>) -> bool {
+        if !self.failing.load(Ordering::Relaxed) || self.endpoint.protocol == Protocol::Classic {
             return true;
         }
         if !self.probing.swap(true, Ordering::Relaxed) {

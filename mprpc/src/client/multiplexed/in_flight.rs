@@ -317,11 +317,13 @@ impl State {
     }
 
     /// Whether no call was in flight for `idle_timeout`.
+    #[inline(always)]
     pub(super) fn is_idle(&self, now: Instant, limits: &Limits) -> bool {
         self.idle_at(limits).is_some_and(|at| at <= now)
     }
 
     /// When that is.
+    #[inline(always)]
     pub(super) fn idle_at(&self, limits: &Limits) -> Option<Instant> {
         self.idle_since?.checked_add(limits.idle_timeout)
     }

@@ -135,7 +135,7 @@ impl Multiplexed {
             if let Some(message) = &encoded {
                 (outgoing.message, flags) = (Some(&message.bytes), message.flags());
             }
-            match self.shared.begin(&outgoing, flags, None) {
+            match self.shared.begin_apart(&outgoing, flags) {
                 Ok(call) => {
                     let Some(requests) = request.take_stream() else {
                         return call.await;
@@ -176,7 +176,7 @@ impl Multiplexed {
     #[cfg(test)]
     pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
         let outgoing = Outgoing { message: Some(&bytes), ..request.outgoing(clock::now()) };
-        match self.shared.begin(&outgoing, native::flag::COMPRESSED, None) {
+        match self.shared.begin_apart(&outgoing, native::flag::COMPRESSED) {
             Ok(call) => call.await,
             Err(NotBegun::Refused(status) | NotBegun::Ended(status)) => Err(status),
             Err(NotBegun::NoRoom) => Err(Status::internal("no room")),
@@ -215,6 +215,7 @@ impl From<Status> for NotBegun {
 }
 
 impl Shared {
+    #[inline(always)]
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -245,7 +246,16 @@ impl Shared {
         })
     }
 
+    /// The same as [`Shared::begin`] for calls that have a box: whoever awaits the call is told of its outcome.
+    #[inline(never)]
+    fn begin_apart(self: &Arc<Self>, request: &Outgoing<'_>, flags: u8) -> Result<PendingCall, NotBegun> {
+        self.begin(request, flags, None)
+    }
+
     /// Begins a call, whose message has these `flags`; `waker` is told of its outcome.
+    ///
+    /// Inlined where a call needs no box: of the request that is handed down nothing is written to memory then.
+    #[inline(always)]
     fn begin(
         self: &Arc<Self>,
         request: &Outgoing<'_>,
