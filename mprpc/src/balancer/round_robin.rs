@@ -15,6 +15,7 @@ impl RoundRobin {
     }
 
     /// The next of `count` that is `usable`.
+    #[inline]
     pub(crate) fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
         if count <= 1 {
             return (count == 1 && usable(0)).then_some(0);

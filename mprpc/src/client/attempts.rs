@@ -41,7 +41,7 @@ impl Attempts {
     /// Of a call that has begun, and goes on with `next`.
     pub(super) fn new(way: Way, context: Context, body: Body, begun: Begun, next: Next) -> Result<Attempts, Status> {
         let Begun { at, mut by_default, .. } = begun;
-        let options = way.endpoints.options();
+        let options = way.service.endpoints.options();
         let max = options.limits.message_bytes_max;
         if let Body::Message(message) = &body
             && message.len() > max
@@ -61,7 +61,7 @@ impl Attempts {
         let progress = Progress { call_timeout, attempt, ..Progress::default() };
         Ok(Attempts {
             wait_for_ready: way.wait_for_ready,
-            endpoints: way.endpoints,
+            endpoints: way.service.endpoints.clone(),
             request,
             begun: at,
             progress,

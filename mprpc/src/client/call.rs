@@ -26,8 +26,22 @@ enum State<R> {
     Ready(Result<R, Status>),
 }
 
-/// What makes the reply of what came, and of the context where one was kept.
-pub(super) type Decode<R> = Box<dyn FnOnce(Body, Option<Context>) -> Result<R, Status> + Send>;
+/// What makes the reply of what came.
+enum Decode<R> {
+    /// Of that alone.
+    Body(fn(Body) -> Result<R, Status>),
+    /// Of the context too, where one was kept.
+    WithContext(Box<dyn FnOnce(Body, Option<Context>) -> Result<R, Status> + Send>),
+}
+
+impl<R> Decode<R> {
+    fn reply(self, body: Body, context: Option<Context>) -> Result<R, Status> {
+        match self {
+            Decode::Body(decode) => decode(body),
+            Decode::WithContext(decode) => decode(body, context),
+        }
+    }
+}
 
 /// A reply, and what travelled beside it. See [`Call::with_metadata`].
 pub struct Reply<R> {
@@ -59,7 +73,8 @@ impl<R> Call<R> {
         Call { state: State::Ready(result) }
     }
 
-    pub(super) fn prepared(way: Way, method: Method, body: Body, decode: Decode<R>) -> Call<R> {
+    pub(super) fn prepared(way: Way, method: Method, body: Body, decode: fn(Body) -> Result<R, Status>) -> Call<R> {
+        let decode = Decode::Body(decode);
         Call { state: State::Prepared(Prepared::new(way, method, body), decode) }
     }
 
@@ -120,10 +135,10 @@ impl<R: 'static> Call<R> {
             State::Prepared(mut call, decode) => {
                 call.keeps_context = true;
                 let decode = move |body, context: Option<Context>| {
-                    let message = decode(body, context.clone())?;
+                    let message = decode.reply(body, context.clone())?;
                     Ok(Reply { message, context: context.unwrap_or_else(no_context) })
                 };
-                Call { state: State::Prepared(call, Box::new(decode)) }
+                Call { state: State::Prepared(call, Decode::WithContext(Box::new(decode))) }
             }
             State::Ready(result) => Call::ready(result.map(|message| Reply { message, context: no_context() })),
         }
@@ -205,5 +220,5 @@ impl<R: Send + 'static> Future for CallFuture<R> {
 
 fn decoded<R>(decode: Decode<R>, outcome: Result<(Body, Option<Context>), Status>) -> Result<R, Status> {
     let (reply, context) = outcome?;
-    decode(reply, context).map_err(|status| status.with_phase(Phase::Reply))
+    decode.reply(reply, context).map_err(|status| status.with_phase(Phase::Reply))
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::living::Living;
+use super::running::ChosenService;
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
 use crate::codec::Compression;
@@ -151,8 +152,13 @@ impl Channel {
         self
     }
 
+    /// A service over this channel, for a client of it.
+    pub(super) fn service(self, name: &str) -> Arc<ChosenService> {
+        Arc::new(ChosenService { endpoints: self.endpoints(name), interceptors: self.interceptors })
+    }
+
     /// The endpoints of a service; the same ones for every client of it.
-    pub(super) fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
+    fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
         let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(endpoints) = services.find(service) {
             return endpoints;

@@ -36,6 +36,7 @@ struct Found {
 
 impl Direct {
     /// The server that this call goes to directly, if it does.
+    #[inline]
     pub(super) fn server(
         &self,
         endpoint: &Endpoint,
@@ -43,10 +44,25 @@ impl Direct {
         method: &Method,
         has_message: bool,
     ) -> Option<Arc<dyn LocalServer>> {
-        let version = same_process::version();
+        match same_process::version() {
+            // There never was a server in this process.
+            0 => None,
+            version => self.server_now(version, endpoint, options, method, has_message),
+        }
+    }
+
+    /// The same, by this version of the table of servers.
+    fn server_now(
+        &self,
+        version: u64,
+        endpoint: &Endpoint,
+        options: &ChannelOptions,
+        method: &Method,
+        has_message: bool,
+    ) -> Option<Arc<dyn LocalServer>> {
         let is_unary = method.kind == MethodKind::Unary && has_message;
         // A handler on the background loop would hold up the registry, and every other call of threads without a runtime.
-        if version == 0 || !is_unary || endpoint.protocol != Protocol::Native || is_background() {
+        if !is_unary || endpoint.protocol != Protocol::Native || is_background() {
             return None;
         }
         if let Some(found) = &*self.found.load()

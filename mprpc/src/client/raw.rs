@@ -8,10 +8,8 @@ use futures_util::{StreamExt, stream};
 
 use super::call::{Call, Reply};
 use super::channel::Channel;
-use super::running::Way;
-use super::service::ServiceEndpoints;
+use super::running::{ChosenService, Way};
 use crate::context::Context;
-use crate::interceptor::Chain;
 use crate::method::{Method, MethodKind};
 use crate::scope;
 use crate::service::{Body, BoxFuture};
@@ -24,27 +22,25 @@ use crate::streaming::Streaming;
 /// the methods, so none is made again that may have run.
 #[derive(Clone)]
 pub struct RawClient {
-    service: Arc<str>,
-    endpoints: Arc<ServiceEndpoints>,
-    interceptors: Chain,
+    name: Arc<str>,
+    service: Arc<ChosenService>,
 }
 
 impl RawClient {
     /// Binds a channel to a service, `fixbug.UserServiceRpc`.
     pub fn new(channel: Channel, service: &str) -> RawClient {
-        RawClient { service: service.into(), endpoints: channel.endpoints(service), interceptors: channel.interceptors }
+        RawClient { name: service.into(), service: channel.service(service) }
     }
 
     /// Prepares a call with one message and one reply, in protobuf or whatever the method takes.
     pub fn unary(&self, method: &str, request: impl Into<Bytes>) -> Call<Bytes> {
-        let decode = Box::new(|reply: Body, _| reply.into_message());
-        let method = Method::named(&self.service, method, MethodKind::Unary);
-        Call::prepared(self.way(), method, Body::Message(request.into()), decode)
+        let method = Method::named(&self.name, method, MethodKind::Unary);
+        Call::prepared(self.way(), method, Body::Message(request.into()), Body::into_message)
     }
 
     /// Prepares a call of a method of any kind.
     pub fn call(&self, method: &str, kind: MethodKind, request: Body) -> Call<Body> {
-        Call::prepared(self.way(), Method::named(&self.service, method, kind), request, Box::new(|reply, _| Ok(reply)))
+        Call::prepared(self.way(), Method::named(&self.name, method, kind), request, Ok)
     }
 
     /// Passes on a call that came to a server, for a proxy: with all of its metadata, and what is left of its deadline.
@@ -76,6 +72,6 @@ impl RawClient {
     }
 
     fn way(&self) -> Way {
-        Way::new(&self.endpoints, &self.interceptors, |bytes| !bytes.is_empty())
+        Way::new(&self.service, |bytes| !bytes.is_empty())
     }
 }

@@ -25,11 +25,16 @@ use crate::scope;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
+/// What all calls of one client share.
+pub(super) struct ChosenService {
+    pub(super) endpoints: Arc<ServiceEndpoints>,
+    pub(super) interceptors: Chain,
+}
+
 /// The way of a call to where it is served.
 #[derive(Clone)]
 pub(super) struct Way {
-    pub(super) endpoints: Arc<ServiceEndpoints>,
-    pub(super) interceptors: Chain,
+    pub(super) service: Arc<ChosenService>,
     pub(super) wait_for_ready: bool,
     pub(super) compression: Option<Compression>,
     /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
@@ -38,13 +43,13 @@ pub(super) struct Way {
 
 impl Way {
     /// As the channel says; a call may change it.
-    pub(super) fn new(endpoints: &Arc<ServiceEndpoints>, interceptors: &Chain, is_reply: fn(&[u8]) -> bool) -> Way {
-        let options = endpoints.options();
+    #[inline]
+    pub(super) fn new(service: &Arc<ChosenService>, is_reply: fn(&[u8]) -> bool) -> Way {
+        let options = service.endpoints.options();
         Way {
             wait_for_ready: options.wait_for_ready,
             compression: options.compression,
-            endpoints: endpoints.clone(),
-            interceptors: interceptors.clone(),
+            service: service.clone(),
             is_reply,
         }
     }
@@ -71,8 +76,6 @@ pub(super) struct Prepared {
 pub(super) struct Begun {
     pub(super) at: Instant,
     pub(super) deadline: Deadline,
-    /// What was left up to it at the begin.
-    remaining: Option<Duration>,
     /// Nothing but `call_timeout` says when that is.
     pub(super) by_default: bool,
 }
@@ -96,6 +99,7 @@ enum Stage {
 }
 
 impl Running {
+    #[inline]
     pub(super) fn new(call: Prepared) -> Running {
         Running { prepared: Some(call), stage: Stage::New }
     }
@@ -107,27 +111,28 @@ impl Running {
             self.stage = Stage::Boxed(Box::pin(AbortOnDrop(crate::net::background().spawn(call.run()))));
             return Ok(());
         };
-        let Some(call) = self.prepared.as_mut().filter(|call| call.plain_message().is_some()) else {
+        let Some(call) = self.prepared.as_mut().filter(|call| call.is_plain()) else {
             self.stage = Stage::Boxed(Box::pin(self.take()?.run()));
             return Ok(());
         };
-        let begun = call.begin()?;
+        let (begun, remaining) = call.begin()?;
         // No interceptor sees it, so a context is for nobody but who asks for it.
         let context = call.keeps_context.then(|| call.context(begun));
         let outgoing = Outgoing {
             method: &call.method,
             metadata: &call.metadata,
             deadline: begun.deadline,
-            remaining: begun.remaining,
+            remaining,
             context: context.as_ref(),
-            message: call.plain_message(),
+            message: call.message(),
             now: begun.at,
         };
-        let next = match call.way.endpoints.begin_at_once(outgoing, runtime.id(), waker) {
+        let next = match call.way.service.endpoints.begin_at_once(&outgoing, runtime.id(), waker) {
             AtOnce::Begun(pending) => {
                 self.stage = Stage::Sent(pending, begun, context);
                 return Ok(());
             }
+            AtOnce::Failed(subchannel, status) => Next::Failed(Some(subchannel), status),
             AtOnce::NotReady(subchannel) => Next::At(subchannel),
             AtOnce::Nowhere => Next::Pick,
         };
@@ -160,7 +165,7 @@ impl Future for Running {
             let begun = *begun;
             let failed_at = pending.address().clone();
             let call = running.take()?;
-            let next = Next::Failed(call.way.endpoints.subchannel_at(&failed_at), status);
+            let next = Next::Failed(call.way.service.endpoints.subchannel_at(&failed_at), status);
             running.stage = Stage::Boxed(Box::pin(call.go_on(begun, next)));
         }
         match &mut running.stage {
@@ -190,6 +195,7 @@ impl Drop for AbortOnDrop {
 
 impl Prepared {
     /// A call as the channel says.
+    #[inline]
     pub(super) fn new(way: Way, method: Method, body: Body) -> Prepared {
         Prepared {
             way,
@@ -206,13 +212,13 @@ impl Prepared {
 
     /// Makes the call, whatever it takes.
     pub(super) async fn run(mut self) -> Outcome {
-        let begun = self.begin()?;
-        if self.way.interceptors.is_empty() {
+        let (begun, _) = self.begin()?;
+        if self.way.service.interceptors.is_empty() {
             return self.go_on(begun, Next::Pick).await;
         }
         let context = self.context(begun);
         let (way, body) = (self.way, self.body);
-        let interceptors = way.interceptors.clone();
+        let interceptors = way.service.interceptors.clone();
         let transmit = move |context, body| -> BoxFuture<_> {
             Box::pin(async move { Attempts::new(way, context, body, begun, Next::Pick)?.run().await })
         };
@@ -231,8 +237,9 @@ impl Prepared {
         Context::new(self.method.clone(), None, begun.deadline, self.metadata.clone())
     }
 
-    /// Begins now.
-    fn begin(&mut self) -> Result<Begun, Status> {
+    /// Begins now; and what is left up to the deadline.
+    #[inline(always)]
+    fn begin(&mut self) -> Result<(Begun, Option<Duration>), Status> {
         if let Some(status) = self.refused.take() {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
@@ -245,28 +252,31 @@ impl Prepared {
         if let Some(served) = &self.served {
             inherit(&mut self.metadata, served.metadata());
         }
-        Ok(Begun { at: now, deadline, remaining, by_default })
+        Ok((Begun { at: now, deadline, by_default }, remaining))
     }
 
-    /// The message of a unary call that needs nothing but a connection: no interceptor, no compression.
-    fn plain_message(&self) -> Option<&Bytes> {
+    /// Whether it is a unary call that needs nothing but a connection: no interceptor, no compression.
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        let max = self.way.service.endpoints.options().limits.message_bytes_max;
+        self.method.kind == MethodKind::Unary
+            && self.way.service.interceptors.is_empty()
+            && self.way.compression.is_none()
+            && self.message().is_some_and(|message| message.len() <= max)
+    }
+
+    fn message(&self) -> Option<&Bytes> {
         match &self.body {
-            Body::Message(message)
-                if self.method.kind == MethodKind::Unary
-                    && self.way.interceptors.is_empty()
-                    && self.way.compression.is_none()
-                    && message.len() <= self.way.endpoints.options().limits.message_bytes_max =>
-            {
-                Some(message)
-            }
-            _ => None,
+            Body::Message(message) => Some(message),
+            Body::Stream(_) => None,
         }
     }
 
     /// When the call has to be done, how long that is from `now` on, and whether nothing but `call_timeout` says so. A
     /// call that streams has all the time it wants unless it is told otherwise.
+    #[inline(always)]
     fn deadline(&self, now: Instant) -> (Deadline, Option<Duration>, bool) {
-        let options = self.way.endpoints.options();
+        let options = self.way.service.endpoints.options();
         let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
         let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
         let timeout = chosen.or_else(|| by_default.then_some(options.limits.call_timeout));

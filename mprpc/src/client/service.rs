@@ -47,6 +47,8 @@ pub(super) enum Picked {
 pub(super) enum AtOnce {
     /// It has begun, over a connection that was there.
     Begun(PendingCall),
+    /// It was made here, and failed.
+    Failed(Arc<Subchannel>, Status),
     /// It is to be made here, and that may take time.
     NotReady(Arc<Subchannel>),
     /// No endpoint was picked.
@@ -111,13 +113,15 @@ impl ServiceEndpoints {
     }
 
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
-    pub(super) fn begin_at_once(&self, request: Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
+    #[inline(always)]
+    pub(super) fn begin_at_once(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
         let picker = self.picker.load();
         let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
         let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };
         match subchannel.begin_at_once(request, runtime, waker) {
-            Some(call) => AtOnce::Begun(call),
-            None => AtOnce::NotReady(subchannel.clone()),
+            Ok(call) => AtOnce::Begun(call),
+            Err(Some(status)) => AtOnce::Failed(subchannel.clone(), status),
+            Err(None) => AtOnce::NotReady(subchannel.clone()),
         }
     }
 
@@ -128,15 +132,25 @@ impl ServiceEndpoints {
     }
 
     /// The next one that is `wanted` and does not pause.
+    #[inline(always)]
     fn choose<'a>(&self, picker: &'a Picker, wanted: impl Fn(&Arc<Subchannel>) -> bool) -> Option<&'a Arc<Subchannel>> {
         let candidates = &picker.subchannels;
-        // The clock is read only where an endpoint has failed and pauses.
-        let usable = |index: usize| wanted(&candidates[index]) && !candidates[index].pauses(clock::now);
         // One that failed is tried again beside the calls, which wait for it only where there is no other.
-        let quick = |index: usize| usable(index) && candidates[index].is_well_or_probed();
-        let index = self.balancer.pick(candidates.len(), quick);
-        let index = index.or_else(|| self.balancer.pick(candidates.len(), usable))?;
-        Some(&candidates[index])
+        let quick = |index: usize| wanted(&candidates[index]) && candidates[index].takes_calls();
+        match self.balancer.pick(candidates.len(), quick) {
+            Some(index) => Some(&candidates[index]),
+            None => self.choose_one_to_wait_for(candidates, &wanted),
+        }
+    }
+
+    /// The next one that is `wanted` and does not pause, though it failed.
+    fn choose_one_to_wait_for<'a>(
+        &self,
+        candidates: &'a [Arc<Subchannel>],
+        wanted: &dyn Fn(&Arc<Subchannel>) -> bool,
+    ) -> Option<&'a Arc<Subchannel>> {
+        let usable = |index: usize| wanted(&candidates[index]) && !candidates[index].pauses(clock::now);
+        self.balancer.pick(candidates.len(), usable).map(|index| &candidates[index])
     }
 
     /// Chooses where the next call of `method` goes, past those that were `tried`. Never blocks.

@@ -7,10 +7,8 @@ use bytes::Bytes;
 
 use super::call::Call;
 use super::channel::Channel;
-use super::running::Way;
-use super::service::ServiceEndpoints;
+use super::running::{ChosenService, Way};
 use crate::codec::protobuf;
-use crate::interceptor::Chain;
 use crate::method::ServiceDescriptor;
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
@@ -20,15 +18,13 @@ use crate::streaming::Streaming;
 #[derive(Clone)]
 pub struct Stub {
     descriptor: &'static ServiceDescriptor,
-    endpoints: Arc<ServiceEndpoints>,
-    interceptors: Chain,
+    service: Arc<ChosenService>,
 }
 
 impl Stub {
     /// Binds a channel to a service. The registry is asked from now on; connections are opened by calls.
     pub fn new(channel: Channel, service: &'static ServiceDescriptor) -> Stub {
-        let endpoints = channel.endpoints(service.name);
-        Stub { descriptor: service, endpoints, interceptors: channel.interceptors }
+        Stub { descriptor: service, service: channel.service(service.name) }
     }
 
     /// Prepares a call of `service.methods[method]`; it starts when awaited.
@@ -70,7 +66,7 @@ impl Stub {
     }
 
     fn one_reply<R: Message + MessageName + 'static>(&self, method: usize, body: Body) -> Call<R> {
-        let decode = Box::new(|reply: Body, _| decoded::<R>(&reply.into_message()?));
+        let decode = |reply: Body| decoded::<R>(&reply.into_message()?);
         Call::prepared(self.way::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
     }
 
@@ -78,30 +74,30 @@ impl Stub {
     where
         R: Message + MessageName + 'static,
     {
-        let decode = Box::new(|replies: Body, _| Ok(replies.into_stream().map(|reply| decoded::<R>(&reply))));
+        let decode = |replies: Body| Ok(replies.into_stream().map(|reply| decoded::<R>(&reply)));
         Call::prepared(self.way::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
     }
 
     fn way<R: Message + MessageName>(&self) -> Way {
-        Way::new(&self.endpoints, &self.interceptors, |bytes| R::decode_from_slice(bytes).is_ok())
+        Way::new(&self.service, |bytes| R::decode_from_slice(bytes).is_ok())
     }
 
     /// Whether there is an endpoint to pick.
     #[cfg(feature = "bench")]
     pub(crate) fn picks(&self, method: usize) -> bool {
         use super::service::Picked;
-        matches!(self.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
+        matches!(self.service.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
     }
 
     /// Told whenever the endpoints have changed.
     #[cfg(feature = "bench")]
     pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<()> {
-        self.endpoints.changes()
+        self.service.endpoints.changes()
     }
 
     #[cfg(test)]
-    pub(super) fn endpoints_for_test(&self) -> &ServiceEndpoints {
-        &self.endpoints
+    pub(super) fn endpoints_for_test(&self) -> &super::service::ServiceEndpoints {
+        &self.service.endpoints
     }
 }
 

@@ -85,6 +85,13 @@ impl Subchannel {
         &self.endpoint
     }
 
+    /// Whether a call can go there without waiting, as far as is known. The clock is read only where it failed lately.
+    #[inline(always)]
+    pub(super) fn takes_calls(self: &Arc<Self>) -> bool {
+        let is_well = !self.failing.load(Ordering::Relaxed);
+        is_well || !self.pauses(clock::now) && self.is_well_or_probed()
+    }
+
     /// Whether it failed lately and is not to be tried again yet.
     pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
         self.failing.load(Ordering::Relaxed)
@@ -94,7 +101,7 @@ impl Subchannel {
     /// Whether a call can go there without waiting to see if it is back. Where not, that is being found out from now on.
     ///
     /// A classic endpoint has nothing to greet with: a call is the only way to find out.
-    pub(super) fn is_well_or_probed(self: &Arc<Self>) -> bool {
+    fn is_well_or_probed(self: &Arc<Self>) -> bool {
         if !self.failing.load(Ordering::Relaxed) || self.endpoint.protocol == Protocol::Classic {
             return true;
         }
@@ -114,19 +121,21 @@ impl Subchannel {
         self.failures().last.clone().unwrap_or_else(unknown)
     }
 
-    /// Begins a call where a connection of this runtime is there and takes it.
+    /// Begins a call where a connection of this runtime is there and takes it. The error is why the call failed; `None`
+    /// where it is to be made by [`Subchannel::call`].
+    #[inline(always)]
     pub(super) fn begin_at_once(
         &self,
-        request: Outgoing<'_>,
+        request: &Outgoing<'_>,
         runtime: runtime::Id,
         waker: &Waker,
-    ) -> Option<PendingCall> {
+    ) -> Result<PendingCall, Option<Status>> {
         if self.direct.server(&self.endpoint, &self.options, request.method, request.message.is_some()).is_some() {
-            return None;
+            return Err(None);
         }
         let homes = self.homes.load();
-        let home = homes.iter().find(|home| home.runtime == runtime)?;
-        home.connection.as_ref()?.begin_at_once(request, waker)
+        let home = homes.iter().find(|home| home.runtime == runtime).ok_or(None)?;
+        home.connection.as_ref().ok_or(None)?.begin_at_once(request, waker)
     }
 
     /// Makes one call here. The caller bounds it by the deadline.

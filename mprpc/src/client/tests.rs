@@ -195,6 +195,29 @@ async fn call_that_is_polled_after_its_end_fails_and_panics_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_that_is_refused_at_once_is_not_tried_on_the_same_connection_again() {
+    let world = world(listed(&[A]));
+    world.network.set_delay(Duration::from_millis(100)..=Duration::from_millis(100));
+    world.start(A);
+    world.who().await.unwrap();
+    // The way takes 200 ms at least, as far as is known. Every refusal halves that: a call is let through at 6.25 ms.
+    let mut refused = 0;
+    loop {
+        let status = world.call(AM).timeout(Duration::from_millis(10)).await.unwrap_err();
+        if status.phase() != Some(Phase::Send) {
+            break;
+        }
+        assert_eq!(
+            (status.code(), status.ran(), status.peer()),
+            (Code::DeadlineExceeded, Ran::No, Some(A)),
+            "{status}"
+        );
+        refused += 1;
+    }
+    assert_eq!(refused, 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn refused_endpoint_is_passed_over() {
     let world = world(listed(&[A, B, C]));
     world.start(C);

@@ -357,7 +357,8 @@ impl Shared {
                 let (elapsed, served) = (now.saturating_duration_since(begun), header.value.into());
                 state.round_trip.measured(elapsed, Duration::from_micros(served));
             }
-            state.complete_unary(key, body, wakers);
+            let message = Message { bytes: body, compressed: false };
+            state.complete(key, Ok(Some(message)), true, wakers);
             return Ok(());
         }
         let (metadata, message) = native::split_body(header, body).ok_or("metadata longer than its frame")?;

@@ -2,7 +2,6 @@
 //! socket and reads no clock.
 
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
@@ -39,8 +38,10 @@ pub(super) struct State {
     pub(super) serial: u64,
     /// The number of each method on this connection: of generated ones by the address of the descriptor, of others by
     /// path.
-    methods: HashMap<usize, u16, BuildHasherDefault<AddressHasher>>,
+    methods: HashMap<usize, u16>,
     named_methods: HashMap<String, u16>,
+    /// Generated methods that were called lately, each at its [`place`]: nearly all calls find their number here.
+    recent_methods: [(usize, u16); RECENT_METHODS],
     /// Requests on their way, and replies that have not been read.
     pub(super) sent: Flow,
     pub(super) received: Flow,
@@ -129,9 +130,11 @@ pub(super) enum Answer {
 
 impl InFlight {
     /// A call that begins.
+    #[inline(always)]
     pub(super) fn new(
         deadline: Deadline,
         context: Option<Context>,
+        ends_at: u64,
         serial: u64,
         begun: Instant,
         waker: Option<&Waker>,
@@ -139,7 +142,7 @@ impl InFlight {
         InFlight {
             outcome: Outcome::Awaited(waker.cloned()),
             deadline,
-            ends_at: 0,
+            ends_at,
             answered: false,
             serial,
             begun,
@@ -176,6 +179,17 @@ impl InFlight {
         self.streams.is_none() && !self.answered && matches!(self.outcome, Outcome::Awaited(_))
     }
 
+    /// The one reply is there, or why there is none; whoever waits for it is to be woken.
+    #[inline(always)]
+    fn answer(&mut self, reply: Result<Option<Message>, Status>, wakers: &mut Vec<Waker>) {
+        if let Outcome::Awaited(waker) = &mut self.outcome {
+            wakers.extend(waker.take());
+            let missing = || Status::internal("the server sent no reply").with_phase(Phase::Reply);
+            let reply = reply.and_then(|reply| reply.ok_or_else(missing));
+            self.outcome = Outcome::Known(reply.map(Answer::Message));
+        }
+    }
+
     /// The stream of replies has begun.
     fn open(&mut self, wakers: &mut Vec<Waker>) {
         if let Outcome::Awaited(waker) = &mut self.outcome {
@@ -199,11 +213,17 @@ impl State {
     }
 
     /// The number of a method that was introduced.
-    pub(super) fn method_number(&self, method: &Method) -> Option<u16> {
-        match method.as_static() {
-            Some(descriptor) => self.methods.get(&address(descriptor)).copied(),
-            None => self.named_methods.get(&*method.path).copied(),
+    #[inline(always)]
+    pub(super) fn method_number(&mut self, method: &Method) -> Option<u16> {
+        let Some(descriptor) = method.as_static() else {
+            return self.named_methods.get(&*method.path).copied();
+        };
+        let address = address(descriptor);
+        let recent = &mut self.recent_methods[place(address)];
+        if recent.0 != address {
+            *recent = (address, *self.methods.get(&address)?);
         }
+        Some(recent.1)
     }
 
     /// Gives it a number, by a METHOD frame; `None` where there are `methods_max` already.
@@ -219,6 +239,7 @@ impl State {
     }
 
     /// Sends a request: its message and the flags of that, or the begin of a stream.
+    #[inline(always)]
     pub(super) fn request(
         &mut self,
         key: usize,
@@ -238,7 +259,6 @@ impl State {
             self.output.push_shared(message);
         }
         self.queued += (self.output.len() - before) as u64;
-        self.calls[key].ends_at = self.queued;
     }
 
     pub(super) fn frame(&mut self, header: Header, body: &[u8]) {
@@ -297,11 +317,13 @@ impl State {
     }
 
     /// Whether no call was in flight for `idle_timeout`.
+    #[inline(always)]
     pub(super) fn is_idle(&self, now: Instant, limits: &Limits) -> bool {
         self.idle_at(limits).is_some_and(|at| at <= now)
     }
 
     /// When that is.
+    #[inline(always)]
     pub(super) fn idle_at(&self, limits: &Limits) -> Option<Instant> {
         self.idle_since?.checked_add(limits.idle_timeout)
     }
@@ -394,23 +416,11 @@ impl State {
         }
     }
 
-    /// The message came for which a unary call waits. The same as [`State::complete`], for the case that nearly all are.
-    pub(super) fn complete_unary(&mut self, key: usize, message: Bytes, wakers: &mut Vec<Waker>) {
-        let call = &mut self.calls[key];
-        let message = Message { bytes: message, compressed: false };
-        if let Outcome::Awaited(waker) = mem::replace(&mut call.outcome, Outcome::Known(Ok(Answer::Message(message)))) {
-            wakers.extend(waker);
-        }
-        call.answered = true;
-        call.deadline = Deadline::NONE;
-        self.in_flight -= 1;
-        if !self.stalled.is_empty() {
-            self.wake_stalled(wakers);
-        }
-    }
-
     /// A call has ended, well or not; hands over who waits for it. Frees the id when the peer has `answered`. A stream
     /// ends with a last message, or without.
+    ///
+    /// Inlined, as nearly all calls have no streams, and their outcome is a message: of this little is left then.
+    #[inline(always)]
     pub(super) fn complete(
         &mut self,
         key: usize,
@@ -418,56 +428,53 @@ impl State {
         answered: bool,
         wakers: &mut Vec<Waker>,
     ) {
-        self.end(key, outcome, answered, wakers);
-        if answered {
-            self.wake_stalled(wakers);
-        }
-    }
-
-    fn end(&mut self, key: usize, outcome: Result<Option<Message>, Status>, answered: bool, wakers: &mut Vec<Waker>) {
-        let Some(call) = self.calls.get_mut(key) else {
-            return;
-        };
+        let Some(call) = self.calls.get_mut(key) else { return };
         if answered && !mem::replace(&mut call.answered, true) {
             self.in_flight -= 1;
         }
         call.deadline = Deadline::NONE;
-        if let Some(streams) = &mut call.streams {
-            if call.answered {
-                self.sent.ended(&mut streams.sent);
-                self.received.ended(&mut streams.received);
-            }
-            wakers.extend(streams.pump.take());
+        if call.streams.is_none() {
+            call.answer(outcome, wakers);
+        } else {
+            self.end_streams(key, outcome, wakers);
         }
-        match (call.replies(), &outcome, &call.outcome) {
-            (_, _, Outcome::Abandoned) => {}
-            // A stream of replies ends where it is read, unless it fails before it has begun.
-            (None, ..) | (Some(_), Err(_), Outcome::Awaited(_)) => {
-                if let Outcome::Awaited(waker) = &mut call.outcome {
-                    wakers.extend(waker.take());
-                    let missing = || Status::internal("the server sent no reply").with_phase(Phase::Reply);
-                    let only = call.streams.as_mut().and_then(|streams| streams.only.take());
-                    let reply = outcome.and_then(|reply| reply.or(only).ok_or_else(missing));
-                    call.outcome = Outcome::Known(reply.map(Answer::Message));
-                }
-                return;
-            }
-            (Some(replies), ..) => {
-                let replies = replies.clone();
-                let end = outcome.map(|last| {
-                    if let Some(message) = last {
-                        wakers.extend(replies.push(message).1);
-                    }
-                });
-                wakers.extend(replies.end(end));
-                call.open(wakers);
-                if matches!(call.outcome, Outcome::Streaming) {
-                    call.outcome = Outcome::Abandoned;
-                }
-            }
-        }
+        let call = &self.calls[key];
         if call.answered && matches!(call.outcome, Outcome::Abandoned) {
             self.calls.remove(key);
+        }
+        if answered && !self.stalled.is_empty() {
+            self.wake_stalled(wakers);
+        }
+    }
+
+    /// The same, as far as it is about the streams of a call that has some.
+    fn end_streams(&mut self, key: usize, outcome: Result<Option<Message>, Status>, wakers: &mut Vec<Waker>) {
+        let call = &mut self.calls[key];
+        let Some(streams) = &mut call.streams else { return };
+        if call.answered {
+            self.sent.ended(&mut streams.sent);
+            self.received.ended(&mut streams.received);
+        }
+        wakers.extend(streams.pump.take());
+        let Some(replies) = streams.replies.clone() else {
+            let only = streams.only.take();
+            return call.answer(outcome.map(|reply| reply.or(only)), wakers);
+        };
+        match call.outcome {
+            Outcome::Abandoned => return,
+            // A stream of replies ends where it is read, unless it fails before it has begun.
+            Outcome::Awaited(_) if outcome.is_err() => return call.answer(outcome, wakers),
+            _ => {}
+        }
+        let end = outcome.map(|last| {
+            if let Some(message) = last {
+                wakers.extend(replies.push(message).1);
+            }
+        });
+        wakers.extend(replies.end(end));
+        call.open(wakers);
+        if matches!(call.outcome, Outcome::Streaming) {
+            call.outcome = Outcome::Abandoned;
         }
     }
 
@@ -495,23 +502,13 @@ fn address(descriptor: &'static MethodDescriptor) -> usize {
     std::ptr::from_ref(descriptor) as usize
 }
 
-/// Spreads addresses, which nobody outside chooses.
-#[derive(Default)]
-pub(super) struct AddressHasher(u64);
-
-impl Hasher for AddressHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_usize(usize::from(*byte)));
-    }
-
-    fn write_usize(&mut self, address: usize) {
-        self.0 = (self.0 ^ address as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
+/// Where a method is looked for first. The methods of a service, which stand side by side in memory, have places of
+/// their own.
+fn place(address: usize) -> usize {
+    address / size_of::<MethodDescriptor>() % RECENT_METHODS
 }
+
+const RECENT_METHODS: usize = 8;
 
 /// Time as a REQUEST says it: at least 1, as 0 means that there is no deadline. What is beyond 71 minutes is as much as
 /// the field can say, and does not expire at the server.

@@ -113,12 +113,14 @@ impl Multiplexed {
         self.shared.lock().fault.take()
     }
 
-    /// Begins a unary call, where nothing has to be waited for. What is wrong, [`Multiplexed::call`] will say.
-    pub(crate) fn begin_at_once(&self, request: Outgoing<'_>, waker: &Waker) -> Option<PendingCall> {
-        match self.shared.begin(request, 0, Some(waker)) {
-            Ok(Begun::Call(call)) => Some(call),
-            Ok(Begun::NoRoom(_)) | Err(_) => None,
-        }
+    /// Begins a unary call, where nothing has to be waited for. The error is why the call failed; `None` where it takes
+    /// room in the send buffer, or another connection.
+    #[inline(always)]
+    pub(crate) fn begin_at_once(&self, request: &Outgoing<'_>, waker: &Waker) -> Result<PendingCall, Option<Status>> {
+        self.shared.begin(request, 0, Some(waker)).map_err(|not_begun| match not_begun {
+            NotBegun::Refused(status) => Some(status),
+            NotBegun::Ended(_) | NotBegun::NoRoom => None,
+        })
     }
 
     /// Makes one call: up to its reply, or to the begin of its stream of replies. Expires with its deadline; dropping the
@@ -126,14 +128,15 @@ impl Multiplexed {
     pub(crate) async fn call(&self, request: &Request) -> Result<Body, Status> {
         let encode = |message: &Bytes| self.shared.encode(message.clone(), request.compression);
         let encoded = request.message.as_ref().filter(|_| request.compression.is_some()).map(encode);
+        let mut room = None;
         loop {
             let mut outgoing = request.outgoing(clock::now());
             let mut flags = 0;
             if let Some(message) = &encoded {
                 (outgoing.message, flags) = (Some(&message.bytes), message.flags());
             }
-            match self.shared.begin(outgoing, flags, None)? {
-                Begun::Call(call) => {
+            match self.shared.begin_apart(&outgoing, flags) {
+                Ok(call) => {
                     let Some(requests) = request.take_stream() else {
                         return call.await;
                     };
@@ -147,7 +150,10 @@ impl Multiplexed {
                     }
                     return reply;
                 }
-                Begun::NoRoom(room) => {
+                Err(NotBegun::Refused(status) | NotBegun::Ended(status)) => return Err(status),
+                Err(NotBegun::NoRoom) => {
+                    // Looks once more after it has begun to listen, so that no room comes in between.
+                    let Some(room) = room.replace(self.shared.room.notified()) else { continue };
                     if within(request.deadline(), room).await.is_none() {
                         let max = self.shared.limits.send_buffer_bytes_max;
                         let message = format!(
@@ -170,9 +176,10 @@ impl Multiplexed {
     #[cfg(test)]
     pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
         let outgoing = Outgoing { message: Some(&bytes), ..request.outgoing(clock::now()) };
-        match self.shared.begin(outgoing, native::flag::COMPRESSED, None)? {
-            Begun::Call(call) => call.await,
-            Begun::NoRoom(_) => Err(Status::internal("no room")),
+        match self.shared.begin_apart(&outgoing, native::flag::COMPRESSED) {
+            Ok(call) => call.await,
+            Err(NotBegun::Refused(status) | NotBegun::Ended(status)) => Err(status),
+            Err(NotBegun::NoRoom) => Err(Status::internal("no room")),
         }
     }
 
@@ -191,14 +198,24 @@ impl Drop for Multiplexed {
     }
 }
 
-/// What became of the attempt to begin a call.
-enum Begun<'a> {
-    Call(PendingCall),
-    /// The send buffer is full: try again when this is told.
-    NoRoom(tokio::sync::futures::Notified<'a>),
+/// Why a call was not begun. Nothing of it was sent.
+enum NotBegun {
+    /// The call fails, for this reason.
+    Refused(Status),
+    /// The connection takes no calls any more, for this reason.
+    Ended(Status),
+    /// The send buffer is full: try again when `room` is told.
+    NoRoom,
+}
+
+impl From<Status> for NotBegun {
+    fn from(status: Status) -> NotBegun {
+        NotBegun::Refused(status)
+    }
 }
 
 impl Shared {
+    #[inline(always)]
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -229,17 +246,26 @@ impl Shared {
         })
     }
 
+    /// The same as [`Shared::begin`] for calls that have a box: whoever awaits the call is told of its outcome.
+    #[inline(never)]
+    fn begin_apart(self: &Arc<Self>, request: &Outgoing<'_>, flags: u8) -> Result<PendingCall, NotBegun> {
+        self.begin(request, flags, None)
+    }
+
     /// Begins a call, whose message has these `flags`; `waker` is told of its outcome.
-    fn begin<'a>(
-        self: &'a Arc<Self>,
-        request: Outgoing<'_>,
+    ///
+    /// Inlined where a call needs no box: of the request that is handed down nothing is written to memory then.
+    #[inline(always)]
+    fn begin(
+        self: &Arc<Self>,
+        request: &Outgoing<'_>,
         flags: u8,
         waker: Option<&Waker>,
-    ) -> Result<Begun<'a>, Status> {
-        let Outgoing { method, metadata, deadline, remaining, context, message, now } = request;
+    ) -> Result<PendingCall, NotBegun> {
+        let Outgoing { method, metadata, deadline, remaining, context, message, now } = *request;
         if remaining == Some(Duration::ZERO) {
             let message = "the deadline passed before the call was sent";
-            return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
+            return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No).into());
         }
         let mut state = self.lock();
         if state.is_idle(now, &self.limits) {
@@ -248,12 +274,12 @@ impl Shared {
             state.wake_driver();
         }
         if let Some(why) = &state.ended {
-            return Err(unsent(why));
+            return Err(NotBegun::Ended(unsent(why)));
         }
         let in_flight_max = self.limits.in_flight_max.min(state.peer.in_flight_max as usize);
         if state.calls.len() >= in_flight_max {
             let message = format!("{in_flight_max} calls in flight: in_flight_max {in_flight_max}");
-            return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No));
+            return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No).into());
         }
         let granted = match remaining {
             None => None,
@@ -261,7 +287,7 @@ impl Shared {
                 Some(granted) => Some(granted),
                 None => {
                     let message = format!("{remaining:?} is left, and the way to the peer and back takes longer");
-                    return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No));
+                    return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No).into());
                 }
             },
         };
@@ -269,16 +295,16 @@ impl Shared {
         let max = state.peer.message_bytes_max as usize;
         if size > max {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
-            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
+            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No).into());
         }
         let metadata = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
         let (size, max) = (metadata.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
         if size > max {
             let message = format!("metadata of {size} bytes is beyond metadata_bytes_max {max}");
-            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No));
+            return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No).into());
         }
         if state.output.len() > self.limits.send_buffer_bytes_max {
-            return Ok(Begun::NoRoom(self.room.notified()));
+            return Err(NotBegun::NoRoom);
         }
         let idle = state.calls.is_empty() && state.output.is_empty() && !state.writing;
         let number = match state.method_number(method) {
@@ -287,13 +313,14 @@ impl Shared {
         };
         state.serial += 1;
         let serial = state.serial;
-        let mut call = InFlight::new(deadline, context.cloned(), serial, now, waker);
+        let key = state.calls.vacant_key();
+        state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
+        let mut call = InFlight::new(deadline, context.cloned(), state.queued, serial, now, waker);
         if method.kind != MethodKind::Unary {
             let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
             call.streams().replies = replies;
         }
-        let key = state.calls.insert(call);
-        state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
+        state.calls.insert(call);
         let looks = state.used(now, &self.limits);
         if state.expects(deadline) || looks {
             state.wake_driver();
@@ -308,7 +335,7 @@ impl Shared {
         } else {
             state.wake_driver();
         }
-        Ok(Begun::Call(call))
+        Ok(call)
     }
 
     /// Gives a number to a method that is called here for the first time.
@@ -375,6 +402,7 @@ impl PendingCall {
 impl Future for PendingCall {
     type Output = Result<Body, Status>;
 
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
         let PendingCall { shared, key, serial, taken } = self.get_mut();
         let mut state = shared.lock();
@@ -400,17 +428,16 @@ impl Future for PendingCall {
         }
         drop(state);
         let Outcome::Known(outcome) = outcome else { return Poll::Pending };
-        Poll::Ready(outcome.and_then(|answer| {
-            Ok(match (answer, replies) {
-                (Answer::Message(Message { bytes, compressed: false }), _) => Body::Message(bytes),
-                (Answer::Message(message), _) => Body::Message(shared.decode(message)?),
-                (Answer::Stream, Some(replies)) => {
-                    let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };
-                    Body::Stream(Streaming::new(Receiving::new(replies, source)))
-                }
-                (Answer::Stream, None) => Body::Stream(Streaming::empty()),
-            })
-        }))
+        Poll::Ready(match (outcome, replies) {
+            (Ok(Answer::Message(Message { bytes, compressed: false })), _) => Ok(Body::Message(bytes)),
+            (Ok(Answer::Message(message)), _) => shared.decode(message).map(Body::Message),
+            (Ok(Answer::Stream), Some(replies)) => {
+                let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };
+                Ok(Body::Stream(Streaming::new(Receiving::new(replies, source))))
+            }
+            (Ok(Answer::Stream), None) => Ok(Body::Stream(Streaming::empty())),
+            (Err(status), _) => Err(status),
+        })
     }
 }
 

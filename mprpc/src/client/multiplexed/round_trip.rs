@@ -46,6 +46,7 @@ impl RoundTrip {
     /// What the server is granted of `remaining`: less the way there and back, so that its own answer, which says where
     /// the time went, still arrives, and no handler begins after its caller has given up. At least three quarters, unless
     /// the way alone takes more than the rest; `None` where it takes all there is.
+    #[inline(always)]
     pub(super) fn granted(&mut self, remaining: Duration) -> Option<Duration> {
         let remaining = nanoseconds(remaining);
         let smoothed = self.smoothed.unwrap_or_default();
