@@ -86,6 +86,9 @@ pub struct Limits {
     pub backoff_max: Duration,
     /// How often a caller tries a call, at one endpoint after the other, before it fails with the status of the last.
     pub attempts_max: usize,
+    /// For how long a caller remembers what the servers of a service have accepted and refused. Where they accept less than
+    /// half, it refuses calls itself: RESOURCE_EXHAUSTED, did not run.
+    pub throttle_window: Duration,
     /// The deadline of a caller's call that does not say one; of a stream, that of its opening alone.
     pub call_timeout: Duration,
     /// Graceful stop of a server: how long after the withdrawal callers may still come, so that the withdrawal is seen.
@@ -134,6 +137,7 @@ impl Default for Limits {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             attempts_max: 4,
+            throttle_window: Duration::from_secs(1),
             call_timeout: Duration::from_secs(5),
             withdraw_grace: Duration::from_millis(200),
             drain_timeout: Duration::from_secs(10),

@@ -93,12 +93,26 @@ impl Attempts {
         let mut changes = None;
         loop {
             let (subchannel, outcome) = match mem::replace(next, Next::Pick) {
-                Next::Failed(subchannel, status) => (subchannel, Err(status)),
-                Next::At(subchannel) => {
-                    progress.attempt += 1;
-                    let outcome = subchannel.call(request).await;
-                    (Some(subchannel), outcome)
+                Next::Failed(subchannel, status) => {
+                    let outcome = Err(status);
+                    endpoints.answered(&outcome);
+                    (subchannel, outcome)
                 }
+                Next::At(subchannel) => match endpoints.admit(request.context.metadata()) {
+                    Ok(()) => {
+                        progress.attempt += 1;
+                        let outcome = subchannel.call(request).await;
+                        endpoints.answered(&outcome);
+                        (Some(subchannel), outcome)
+                    }
+                    Err(status) if !wait_for_ready => return Err(last.unwrap_or(status)),
+                    Err(status) => {
+                        if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+                            return Err(expired(format!("no server has accepted the call: {status}"), Phase::Pick));
+                        }
+                        continue;
+                    }
+                },
                 Next::Pick => {
                     match (endpoints.pick(&request.method().name, &tried), &mut changes) {
                         (Picked::Subchannel(subchannel), _) => *next = Next::At(subchannel),

@@ -13,6 +13,7 @@ mod running;
 mod service;
 mod stub;
 mod subchannel;
+mod throttle;
 mod transport;
 
 #[cfg(test)]

@@ -10,11 +10,14 @@ use tokio::sync::watch;
 use super::channel::{ChannelOptions, ChannelShared};
 use super::multiplexed::PendingCall;
 use super::subchannel::Subchannel;
+use super::throttle::{Throttle, is_overload};
 use super::transport::Outgoing;
 use crate::balancer::RoundRobin;
 use crate::discovery::{Resolution, ResolutionState};
 use crate::endpoint::Address;
+use crate::metadata::Metadata;
 use crate::net::clock;
+use crate::priority::Priority;
 use crate::status::{Phase, Ran, Status};
 
 /// The endpoints of one service over one channel.
@@ -25,6 +28,7 @@ pub(super) struct ServiceEndpoints {
     /// Changes with the picker, for those who wait.
     changed: watch::Sender<()>,
     balancer: RoundRobin,
+    throttle: Throttle,
 }
 
 /// What a pick chooses from: immutable, swapped whole.
@@ -68,6 +72,7 @@ impl ServiceEndpoints {
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
             balancer: RoundRobin::new(),
+            throttle: Throttle::default(),
         });
         let followed = Arc::downgrade(&endpoints);
         let closed = endpoints.changed.subscribe();
@@ -103,6 +108,25 @@ impl ServiceEndpoints {
         self.changed.send_replace(());
     }
 
+    /// Whether an attempt is made, or why not: servers refuse too many.
+    pub(super) fn admit(&self, metadata: &Metadata) -> Result<(), Status> {
+        if !self.throttle.is_active() {
+            return Ok(());
+        }
+        let window = self.options().limits.throttle_window;
+        self.throttle.admit(&self.service, Priority::of(metadata), window, clock::now(), fastrand::f64())
+    }
+
+    /// An attempt came to this.
+    pub(super) fn answered<T>(&self, outcome: &Result<T, Status>) {
+        let refused = outcome.as_ref().is_err_and(is_overload);
+        // What did not reach a server says nothing of how much the servers have to do.
+        let reached = outcome.as_ref().map_or_else(|status| status.ran() != Ran::No, |_| true);
+        if refused || reached && self.throttle.is_active() {
+            self.throttle.answered(refused, self.options().limits.throttle_window, clock::now());
+        }
+    }
+
     pub(super) fn options(&self) -> &ChannelOptions {
         &self.channel.options
     }
@@ -115,6 +139,10 @@ impl ServiceEndpoints {
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
     #[inline(always)]
     pub(super) fn begin_at_once(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
+        // What is throttled goes the general way.
+        if self.throttle.is_active() {
+            return AtOnce::Nowhere;
+        }
         let picker = self.picker.load();
         let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
         let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };

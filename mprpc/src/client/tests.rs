@@ -4,6 +4,7 @@ mod chain;
 mod garbage;
 mod keepalive;
 mod limits;
+mod overload;
 mod proxy;
 mod raw;
 mod seeds;

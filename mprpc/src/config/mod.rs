@@ -40,6 +40,10 @@ pub struct Config {
     pub registry: Option<String>,
     /// Event loops; 0 is one a core.
     pub loops: usize,
+    /// [`Server::handler_threads`]: 0 is one a core.
+    pub handler_threads: usize,
+    /// [`Server::overload_protection`].
+    pub overload_protection: bool,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
     /// [`ChannelOptions::same_host`].
@@ -63,6 +67,8 @@ impl Default for Config {
             advertise: None,
             registry: None,
             loops: 0,
+            handler_threads: 0,
+            overload_protection: true,
             same_process: true,
             same_host: true,
             unix_folder: None,
@@ -338,6 +344,8 @@ impl Server {
             unix_folder: config.unix_folder.clone(),
             tls: config.tls.server(),
             loops: config.loops,
+            handler_threads: config.handler_threads,
+            overload_protection: config.overload_protection,
             limits: config.limits.clone(),
             ..Server::default()
         }

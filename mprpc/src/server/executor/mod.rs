@@ -105,10 +105,12 @@ struct State {
     is_watched: bool,
 }
 
-/// A runner lets others on its thread get their turn after this.
-const YIELD_AFTER: Duration = Duration::from_millis(1);
+/// A runner lets others on its thread get their turn after this: on the runtime of a connection, whose loop has to read, and
+/// on threads of its own, where others have threads as well.
+const YIELD_AFTER: Duration = Duration::from_micros(200);
+const YIELD_AFTER_ALONE: Duration = Duration::from_millis(10);
 /// All runners are stuck where none takes a call for this long.
-const STUCK_AFTER: Duration = Duration::from_millis(1);
+const STUCK_AFTER: Duration = Duration::from_millis(3);
 /// For how long there are more runners than cores after that.
 const STUCK_MEMORY: Duration = Duration::from_secs(1);
 
@@ -297,11 +299,12 @@ fn cores_of(runtime: &Handle) -> usize {
 async fn run(shared: Arc<Shared>) {
     let mut now = clock::now();
     let mut yielded_at = now;
+    let yield_after = if shared.executor.threads.is_some() { YIELD_AFTER_ALONE } else { YIELD_AFTER };
     let mut ended = EndedCalls { wakers: Vec::new(), since: now };
     while let Some(queued) = shared.next_call(RunOn::AnyCore, now) {
         ended.wake_before(&queued, now);
         now = queued.run(&shared, &mut ended, now);
-        if now.saturating_duration_since(yielded_at) >= YIELD_AFTER {
+        if now.saturating_duration_since(yielded_at) >= yield_after {
             tokio::task::yield_now().await;
             now = clock::now();
             yielded_at = now;
@@ -319,7 +322,7 @@ struct EndedCalls {
 
 /// A reply waits for others for no longer than this, and for no longer than a quarter of the time that calls wait, as far
 /// as that can be foreseen.
-const REPLY_DELAY_MAX: Duration = Duration::from_micros(100);
+const REPLY_DELAY_MAX: Duration = Duration::from_micros(500);
 
 impl EndedCalls {
     fn push(&mut self, waker: Option<Waker>, now: Instant) {
