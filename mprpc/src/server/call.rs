@@ -9,6 +9,7 @@ use std::task::{self, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::memory::Charge;
 use super::panic::{Panic, contain};
 use super::router::Route;
 use super::shared::{RunningOn, Shared};
@@ -33,6 +34,8 @@ pub(super) struct RunningCall {
     /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
     /// from it.
     handled: Option<Arc<AtomicBool>>,
+    /// What it holds of its connection's memory, once it has not ended at its first poll.
+    pub(super) memory: Charge,
 }
 
 enum Work {
@@ -72,6 +75,7 @@ impl RunningCall {
             is_unary: route.method.kind == MethodKind::Unary,
             runs_to_completion: route.runs_to_completion,
             handled: (!shared.interceptors.is_empty()).then(Arc::default),
+            memory: Charge::default(),
         }
     }
 

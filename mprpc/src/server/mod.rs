@@ -2,6 +2,7 @@
 
 mod call;
 mod direct;
+mod memory;
 mod multiplexed;
 mod one_shot;
 mod panic;

@@ -9,6 +9,7 @@ use std::task::{self, Poll};
 use bytes::{Bytes, BytesMut};
 
 use super::call::{RunningCall, Step};
+use super::memory::Account;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
 use crate::deadline::Deadline;
@@ -21,6 +22,7 @@ use crate::status::Status;
 pub(super) struct OneShot {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
+    memory: Arc<Account>,
     call: Option<RunningCall>,
     /// Something came behind the request.
     surplus: bool,
@@ -30,8 +32,8 @@ pub(super) struct OneShot {
 }
 
 impl OneShot {
-    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> OneShot {
-        OneShot { shared, peer, call: None, surplus: false, only: None, timer: Timer::default() }
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>) -> OneShot {
+        OneShot { shared, peer, memory, call: None, surplus: false, only: None, timer: Timer::default() }
     }
 
     /// Whether a request has come and its reply is still due.
@@ -47,6 +49,7 @@ impl OneShot {
         }
         let request = match classic::decode_request(input, &self.shared.limits) {
             Decoded::NeedMore(missing) => {
+                self.check_size(input.len() + missing)?;
                 turn.missing = missing;
                 return ControlFlow::Continue(true);
             }
@@ -56,6 +59,7 @@ impl OneShot {
             }
             Decoded::Request(request) => request,
         };
+        self.check_size(request.args.len())?;
         self.drop_surplus(input);
         let path = format!("{}/{}", request.service, request.method);
         let route = match self.shared.router.route(&path) {
@@ -68,11 +72,23 @@ impl OneShot {
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
         let context = Context::new(route.method.clone(), self.peer.clone(), Deadline::NONE, Metadata::new());
         let mut call = RunningCall::new(&self.shared, &route, context);
+        call.memory = self.memory.charge_call(request.args.len(), call.context());
         match call.begin(&self.shared, &route, Body::Message(request.args)) {
             Ok(()) => self.call = Some(call),
             Err(status) => return self.answer(turn, Err(status)),
         }
         ControlFlow::Continue(false)
+    }
+
+    /// Closes where the request could never fit: the caller cannot be told why.
+    fn check_size(&self, size: usize) -> ControlFlow<Close> {
+        let max = self.memory.bytes_max();
+        if size <= max {
+            return ControlFlow::Continue(());
+        }
+        let detail = format!("{size} bytes are beyond connection_memory_bytes_max {max}");
+        self.shared.reject_because(&self.peer, "a request that never fits into memory", &detail);
+        ControlFlow::Break(Close::Protocol)
     }
 
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {

@@ -1,17 +1,18 @@
 //! What all connections of a server share.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::memory::MemoryBudget;
 use super::router::Router;
 use crate::codec::Compression;
 use crate::context::Peer;
 use crate::interceptor::Chain;
 use crate::limits::Limits;
+use crate::net::memory_limit;
 use crate::net::tls::Acceptor;
 use crate::status::{Code, Status};
 
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     /// The same, where it is asked for every turn.
     is_draining: AtomicBool,
     pub(crate) counters: Counters,
+    pub(crate) memory: Arc<MemoryBudget>,
     /// Handlers that run to completion though nobody waits for them.
     running_on: watch::Sender<usize>,
 }
@@ -90,11 +92,19 @@ pub struct ServerStats {
     /// Connections closed for what the peer sent or did not do in time, by what that was: "a TLS hello". And those that
     /// were refused: "connections_max reached".
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Bytes of memory held for callers, as [`Limits::memory_bytes_max`] counts them.
+    pub memory_bytes: u64,
+    /// The most of these at a time.
+    pub memory_bytes_peak: u64,
+    /// How often a connection was not read from for the sake of memory.
+    pub memory_pauses: u64,
 }
 
 impl Shared {
     pub(crate) fn new(router: Router, limits: Limits) -> Shared {
+        let limits = limits.derived(memory_limit());
         Shared {
+            memory: MemoryBudget::new(&limits),
             router,
             limits,
             interceptors: Chain::from([]),
@@ -155,6 +165,9 @@ impl Shared {
             calls_failed: counters.failed.load(Ordering::Relaxed),
             calls_cancelled: counters.cancelled.load(Ordering::Relaxed),
             rejected: counters.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            memory_bytes: self.memory.held() as u64,
+            memory_bytes_peak: self.memory.peak() as u64,
+            memory_pauses: self.memory.pauses(),
         }
     }
 }

@@ -17,6 +17,7 @@ use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, too_long};
 use super::call::RunningCall;
+use super::memory::{Account, WaitingMethods, compact, needs_reservation};
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::{Context, Peer};
@@ -57,6 +58,19 @@ pub(super) struct Multiplexed {
     pings: PingGuard,
     /// That of the last call that ended at once, for the next one.
     spare: Option<Context>,
+    memory: Arc<Account>,
+    waiting: WaitingMethods,
+    pressure: Pressure,
+}
+
+/// What the memory that is held means for what is read next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pressure {
+    None,
+    /// Nothing more is taken for now.
+    Pause,
+    /// New calls are refused.
+    Shed,
 }
 
 /// What the peer did against the protocol; it gets to read it.
@@ -64,10 +78,10 @@ type Violation = String;
 
 impl Multiplexed {
     /// A connection that begins at `now`.
-    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Multiplexed {
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>, now: Instant) -> Multiplexed {
         let announced = Settings::of(&shared.limits).windows();
         Multiplexed {
-            decoder: Decoder::of(&shared.limits),
+            decoder: Decoder::of(&shared.limits).at_most(memory.bytes_max()),
             peer,
             greeted: false,
             introduced: false,
@@ -80,14 +94,28 @@ impl Multiplexed {
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
             spare: None,
+            memory,
+            waiting: WaitingMethods::default(),
+            pressure: Pressure::None,
             shared,
         }
+    }
+
+    /// Bytes that have come and are not taken: of streams that are not read, and of frames while the connection is paused.
+    #[inline]
+    pub(super) fn unread_bytes(&self) -> usize {
+        self.calls.unread_bytes() + self.decoder.complete_bytes()
+    }
+
+    /// It was not read from for so long: PINGs that were sent apart come together.
+    pub(super) fn was_paused(&mut self, paused: Duration) {
+        self.pings.forgive(paused, self.shared.limits.ping_interval_min);
     }
 
     /// Calls that are parked, and bytes of their streams of requests that are not read.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, u64) {
-        (self.calls.len(), self.calls.received_bytes())
+        (self.calls.len(), self.calls.unread_bytes() as u64)
     }
 
     /// Takes every complete frame; whether one is incomplete.
@@ -100,13 +128,25 @@ impl Multiplexed {
             self.greet(turn, &input.split_to(PREFACE.len()))?;
         }
         let mut calls = 0;
+        self.pressure = if self.memory.is_shedding() { Pressure::Shed } else { Pressure::None };
         let taken = loop {
-            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max;
+            turn.paused =
+                turn.output.len() > self.shared.limits.send_buffer_bytes_max || self.pressure == Pressure::Pause;
             if turn.paused {
                 break Ok(());
             }
             match self.decoder.decode(input) {
                 Decoded::NeedMore(missing) => {
+                    if self.pressure == Pressure::Shed
+                        && needs_reservation(input.len(), missing)
+                        && let Some(header) = self.decoder.skip(input)
+                    {
+                        calls += u64::from(header.kind == kind::REQUEST);
+                        match self.refuse_frame(turn.output, header, self.memory.refusal()) {
+                            Ok(()) => continue,
+                            Err(violation) => break Err(violation),
+                        }
+                    }
                     turn.missing = missing;
                     break Ok(());
                 }
@@ -126,6 +166,9 @@ impl Multiplexed {
         if calls > 0 {
             self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
             self.lifetime.used(turn.now);
+        }
+        if self.pressure == Pressure::Pause {
+            self.decoder.compact();
         }
         if let Err(violation) = taken {
             self.shared.reject_because(&self.peer, "a protocol error", &violation);
@@ -202,6 +245,7 @@ impl Multiplexed {
         }
         let path = std::str::from_utf8(path).map_err(|_| "a method path is not UTF-8".to_owned())?;
         self.methods.push(self.shared.router.route(path));
+        self.waiting.add();
         Ok(())
     }
 
@@ -210,6 +254,7 @@ impl Multiplexed {
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
+        let message = if self.waiting.may_wait(header.word) { compact(message) } else { message };
         let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
         if let Err(status) = self.serve(turn, header, metadata, message) {
             self.replies(turn.output).refuse(header.id, status);
@@ -238,6 +283,9 @@ impl Multiplexed {
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
         }
+        if self.pressure == Pressure::Shed {
+            return Err(self.memory.refusal());
+        }
         if calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
             return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
@@ -258,8 +306,11 @@ impl Multiplexed {
             0 | u32::MAX => Deadline::NONE,
             microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
         };
+        let mut message_bytes = 0;
         let request = if header.has(flag::END) && !header.has(flag::OPEN) {
-            Body::Message(message.decode(limits.message_bytes_max).or_else(refused)?)
+            let message = message.decode(limits.message_bytes_max).or_else(refused)?;
+            message_bytes = message.len();
+            Body::Message(message)
         } else if route.method.kind == MethodKind::Unary {
             let message = format!("{} takes one message, and a stream was sent", route.method.path);
             return refused(Status::invalid_argument(message));
@@ -283,7 +334,14 @@ impl Multiplexed {
                 replies.end(header.id, Duration::ZERO, call.context(), step);
                 self.spare = call.into_context().and_then(Context::spare);
             }
-            polled => calls.insert(header.id, turn.now, call, None, polled, &mut replies),
+            polled => {
+                self.waiting.waits(header.word);
+                call.memory = self.memory.charge_call(message_bytes, call.context());
+                if self.memory.is_beyond() {
+                    self.pressure = Pressure::Pause;
+                }
+                calls.insert(header.id, turn.now, call, None, polled, &mut replies);
+            }
         }
         Ok(())
     }
@@ -302,6 +360,10 @@ impl Multiplexed {
         let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
         let mut call = RunningCall::new(shared, route, context);
         call.begin(shared, route, request)?;
+        call.memory = self.memory.charge_call(0, call.context());
+        if self.memory.is_beyond() {
+            self.pressure = Pressure::Pause;
+        }
         let mut replies = Replies { output: turn.output, caller, shared };
         calls.insert(header.id, turn.now, call, Some(requests), Poll::Pending, &mut replies);
         Ok(())
@@ -369,8 +431,18 @@ impl Multiplexed {
     }
 
     fn refuse_too_long(&mut self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
-        let (length, max) = (header.length as usize, self.shared.limits.message_bytes_max);
-        let status = too_long("a message", length, "message_bytes_max", max);
+        let (length, limits) = (header.length as usize, &self.shared.limits);
+        let share = self.memory.bytes_max();
+        let is_share = share <= limits.message_bytes_max || length <= Decoder::of(limits).body_bytes_max();
+        let (limit, max) = match is_share && length > share {
+            true => ("connection_memory_bytes_max", share),
+            false => ("message_bytes_max", limits.message_bytes_max),
+        };
+        self.refuse_frame(output, header, too_long("a message", length, limit, max))
+    }
+
+    /// Answers a frame whose body is skipped: its call does not begin, or fails.
+    fn refuse_frame(&mut self, output: &mut SendBuffer, header: Header, status: Status) -> Result<(), Violation> {
         match header.kind {
             kind::REQUEST => {
                 self.check_id(header.id)?;
@@ -379,13 +451,15 @@ impl Multiplexed {
                 Ok(())
             }
             kind::DATA => {
-                let status = status.with_phase(Phase::Handle);
+                let status = status.with_phase(Phase::Handle).with_ran(Ran::Maybe);
                 if self.calls.cancel(header.id, status.clone(), &self.shared) {
                     self.replies(output).refuse(header.id, status);
                 }
                 Ok(())
             }
-            kind::SETTINGS | kind::METHOD => Err(format!("a frame of kind {} with {length} bytes", header.kind)),
+            kind::SETTINGS | kind::METHOD => {
+                Err(format!("a frame of kind {} with {} bytes", header.kind, header.length))
+            }
             _ => Ok(()),
         }
     }

@@ -30,7 +30,11 @@ pub(super) fn peer(limits: Limits) -> Peer {
 }
 
 pub(super) fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
-    let shared = Server { limits, ..Server::default() }.add(Probe).share().unwrap();
+    peer_of(Server { limits, ..Server::default() }.add(Probe).share().unwrap(), capacity)
+}
+
+/// Another connection of a server.
+pub(super) fn peer_of(shared: Arc<Shared>, capacity: usize) -> Peer {
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Peer { reader: near.reader, writer: near.writer, server, shared }
