@@ -169,7 +169,7 @@ impl Account {
     }
 
     /// The most that one connection may hold.
-    pub(super) fn bytes_max(&self) -> usize {
+    pub(super) fn connection_bytes_max(&self) -> usize {
         self.budget.connection_bytes_max
     }
 

@@ -82,7 +82,7 @@ impl OneShot {
 
     /// Closes where the request could never fit: the caller cannot be told why.
     fn check_size(&self, size: usize) -> ControlFlow<Close> {
-        let max = self.memory.bytes_max();
+        let max = self.memory.connection_bytes_max();
         if size <= max {
             return ControlFlow::Continue(());
         }

@@ -81,7 +81,7 @@ impl Multiplexed {
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>, now: Instant) -> Multiplexed {
         let announced = Settings::of(&shared.limits).windows();
         Multiplexed {
-            decoder: Decoder::of(&shared.limits).at_most(memory.bytes_max()),
+            decoder: Decoder::of(&shared.limits).at_most(memory.connection_bytes_max()),
             peer,
             greeted: false,
             introduced: false,
@@ -432,7 +432,7 @@ impl Multiplexed {
 
     fn refuse_too_long(&mut self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
         let (length, limits) = (header.length as usize, &self.shared.limits);
-        let share = self.memory.bytes_max();
+        let share = self.memory.connection_bytes_max();
         let is_share = share <= limits.message_bytes_max || length <= Decoder::of(limits).body_bytes_max();
         let (limit, max) = match is_share && length > share {
             true => ("connection_memory_bytes_max", share),
