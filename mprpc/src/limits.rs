@@ -47,6 +47,17 @@ pub struct Limits {
     /// Bytes waiting to be written on a connection. Beyond it a server reads nothing more from the caller until that
     /// reads; at a caller new calls wait, within their deadline, and did not run where that passes.
     pub send_buffer_bytes_max: usize,
+    /// Memory of a server: requests and metadata of its parked calls, streams of requests that are not read, replies that
+    /// are not sent. The nearer it comes to this, the less a connection may hold before nothing more is read from it, so
+    /// the largest holders wait first. `None`: half of what the container allows, and 256 MiB where nothing does.
+    pub memory_bytes_max: Option<usize>,
+    /// The same of one connection. Beyond it nothing more is read from the connection until it holds a quarter less. A call
+    /// that could never fit: RESOURCE_EXHAUSTED, did not run. `None`: half of `memory_bytes_max`, which is also the most.
+    pub connection_memory_bytes_max: Option<usize>,
+    /// How long a connection is not read from for the sake of memory. Then it is read from again, and each new call is
+    /// refused, RESOURCE_EXHAUSTED, did not run, until the connection holds less. Shorter than the `keepalive_timeout` of
+    /// callers, whose PINGs wait meanwhile.
+    pub memory_pause_max: Duration,
     /// How long a new connection may say nothing to a server. Then it is closed.
     pub first_byte_timeout: Duration,
     /// How long the handshake of TLS may take at a server, from the connection on. Then the connection is closed.
@@ -103,6 +114,19 @@ pub struct Limits {
     pub classic_reply_pause: Duration,
 }
 
+/// `memory_bytes_max` where nothing says how much there is: what suits a container of 512 MiB.
+const MEMORY_BYTES_MAX: usize = 256 << 20;
+
+impl Limits {
+    /// The same with what is derived, where the process may take `memory_limit` bytes.
+    pub(crate) fn derived(&self, memory_limit: Option<usize>) -> Limits {
+        let derived = || memory_limit.map_or(MEMORY_BYTES_MAX, |limit| limit / 2);
+        let memory = self.memory_bytes_max.unwrap_or_else(derived);
+        let connection = self.connection_memory_bytes_max.unwrap_or(memory / 2).min(memory);
+        Limits { memory_bytes_max: Some(memory), connection_memory_bytes_max: Some(connection), ..self.clone() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
@@ -122,6 +146,9 @@ impl Default for Limits {
             connection_window_bytes: 8 << 20,
             compress_bytes_min: 1 << 10,
             send_buffer_bytes_max: 4 << 20,
+            memory_bytes_max: None,
+            connection_memory_bytes_max: None,
+            memory_pause_max: Duration::from_secs(4),
             first_byte_timeout: Duration::from_secs(10),
             tls_handshake_timeout: Duration::from_secs(5),
             tls_reload_interval: Duration::from_secs(1),

@@ -22,6 +22,10 @@ pub struct Metadata {
     pairs: Option<Arc<Vec<Pair>>>,
 }
 
+/// What a pair takes beside its bytes: its place, twice, as the list of pairs doubles, and 16 bytes of the allocator's for
+/// each half.
+const PAIR_MEMORY_BYTES: usize = 2 * size_of::<Pair>() + 2 * 16;
+
 #[derive(Clone, PartialEq, Eq)]
 struct Pair {
     key: Box<str>,
@@ -97,6 +101,11 @@ impl Metadata {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.pairs().is_empty()
+    }
+
+    /// Bytes of memory that the pairs take, with what the allocator takes for each of the two halves of a pair.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.iter().map(|(key, value)| PAIR_MEMORY_BYTES + key.len() + value.len()).sum()
     }
 
     /// How many pairs there are.

@@ -20,7 +20,9 @@ pub(crate) struct Recycled {
 impl Recycled {
     /// An empty buffer with this much room: the one that was given last and has it by now, or a new one.
     pub(crate) fn take(&mut self, room: usize) -> BytesMut {
-        let found = self.buffers.iter_mut().rposition(|(buffer, _)| buffer.try_reclaim(room));
+        // Whoever keeps a slice of it keeps all of it alive, so it is not much larger than what is asked for.
+        let fits = |of_it: usize| of_it >= room && of_it / 2 <= room;
+        let found = self.buffers.iter_mut().rposition(|(buffer, of_it)| fits(*of_it) && buffer.try_reclaim(room));
         let Some((buffer, room)) = found.and_then(|found| self.buffers.remove(found)) else {
             return BytesMut::with_capacity(room);
         };

@@ -166,8 +166,8 @@ mod tests {
                 }
                 sent_now += 1;
                 // Evenly over the second.
-                let is_accepted = u64::from(accepted_now + 1) * u64::from(rate)
-                    <= u64::from(capacity(second)) * u64::from(call + 1);
+                let is_accepted =
+                    u64::from(accepted_now + 1) * u64::from(rate) <= u64::from(capacity(second)) * u64::from(call + 1);
                 accepted_now += u32::from(is_accepted);
                 throttle.answered(!is_accepted, WINDOW, now);
             }

@@ -124,6 +124,9 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.connection_window_bytes: "the same for all streams of a connection together",
     limits.compress_bytes_min: "bytes of a message from which on it may be compressed",
     limits.send_buffer_bytes_max: "bytes waiting to be written on a connection before nothing more is read from it",
+    limits.memory_bytes_max: "memory of a server for requests, streams and replies; half of the container's where not said, 256 MiB without one",
+    limits.connection_memory_bytes_max: "the same of one connection, which is not read from beyond it; half of memory_bytes_max where not said",
+    limits.memory_pause_max: "how long a connection is not read from for the sake of memory; then its new calls are refused",
     limits.first_byte_timeout: "how long a new connection may say nothing",
     limits.tls_handshake_timeout: "how long the handshake of TLS may take at a server",
     limits.tls_reload_interval: "how often the files of TLS are looked at",
@@ -156,23 +159,38 @@ trait Setting: Sized {
 impl Setting for usize {
     /// A count or a number of bytes, `16MiB`; at most what 32 bits hold, so that sums of limits cannot overflow.
     fn read(text: &str) -> Result<usize, String> {
-        let (digits, unit) = split_unit(text);
-        let factor = match unit {
-            "" | "B" => 1,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => return Err(format!("'{text}' is no number; sizes may end in KiB, MiB or GiB")),
-        };
-        let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no number"))?;
-        let number = number.checked_mul(factor).filter(|number| *number <= u64::from(u32::MAX));
-        let number = number.ok_or_else(|| format!("'{text}' is over {}", u32::MAX))?;
-        usize::try_from(number).map_err(|_| format!("'{text}' is more than this machine can count"))
+        read_number(text, u32::MAX.into())
     }
 
     fn show(&self) -> Option<String> {
         Some(self.to_string())
     }
+}
+
+impl Setting for Option<usize> {
+    /// A number of bytes, a TiB at most. Where it is not set it is derived.
+    fn read(text: &str) -> Result<Option<usize>, String> {
+        read_number(text, 1 << 40).map(Some)
+    }
+
+    fn show(&self) -> Option<String> {
+        self.map(|number| number.to_string())
+    }
+}
+
+fn read_number(text: &str, max: u64) -> Result<usize, String> {
+    let (digits, unit) = split_unit(text);
+    let factor = match unit {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(format!("'{text}' is no number; sizes may end in KiB, MiB or GiB")),
+    };
+    let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no number"))?;
+    let number = number.checked_mul(factor).filter(|number| *number <= max);
+    let number = number.ok_or_else(|| format!("'{text}' is over {max}"))?;
+    usize::try_from(number).map_err(|_| format!("'{text}' is more than this machine can count"))
 }
 
 impl Setting for bool {

@@ -23,6 +23,7 @@ use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::logging::{self, LogConfig};
+use crate::net::memory_limit;
 use crate::server::Server;
 
 /// The configuration of a program.
@@ -319,13 +320,15 @@ impl fmt::Display for Config {
             let secret = ["password", "secret", "token"].iter().any(|word| name.to_lowercase().contains(word));
             writeln!(f, "# {source}\n{name} = {}", if secret { "***" } else { text })?;
         }
+        // What is derived stands there as it is in force.
+        let shown = Config { limits: self.limits.derived(memory_limit()), ..self.clone() };
         for Key { name, show, .. } in KEYS {
             let Some((_, source)) = self.values.set.get(*name) else { continue };
-            writeln!(f, "# {source}\n{name} = {}", show(self).unwrap_or_default())?;
+            writeln!(f, "# {source}\n{name} = {}", show(&shown).unwrap_or_default())?;
         }
         writeln!(f, "# default")?;
         for Key { name, show, .. } in KEYS.iter().filter(|key| !self.values.set.contains_key(key.name)) {
-            match show(self) {
+            match show(&shown) {
                 Some(value) => writeln!(f, "{name} = {value}")?,
                 None => writeln!(f, "# {name} is not set")?,
             }

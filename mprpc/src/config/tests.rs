@@ -133,7 +133,10 @@ fn printed_configuration_reads_back_as_the_same() {
     assert!(printed.contains("# user.conf:3:8\ndemo = #1\n"), "{printed}");
     assert!(printed.contains("# default\nlisten = 127.0.0.1:0\n"), "{printed}");
     let again = from_file(&printed).unwrap();
-    assert_eq!((&again.registry, &again.limits, &again.log), (&config.registry, &config.limits, &config.log));
+    // What is derived is printed as it is in force.
+    let limits = config.limits.derived(crate::net::memory_limit());
+    assert_eq!((&again.registry, &again.limits, &again.log), (&config.registry, &limits, &config.log));
+    assert!(again.limits.memory_bytes_max.is_some() && again.limits.connection_memory_bytes_max.is_some());
     assert_eq!(again.value("demo"), Some("#1"));
 }
 

@@ -27,6 +27,14 @@ pub(crate) trait Session {
     /// Polls what waits in the session, and appends its answers. Called every turn, after `received`.
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close>;
 
+    /// Whether the connection may be read from. If not, the session wakes the connection when it may.
+    fn poll_may_read(&mut self, _cx: &mut task::Context<'_>, _now: Instant) -> bool {
+        true
+    }
+
+    /// The end of a turn: what the connection holds, of input that the session has left and of output that is not written.
+    fn left(&mut self, _bytes: usize) {}
+
     /// Until when the session waits for the peer's bytes, and what it says when they do not come.
     fn waits_until(&self) -> Option<(Instant, Close)>;
 
@@ -199,13 +207,14 @@ impl<S: Session> Connection<S> {
             if let Err(error) = self.write(cx, now) {
                 return Poll::Ready(Close::Io(error.kind()));
             }
+            self.session.left(self.input.incomplete().len() + self.output.len());
             if let Some(close) = self.closing
                 && self.finished
             {
                 return Poll::Ready(close);
             }
             // Once there is room again, what waits to be read brings no wake-up of its own.
-            let room_again = (full || self.paused) && !self.is_full();
+            let room_again = (full || self.paused) && !self.is_full() && self.session.poll_may_read(cx, now);
             if !read && !room_again {
                 return self.wait(cx, timer, now);
             }
@@ -217,7 +226,7 @@ impl<S: Session> Connection<S> {
     /// Reads once and hands it over; whether there may be more.
     fn read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
         // A peer that does not read is not read from either: its requests wait in its own send buffer.
-        if self.closing.is_some() || self.peer_closed || self.is_full() {
+        if self.closing.is_some() || self.peer_closed || self.is_full() || !self.session.poll_may_read(cx, now) {
             return false;
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);

@@ -4,6 +4,7 @@ mod acceptor;
 pub(crate) mod clock;
 pub(crate) mod connection;
 mod connector;
+mod container;
 mod event_loop;
 mod handler_threads;
 mod host;
@@ -26,6 +27,7 @@ pub(crate) use connector::Connector;
 pub(crate) use connector::connect;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within_limit;
+pub(crate) use container::memory_limit;
 pub(crate) use event_loop::Place;
 pub use event_loop::{LoopGroup, Loops};
 pub(crate) use handler_threads::HandlerThreads;

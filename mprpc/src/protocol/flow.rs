@@ -74,7 +74,6 @@ impl Flow {
     }
 
     /// Bytes of all streams together.
-    #[cfg(test)]
     pub(crate) fn outstanding(&self) -> u64 {
         self.outstanding
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 
 use super::concurrency_limit::{Admitted, ConcurrencyLimit};
+use super::memory::Charge;
 use super::panic::{Panic, contain};
 use super::router::Route;
 use super::shared::{RunningOn, Shared};
@@ -35,6 +36,8 @@ pub(super) struct RunningCall {
     /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
     /// from it.
     handled: Option<Arc<AtomicBool>>,
+    /// What it holds of its connection's memory, once it has not ended at its first poll.
+    pub(super) memory: Charge,
     /// The place that the call holds while it waits in its handler.
     held: Option<HeldPlace>,
 }
@@ -90,6 +93,7 @@ impl RunningCall {
             runs_to_completion: route.runs_to_completion,
             handled: (!shared.interceptors.is_empty()).then(Arc::default),
             held: None,
+            memory: Charge::default(),
         }
     }
 

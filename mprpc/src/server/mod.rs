@@ -5,6 +5,7 @@ mod call;
 mod concurrency_limit;
 mod direct;
 mod executor;
+mod memory;
 mod multiplexed;
 mod one_shot;
 mod panic;

@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::call::{RunningCall, Step};
 use super::executor::{Flow, QueuedCall, RemoteCall};
+use super::memory::Account;
 use super::placement::{PollMeter, RunOn};
 use super::router::Route;
 use super::served_call::ServedCall;
@@ -26,6 +27,7 @@ use crate::status::Status;
 pub(super) struct OneShot {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
+    memory: Arc<Account>,
     call: Option<ServedCall>,
     meter: PollMeter,
     /// Something came behind the request.
@@ -36,10 +38,11 @@ pub(super) struct OneShot {
 }
 
 impl OneShot {
-    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> OneShot {
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>, now: Instant) -> OneShot {
         OneShot {
             shared,
             peer,
+            memory,
             call: None,
             meter: PollMeter::new(now),
             surplus: false,
@@ -61,6 +64,7 @@ impl OneShot {
         }
         let request = match classic::decode_request(input, &self.shared.limits) {
             Decoded::NeedMore(missing) => {
+                self.check_size(input.len() + missing)?;
                 turn.missing = missing;
                 return ControlFlow::Continue(true);
             }
@@ -70,6 +74,7 @@ impl OneShot {
             }
             Decoded::Request(request) => request,
         };
+        self.check_size(request.args.len())?;
         self.drop_surplus(input);
         let path = format!("{}/{}", request.service, request.method);
         let route = match self.shared.router.route(&path) {
@@ -82,6 +87,7 @@ impl OneShot {
         self.shared.counters.calls.fetch_add(1, Ordering::Relaxed);
         let context = Context::new(route.method.clone(), self.peer.clone(), Deadline::NONE, Metadata::new());
         let mut call = RunningCall::new(&self.shared, &route, context);
+        call.memory = self.memory.charge_call(request.args.len(), call.context());
         let request = Body::Message(request.args);
         let run_on = route.placement.run_on();
         if run_on != RunOn::Loop {
@@ -112,6 +118,17 @@ impl OneShot {
         let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
         self.shared.run_elsewhere(run_on, flow, queued, turn.now);
         ControlFlow::Continue(false)
+    }
+
+    /// Closes where the request could never fit: the caller cannot be told why.
+    fn check_size(&self, size: usize) -> ControlFlow<Close> {
+        let max = self.memory.connection_bytes_max();
+        if size <= max {
+            return ControlFlow::Continue(());
+        }
+        let detail = format!("{size} bytes are beyond connection_memory_bytes_max {max}");
+        self.shared.reject_because(&self.peer, "a request that never fits into memory", &detail);
+        ControlFlow::Break(Close::Protocol)
     }
 
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {

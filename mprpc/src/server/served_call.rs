@@ -44,6 +44,14 @@ impl ServedCall {
         }
     }
 
+    /// The call holds so many bytes of its reply stream, which the caller has no room for. Of a call that is served elsewhere
+    /// they are not counted: one message of a stream, at most.
+    pub(super) fn set_unsent(&mut self, bytes: usize) {
+        if let ServedCall::Here(call, _) = self {
+            call.memory.set_unsent(bytes);
+        }
+    }
+
     /// What it comes to now that its deadline has passed. It is to be cancelled then.
     pub(super) fn expired(&self) -> Status {
         match self {

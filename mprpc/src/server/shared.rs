@@ -1,19 +1,20 @@
 //! What all connections of a server share.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
 use super::executor::Executor;
+use super::memory::MemoryBudget;
 use super::router::Router;
 use crate::codec::Compression;
 use crate::context::Peer;
 use crate::interceptor::Chain;
 use crate::limits::Limits;
 use crate::net::HandlerThreads;
+use crate::net::memory_limit;
 use crate::net::tls::Acceptor;
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) is_protected: bool,
     /// What such a call answers with.
     pub(super) overload_status: Status,
+    pub(crate) memory: Arc<MemoryBudget>,
     /// Handlers that run to completion though nobody waits for them.
     running_on: watch::Sender<usize>,
 }
@@ -108,11 +110,19 @@ pub struct ServerStats {
     /// Connections closed for what the peer sent or did not do in time, by what that was: "a TLS hello". And those that
     /// were refused: "connections_max reached".
     pub rejected: BTreeMap<&'static str, u64>,
+    /// Bytes of memory held for callers, as [`Limits::memory_bytes_max`] counts them.
+    pub memory_bytes: u64,
+    /// The most of these at a time.
+    pub memory_bytes_peak: u64,
+    /// How often a connection was not read from for the sake of memory.
+    pub memory_pauses: u64,
 }
 
 impl Shared {
     pub(crate) fn new(router: Router, limits: Limits, threads: Option<&HandlerThreads>) -> Shared {
+        let limits = limits.derived(memory_limit());
         Shared {
+            memory: MemoryBudget::new(&limits),
             router,
             executor: Executor::new(threads, &limits),
             is_protected: true,
@@ -178,6 +188,9 @@ impl Shared {
             calls_refused: counters.refused.load(Ordering::Relaxed),
             calls_waiting: self.executor.waiting() as u64,
             rejected: counters.rejected.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            memory_bytes: self.memory.held() as u64,
+            memory_bytes_peak: self.memory.peak() as u64,
+            memory_pauses: self.memory.pauses(),
         }
     }
 }

@@ -3,10 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{self, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::memory::ConnectionMemory;
 use super::multiplexed::Multiplexed;
 use super::one_shot::OneShot;
 use super::shared::Shared;
@@ -21,6 +22,7 @@ pub(crate) struct Transport {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     speaks: Speaks,
+    memory: ConnectionMemory,
     patience: Patience,
     /// It came in plain text, where TLS is spoken.
     turned_away: bool,
@@ -61,6 +63,7 @@ impl Transport {
         let drained = shared.clone();
         let drained: BoxFuture<()> = Box::pin(async move { drained.drained().await });
         Transport {
+            memory: ConnectionMemory::new(&shared.memory),
             shared,
             peer,
             speaks: Speaks::Unknown,
@@ -107,6 +110,17 @@ impl Transport {
         true
     }
 
+    /// There is no room for the frame that has begun: no buffer is made for it. A classic caller cannot be told why.
+    fn wait_for_memory(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
+        (turn.paused, turn.missing) = (true, 0);
+        let memory = self.memory.account();
+        if matches!(self.speaks, Speaks::OneShot(_)) && memory.is_shedding() {
+            self.shared.reject_because(&self.peer, "a request without memory for it", memory.refusal().message());
+            return ControlFlow::Break(Close::Protocol);
+        }
+        ControlFlow::Continue(())
+    }
+
     fn sniff(&mut self, turn: &mut Turn<'_, '_>, input: &BytesMut) -> ControlFlow<Close> {
         match sniff(input, &self.shared.limits) {
             Sniffed::NeedMore => {}
@@ -115,7 +129,8 @@ impl Transport {
                 if sniffed != Sniffed::Native {
                     return ControlFlow::Break(Close::Protocol);
                 }
-                let mut session = Multiplexed::new(self.shared.clone(), self.peer.clone(), turn.now);
+                let mut session =
+                    Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
                 session.go_away(turn, "this address speaks TLS, and the call came in plain text");
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
@@ -123,11 +138,17 @@ impl Transport {
                 if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
                     return ControlFlow::Break(Close::Moves(loop_index));
                 }
-                let session = Multiplexed::new(self.shared.clone(), self.peer.clone(), turn.now);
+                let session =
+                    Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
             Sniffed::Classic => {
-                self.speaks = Speaks::OneShot(OneShot::new(self.shared.clone(), self.peer.clone(), turn.now));
+                self.speaks = Speaks::OneShot(OneShot::new(
+                    self.shared.clone(),
+                    self.peer.clone(),
+                    self.memory.account().clone(),
+                    turn.now,
+                ));
             }
             Sniffed::TlsHello => {
                 self.shared.reject(&self.peer, "a TLS hello");
@@ -151,7 +172,9 @@ impl Transport {
 
 impl Session for Transport {
     fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
-        let came = input.len() - self.patience.left;
+        let length = input.len();
+        let came = length - self.patience.left;
+        self.memory.lend_buffers();
         if let Speaks::Unknown = self.speaks {
             self.sniff(turn, input)?;
         }
@@ -164,11 +187,38 @@ impl Session for Transport {
             Speaks::OneShot(session) => session.received(turn, input)?,
         };
         self.patience.saw(turn.now, came, incomplete);
+        if !self.memory.admits(input.len() < length, input.len(), turn.missing) {
+            self.wait_for_memory(turn)?;
+        }
         self.patience.left = input.len();
         ControlFlow::Continue(())
     }
 
+    fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+        if self.memory.may_read() {
+            return true;
+        }
+        let (may_read, paused) = self.memory.poll_resume(cx, now);
+        if !paused.is_zero() {
+            self.patience.extend(paused);
+            if let Speaks::Multiplexed(session) = &mut self.speaks {
+                session.was_paused(paused);
+            }
+        }
+        may_read
+    }
+
+    fn left(&mut self, bytes: usize) {
+        let of_session = match &self.speaks {
+            Speaks::Multiplexed(session) => session.unread_bytes(),
+            Speaks::Unknown | Speaks::OneShot(_) => 0,
+        };
+        self.memory.set_buffers(bytes + of_session);
+    }
+
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
+        // The silence of a peer that is not read from says nothing.
+        turn.relieved |= self.memory.is_paused();
         match &mut self.speaks {
             Speaks::Unknown => {}
             Speaks::Multiplexed(session) => session.poll(turn)?,
@@ -189,6 +239,9 @@ impl Session for Transport {
     }
 
     fn waits_until(&self) -> Option<(Instant, Close)> {
+        if self.memory.is_paused() {
+            return None;
+        }
         let (since, close) = self.patience.owed?;
         let limits = &self.shared.limits;
         let timeout = if close == Close::FirstByteTimeout { limits.first_byte_timeout } else { limits.read_timeout };
@@ -208,6 +261,13 @@ impl Session for Transport {
 }
 
 impl Patience {
+    /// Nothing was read for so long: the peer has that much longer.
+    fn extend(&mut self, paused: Duration) {
+        if let Some((since, _)) = &mut self.owed {
+            *since += paused;
+        }
+    }
+
     /// Bytes came, and a frame is incomplete now, or none is.
     fn saw(&mut self, now: Instant, bytes: usize, incomplete: bool) {
         if !incomplete {

@@ -69,7 +69,10 @@ async fn call_that_one_server_refuses_goes_to_another_at_once() {
     loads[1].capacity.store(0, Ordering::Relaxed);
     let stub = Stub::new(network.host("client").channel("list:10.0.0.1:1,10.0.0.2:1,10.0.0.3:1"), &WHO);
     assert_eq!(answered(&stub, 300).await, 300);
-    assert!(loads[1].came.load(Ordering::Relaxed) >= 50, "it is asked all the same, and would be found to be well again");
+    assert!(
+        loads[1].came.load(Ordering::Relaxed) >= 50,
+        "it is asked all the same, and would be found to be well again"
+    );
 }
 
 #[tokio::test(start_paused = true)]

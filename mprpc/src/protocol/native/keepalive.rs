@@ -78,13 +78,25 @@ pub(crate) struct PingGuard {
     last: Option<Instant>,
     /// PINGs that each came too soon after the one before.
     too_close: u32,
+    /// PINGs that may come too soon without being counted.
+    forgiven: u32,
 }
 
 impl PingGuard {
+    /// The peer was not read from for so long: the PINGs that it sent meanwhile come together.
+    pub(crate) fn forgive(&mut self, paused: Duration, interval_min: Duration) {
+        let sent = paused.as_micros() / interval_min.as_micros().max(1);
+        self.forgiven = u32::try_from(sent).unwrap_or(u32::MAX);
+    }
+
     /// A PING came; whether it is one too many.
     pub(crate) fn is_one_too_many(&mut self, now: Instant, interval_min: Duration) -> bool {
         let last = self.last.replace(now);
         let too_close = last.is_some_and(|last| now.saturating_duration_since(last) < interval_min);
+        if too_close && self.forgiven > 0 {
+            self.forgiven -= 1;
+            return false;
+        }
         self.too_close = if too_close { self.too_close.saturating_add(1) } else { 0 };
         self.too_close > TOO_CLOSE_MAX
     }

@@ -127,6 +127,35 @@ impl Decoder {
         Decoder { body_bytes_max, skip_bytes: 0, complete: Bytes::new() }
     }
 
+    /// The same, with bodies of at most so many bytes.
+    pub(crate) fn at_most(self, body_bytes_max: usize) -> Decoder {
+        Decoder { body_bytes_max: self.body_bytes_max.min(body_bytes_max), ..self }
+    }
+
+    /// The longest body that is taken.
+    pub(crate) fn body_bytes_max(&self) -> usize {
+        self.body_bytes_max
+    }
+
+    /// Bytes of complete frames that were cut out of the input and are not taken yet.
+    #[inline]
+    pub(crate) fn complete_bytes(&self) -> usize {
+        self.complete.len()
+    }
+
+    /// Moves these to a buffer of their own, as they may stay for a while: they are slices of one that is shared.
+    pub(crate) fn compact(&mut self) {
+        self.complete = Bytes::copy_from_slice(&self.complete);
+    }
+
+    /// Skips the frame that `input` begins with and that is incomplete: its header, where that is there.
+    pub(crate) fn skip(&mut self, input: &mut BytesMut) -> Option<Header> {
+        let header = Header::decode(input.first_chunk()?);
+        input.advance(HEADER_BYTES);
+        self.skip_bytes = header.length as usize;
+        Some(header)
+    }
+
     /// The next frame of `input`, without copying its body. Those behind it that are complete may leave `input` with it.
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Decoded {
         if self.complete.is_empty()

@@ -27,6 +27,9 @@ use crate::status::Status;
 /// Messages that one stream sends before others get their turn.
 const MESSAGES_PER_POLL: usize = 32;
 
+/// Places for calls that are kept when they are free.
+const KEPT_PLACES: usize = 1024;
+
 /// The calls whose end has not been said.
 pub(super) struct InFlight {
     calls: HashMap<u32, Call, IdHasher>,
@@ -100,9 +103,9 @@ impl InFlight {
     }
 
     /// Bytes of streams of requests that have come and are not read.
-    #[cfg(test)]
-    pub(super) fn received_bytes(&self) -> u64 {
-        self.received.outstanding()
+    #[inline]
+    pub(super) fn unread_bytes(&self) -> usize {
+        self.received.outstanding() as usize
     }
 
     pub(super) fn contains(&self, id: u32) -> bool {
@@ -236,6 +239,10 @@ impl InFlight {
         }
         self.sent.ended(&mut call.sent);
         self.received.ended(&mut call.received);
+        if self.calls.capacity() > KEPT_PLACES && self.calls.len() < self.calls.capacity() / 8 {
+            // After a peak its room goes back.
+            self.calls.shrink_to(self.calls.len() * 2);
+        }
         Some(call)
     }
 
@@ -308,6 +315,7 @@ impl InFlight {
             let cost = held.cost();
             if !self.sent.admits(call.sent, cost, replies.windows()) {
                 call.held = Some(held);
+                call.served.set_unsent(cost as usize);
                 // Once, however often it is polled meanwhile.
                 if !std::mem::replace(&mut call.is_stalled, true) {
                     self.stalled.push_back(id);
@@ -315,6 +323,7 @@ impl InFlight {
                 return self.note_deadline(id);
             }
             self.sent.sent(&mut call.sent, cost);
+            call.served.set_unsent(0);
             replies.message(id, held);
             if replies.is_full() {
                 break;

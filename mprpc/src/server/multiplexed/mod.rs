@@ -18,6 +18,7 @@ use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, Served, too_long};
 use super::call::RunningCall;
 use super::executor::{Flow, QueuedCall, RemoteCall};
+use super::memory::{Account, WaitingMethods, compact, needs_reservation};
 use super::placement::{PollMeter, RunOn};
 use super::router::Route;
 use super::served_call::ServedCall;
@@ -65,6 +66,19 @@ pub(super) struct Multiplexed {
     polls: u32,
     /// That of the last call that ended at once, for the next one.
     spare: Option<Context>,
+    memory: Arc<Account>,
+    waiting: WaitingMethods,
+    pressure: Pressure,
+}
+
+/// What the memory that is held means for what is read next.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pressure {
+    None,
+    /// Nothing more is taken for now.
+    Pause,
+    /// New calls are refused.
+    Shed,
 }
 
 /// What the peer did against the protocol; it gets to read it.
@@ -72,10 +86,10 @@ type Violation = String;
 
 impl Multiplexed {
     /// A connection that begins at `now`.
-    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Multiplexed {
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>, now: Instant) -> Multiplexed {
         let announced = Settings::of(&shared.limits).windows();
         Multiplexed {
-            decoder: Decoder::of(&shared.limits),
+            decoder: Decoder::of(&shared.limits).at_most(memory.connection_bytes_max()),
             greeted: false,
             introduced: false,
             caller: Settings::default(),
@@ -91,14 +105,28 @@ impl Multiplexed {
             polls: 0,
             spare: None,
             peer,
+            memory,
+            waiting: WaitingMethods::default(),
+            pressure: Pressure::None,
             shared,
         }
+    }
+
+    /// Bytes that have come and are not taken: of streams that are not read, and of frames while the connection is paused.
+    #[inline]
+    pub(super) fn unread_bytes(&self) -> usize {
+        self.calls.unread_bytes() + self.decoder.complete_bytes()
+    }
+
+    /// It was not read from for so long: PINGs that were sent apart come together.
+    pub(super) fn was_paused(&mut self, paused: Duration) {
+        self.pings.forgive(paused, self.shared.limits.ping_interval_min);
     }
 
     /// Calls that are parked, and bytes of their streams of requests that are not read.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, u64) {
-        (self.calls.len(), self.calls.received_bytes())
+        (self.calls.len(), self.calls.unread_bytes() as u64)
     }
 
     /// Takes every complete frame; whether one is incomplete.
@@ -111,13 +139,25 @@ impl Multiplexed {
             self.greet(turn, &input.split_to(PREFACE.len()))?;
         }
         let mut calls = 0;
+        self.pressure = if self.memory.is_shedding() { Pressure::Shed } else { Pressure::None };
         let taken = loop {
-            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max;
+            turn.paused =
+                turn.output.len() > self.shared.limits.send_buffer_bytes_max || self.pressure == Pressure::Pause;
             if turn.paused {
                 break Ok(());
             }
             match self.decoder.decode(input) {
                 Decoded::NeedMore(missing) => {
+                    if self.pressure == Pressure::Shed
+                        && needs_reservation(input.len(), missing)
+                        && let Some(header) = self.decoder.skip(input)
+                    {
+                        calls += u64::from(header.kind == kind::REQUEST);
+                        match self.refuse_frame(turn.output, header, self.memory.refusal()) {
+                            Ok(()) => continue,
+                            Err(violation) => break Err(violation),
+                        }
+                    }
                     turn.missing = missing;
                     break Ok(());
                 }
@@ -137,6 +177,9 @@ impl Multiplexed {
         if calls > 0 {
             self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
             self.lifetime.used(turn.now);
+        }
+        if self.pressure == Pressure::Pause {
+            self.decoder.compact();
         }
         let polls = std::mem::take(&mut self.polls);
         if polls > 0 {
@@ -217,6 +260,7 @@ impl Multiplexed {
         }
         let path = std::str::from_utf8(path).map_err(|_| "a method path is not UTF-8".to_owned())?;
         self.methods.push(self.shared.router.route(path));
+        self.waiting.add();
         Ok(())
     }
 
@@ -225,6 +269,7 @@ impl Multiplexed {
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
         };
+        let message = if self.waiting.may_wait(header.word) { compact(message) } else { message };
         let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
         if let Err(status) = self.serve(turn, header, metadata, message) {
             self.replies(turn.output).refuse(header.id, status);
@@ -253,6 +298,9 @@ impl Multiplexed {
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
         }
+        if self.pressure == Pressure::Shed {
+            return Err(self.memory.refusal());
+        }
         if calls.len() >= limits.in_flight_max {
             let max = limits.in_flight_max;
             return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
@@ -278,8 +326,11 @@ impl Multiplexed {
             0 | u32::MAX => Deadline::NONE,
             microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
         };
+        let mut message_bytes = 0;
         let request = if header.has(flag::END) && !header.has(flag::OPEN) {
-            Body::Message(message.decode(limits.message_bytes_max).or_else(refused)?)
+            let message = message.decode(limits.message_bytes_max).or_else(refused)?;
+            message_bytes = message.len();
+            Body::Message(message)
         } else if route.method.kind == MethodKind::Unary {
             let message = format!("{} takes one message, and a stream was sent", route.method.path);
             return refused(Status::invalid_argument(message));
@@ -312,9 +363,12 @@ impl Multiplexed {
                 self.spare = call.into_context().and_then(Context::spare);
             }
             polled => {
+                self.waiting.waits(header.word);
                 call.waits(route, flow.caller, turn.now);
+                call.memory = self.memory.charge_call(message_bytes, call.context());
                 let served = ServedCall::Here(call, route.placement.clone());
                 calls.insert(header.id, turn.now, served, None, polled, &mut replies);
+                self.note_pressure();
             }
         }
         Ok(())
@@ -334,8 +388,17 @@ impl Multiplexed {
         if let Err(status) = call.begin(shared, &route, request) {
             return replies.refuse(header.id, status);
         }
+        call.memory = self.memory.charge_call(0, call.context());
         let served = ServedCall::Here(call, route.placement);
         calls.insert(header.id, turn.now, served, Some(requests), Poll::Pending, &mut replies);
+        self.note_pressure();
+    }
+
+    /// A call was parked: whether the connection is read on.
+    fn note_pressure(&mut self) {
+        if self.memory.is_beyond() {
+            self.pressure = Pressure::Pause;
+        }
     }
 
     /// Has a call wait for its turn on another thread; the loop goes on reading.
@@ -352,13 +415,20 @@ impl Multiplexed {
     ) {
         let Multiplexed { shared, caller, calls, flow, .. } = self;
         let flow = flow.with(context.metadata());
-        let running = RunningCall::new(shared, &route, context);
+        // What waits in the queue keeps no read buffer alive.
+        let (request, bytes) = match request {
+            Body::Message(message) => (Body::Message(compact(message.clone())), message.len()),
+            stream => (stream, 0),
+        };
+        let mut running = RunningCall::new(shared, &route, context);
+        running.memory = self.memory.charge_call(bytes, running.context());
         let call = RemoteCall::new(&running, calls.waker(id).clone());
         let mut replies = Replies { output: turn.output, caller, shared };
         let served = ServedCall::Elsewhere(call.clone());
         calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
         let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
         shared.run_elsewhere(run_on, flow, queued, turn.now);
+        self.note_pressure();
     }
 
     /// A message of a request stream, or its end.
@@ -423,8 +493,18 @@ impl Multiplexed {
     }
 
     fn refuse_too_long(&mut self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
-        let (length, max) = (header.length as usize, self.shared.limits.message_bytes_max);
-        let status = too_long("a message", length, "message_bytes_max", max);
+        let (length, limits) = (header.length as usize, &self.shared.limits);
+        let share = self.memory.connection_bytes_max();
+        let is_share = share <= limits.message_bytes_max || length <= Decoder::of(limits).body_bytes_max();
+        let (limit, max) = match is_share && length > share {
+            true => ("connection_memory_bytes_max", share),
+            false => ("message_bytes_max", limits.message_bytes_max),
+        };
+        self.refuse_frame(output, header, too_long("a message", length, limit, max))
+    }
+
+    /// Answers a frame whose body is skipped: its call does not begin, or fails.
+    fn refuse_frame(&mut self, output: &mut SendBuffer, header: Header, status: Status) -> Result<(), Violation> {
         match header.kind {
             kind::REQUEST => {
                 self.check_id(header.id)?;
@@ -433,13 +513,15 @@ impl Multiplexed {
                 Ok(())
             }
             kind::DATA => {
-                let status = status.with_phase(Phase::Handle);
+                let status = status.with_phase(Phase::Handle).with_ran(Ran::Maybe);
                 if self.calls.cancel(header.id, status.clone(), &self.shared) {
                     self.replies(output).refuse(header.id, status);
                 }
                 Ok(())
             }
-            kind::SETTINGS | kind::METHOD => Err(format!("a frame of kind {} with {length} bytes", header.kind)),
+            kind::SETTINGS | kind::METHOD => {
+                Err(format!("a frame of kind {} with {} bytes", header.kind, header.length))
+            }
             _ => Ok(()),
         }
     }

@@ -12,6 +12,7 @@
 //! | `stream_window_bytes`, `connection_window_bytes` | here, as receiver and as sender | there, as both |
 //! | `compress_bytes_min` | here, of replies | there, of requests |
 //! | `send_buffer_bytes_max` | `raw.rs` | there |
+//! | `memory_bytes_max`, `connection_memory_bytes_max`, `memory_pause_max` | `memory.rs` | none: they are of servers |
 //! | `first_byte_timeout`, `read_timeout` | here | none: callers speak first, and keepalive bounds the rest |
 //! | `tls_handshake_timeout` | `tls.rs` | none: it is a part of `connect_timeout` |
 //! | `tls_reload_interval` | `net/tls/tests.rs` | the same test |
@@ -42,24 +43,24 @@ use crate::testing::Network;
 
 const A: &str = "10.0.0.1:1";
 
-const fn ms(milliseconds: u64) -> Duration {
+pub(super) const fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-fn number(name: &str) -> u16 {
+pub(super) fn number(name: &str) -> u16 {
     PROBE.methods.iter().position(|method| method.name == name).unwrap() as u16
 }
 
-fn request_frame(id: u32, name: &str, flags: u8, body: &[u8]) -> BytesMut {
+pub(super) fn request_frame(id: u32, name: &str, flags: u8, body: &[u8]) -> BytesMut {
     frame(Header { kind: kind::REQUEST, flags, word: number(name), id, ..Header::default() }, body)
 }
 
-fn data(id: u32, flags: u8, body: &[u8]) -> BytesMut {
+pub(super) fn data(id: u32, flags: u8, body: &[u8]) -> BytesMut {
     frame(Header { kind: kind::DATA, flags, id, ..Header::default() }, body)
 }
 
 /// A caller's greeting under `limits`, and the numbers of the methods.
-fn greeting(limits: &Limits) -> BytesMut {
+pub(super) fn greeting(limits: &Limits) -> BytesMut {
     let mut bytes = crate::protocol::native::tests::greeting(limits);
     bytes.extend_from_slice(&native_calls(&[])[PREFACE.len()..]);
     bytes
@@ -72,14 +73,14 @@ fn greeted(limits: &Limits) -> Peer {
 }
 
 /// What the server says until it has nothing more to say.
-async fn said(peer: &mut Peer) -> Vec<(Header, Bytes)> {
+pub(super) async fn said(peer: &mut Peer) -> Vec<(Header, Bytes)> {
     let mut bytes = BytesMut::new();
     while let Ok(1..) = timeout(ms(1), peer.read_some(&mut bytes)).await {}
     decode(bytes)
 }
 
 /// The one RESPONSE that the server says: its code, whether it says that the call did not run, and its text.
-async fn answered(peer: &mut Peer) -> (u16, bool, String) {
+pub(super) async fn answered(peer: &mut Peer) -> (u16, bool, String) {
     let frames = said(peer).await;
     let [(header, body)] = &frames[..] else { panic!("{frames:?}") };
     assert_eq!((header.kind, header.flags & flag::END), (kind::RESPONSE, flag::END));
@@ -95,7 +96,7 @@ async fn went_away(peer: Peer) -> String {
     String::from_utf8(reason.to_vec()).unwrap()
 }
 
-const EXHAUSTED: u16 = Code::ResourceExhausted as u16;
+pub(super) const EXHAUSTED: u16 = Code::ResourceExhausted as u16;
 
 #[tokio::test(start_paused = true)]
 async fn message_bytes_max_holds_for_requests_messages_of_streams_and_replies() {

@@ -5,6 +5,7 @@ mod compressed;
 pub(crate) mod garbage;
 mod lifetime;
 mod limits;
+mod memory;
 mod raw;
 mod streams;
 #[cfg(feature = "tls")]

@@ -33,7 +33,11 @@ pub(super) fn peer(limits: Limits) -> Peer {
 pub(super) fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
     // As most handlers run, once they are known: what is read is answered in the same turn.
     let placement = [(PROBE.name.to_owned(), Placement::Inline)].into();
-    let shared = Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap();
+    peer_of(Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap(), capacity)
+}
+
+/// Another connection of a server.
+pub(super) fn peer_of(shared: Arc<Shared>, capacity: usize) -> Peer {
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
     Peer { reader: near.reader, writer: near.writer, server, shared }

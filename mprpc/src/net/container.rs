@@ -1,0 +1,71 @@
+//! How much memory the kernel lets this process take: the limit of its cgroup, version 2 or 1. Not what the machine has.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The limit in bytes; `None` where there is none. Read once.
+pub(crate) fn memory_limit() -> Option<usize> {
+    static LIMIT: OnceLock<Option<usize>> = OnceLock::new();
+    *LIMIT.get_or_init(|| {
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        limit_of(&groups, Path::new("/sys/fs/cgroup"))
+    })
+}
+
+/// A larger number is how version 1 writes that there is no limit.
+const LIMIT_MAX: u64 = 1 << 60;
+
+/// The lowest limit of the groups that `groups` names, as `/proc/self/cgroup` has them, and of those above them. A container
+/// may see its own group as the root, and the name of the group as its host has it.
+fn limit_of(groups: &str, root: &Path) -> Option<usize> {
+    let files = groups.lines().filter_map(|line| {
+        let [_, controllers, path] = *line.splitn(3, ':').collect::<Vec<_>>() else { return None };
+        let path = path.trim_start_matches('/');
+        match controllers {
+            "" => Some((root.to_owned(), path, "memory.max")),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                Some((root.join("memory"), path, "memory.limit_in_bytes"))
+            }
+            _ => None,
+        }
+    });
+    let limits = files.flat_map(|(root, path, file)| {
+        let folders: Vec<PathBuf> = Path::new(path).ancestors().map(|group| root.join(group)).collect();
+        folders.into_iter().filter_map(move |folder| limit_in(&folder.join(file)))
+    });
+    limits.min().and_then(|limit| usize::try_from(limit).ok())
+}
+
+fn limit_in(file: &Path) -> Option<u64> {
+    let limit = fs::read_to_string(file).ok()?.trim().parse().ok()?;
+    (limit < LIMIT_MAX).then_some(limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    #[test]
+    fn lowest_limit_of_the_groups_counts_in_either_version() {
+        let root = std::env::temp_dir().join(format!("mprpc-cgroup-{}", std::process::id()));
+        write(&root, "app/memory.max", "1000\n");
+        write(&root, "app/worker/memory.max", "max\n");
+        assert_eq!(limit_of("0::/app/worker\n", &root), Some(1000));
+        assert_eq!(limit_of("0::/\n", &root), None);
+        write(&root, "memory/app/memory.limit_in_bytes", "9223372036854771712\n");
+        let version_1 = "5:cpu:/app\n4:memory:/app\n0::/\n";
+        assert_eq!(limit_of(version_1, &root), None);
+        write(&root, "memory/memory.limit_in_bytes", "2000\n");
+        assert_eq!(limit_of(version_1, &root), Some(2000));
+        // The name that the host has for it does not exist inside.
+        assert_eq!(limit_of("4:memory:/docker/1234\n", &root), Some(2000));
+        fs::remove_dir_all(root).unwrap();
+    }
+}
