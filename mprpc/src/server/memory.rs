@@ -143,6 +143,11 @@ impl Account {
         Charge(Some(Box::new(Charged { account: self.clone(), bytes, unsent: 0 })))
     }
 
+    /// Counts nothing yet: what [`Charge::set_unsent`] says later.
+    pub(super) fn charge_nothing(self: &Arc<Self>) -> Charge {
+        Charge(Some(Box::new(Charged { account: self.clone(), bytes: 0, unsent: 0 })))
+    }
+
     /// Whether nothing more is to be read from the connection.
     #[inline]
     pub(super) fn is_beyond(&self) -> bool {

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::call::{RunningCall, Step};
 use super::executor::{Flow, QueuedCall, RemoteCall};
-use super::memory::Account;
+use super::memory::{Account, Charge};
 use super::placement::{PollMeter, RunOn};
 use super::router::Route;
 use super::served_call::ServedCall;
@@ -114,7 +114,7 @@ impl OneShot {
             return self.answer(turn, Err(overloaded));
         }
         let call = RemoteCall::new(&running, turn.cx.waker().clone());
-        self.call = Some(ServedCall::Elsewhere(call.clone()));
+        self.call = Some(ServedCall::Elsewhere(call.clone(), Charge::default()));
         let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
         self.shared.run_elsewhere(run_on, flow, queued, turn.now);
         ControlFlow::Continue(false)

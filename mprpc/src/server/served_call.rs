@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::call::{RunningCall, Step};
 use super::executor::RemoteCall;
+use super::memory::Charge;
 use super::placement::{MethodPlacement, PollMeter};
 use super::shared::Shared;
 use crate::context::Context;
@@ -15,8 +16,8 @@ use crate::status::Status;
 pub(super) enum ServedCall {
     /// The connection polls the handler.
     Here(RunningCall, Arc<MethodPlacement>),
-    /// The executor does.
-    Elsewhere(Arc<RemoteCall>),
+    /// The executor does. The charge is that of replies which the caller has no room for.
+    Elsewhere(Arc<RemoteCall>, Charge),
 }
 
 impl ServedCall {
@@ -24,7 +25,7 @@ impl ServedCall {
     pub(super) fn context(&self) -> &Context {
         match self {
             ServedCall::Here(call, _) => call.context(),
-            ServedCall::Elsewhere(call) => call.context(),
+            ServedCall::Elsewhere(call, _) => call.context(),
         }
     }
 
@@ -32,7 +33,7 @@ impl ServedCall {
     pub(super) fn queued(&self) -> Duration {
         match self {
             ServedCall::Here(..) => Duration::ZERO,
-            ServedCall::Elsewhere(call) => call.queued(),
+            ServedCall::Elsewhere(call, _) => call.queued(),
         }
     }
 
@@ -40,15 +41,15 @@ impl ServedCall {
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>, meter: &mut PollMeter) -> Poll<Step> {
         match self {
             ServedCall::Here(call, placement) => meter.measured(placement, || call.poll(cx)),
-            ServedCall::Elsewhere(call) => call.poll(cx),
+            ServedCall::Elsewhere(call, _) => call.poll(cx),
         }
     }
 
-    /// The call holds so many bytes of its reply stream, which the caller has no room for. Of a call that is served elsewhere
-    /// they are not counted: one message of a stream, at most.
+    /// The call holds so many bytes of its reply stream, which the caller has no room for.
     pub(super) fn set_unsent(&mut self, bytes: usize) {
-        if let ServedCall::Here(call, _) = self {
-            call.memory.set_unsent(bytes);
+        match self {
+            ServedCall::Here(call, _) => call.memory.set_unsent(bytes),
+            ServedCall::Elsewhere(_, unsent) => unsent.set_unsent(bytes),
         }
     }
 
@@ -56,7 +57,7 @@ impl ServedCall {
     pub(super) fn expired(&self) -> Status {
         match self {
             ServedCall::Here(call, _) => call.expired(),
-            ServedCall::Elsewhere(call) => call.expired(),
+            ServedCall::Elsewhere(call, _) => call.expired(),
         }
     }
 
@@ -65,7 +66,7 @@ impl ServedCall {
     pub(super) fn cancel(self, shared: &Shared) {
         match self {
             ServedCall::Here(call, _) => call.cancel(shared),
-            ServedCall::Elsewhere(call) => call.cancel(),
+            ServedCall::Elsewhere(call, _) => call.cancel(),
         }
     }
 }

@@ -424,7 +424,7 @@ impl Multiplexed {
         running.memory = self.memory.charge_call(bytes, running.context());
         let call = RemoteCall::new(&running, calls.waker(id).clone());
         let mut replies = Replies { output: turn.output, caller, shared };
-        let served = ServedCall::Elsewhere(call.clone());
+        let served = ServedCall::Elsewhere(call.clone(), self.memory.charge_nothing());
         calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
         let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
         shared.run_elsewhere(run_on, flow, queued, turn.now);
