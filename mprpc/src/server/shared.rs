@@ -198,9 +198,9 @@ impl Shared {
 /// What a call answers with that is refused because others wait for too long.
 fn overload_status(limits: &Limits) -> Status {
     let message = format!(
-        "the server is overloaded: calls before this one wait for longer than queue_time_max {:?}, queue_time_target {:?} or \
-         handler_delay_target {:?} allow",
-        limits.queue_time_max, limits.queue_time_target, limits.handler_delay_target
+        "the server is overloaded: more calls wait, or for longer, than queue_calls_max {}, queue_time_max {:?}, \
+         queue_time_target {:?} and handler_delay_target {:?} allow",
+        limits.queue_calls_max, limits.queue_time_max, limits.queue_time_target, limits.handler_delay_target
     );
     let status = Status::resource_exhausted(message).with_retry_after(limits.queue_time_max);
     status.with_phase(Phase::Queue).with_ran(Ran::No)

@@ -216,3 +216,21 @@ fn caller_that_floods_leaves_others_their_share() {
     let (offered, answered) = (outcome.offered[1..].iter().sum::<u64>(), outcome.answered[1..].iter().sum::<u64>());
     assert!(answered as f64 >= 0.95 * offered as f64, "{answered} of {offered}");
 }
+
+#[test]
+fn handler_delay_target_is_about_how_much_longer_calls_take_under_overload() {
+    let p99 = |target| {
+        let model = Model {
+            places: Some(20),
+            takes: &five_ms,
+            rates: &|_, _| 8000.0,
+            callers: 1,
+            seconds: 6,
+            counted_from: 3 * SECOND,
+            deadline: DEADLINE,
+        };
+        model.run(&ConcurrencyLimit::new(Duration::from_millis(target)), 3).p99_ms()
+    };
+    let (short, long) = (p99(50), p99(200));
+    assert!((10..100).contains(&short) && (100..400).contains(&long), "{short} and {long} ms");
+}

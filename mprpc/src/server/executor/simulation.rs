@@ -203,3 +203,43 @@ async fn calls_of_lower_priority_are_refused_first_and_none_starve() {
     let all = critical + normal + sheddable;
     assert!(critical > 0.75 * all && normal > 3.0 * sheddable && sheddable > 0.0, "{answered:?}");
 }
+
+#[tokio::test]
+async fn queue_time_max_is_how_long_a_call_waits_and_for_how_long_others_are_let_in_behind_it() {
+    let simulation = Simulation::new(1, 1, ms(5));
+    let limits = &simulation.shared.limits;
+    let (peer, max) = (Arc::new(peer()), limits.queue_time_max);
+    let flow = Flow::of(&peer);
+    assert!(simulation.comes(&peer, flow, 0, ms(0)));
+    assert!(simulation.comes(&peer, flow, 0, max));
+    assert!(!simulation.comes(&peer, flow, 0, max + ms(1)));
+    // Another caller is let in all the same.
+    let other = Arc::new(self::peer());
+    assert!(simulation.comes(&other, Flow::of(&other), 1, max + ms(1)));
+    // The first has waited for too long, and is refused in the queue; the second still goes.
+    let next = || simulation.shared.next_call(RunOn::AnyCore, simulation.begin + max + ms(1)).unwrap().arrived;
+    let mut arrived = [next(), next()];
+    arrived.sort();
+    assert_eq!(arrived, [max, max + ms(1)].map(|at| simulation.begin + at));
+    let refused = simulation.shared.overload_status.to_string();
+    assert!(refused.contains("queue_time_max 100ms") && refused.contains("queue_time_target 20ms"), "{refused}");
+    assert_eq!(simulation.shared.stats().calls_refused, 2);
+}
+
+#[tokio::test]
+async fn queue_time_target_bounds_a_queue_that_stands() {
+    let simulation = Simulation::new(1, 1, ms(5));
+    let (peer, target) = (Arc::new(peer()), simulation.shared.limits.queue_time_target);
+    let flow = Flow::of(&peer);
+    // Every call waits for three times the target, which is less than a call may wait. That is so for longer than 100 ms.
+    let mut refused_at = Vec::new();
+    for at in (0..300).step_by(5) {
+        if !simulation.comes(&peer, flow, 0, ms(at)) {
+            refused_at.push(at);
+        }
+        if ms(at) >= 3 * target {
+            simulation.shared.next_call(RunOn::AnyCore, simulation.begin + ms(at));
+        }
+    }
+    assert!(refused_at.first().is_some_and(|first| (100..200).contains(first)), "{refused_at:?}");
+}

@@ -8,6 +8,10 @@
 //! | `classic_header_bytes_max` | here | none: it is what a server reads |
 //! | `method_path_bytes_max`, `methods_max` | `client/tests/proxy.rs` | the same tests |
 //! | `in_flight_max` | here | `server/tests/mod.rs` |
+//! | `queue_time_max`, `queue_time_target` | `server/executor/simulation.rs` | told here |
+//! | `handler_delay_target` | `server/concurrency_limit/tests.rs` | told here |
+//! | `queue_calls_max`, `blocking_threads_max` | `elsewhere.rs` | told here |
+//! | `throttle_window` | none: it is of calls | `client/throttle.rs`, `client/tests/overload.rs` |
 //! | `connections_max` | here; `tests/server.rs` over TCP | told here; callers are bounded by endpoints and runtimes |
 //! | `stream_window_bytes`, `connection_window_bytes` | here, as receiver and as sender | there, as both |
 //! | `compress_bytes_min` | here, of replies | there, of requests |

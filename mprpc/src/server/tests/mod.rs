@@ -2,6 +2,7 @@
 
 mod cancellation;
 mod compressed;
+mod elsewhere;
 pub(crate) mod garbage;
 mod lifetime;
 mod limits;

@@ -1,0 +1,218 @@
+//! Handlers that run on other threads than their connection: what is read meanwhile, what never begins, and the bounds.
+
+use std::sync::{Condvar, Mutex};
+
+use bytes::BytesMut;
+
+use super::limits::{EXHAUSTED, answered, greeting, ms, number, said};
+use super::raw::{Peer, peer_of};
+use super::*;
+use crate::method::Placement;
+use crate::protocol::native::flag;
+use crate::protocol::native::tests::frame;
+
+/// Handlers that hold their thread until the gate opens.
+#[derive(Clone, Default)]
+struct Gate(Arc<(Mutex<GateState>, Condvar)>);
+
+#[derive(Default)]
+struct GateState {
+    is_open: bool,
+    begun: Vec<u8>,
+}
+
+impl Gate {
+    fn open(&self) {
+        self.0.0.lock().unwrap().is_open = true;
+        self.0.1.notify_all();
+    }
+
+    /// What the handlers were called with, once there are so many; in their order.
+    async fn begun(&self, count: usize) -> Vec<u8> {
+        loop {
+            let begun = self.0.0.lock().unwrap().begun.clone();
+            if begun.len() >= count {
+                return begun;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn pass(&self, message: &[u8]) {
+        let mut state = self.0.0.lock().unwrap();
+        state.begun.extend(message.first());
+        self.0.1.notify_all();
+        drop(self.0.1.wait_while(state, |state| !state.is_open).unwrap());
+    }
+}
+
+/// `Echo` passes the gate on its thread; all other methods are those of [`Probe`].
+struct Gated(Gate);
+
+impl Service for Gated {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &PROBE
+    }
+
+    fn call(&self, method: usize, context: Context, request: Body, codec: Codec) -> BoxFuture<Result<Body, Status>> {
+        if PROBE.methods[method].name != "Echo" {
+            return Probe.call(method, context, request, codec);
+        }
+        let gate = self.0.clone();
+        Box::pin(async move {
+            let message = request.into_message()?;
+            gate.pass(&message);
+            Ok(Body::Message(message))
+        })
+    }
+}
+
+fn placed(placement: Placement) -> std::collections::BTreeMap<String, Placement> {
+    // Everything else as most handlers run, once they are known.
+    [("test.Probe".to_owned(), Placement::Inline), ("test.Probe/Echo".to_owned(), placement)].into()
+}
+
+async fn greeted(shared: &Arc<Shared>) -> Peer {
+    let mut peer = peer_of(shared.clone(), 1 << 20);
+    peer.send(&greeting(&Limits::default()));
+    said(&mut peer).await;
+    peer
+}
+
+fn request(id: u32, name: &str, body: &[u8], time: Duration) -> BytesMut {
+    let (word, value) = (number(name), time.as_micros() as u32);
+    frame(Header { kind: kind::REQUEST, flags: flag::END, word, id, value, ..Header::default() }, body)
+}
+
+fn cancel(id: u32) -> BytesMut {
+    frame(Header { kind: kind::CANCEL, word: 1, id, ..Header::default() }, b"")
+}
+
+/// The next RESPONSEs, however long they take, by their ids.
+async fn responses(peer: &mut Peer, count: usize) -> Vec<(Header, Bytes)> {
+    let mut bytes = BytesMut::new();
+    loop {
+        assert!(peer.read_some(&mut bytes).await > 0);
+        let mut found = decode(bytes.clone());
+        found.retain(|(header, _)| header.kind == kind::RESPONSE);
+        if found.len() >= count {
+            found.sort_by_key(|(header, _)| header.id);
+            return found;
+        }
+    }
+}
+
+async fn response(peer: &mut Peer) -> (Header, Bytes) {
+    let mut found = responses(peer, 1).await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    found.remove(0)
+}
+
+fn ids(found: &[(Header, Bytes)]) -> Vec<u32> {
+    found.iter().map(|(header, _)| header.id).collect()
+}
+
+#[tokio::test]
+async fn connection_is_read_while_a_handler_holds_its_thread() {
+    let gate = Gate::default();
+    let mut server = Server { placement: placed(Placement::Blocking), ..Server::default() };
+    server = server.add(Gated(gate.clone()));
+    let shared = server.share().unwrap();
+    let mut peer = greeted(&shared).await;
+    peer.send(&request(1, "Echo", b"a", ms(0)));
+    peer.send(&frame(Header { kind: kind::PING, value: 7, ..Header::default() }, b""));
+    peer.send(&request(2, "Fail", b"", ms(0)));
+    let (header, _) = response(&mut peer).await;
+    assert_eq!((header.id, header.word), (2, Code::NotFound as u16));
+    // The deadline of a call whose handler does not come back is kept all the same.
+    peer.send(&request(3, "Echo", b"b", ms(20)));
+    let (header, _) = response(&mut peer).await;
+    assert_eq!((header.id, header.word, header.has(flag::NOT_RUN)), (3, Code::DeadlineExceeded as u16, false));
+    gate.open();
+    assert_eq!(response(&mut peer).await.0.id, 1);
+}
+
+#[tokio::test]
+async fn expired_and_cancelled_calls_never_reach_their_handler_and_blocking_threads_max_is_how_many_run() {
+    let gate = Gate::default();
+    let limits = Limits { blocking_threads_max: 1, ..Limits::default() };
+    let server = Server { placement: placed(Placement::Blocking), limits, overload_protection: false, ..Server::default() };
+    let shared = server.add(Gated(gate.clone())).share().unwrap();
+    let mut peer = greeted(&shared).await;
+    peer.send(&request(1, "Echo", b"1", ms(0)));
+    gate.begun(1).await;
+    peer.send(&request(2, "Echo", b"2", ms(10)));
+    let (header, body) = response(&mut peer).await;
+    assert_eq!((header.id, header.word, header.has(flag::NOT_RUN)), (2, Code::DeadlineExceeded as u16, true));
+    assert!(String::from_utf8_lossy(&body).contains("queued 1"), "the story says how long it was queued: {body:?}");
+    peer.send(&request(3, "Echo", b"3", ms(0)));
+    peer.send(&cancel(3));
+    assert_eq!(response(&mut peer).await.0.id, 3);
+    peer.send(&request(4, "Echo", b"4", ms(0)));
+    gate.open();
+    assert_eq!(ids(&responses(&mut peer, 2).await), [1, 4]);
+    assert_eq!(gate.begun(2).await, b"14");
+}
+
+#[tokio::test]
+async fn queue_calls_max_is_how_many_calls_wait_and_named_in_the_refusal() {
+    let gate = Gate::default();
+    let limits = Limits { blocking_threads_max: 1, queue_calls_max: 2, ..Limits::default() };
+    let server = Server { placement: placed(Placement::Blocking), limits, ..Server::default() };
+    let shared = server.add(Gated(gate.clone())).share().unwrap();
+    let mut peer = greeted(&shared).await;
+    peer.send(&request(1, "Echo", b"1", ms(0)));
+    gate.begun(1).await;
+    (2..=4).for_each(|id| peer.send(&request(id, "Echo", &[id as u8], ms(0))));
+    let (header, body) = response(&mut peer).await;
+    assert_eq!((header.id, header.word, header.has(flag::NOT_RUN)), (4, EXHAUSTED, true));
+    assert!(String::from_utf8_lossy(&body).contains("queue_calls_max 2"), "{body:?}");
+    assert_eq!((shared.stats().calls_refused, shared.stats().calls_waiting), (1, 2));
+    gate.open();
+    assert_eq!(ids(&responses(&mut peer, 3).await), [1, 2, 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handlers_that_are_spread_wait_fail_panic_stream_and_are_given_up_as_others() {
+    let server = Server { placement: [("test.Probe".to_owned(), Placement::Spread)].into(), ..Server::default() };
+    let shared = server.add(Probe).share().unwrap();
+    let pair = pair_with(shared.clone(), Limits::default());
+    assert_eq!(pair.caller.unary(&super::request("Sleep", "late")).await.unwrap(), "late");
+    let status = pair.caller.unary(&super::request("Fail", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.ran(), status.phase()), (Code::NotFound, Ran::Yes, None));
+    let status = pair.caller.unary(&super::request("Panic", "")).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+    let status = pair.caller.unary(&super::request("Hang", "")).await.unwrap_err();
+    assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Handle)));
+    assert!(timeout(ms(1), pair.caller.unary(&super::request("PanicInDrop", ""))).await.is_err());
+    assert_eq!(pair.caller.unary(&super::request("Echo", "on")).await.unwrap(), "on");
+    let mut peer = greeted(&shared).await;
+    let hundred = [&100u32.to_le_bytes()[..], &10u32.to_le_bytes()].concat();
+    peer.send(&request(1, "Count", &hundred, ms(0)));
+    let frames = said(&mut peer).await;
+    assert_eq!(frames.iter().filter(|(header, _)| header.kind == kind::DATA).count(), 100);
+    assert!(frames.last().unwrap().0.has(flag::END));
+    // Nothing is left of all that.
+    assert_eq!((shared.stats().memory_bytes, shared.stats().calls_waiting), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn measured_method_is_answered_in_the_same_turn_once_it_is_known_to_be_short() {
+    let shared = Server::default().add(Probe).share().unwrap();
+    let mut peer = greeted(&shared).await;
+    for _ in 0..200 {
+        peer.send(&request(1, "Echo", b"short", ms(0)));
+        assert_eq!(answered(&mut peer).await.0, 0);
+    }
+    // Two calls of one id in one read: the first has ended before the second is looked at.
+    let twice = [request(1, "Echo", b"", ms(0)), request(1, "Echo", b"", ms(0))].concat();
+    peer.send(&twice);
+    assert_eq!(said(&mut peer).await.len(), 2);
+}
+
+#[test]
+fn placement_of_a_method_that_is_not_there_is_an_error_that_names_it() {
+    let placement = [("test.Probe/Nothing".to_owned(), Placement::Spread)].into();
+    let error = Server { placement, ..Server::default() }.add(Probe).share().err().unwrap();
+    assert!(error.to_string().contains("test.Probe/Nothing"), "{error}");
+}
