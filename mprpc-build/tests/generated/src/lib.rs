@@ -49,6 +49,8 @@ mod guide {
     mod configuration {}
     #[doc = include_str!("../../../../docs/guide/logging.md")]
     mod logging {}
+    #[doc = include_str!("../../../../docs/guide/overload.md")]
+    mod overload {}
     #[doc = include_str!("../../../../docs/guide/reactor.md")]
     mod reactor {}
     #[doc = include_str!("../../../../docs/guide/same-host.md")]

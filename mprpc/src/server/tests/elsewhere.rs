@@ -136,7 +136,8 @@ async fn connection_is_read_while_a_handler_holds_its_thread() {
 async fn expired_and_cancelled_calls_never_reach_their_handler_and_blocking_threads_max_is_how_many_run() {
     let gate = Gate::default();
     let limits = Limits { blocking_threads_max: 1, ..Limits::default() };
-    let server = Server { placement: placed(Placement::Blocking), limits, overload_protection: false, ..Server::default() };
+    let server =
+        Server { placement: placed(Placement::Blocking), limits, overload_protection: false, ..Server::default() };
     let shared = server.add(Gated(gate.clone())).share().unwrap();
     let mut peer = greeted(&shared).await;
     peer.send(&request(1, "Echo", b"1", ms(0)));
