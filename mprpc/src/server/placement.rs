@@ -94,6 +94,12 @@ impl MethodPlacement {
         self.chosen
     }
 
+    /// Whether measuring decides.
+    #[inline]
+    pub(crate) fn is_measured(&self) -> bool {
+        self.chosen == Placement::Measured
+    }
+
     /// How long the next first poll is expected to take.
     pub(crate) fn expected(&self) -> Duration {
         Duration::from_nanos(self.poll_nanos.load(Ordering::Relaxed).into())
@@ -187,7 +193,8 @@ impl PollMeter {
     /// Polls a handler on the event loop, and measures that where it is due.
     #[inline]
     pub(super) fn measured<T>(&mut self, placement: &MethodPlacement, poll: impl FnOnce() -> T) -> T {
-        if !self.is_due() {
+        // What the user chose is nothing to measure.
+        if !placement.is_measured() || !self.is_due() {
             return poll();
         }
         let begin = clock::now();

@@ -40,7 +40,7 @@ enum Speaks {
     /// Many calls at a time.
     Multiplexed(Box<Multiplexed>),
     /// One call, then the end.
-    OneShot(OneShot),
+    OneShot(Box<OneShot>),
 }
 
 /// Bytes of an incomplete frame that buy its sender another `read_timeout`.
@@ -143,12 +143,12 @@ impl Transport {
                 self.speaks = Speaks::Multiplexed(Box::new(session));
             }
             Sniffed::Classic => {
-                self.speaks = Speaks::OneShot(OneShot::new(
+                self.speaks = Speaks::OneShot(Box::new(OneShot::new(
                     self.shared.clone(),
                     self.peer.clone(),
                     self.memory.account().clone(),
                     turn.now,
-                ));
+                )));
             }
             Sniffed::TlsHello => {
                 self.shared.reject(&self.peer, "a TLS hello");

@@ -152,7 +152,7 @@ fn latency_that_varies_by_nature_is_no_reason_to_refuse() {
     // From 1 ms to 2 s, log-uniform.
     let takes = |random: &mut fastrand::Rng, _| (1e6 * 2000f64.powf(random.f64())) as u64;
     for seed in 0..3 {
-        let rates = |_: usize, now: u64| if now / SECOND % 2 == 0 { 100.0 } else { 1500.0 };
+        let rates = |_: usize, now: u64| if (now / SECOND).is_multiple_of(2) { 100.0 } else { 1500.0 };
         let model = Model {
             places: None,
             takes: &takes,

@@ -354,7 +354,7 @@ impl Multiplexed {
         };
         let mut call = RunningCall::new(shared, route, context);
         let mut cx = task::Context::from_waker(calls.waker(header.id));
-        self.polls += 1;
+        self.polls += u32::from(route.placement.is_measured());
         let polled = self.meter.measured(&route.placement, || call.begin_and_poll(shared, route, request, &mut cx));
         let mut replies = Replies { output: turn.output, caller, shared };
         match polled {
