@@ -61,7 +61,9 @@ impl Service for Blocking {
 }
 
 fn start(loops: usize, service: impl Service) -> (Running, SocketAddr) {
-    let running = Server { loops, ..Server::default() }.add(service).start().unwrap();
+    // So that the thread of a handler is that of its loop.
+    let placement = [(service.descriptor().name.to_owned(), mprpc::Placement::Inline)].into();
+    let running = Server { loops, placement, ..Server::default() }.add(service).start().unwrap();
     let Address::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
     (running, address)
 }
@@ -118,7 +120,11 @@ fn classic_connections_are_accepted_by_several_loops() {
     }
     assert_eq!(loops.len(), 2, "{loops:?}");
     let stats = running.stats();
-    assert_eq!((stats.connections_accepted, stats.calls, stats.connections_open), (64, 64, 0));
+    assert_eq!((stats.connections_accepted, stats.calls), (64, 64));
+    // The caller may see the end of the last one before the server has counted it.
+    while running.stats().connections_open > 0 {
+        std::thread::yield_now();
+    }
     stop(running);
 }
 

@@ -264,7 +264,9 @@ async fn outcome(client: &RawClient, method: &str, message: Vec<u8>, asked: Opti
 #[tokio::test]
 async fn every_outcome_is_the_one_of_a_connection() {
     let limits = Limits { message_bytes_max: 2000, metadata_bytes_max: 200, ..Limits::default() };
-    let world = serve("127.0.0.1:0", Server { limits, ..Server::default() });
+    // Direct calls never wait for their turn, so those over a socket do not either.
+    let placement = [("test.Near".to_owned(), mprpc::Placement::Inline)].into();
+    let world = serve("127.0.0.1:0", Server { limits, placement, ..Server::default() });
     let (near, far) = (client(&world.address), over_a_socket(&world.address));
     far.unary("Echo", "").await.unwrap();
     let same = [

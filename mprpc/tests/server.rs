@@ -103,6 +103,7 @@ fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
     server.limits.drain_timeout = Duration::from_millis(100);
     let (release, released) = std::sync::mpsc::channel::<()>();
     let (begun, begins) = std::sync::mpsc::channel::<()>();
+    server.placement.insert("test.Echo".into(), mprpc::Placement::Inline);
     server.services = vec![Arc::new(Blocking { begun, released: std::sync::Mutex::new(released) })];
     let running = server.start().unwrap();
     let stub = stub(&running.addresses()[0].to_string());

@@ -50,7 +50,7 @@ impl Simulation {
     fn new(seed: u64, workers: usize, service: Duration) -> Simulation {
         let shared = Server::default().add(Probe).share().unwrap();
         let route = shared.router.route("test.Probe/Echo").unwrap();
-        let begin = Instant::now();
+        let begin = clock::now();
         {
             // The simulation takes the calls out of the queue itself: no runner is to be spawned, or to be told to end.
             let mut state = shared.executor.any_core.lock();
