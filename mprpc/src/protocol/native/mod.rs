@@ -78,15 +78,17 @@ impl Header {
         u128::from(low) | u128::from(high) << 64
     }
 
+    /// Read at once too, and taken apart in registers.
     pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Header {
-        let mut bytes = bytes.as_slice();
+        let number = u128::from_le_bytes(*bytes);
+        let (low, high) = (number as u64, (number >> 64) as u64);
         Header {
-            length: bytes.get_u32_le(),
-            kind: bytes.get_u8(),
-            flags: bytes.get_u8(),
-            word: bytes.get_u16_le(),
-            id: bytes.get_u32_le(),
-            value: bytes.get_u32_le(),
+            length: low as u32,
+            kind: (low >> 32) as u8,
+            flags: (low >> 40) as u8,
+            word: (low >> 48) as u16,
+            id: high as u32,
+            value: (high >> 32) as u32,
         }
     }
 
