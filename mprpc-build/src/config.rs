@@ -47,7 +47,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Compiles `.proto` files and every file they import, except the well-known types, which mprpc holds.
+    /// Compiles `.proto` files and every file they import, except the well-known types, which mprpc holds, and
+    /// `mprpc/options.proto`, which holds options alone.
     ///
     /// Prints a `cargo::rerun-if-changed` for each file it read.
     ///

@@ -28,11 +28,18 @@
 //! # What it reads
 //!
 //! proto2 and proto3. Editions are refused: the parser, protox 0.10, does not know them.
+//!
+//! # Options of mprpc
+//!
+//! `import "mprpc/options.proto";` needs no file: mprpc-build brings it along, and reads no other of that name. It has one
+//! option, for methods: `option (mprpc.placement) = BLOCKING;` says where a server runs the handler, and becomes the
+//! `placement` of the `MethodDescriptor`. Other compilers take a copy of `proto/mprpc/options.proto` of this crate.
 
 mod comments;
 mod config;
 mod error;
 mod messages;
+mod options;
 mod output;
 mod paths;
 mod service;

@@ -8,6 +8,7 @@ use proc_macro2::TokenStream;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::options;
 use crate::source::Source;
 
 /// What buffa-codegen needs: which files, and how.
@@ -48,7 +49,7 @@ impl<'a> Messages<'a> {
     }
 }
 
-/// The files that code is generated for: all but the well-known types and what another crate holds.
+/// The files that code is generated for: all but the well-known types, the options of mprpc, and what another crate holds.
 pub(crate) fn generated<'a>(config: &'a Config, source: &'a Source) -> impl Iterator<Item = &'a FileDescriptorProto> {
     let elsewhere = |package: &str| {
         package == "google.protobuf"
@@ -57,7 +58,8 @@ pub(crate) fn generated<'a>(config: &'a Config, source: &'a Source) -> impl Iter
                 package == name || package.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
             })
     };
-    source.files.iter().filter(move |file| !elsewhere(file.package.as_deref().unwrap_or_default()))
+    let files = source.files.iter().filter(|file| file.name.as_deref() != Some(options::NAME));
+    files.filter(move |file| !elsewhere(file.package.as_deref().unwrap_or_default()))
 }
 
 /// A type named by a keyword of Rust is beyond buffa-codegen, which does not say where it stands.

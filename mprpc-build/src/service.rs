@@ -13,6 +13,7 @@ use quote::{format_ident, quote};
 
 use crate::comments::{self, METHOD, SERVICE};
 use crate::error::Error;
+use crate::options;
 use crate::paths::Door;
 use crate::source::Source;
 
@@ -60,6 +61,7 @@ struct Method {
     reply: TokenStream,
     streams: Streams,
     idempotency: TokenStream,
+    placement: Option<Ident>,
 }
 
 /// Which sides send a stream.
@@ -137,8 +139,9 @@ impl<'a> Service<'a> {
         let Service { door, full_name, constant, .. } = self;
         let doc = format!(" What is known of the service `{full_name}` at compile time.");
         let methods = self.methods.iter().map(|method| {
-            let Method { name, idempotency, .. } = method;
+            let Method { name, idempotency, placement, .. } = method;
             let path = format!("{full_name}/{name}");
+            let placement = placement.as_ref().map(|placement| quote!(.placed(#door::Placement::#placement)));
             let kind = method.streams.kind();
             quote! {
                 #door::MethodDescriptor::new(
@@ -146,7 +149,7 @@ impl<'a> Service<'a> {
                     #path,
                     #door::MethodKind::#kind,
                     #door::Idempotency::#idempotency,
-                )
+                )#placement
             }
         });
         quote! {
@@ -339,6 +342,7 @@ impl Method {
                 replies: descriptor.server_streaming.unwrap_or_default(),
             },
             idempotency,
+            placement: options::placement(&descriptor.options)?,
             name,
         })
     }

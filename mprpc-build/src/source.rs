@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use buffa::Message;
 use buffa_codegen::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
 use miette::{Diagnostic, SourceCode};
+use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::error::{Error, Place};
+use crate::options::{self, OptionsFile};
 
 /// The files of a compilation and all they import, parsed and checked.
 pub(crate) struct Source {
@@ -23,7 +25,7 @@ impl Source {
             return Err(Error::at(missing, None, "no such file"));
         }
         let located = |error| locate(&error, includes);
-        let mut compiler = protox::Compiler::new(includes).map_err(located)?;
+        let mut compiler = protox::Compiler::with_file_resolver(resolver(includes));
         compiler.include_source_info(true).include_imports(true);
         for file in files {
             compiler.open_file(file).map_err(located)?;
@@ -32,7 +34,9 @@ impl Source {
         let set = FileDescriptorSet::decode_from_slice(&encoded)
             .map_err(|error| Error::new(format!("the parser's descriptors do not decode: {error}")))?;
         let paths = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
-        Ok(Source { files: set.file, paths, includes: includes.to_vec() })
+        let source = Source { files: set.file, paths, includes: includes.to_vec() };
+        options::check_numbers(&source)?;
+        Ok(source)
     }
 
     /// An error at what `path` names in `file`, in the terms of `SourceCodeInfo`.
@@ -44,6 +48,17 @@ impl Source {
         });
         Error::at(&on_disk(file.name.as_deref().unwrap_or_default(), &self.includes), place, message)
     }
+}
+
+/// Where the parser looks for files: the options of mprpc, the folders, and the well-known types.
+fn resolver(includes: &[PathBuf]) -> ChainFileResolver {
+    let mut resolver = ChainFileResolver::new();
+    resolver.add(OptionsFile);
+    for include in includes {
+        resolver.add(IncludeFileResolver::new(include.clone()));
+    }
+    resolver.add(GoogleFileResolver::new());
+    resolver
 }
 
 fn locate(error: &protox::Error, includes: &[PathBuf]) -> Error {

@@ -128,6 +128,39 @@ fn edition_is_refused_with_what_to_write() {
     );
 }
 
+/// What is said of a method with this option.
+fn error_of_option(import: &str, option: &str) -> String {
+    let text = format!(
+        "syntax = \"proto3\";\n{import}\nmessage A {{}}\nservice S {{\n  rpc Get(A) returns (A) {{ {option} }}\n}}\n"
+    );
+    error(&[("a.proto", &text)])
+}
+
+#[test]
+fn wrong_option_of_mprpc_points_to_its_place() {
+    let import = "import \"mprpc/options.proto\";";
+    let unknown_value = error_of_option(import, "option (mprpc.placement) = NOWHERE;");
+    assert!(unknown_value.starts_with("a.proto:5:") && unknown_value.contains("NOWHERE"), "{unknown_value}");
+    let unknown_option = error_of_option(import, "option (mprpc.place) = INLINE;");
+    assert!(unknown_option.starts_with("a.proto:5:") && unknown_option.contains("mprpc.place"), "{unknown_option}");
+    let no_import = error_of_option("", "option (mprpc.placement) = INLINE;");
+    assert!(no_import.starts_with("a.proto:5:") && no_import.contains("mprpc.placement"), "{no_import}");
+    let text = "syntax = \"proto3\";\nimport \"mprpc/options.proto\";\n\
+        service S {\n  option (mprpc.placement) = INLINE;\n}\n";
+    let wrong_place = error(&[("a.proto", text)]);
+    assert!(wrong_place.starts_with("a.proto:4:") && wrong_place.contains("mprpc.placement"), "{wrong_place}");
+}
+
+#[test]
+fn other_option_with_the_number_of_the_placement_is_refused() {
+    let text = "syntax = \"proto2\";\nimport \"google/protobuf/descriptor.proto\";\nmessage A {\n  \
+        extend google.protobuf.MethodOptions { optional int32 mine = 57761; }\n}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:4:42: option `mine` has the number 57761, which is that of (mprpc.placement)"
+    );
+}
+
 #[test]
 fn crate_path_that_is_no_path_is_refused() {
     let folder = tempfile::tempdir().unwrap();

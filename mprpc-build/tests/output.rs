@@ -64,6 +64,22 @@ fn comments_and_options_are_carried_over() {
 }
 
 #[test]
+fn options_of_mprpc_need_no_file_and_generate_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "syntax = \"proto3\";\npackage app;\nimport \"mprpc/options.proto\";\nmessage A {}\nservice S {\n\
+        rpc Get(A) returns (A) { option (mprpc.placement) = BLOCKING; }\n}\n";
+    std::fs::write(folder.path().join("app.proto"), text).unwrap();
+    // A copy for other compilers is not read.
+    std::fs::create_dir(folder.path().join("mprpc")).unwrap();
+    std::fs::write(folder.path().join("mprpc/options.proto"), "no proto").unwrap();
+    Config { out_dir: Some(folder.path().join("out")), ..Config::default() }
+        .compile(&[folder.path().join("app.proto")])
+        .unwrap();
+    assert!(read(folder.path(), "mprpc.app.rs").contains(".placed(::mprpc::codegen::Placement::Blocking)"));
+    assert!(!folder.path().join("out/mprpc.mprpc.rs").exists());
+}
+
+#[test]
 fn unchanged_files_are_not_written_again() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), Config::default());

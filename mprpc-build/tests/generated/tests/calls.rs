@@ -3,7 +3,7 @@
 mod memory;
 
 use futures_util::FutureExt;
-use mprpc::{Call, Code, Context, Idempotency, Message, MessageView, MethodKind, Service, Status};
+use mprpc::{Call, Code, Context, Idempotency, Message, MessageView, MethodKind, Placement, Service, Status};
 use mprpc_codegen_tests::proto::fixbug::*;
 use mprpc_codegen_tests::proto::{BareService, BareServiceServer, BareView, fixbug, hard, shop};
 
@@ -79,6 +79,19 @@ fn descriptors_know_names_kinds_and_idempotency() {
     assert_eq!((shop::cart::QUERY.name, shop::stock::QUERY.name), ("shop.cart.Query", "shop.stock.Query"));
     let kinds = shop::FEED.methods.iter().map(|method| method.kind);
     assert!(kinds.eq([MethodKind::ServerStreaming, MethodKind::ClientStreaming, MethodKind::Bidirectional]));
+}
+
+#[test]
+fn option_of_the_proto_file_is_the_placement_of_the_descriptor() {
+    let placements = shop::PLACED.methods.iter().map(|method| method.placement);
+    assert!(placements.eq([
+        Placement::Measured,
+        Placement::Measured,
+        Placement::Inline,
+        Placement::Spread,
+        Placement::Blocking
+    ]));
+    assert_eq!(shop::PLACED.methods[4].idempotency, Idempotency::Idempotent);
 }
 
 struct Fake;
