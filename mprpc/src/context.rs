@@ -88,27 +88,22 @@ impl Context {
         Context { metadata, shared: Arc::new(shared) }
     }
 
-    /// That of another call from the same peer, in the same memory where nobody holds this one any more.
-    pub(crate) fn again(mut self, method: &Method, deadline: Deadline, metadata: Metadata) -> Context {
+    /// Makes this the context of another call from the same peer, in the same memory where nobody else holds it.
+    pub(crate) fn renew(&mut self, method: &Method, deadline: Deadline, metadata: Metadata) {
         let Some(shared) = Arc::get_mut(&mut self.shared) else {
-            return Context::new(method.clone(), self.shared.peer.clone(), deadline, metadata);
+            *self = Context::new(method.clone(), self.shared.peer.clone(), deadline, metadata);
+            return;
         };
         shared.method = method.clone();
         shared.deadline = deadline;
         *shared.cancelled.get_mut() = false;
-        shared.rare.take();
         self.metadata = metadata;
-        self
     }
 
-    /// This one, to be made into [`Context::again`] once its call has ended. Nothing of the call stays in it; `None` where
-    /// it has what is better dropped now.
-    pub(crate) fn spare(mut self) -> Option<Context> {
-        if self.has_metadata() {
-            return None;
-        }
+    /// Drops what the call has left, now that it has ended. Whether [`Context::renew`] may follow.
+    pub(crate) fn clear(&mut self) -> bool {
         self.metadata = Metadata::new();
-        Some(self)
+        !self.has_metadata()
     }
 
     /// The context of the call that is being served by the code that this is called from, if one is: what outgoing

@@ -136,7 +136,8 @@ fn sockets_threads_clock_and_protocols_stay_where_they_belong() {
 
 #[test]
 fn there_is_no_unsafe_code() {
-    for source in sources() {
+    // Measured there: what malloc_trim gives back.
+    for source in sources().iter().filter(|source| source.path != "net/allocator.rs") {
         assert!(!source.code.contains("unsafe "), "{}: measure what it brings first, and say so here", source.path);
     }
 }

@@ -1,6 +1,7 @@
 //! The reactor: event loops, sockets, threads and the clock. Knows no RPC.
 
 mod acceptor;
+mod allocator;
 pub(crate) mod clock;
 pub(crate) mod connection;
 mod connector;
@@ -22,6 +23,7 @@ pub(crate) mod tls;
 mod worker_pool;
 
 pub(crate) use acceptor::{Incoming, Listener};
+pub(crate) use allocator::give_back_memory;
 pub(crate) use connector::Connector;
 #[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;

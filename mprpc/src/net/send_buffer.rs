@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::stream::Writer;
 
@@ -51,6 +51,19 @@ impl SendBuffer {
             self.push_segment(tail);
         }
         self.push_segment(payload);
+    }
+
+    /// Appends a header of a fixed length and the payload behind it.
+    #[inline]
+    pub(crate) fn push_framed<const N: usize>(&mut self, header: [u8; N], payload: Bytes) {
+        let is_copied = payload.len() <= COPY_BYTES_MAX;
+        self.tail.reserve(N + if is_copied { payload.len() } else { 0 });
+        self.tail.put_slice(&header);
+        if is_copied {
+            self.tail.put_slice(&payload);
+        } else {
+            self.push(payload);
+        }
     }
 
     /// The same, for a payload that is kept elsewhere too.

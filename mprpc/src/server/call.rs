@@ -83,6 +83,15 @@ impl Step {
     }
 }
 
+/// What the first poll of a call came to.
+#[expect(clippy::large_enum_variant, reason = "a box costs more than the room, and it is taken apart at once")]
+pub(super) enum FirstPoll {
+    /// The call has ended with this step, well or not. The handler has left nothing behind.
+    Ended(Step),
+    /// The call goes on, or its handler has panicked.
+    Running(RunningCall, Poll<Step>),
+}
+
 impl RunningCall {
     /// A call that has not begun.
     pub(super) fn new(shared: &Shared, route: &Route, context: Context) -> RunningCall {
@@ -118,7 +127,31 @@ impl RunningCall {
         begun.map_err(|panic| panicked(self.context(), panic))
     }
 
-    /// Begins it and polls it once, for the price of one: most calls have ended then.
+    /// Begins the call of `context` and polls it once. Most calls have ended then, and leave their context in its place.
+    #[inline]
+    pub(super) fn first_poll(
+        shared: &Shared,
+        route: &Route,
+        context: &mut Option<Context>,
+        request: Body,
+        cx: &mut task::Context<'_>,
+    ) -> FirstPoll {
+        let handled = (!shared.interceptors.is_empty()).then(Arc::default);
+        let mut work = Work::Done;
+        let (polled, step) = begin_and_poll(shared, route, &mut work, context, &handled, request, cx);
+        match (polled, work, step) {
+            (Ok(()), Work::Done, Poll::Ready(step)) => FirstPoll::Ended(step),
+            (polled, work, step) => {
+                let context = context.take().expect("it is lent out only while the handler runs");
+                let mut call = RunningCall::new(shared, route, context);
+                (call.work, call.handled) = (work, handled);
+                let step = call.came_to(polled, step);
+                FirstPoll::Running(call, step)
+            }
+        }
+    }
+
+    /// Begins this call and polls it once.
     pub(super) fn begin_and_poll(
         &mut self,
         shared: &Shared,
@@ -126,26 +159,14 @@ impl RunningCall {
         request: Body,
         cx: &mut task::Context<'_>,
     ) -> Poll<Step> {
-        let RunningCall { work, context, is_unary, handled, .. } = self;
-        let (mut served, mut request, mut step) = (context.clone(), Some(request), Poll::Pending);
-        let polled = contained(work, context, &mut |work| {
-            if let (Some(context), Some(request)) = (served.take(), request.take()) {
-                *work = Work::Handling(handling(shared, route, handled, context, request));
-            }
-            step = work.poll(cx, *is_unary, handled.is_some());
-        });
+        let RunningCall { work, context, handled, .. } = self;
+        let (polled, step) = begin_and_poll(shared, route, work, context, handled, request, cx);
         self.came_to(polled, step)
     }
 
     /// The call, as its handler knows it.
     pub(super) fn context(&self) -> &Context {
         self.context.as_ref().expect("it is lent out only while the handler runs")
-    }
-
-    /// The context, once the call has come to its end.
-    pub(super) fn into_context(mut self) -> Option<Context> {
-        self.drop_contained();
-        self.context.take()
     }
 
     /// Whether it has come to its end, and is not to be polled again.
@@ -214,6 +235,28 @@ impl RunningCall {
             }
         });
     }
+}
+
+/// Makes the future of the handler and polls it, in one containment: two would cost twice.
+#[inline]
+fn begin_and_poll(
+    shared: &Shared,
+    route: &Route,
+    work: &mut Work,
+    context: &mut Option<Context>,
+    handled: &Option<Arc<AtomicBool>>,
+    request: Body,
+    cx: &mut task::Context<'_>,
+) -> (Result<(), Panic>, Poll<Step>) {
+    let is_unary = route.method.kind == MethodKind::Unary;
+    let (mut served, mut request, mut step) = (context.clone(), Some(request), Poll::Pending);
+    let polled = contained(work, context, &mut |work| {
+        if let (Some(context), Some(request)) = (served.take(), request.take()) {
+            *work = Work::Handling(handling(shared, route, handled, context, request));
+        }
+        step = work.poll(cx, is_unary, handled.is_some());
+    });
+    (polled, step)
 }
 
 /// Runs what belongs to a call for it, and contains its panics. `run` comes, and what it uses goes in and out, by reference:

@@ -17,6 +17,7 @@ use bytes::Bytes;
 
 use crate::context::Context;
 use crate::limits::Limits;
+use crate::net;
 use crate::net::connection::Timer;
 use crate::status::{Phase, Ran, Status};
 
@@ -32,6 +33,11 @@ const SLICE_BYTES_MAX: usize = 64 << 10;
 /// A paused connection that holds less counts as if it held this, so that the first free byte does not resume them all.
 const RESUME_BYTES_MIN: usize = 64 << 10;
 
+/// A server that held so much, and holds less than a quarter of that now, has its allocator give memory back to the system
+/// after a moment: what is released in that moment goes with it, and one peak is one such call.
+const GIVE_BACK_BYTES_MIN: usize = 64 << 20;
+const GIVE_BACK_DELAY: Duration = Duration::from_secs(1);
+
 /// The memory of a server.
 pub(crate) struct MemoryBudget {
     bytes_max: usize,
@@ -39,6 +45,8 @@ pub(crate) struct MemoryBudget {
     pause_max: Duration,
     held: AtomicUsize,
     peak: AtomicUsize,
+    /// The most since memory was last given back to the system.
+    recent_peak: AtomicUsize,
     pauses: AtomicU64,
     /// Some paused connection may resume once the server holds less than this; 0 where none is paused.
     resumes_below: AtomicUsize,
@@ -60,6 +68,7 @@ impl MemoryBudget {
             pause_max: limits.memory_pause_max,
             held: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
+            recent_peak: AtomicUsize::new(0),
             pauses: AtomicU64::new(0),
             resumes_below: AtomicUsize::new(0),
             paused: Mutex::default(),
@@ -79,6 +88,13 @@ impl MemoryBudget {
     /// How often a connection was paused.
     pub(crate) fn pauses(&self) -> u64 {
         self.pauses.load(Ordering::Relaxed)
+    }
+
+    /// Whether `held` bytes are so few, after a peak, that memory goes back to the system. True once a peak.
+    fn is_past_a_peak(&self, held: usize) -> bool {
+        let peak = self.recent_peak.load(Ordering::Relaxed);
+        let is_past = |peak| peak >= GIVE_BACK_BYTES_MIN && held < peak / 4;
+        is_past(peak) && is_past(self.recent_peak.swap(held, Ordering::Relaxed))
     }
 
     fn free(&self) -> usize {
@@ -110,6 +126,14 @@ impl MemoryBudget {
             waker.wake();
         }
     }
+}
+
+#[cold]
+fn give_back_soon() {
+    net::background().spawn(async {
+        tokio::time::sleep(GIVE_BACK_DELAY).await;
+        tokio::task::spawn_blocking(net::give_back_memory).await
+    });
 }
 
 /// What one connection and its calls hold. Any thread may charge it, and release.
@@ -182,7 +206,8 @@ impl Account {
     fn add(&self, bytes: usize) {
         self.held.fetch_add(bytes, Ordering::SeqCst);
         let of_all = self.budget.held.fetch_add(bytes, Ordering::SeqCst) + bytes;
-        if of_all > self.budget.peak.load(Ordering::Relaxed) {
+        if of_all > self.budget.recent_peak.load(Ordering::Relaxed) {
+            self.budget.recent_peak.fetch_max(of_all, Ordering::Relaxed);
             self.budget.peak.fetch_max(of_all, Ordering::Relaxed);
         }
     }
@@ -195,6 +220,9 @@ impl Account {
 
     fn release(&self, bytes: usize) {
         let of_all = self.subtract(bytes);
+        if self.budget.is_past_a_peak(of_all) {
+            give_back_soon();
+        }
         let others_resume = of_all < self.budget.resumes_below.load(Ordering::SeqCst);
         if others_resume || (self.is_paused.load(Ordering::SeqCst) && self.resumes_earlier()) {
             self.budget.wake_paused();
@@ -478,5 +506,23 @@ impl WaitingMethods {
         if let Some(left) = self.0.get_mut(usize::from(number)) {
             *left = COMPACTED_CALLS;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_goes_back_to_the_system_once_for_each_large_peak() {
+        let budget = MemoryBudget::new(&Limits::default());
+        let account = Account::new(&budget);
+        account.add(GIVE_BACK_BYTES_MIN - 1);
+        assert!(!budget.is_past_a_peak(account.subtract(GIVE_BACK_BYTES_MIN - 1)), "a small peak");
+        account.add(GIVE_BACK_BYTES_MIN);
+        assert!(!budget.is_past_a_peak(account.subtract(GIVE_BACK_BYTES_MIN / 2)), "half of the peak is held");
+        assert!(budget.is_past_a_peak(account.subtract(GIVE_BACK_BYTES_MIN / 2)));
+        assert!(!budget.is_past_a_peak(0), "the memory of that peak went back already");
+        assert_eq!(budget.peak(), GIVE_BACK_BYTES_MIN);
     }
 }

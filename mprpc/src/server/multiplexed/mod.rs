@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
 use self::replies::{Replies, Served, too_long};
-use super::call::RunningCall;
+use super::call::{FirstPoll, RunningCall};
 use super::executor::{Flow, QueuedCall, RemoteCall};
 use super::memory::{Account, WaitingMethods, compact, needs_reservation};
 use super::placement::{PollMeter, RunOn};
@@ -64,7 +64,7 @@ pub(super) struct Multiplexed {
     meter: PollMeter,
     /// Handlers that were polled as their requests came, in this turn.
     polls: u32,
-    /// That of the last call that ended at once, for the next one.
+    /// The context of the last call that ended at its first poll: the next call uses its memory again.
     spare: Option<Context>,
     memory: Arc<Account>,
     waiting: WaitingMethods,
@@ -293,7 +293,7 @@ impl Multiplexed {
         metadata: Option<Bytes>,
         message: Message,
     ) -> Result<(), Status> {
-        let Multiplexed { shared, caller, methods, calls, .. } = self;
+        let Multiplexed { shared, caller, methods, calls, spare, .. } = self;
         let limits = &shared.limits;
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
@@ -348,21 +348,28 @@ impl Multiplexed {
             self.serve_elsewhere(turn, header.id, run_on, route, context, request, None);
             return Ok(());
         }
-        let context = match self.spare.take() {
-            Some(spare) => spare.again(&route.method, deadline, metadata),
-            None => Context::new(route.method.clone(), self.peer.clone(), deadline, metadata),
-        };
-        let mut call = RunningCall::new(shared, route, context);
+        match spare {
+            Some(spare) => spare.renew(&route.method, deadline, metadata),
+            None => *spare = Some(Context::new(route.method.clone(), self.peer.clone(), deadline, metadata)),
+        }
         let mut cx = task::Context::from_waker(calls.waker(header.id));
         self.polls += u32::from(route.placement.is_measured());
-        let polled = self.meter.measured(&route.placement, || call.begin_and_poll(shared, route, request, &mut cx));
+        let poll = || RunningCall::first_poll(shared, route, spare, request, &mut cx);
+        let polled = self.meter.measured(&route.placement, poll);
         let mut replies = Replies { output: turn.output, caller, shared };
         match polled {
-            Poll::Ready(step) if step.is_end() => {
-                replies.end(header.id, Served::default(), call.context(), step);
-                self.spare = call.into_context().and_then(Context::spare);
+            FirstPoll::Ended(step) => {
+                if let Some(context) = spare {
+                    replies.end(header.id, Served::default(), context, step);
+                    if !context.clear() {
+                        *spare = None;
+                    }
+                }
             }
-            polled => {
+            FirstPoll::Running(call, Poll::Ready(step)) if step.is_end() => {
+                replies.end(header.id, Served::default(), call.context(), step);
+            }
+            FirstPoll::Running(mut call, polled) => {
                 self.waiting.waits(header.word);
                 call.waits(route, flow.caller, turn.now);
                 call.memory = self.memory.charge_call(message_bytes, call.context());

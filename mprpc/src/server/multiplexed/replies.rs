@@ -98,9 +98,9 @@ impl Replies<'_> {
                     && self.shared.compression.is_none()
                     && !context.has_metadata() =>
             {
-                let header = Header { kind: kind::RESPONSE, flags: flag::END, ..header };
-                native::encode_head(self.output.tail(), header, &[], message.len());
-                self.output.push(message);
+                let length = native::wire_length(message.len());
+                let header = Header { length, kind: kind::RESPONSE, flags: flag::END, ..header };
+                self.output.push_framed(header.encode().to_le_bytes(), message);
             }
             step => self.end_otherwise(header, served, context, step),
         }
