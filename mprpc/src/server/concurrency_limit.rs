@@ -71,7 +71,8 @@ struct State {
 enum Mode {
     /// No limit.
     Open,
-    /// A limit is tried: first the calls in flight go down to it, then those are let end that waited behind them.
+    /// A limit is tried: first the calls in flight go down to what callers within their share may fill, then those are let end
+    /// that waited behind them.
     Draining,
     Settling {
         since: f64,
@@ -294,7 +295,7 @@ impl State {
             Mode::Open => self.look_for_a_queue(now, rate, latency, is_long),
             Mode::Draining => {
                 // Two seconds are enough; what is still in flight then does not end for a limit.
-                if f64::from(self.in_flight) > self.limit && now - begun < 2.0 {
+                if f64::from(self.in_flight) > self.limit * WITHIN_SHARE && now - begun < 2.0 {
                     return;
                 }
                 self.mode = Mode::Settling { since: now };

@@ -22,7 +22,20 @@ struct Model<'a> {
     counted_from: u64,
     /// The deadline of calls, in nanoseconds.
     deadline: u64,
+    priority: Priority,
 }
+
+/// 20 places of 5 ms, 4,000 calls a second, and one caller that makes twice as many.
+const TWENTY_PLACES: Model<'static> = Model {
+    places: Some(20),
+    takes: &five_ms,
+    rates: &|_, _| 8000.0,
+    callers: 1,
+    seconds: 6,
+    counted_from: 3 * SECOND,
+    deadline: DEADLINE,
+    priority: Priority::Critical,
+};
 
 #[derive(Default)]
 struct Outcome {
@@ -30,6 +43,8 @@ struct Outcome {
     answered: Vec<u64>,
     refused: u64,
     latencies: Vec<u64>,
+    /// How long each experiment took, from its begin up to its verdict.
+    trials: Vec<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +65,7 @@ impl Model<'_> {
         let (mut free, mut waiting) = (self.places, VecDeque::new());
         // Caller, begin, place; `None` once the call has ended for its caller.
         let mut calls: Vec<(usize, u64, Option<Admitted>)> = Vec::new();
+        let mut trial_began = None;
         (0..self.callers).for_each(|caller| events.push(Reverse((0, Event::Comes(caller)))));
         while let Some(Reverse((now, event))) = events.pop() {
             if now > self.seconds * SECOND {
@@ -62,7 +78,7 @@ impl Model<'_> {
                     events.push(Reverse((now + pause.max(1), Event::Comes(caller))));
                     let counts = u64::from(now >= self.counted_from);
                     outcome.offered[caller] += counts;
-                    if limit.is_limiting() && limit.refuses(caller as u64, Priority::Critical, at(now)) {
+                    if limit.is_limiting() && limit.refuses(caller as u64, self.priority, at(now)) {
                         outcome.refused += counts;
                         continue;
                     }
@@ -90,6 +106,12 @@ impl Model<'_> {
                         limit.ended(place, false, at(now));
                     }
                 }
+            }
+            match limit.lock().mode {
+                Mode::Draining | Mode::Settling { .. } | Mode::Trial => {
+                    trial_began.get_or_insert(now);
+                }
+                _ => outcome.trials.extend(trial_began.take().map(|began| now - began)),
             }
             while free != Some(0) {
                 let Some(call) = waiting.pop_front() else { break };
@@ -130,17 +152,7 @@ fn five_ms(random: &mut fastrand::Rng, _: u64) -> u64 {
 #[test]
 fn resource_with_places_is_used_whole_at_every_load_and_calls_wait_shortly() {
     for (load, seed) in [(0.5, 1), (1.0, 2), (2.0, 3), (5.0, 4)] {
-        // 20 places of 5 ms: 4,000 calls a second.
-        let model = Model {
-            places: Some(20),
-            takes: &five_ms,
-            rates: &|_, _| 4000.0 * load,
-            callers: 1,
-            seconds: 6,
-            counted_from: 3 * SECOND,
-            deadline: DEADLINE,
-        };
-        let outcome = model.run(&limit(), seed);
+        let outcome = Model { rates: &|_, _| 4000.0 * load, ..TWENTY_PLACES }.run(&limit(), seed);
         let (good, p99) = (outcome.answered_per_second(3), outcome.p99_ms());
         assert!(good >= 0.9 * 4000.0 * f64::min(load, 1.0), "{load}: {good}");
         assert!(p99 < 150, "{load}: p99 {p99} ms");
@@ -157,10 +169,10 @@ fn latency_that_varies_by_nature_is_no_reason_to_refuse() {
             places: None,
             takes: &takes,
             rates: &rates,
-            callers: 1,
             seconds: 10,
             counted_from: 0,
             deadline: 5 * SECOND,
+            ..TWENTY_PLACES
         };
         let outcome = model.run(&limit(), seed);
         assert!(outcome.refused * 50 < outcome.offered[0], "{} of {}", outcome.refused, outcome.offered[0]);
@@ -174,10 +186,10 @@ fn calls_that_are_parked_for_seconds_are_not_limited() {
         places: None,
         takes: &|_, _| 5 * SECOND,
         rates: &rates,
-        callers: 1,
         seconds: 12,
         counted_from: 0,
         deadline: 60 * SECOND,
+        ..TWENTY_PLACES
     };
     let outcome = model.run(&limit(), 1);
     assert_eq!((outcome.refused, outcome.answered[0] > 1500), (0, true));
@@ -186,15 +198,7 @@ fn calls_that_are_parked_for_seconds_are_not_limited() {
 #[test]
 fn limit_is_lifted_after_the_overload() {
     let rates = |_: usize, now: u64| if now < 4 * SECOND { 8000.0 } else { 2000.0 };
-    let model = Model {
-        places: Some(20),
-        takes: &five_ms,
-        rates: &rates,
-        callers: 1,
-        seconds: 8,
-        counted_from: 5 * SECOND,
-        deadline: DEADLINE,
-    };
+    let model = Model { rates: &rates, seconds: 8, counted_from: 5 * SECOND, ..TWENTY_PLACES };
     let limit = limit();
     let outcome = model.run(&limit, 7);
     assert_eq!((outcome.refused, limit.is_limiting()), (0, false));
@@ -203,15 +207,7 @@ fn limit_is_lifted_after_the_overload() {
 #[test]
 fn caller_that_floods_leaves_others_their_share() {
     let rates = |caller: usize, _: u64| if caller == 0 { 40_000.0 } else { 0.08 * 4000.0 };
-    let model = Model {
-        places: Some(20),
-        takes: &five_ms,
-        rates: &rates,
-        callers: 10,
-        seconds: 5,
-        counted_from: 2 * SECOND,
-        deadline: DEADLINE,
-    };
+    let model = Model { rates: &rates, callers: 10, seconds: 5, counted_from: 2 * SECOND, ..TWENTY_PLACES };
     let outcome = model.run(&limit(), 5);
     let (offered, answered) = (outcome.offered[1..].iter().sum::<u64>(), outcome.answered[1..].iter().sum::<u64>());
     assert!(answered as f64 >= 0.95 * offered as f64, "{answered} of {offered}");
@@ -219,18 +215,21 @@ fn caller_that_floods_leaves_others_their_share() {
 
 #[test]
 fn handler_delay_target_is_about_how_much_longer_calls_take_under_overload() {
-    let p99 = |target| {
-        let model = Model {
-            places: Some(20),
-            takes: &five_ms,
-            rates: &|_, _| 8000.0,
-            callers: 1,
-            seconds: 6,
-            counted_from: 3 * SECOND,
-            deadline: DEADLINE,
-        };
-        model.run(&ConcurrencyLimit::new(Duration::from_millis(target)), 3).p99_ms()
-    };
+    let p99 = |target| TWENTY_PLACES.run(&ConcurrencyLimit::new(Duration::from_millis(target)), 3).p99_ms();
     let (short, long) = (p99(50), p99(200));
     assert!((10..100).contains(&short) && (100..400).contains(&long), "{short} and {long} ms");
+}
+
+#[test]
+fn trial_is_judged_soon_though_callers_within_their_share_keep_the_limit_full() {
+    for priority in [Priority::Critical, Priority::Normal] {
+        for seed in 0..3 {
+            let limit = limit();
+            let model = Model { rates: &|_, _| 800.0, callers: 10, seconds: 4, priority, ..TWENTY_PLACES };
+            let outcome = model.run(&limit, seed);
+            let longest = outcome.trials.iter().max().expect("a trial is begun and judged") / 1_000_000;
+            assert!(longest < 300, "seed {seed}, {priority}: {longest} ms");
+            assert!(limit.is_limiting(), "seed {seed}, {priority}: the trial was lifted");
+        }
+    }
 }
