@@ -84,7 +84,6 @@ impl Step {
 }
 
 /// What the first poll of a call came to.
-#[expect(clippy::large_enum_variant, reason = "a box costs more than the room, and it is taken apart at once")]
 pub(super) enum FirstPoll {
     /// The call has ended with this step, well or not. The handler has left nothing behind.
     Ended(Step),
