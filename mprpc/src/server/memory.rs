@@ -249,7 +249,7 @@ impl Account {
             return 0;
         }
         let counted = held.max(RESUME_BYTES_MIN.min(bytes_max / 4));
-        bytes_max.saturating_sub((counted / 3).saturating_mul(4).max(wanted))
+        bytes_max.saturating_sub((counted / 3).saturating_mul(4).max(held + 2 * wanted))
     }
 }
 
@@ -414,7 +414,8 @@ impl ConnectionMemory {
         let share = budget.connection_bytes_max;
         let reserved = (length + missing).min(RESERVED_BYTES_MAX).min(share);
         let others = account.held.load(Ordering::SeqCst) - self.buffers;
-        if others + reserved <= share && reserved <= budget.free() + self.buffers {
+        // Beside what it then holds, as much is left: frames of many connections do not take the room of small callers.
+        if others + reserved <= share && others + 2 * reserved <= budget.free() + self.buffers {
             self.reserved = reserved;
             return true;
         }

@@ -16,7 +16,7 @@
 //! | `stream_window_bytes`, `connection_window_bytes` | here, as receiver and as sender | there, as both |
 //! | `compress_bytes_min` | here, of replies | there, of requests |
 //! | `send_buffer_bytes_max` | `raw.rs` | there |
-//! | `memory_bytes_max`, `connection_memory_bytes_max`, `memory_pause_max` | `memory.rs` | none: they are of servers |
+//! | `memory_bytes_max`, `connection_memory_bytes_max`, `memory_pause_max` | `memory.rs`, `memory_seeds.rs` | none: they are of servers |
 //! | `first_byte_timeout`, `read_timeout` | here | none: callers speak first, and keepalive bounds the rest |
 //! | `tls_handshake_timeout` | `tls.rs` | none: it is a part of `connect_timeout` |
 //! | `tls_reload_interval` | `net/tls/tests.rs` | the same test |

@@ -180,6 +180,30 @@ async fn large_frame_waits_for_its_room_before_it_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_frames_leave_room_for_callers_that_hold_less() {
+    let shared = server(limits(300_000, 150_000));
+    let mut small = greeted(&shared).await;
+    small.send(&endless(1, "Hang", MESSAGE));
+    let mut large = Vec::new();
+    for (size, time) in [(100_000, ms(500)), (100_000, ms(9000)), (70_000, ms(9000))] {
+        let mut peer = greeted(&shared).await;
+        let frame = call(1, "Hang", time, size);
+        peer.send(&frame[..10_000]);
+        said(&mut peer).await;
+        peer.send(&frame[10_000..]);
+        said(&mut peer).await;
+        large.push(peer);
+    }
+    // The second would leave less than it holds, and waits.
+    assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (3, 1));
+    small.send(&endless(2, "Echo", MESSAGE));
+    assert_eq!(answered(&mut small).await.0, 0);
+    sleep(ms(500)).await;
+    let stats = shared.stats();
+    assert_eq!((stats.calls, stats.calls_failed), (5, 1), "the second is read once the first has expired: {stats:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
     let shared = server(Limits::default());
     let mut peer = greeted(&shared).await;

@@ -7,6 +7,7 @@ pub(crate) mod garbage;
 mod lifetime;
 mod limits;
 mod memory;
+mod memory_seeds;
 mod raw;
 mod streams;
 #[cfg(feature = "tls")]
