@@ -1,7 +1,5 @@
 //! mprpc beside its peers, and beside a raw socket. One program is the tool, and both ends of mprpc and of the raw socket.
 
-mod child;
-mod machine;
 mod mprpc_systems;
 mod options;
 mod plan;
@@ -16,9 +14,8 @@ mod table;
 
 use std::process::ExitCode;
 
-use mprpc_bench_harness::{Failure, System};
+use mprpc_bench_harness::{Failure, Machine, System};
 
-use machine::Machine;
 use options::Options;
 use systems::Programs;
 

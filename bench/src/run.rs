@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use mprpc_bench_harness::{Failure, Report, Serve};
+use mprpc_bench_harness::{Failure, Report, Serve, ServerProcess};
 
-use crate::child::Server;
 use crate::plan::{Plan, Row};
 use crate::systems::Programs;
 
@@ -86,8 +85,8 @@ fn one(
     let program = programs.of(system);
     let mut load = row.load(system, rate, plan);
     load.count_syscalls = count_syscalls;
-    let serve = Serve { system: system.to_owned(), kind: row.kind, pin: row.pin() };
-    Server::start(&program, &serve)?.measure(&program, load)
+    let serve = Serve { kind: row.kind, pin: row.pin(), ..Serve::new(system) };
+    ServerProcess::start(&program, &serve)?.measure(&program, load)
 }
 
 /// A line on standard error: what runs, and how long it will take.

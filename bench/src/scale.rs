@@ -4,9 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use mprpc_bench_harness::Failure;
+use mprpc_bench_harness::{Failure, Machine};
 
-use crate::machine::Machine;
 use crate::systems::MANIFEST;
 
 /// Builds that program and runs it with these arguments; whether it did well.

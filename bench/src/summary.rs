@@ -3,32 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use mprpc_bench_harness::{Kind, Report};
+use mprpc_bench_harness::{Figure, Kind, Machine, Report};
 use serde::Serialize;
 
-use crate::machine::Machine;
 use crate::plan::{Plan, Row};
 use crate::run::Measured;
-
-/// A median, and the least and most that there was.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub(crate) struct Figure {
-    pub(crate) median: f64,
-    pub(crate) min: f64,
-    pub(crate) max: f64,
-}
-
-impl Figure {
-    /// None of nothing.
-    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Option<Figure> {
-        let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
-        values.sort_by(f64::total_cmp);
-        let (min, max) = (*values.first()?, *values.last()?);
-        let half = values.len() / 2;
-        let median = if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) };
-        Some(Figure { median, min, max })
-    }
-}
 
 /// One system under one load: an object of `--json`.
 #[derive(Clone, Debug, Serialize)]
@@ -145,14 +124,6 @@ impl Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_figure_is_the_one_in_the_middle_with_its_spread() {
-        let figure = |values: &[f64]| Figure::of(values.iter().copied());
-        assert_eq!(figure(&[3.0, 1.0, 2.0]), Some(Figure { median: 2.0, min: 1.0, max: 3.0 }));
-        assert_eq!(figure(&[4.0, 1.0]), Some(Figure { median: 2.5, min: 1.0, max: 4.0 }));
-        assert_eq!(figure(&[f64::NAN]), None);
-    }
 
     #[test]
     fn ratios_are_taken_within_a_repetition() {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::machine::Machine;
+use mprpc_bench_harness::Machine;
+
 use crate::summary::Summary;
 use crate::table::count;
 

@@ -23,6 +23,8 @@ pub struct Serve {
     pub kind: Kind,
     /// The core it stays on.
     pub pin: Option<usize>,
+    /// How long its handlers compute, to microseconds.
+    pub spin: Duration,
 }
 
 /// What a client does, for how long.
@@ -88,6 +90,9 @@ impl Command {
                 let mut arguments = vec!["--serve".to_owned(), serve.system.clone()];
                 arguments.extend(["--kind".to_owned(), serve.kind.name().to_owned()]);
                 arguments.extend(serve.pin.iter().flat_map(|core| ["--pin".to_owned(), core.to_string()]));
+                if !serve.spin.is_zero() {
+                    arguments.extend(["--spin".to_owned(), serve.spin.as_micros().to_string()]);
+                }
                 arguments
             }
             Command::Call(load) => load.arguments(),
@@ -99,21 +104,31 @@ impl Command {
         let mut arguments = arguments.into_iter();
         let mode = arguments.next().unwrap_or_default();
         let system = arguments.next().ok_or("usage: PROGRAM --serve|--call SYSTEM [OPTIONS]")?;
-        let mut load = Load::new(&system);
+        let (mut load, mut spin) = (Load::new(&system), Duration::ZERO);
         while let Some(option) = arguments.next() {
             if option == "--count-syscalls" {
                 load.count_syscalls = true;
                 continue;
             }
             let value = arguments.next().ok_or_else(|| format!("{option} has no value"))?;
-            load.set(&option, &value)?;
+            match option.as_str() {
+                "--spin" => spin = Duration::from_micros(number(&option, &value)?),
+                _ => load.set(&option, &value)?,
+            }
         }
         match mode.as_str() {
-            "--serve" => Ok(Command::Serve(Serve { system, kind: load.kind, pin: load.pin })),
+            "--serve" => Ok(Command::Serve(Serve { system, kind: load.kind, pin: load.pin, spin })),
             "--call" if load.address.port() != 0 => Ok(Command::Call(load)),
             "--call" => Err("--call needs --address".to_owned()),
             _ => Err(format!("'{mode}' is neither --serve nor --call")),
         }
+    }
+}
+
+impl Serve {
+    /// A server of unary calls that answer at once, on any core.
+    pub fn new(system: &str) -> Serve {
+        Serve { system: system.to_owned(), kind: Kind::Unary, pin: None, spin: Duration::ZERO }
     }
 }
 
@@ -237,7 +252,12 @@ mod tests {
 
     #[test]
     fn a_server_is_read_as_it_was_written() {
-        let command = Command::Serve(Serve { system: "raw".into(), kind: Kind::Connect, pin: Some(0) });
+        let command = Command::Serve(Serve {
+            kind: Kind::Connect,
+            pin: Some(0),
+            spin: Duration::from_micros(10),
+            ..Serve::new("raw")
+        });
         assert_eq!(Command::parse(command.arguments()), Ok(command));
     }
 

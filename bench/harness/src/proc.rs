@@ -21,8 +21,17 @@ impl Usage {
 
 /// The most memory that the process `pid` has had at a time, KiB; 0 if it is gone.
 pub fn peak_rss_kib(pid: u32) -> u64 {
+    status_kib(pid, "VmHWM:")
+}
+
+/// The memory that the process `pid` has now, KiB; 0 if it is gone.
+pub fn rss_kib(pid: u32) -> u64 {
+    status_kib(pid, "VmRSS:")
+}
+
+fn status_kib(pid: u32, key: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
@@ -75,7 +84,8 @@ mod tests {
     }
 
     #[test]
-    fn this_process_has_had_some_memory() {
+    fn this_process_has_some_memory() {
         assert!(peak_rss_kib(std::process::id()) > 100);
+        assert!(rss_kib(std::process::id()) > 100);
     }
 }

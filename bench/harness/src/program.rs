@@ -33,8 +33,7 @@ pub fn main(systems: &[System]) -> ExitCode {
 
 /// Does what the command says. A client's threads still run when this returns; the process is to end then.
 pub fn run(command: &Command, systems: &[System]) -> Result<(), Failure> {
-    // A tool that is killed leaves no servers behind.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
+    end_with_parent()?;
     let (name, core) = match command {
         Command::Serve(serve) => (&serve.system, serve.pin),
         Command::Call(load) => (&load.system, load.pin),
@@ -51,6 +50,11 @@ pub fn run(command: &Command, systems: &[System]) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// Has the kernel end this process with the tool that started it, so that one that is killed leaves no servers behind.
+pub fn end_with_parent() -> Result<(), Failure> {
+    Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
 /// Tells the tool where a server listens.

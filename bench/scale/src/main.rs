@@ -15,7 +15,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use mprpc::well_known::StringValue;
-use mprpc::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+use mprpc::{Idempotency, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 use serde::{Deserialize, Serialize};
 
 use self::connections::Connections;
@@ -123,6 +123,7 @@ fn descriptor(name: String, methods: usize) -> &'static ServiceDescriptor {
         path: format!("{name}/Method{index}").into(),
         kind: MethodKind::Unary,
         idempotency: Idempotency::Unknown,
+        placement: Placement::Measured,
     };
     let methods: Vec<_> = (0..methods).map(method).collect();
     Box::leak(Box::new(ServiceDescriptor { name: name.leak(), methods: methods.leak() }))

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bytes::Bytes;
-use mprpc_bench_harness::{Client, Failure, Serve, System, announce, block_on_servers, drive};
+use mprpc_bench_harness::{Client, Failure, Serve, System, announce, block_on_servers, drive, spin};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Channel, Endpoint, Server};
@@ -24,20 +25,24 @@ fn main() -> ExitCode {
     mprpc_bench_harness::main(&[tonic])
 }
 
-struct Service;
+struct Service {
+    /// How long a handler computes.
+    spin: Duration,
+}
 
 #[tonic::async_trait]
 impl EchoService for Service {
     async fn echo(&self, request: Request<Echo>) -> Result<Response<Echo>, Status> {
+        spin(self.spin);
         Ok(Response::new(request.into_inner()))
     }
 }
 
-fn serve(_: &Serve) -> Result<(), Failure> {
-    block_on_servers(async {
+fn serve(&Serve { spin, .. }: &Serve) -> Result<(), Failure> {
+    block_on_servers(async move {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         announce(listener.local_addr()?);
-        let service = EchoServiceServer::new(Service).max_decoding_message_size(usize::MAX);
+        let service = EchoServiceServer::new(Service { spin }).max_decoding_message_size(usize::MAX);
         let incoming = TcpListenerStream::new(listener);
         Ok(Server::builder().tcp_nodelay(true).add_service(service).serve_with_incoming(incoming).await?)
     })?

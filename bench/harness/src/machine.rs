@@ -5,23 +5,28 @@ use std::fs;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use mprpc_bench_harness::available_cores;
 use serde::Serialize;
+
+use crate::available_cores;
 
 /// The machine, the date, and the revision of the source.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Machine {
+pub struct Machine {
     /// UTC, as 2026-01-31.
-    pub(crate) date: String,
-    pub(crate) revision: String,
-    pub(crate) cpu: String,
-    pub(crate) cores: usize,
-    pub(crate) kernel: String,
+    pub date: String,
+    /// The commit, with a plus where files differ from it.
+    pub revision: String,
+    /// The name of its model.
+    pub cpu: String,
+    /// Those that this process may use.
+    pub cores: usize,
+    /// The release of Linux.
+    pub kernel: String,
 }
 
 impl Machine {
     /// This one, now.
-    pub(crate) fn here() -> Machine {
+    pub fn here() -> Machine {
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

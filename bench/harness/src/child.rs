@@ -1,14 +1,16 @@
-//! Server and client as processes: started, waited for with a bound, ended with whoever holds them.
+//! Server and caller as processes: started, waited for with a bound, ended with whoever holds them.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use mprpc_bench_harness::{Command as Task, Failure, Load, Report, Serve};
+use serde::de::DeserializeOwned;
+
+use crate::{Command as Task, Failure, Load, Report, Serve};
 
 /// A process that is killed when this is dropped.
 struct Process {
@@ -18,10 +20,10 @@ struct Process {
 }
 
 impl Process {
-    fn start(program: &Path, task: &Task) -> Result<(Process, ChildStdout), Failure> {
-        let what = format!("{} {}", program.display(), task.arguments().join(" "));
+    fn start(program: &Path, arguments: &[String]) -> Result<(Process, ChildStdout), Failure> {
+        let what = format!("{} {}", program.display(), arguments.join(" "));
         let mut command = Command::new(program);
-        command.args(task.arguments()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| format!("{what}: {error}"))?;
         let output = child.stdout.take().ok_or("no output")?;
         let errors = child.stderr.take().map(|errors| thread::spawn(move || last_words(errors)));
@@ -49,15 +51,15 @@ impl Drop for Process {
 }
 
 /// A server, from its first moment to the drop of this.
-pub(crate) struct Server {
+pub struct ServerProcess {
     process: Option<Process>,
     address: SocketAddr,
 }
 
-impl Server {
+impl ServerProcess {
     /// Starts it, and waits until it says where it listens.
-    pub(crate) fn start(program: &Path, serve: &Serve) -> Result<Server, Failure> {
-        let (process, output) = Process::start(program, &Task::Serve(serve.clone()))?;
+    pub fn start(program: &Path, serve: &Serve) -> Result<ServerProcess, Failure> {
+        let (process, output) = Process::start(program, &Task::Serve(serve.clone()).arguments())?;
         let (sender, line) = mpsc::channel();
         thread::spawn(move || {
             let mut lines = BufReader::new(output).lines();
@@ -72,26 +74,52 @@ impl Server {
             Err(_) => return Err(process.failed("does not serve")),
         };
         match line.strip_prefix("listening on ").and_then(|address| address.parse().ok()) {
-            Some(address) => Ok(Server { process: Some(process), address }),
+            Some(address) => Ok(ServerProcess { process: Some(process), address }),
             None => Err(process.failed(&format!("said '{line}'"))),
         }
     }
 
     /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process.as_ref().map_or(0, |process| process.child.id())
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Runs a client against it, and waits for its report.
-    pub(crate) fn measure(&mut self, program: &Path, load: Load) -> Result<Report, Failure> {
+    pub fn measure(&mut self, program: &Path, load: Load) -> Result<Report, Failure> {
         let load = Load { address: self.address(), server_pid: self.pid(), ..load };
-        let bound = load.warm_up + load.measured + CLIENT_TIMEOUT;
-        let (client, mut output) = Process::start(program, &Task::Call(load))?;
+        let span = load.warm_up + load.measured;
+        let client = CallerProcess::start(program, &Task::Call(load).arguments())?;
+        client.report(span).map_err(|failure| self.blame(failure))
+    }
+
+    /// If the server has died, it is to blame for the failure of its caller.
+    pub fn blame(&mut self, caller: Failure) -> Failure {
+        let died = self.process.as_mut().and_then(|process| process.child.try_wait().ok().flatten());
+        match (died, self.process.take()) {
+            (Some(status), Some(process)) => format!("{}\n{caller}", process.failed(&status.to_string())).into(),
+            (_, process) => {
+                self.process = process;
+                caller
+            }
+        }
+    }
+}
+
+/// A caller, which prints a report as JSON and ends.
+pub struct CallerProcess {
+    process: Process,
+    text: Receiver<std::io::Result<String>>,
+}
+
+impl CallerProcess {
+    /// Starts it.
+    pub fn start(program: &Path, arguments: &[String]) -> Result<CallerProcess, Failure> {
+        let (process, mut output) = Process::start(program, arguments)?;
         let (sender, text) = mpsc::channel();
         thread::spawn(move || {
             let mut text = String::new();
@@ -99,24 +127,17 @@ impl Server {
             // Whoever waits may have given up.
             let _ = sender.send(read);
         });
-        let Ok(text) = text.recv_timeout(bound) else {
-            return Err(client.failed("hangs"));
-        };
-        match Report::from_line(text?.trim()) {
-            Ok(report) => Ok(report),
-            Err(_) => Err(self.blame(client.failed("ended without a report"))),
-        }
+        Ok(CallerProcess { process, text })
     }
 
-    /// If the server has died, it is to blame for the client's failure.
-    fn blame(&mut self, client: Failure) -> Failure {
-        let died = self.process.as_mut().and_then(|process| process.child.try_wait().ok().flatten());
-        match (died, self.process.take()) {
-            (Some(status), Some(process)) => format!("{}\n{client}", process.failed(&status.to_string())).into(),
-            (_, process) => {
-                self.process = process;
-                client
-            }
+    /// Waits for its report, which is to come half a minute after `span` at the latest.
+    pub fn report<R: DeserializeOwned>(self, span: Duration) -> Result<R, Failure> {
+        let Ok(text) = self.text.recv_timeout(span + CALLER_TIMEOUT) else {
+            return Err(self.process.failed("hangs"));
+        };
+        match serde_json::from_str(text?.trim()) {
+            Ok(report) => Ok(report),
+            Err(_) => Err(self.process.failed("ended without a report")),
         }
     }
 }
@@ -134,7 +155,7 @@ fn last_words(errors: ChildStderr) -> String {
 }
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
-const CLIENT_TIMEOUT: Duration = Duration::from_secs(30);
+const CALLER_TIMEOUT: Duration = Duration::from_secs(30);
 const LINES_KEPT: usize = 20;
 
 #[cfg(test)]
@@ -143,8 +164,7 @@ mod tests {
 
     #[test]
     fn a_server_that_dies_is_reported_with_what_it_said() {
-        let serve = Serve { system: "none".into(), kind: mprpc_bench_harness::Kind::Unary, pin: None };
-        let failure = Server::start(Path::new("/bin/ls"), &serve).err().unwrap().to_string();
+        let failure = ServerProcess::start(Path::new("/bin/ls"), &Serve::new("none")).err().unwrap().to_string();
         assert!(failure.contains("ended before it served"), "{failure}");
         assert!(failure.contains("--serve"), "{failure}");
     }

@@ -1,0 +1,122 @@
+//! What a server does under load: handlers that take time, more calls than it can do, calls that hold memory. A table, and
+//! with `--json FILE` and `--svg FILE` the same for machines, and the overload as a picture. Started by `load` of the tool,
+//! or directly; then tonic is measured where its program stands beside this one.
+//!
+//! Each measurement has a server process and a caller process of its own.
+
+mod cancel;
+mod compute;
+mod flood;
+mod memory;
+mod mixed;
+mod offer;
+mod options;
+mod overload;
+mod picture;
+mod result;
+mod service;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use mprpc_bench_harness::{Failure, Machine, end_with_parent};
+use serde::Serialize;
+
+use self::options::Options;
+use self::result::{Results, RowResult, Sample};
+
+#[allow(unreachable_pub, reason = "generated")]
+mod proto {
+    mprpc::include_proto!("bench");
+}
+
+/// What can be measured by itself.
+struct Row {
+    name: &'static str,
+    /// Runs each variant once.
+    measure: fn(&Programs) -> Result<Vec<Sample>, Failure>,
+}
+
+const ROWS: [Row; 10] = [
+    Row { name: "compute-10", measure: |programs| compute::measure(programs, 10) },
+    Row { name: "compute-100", measure: |programs| compute::measure(programs, 100) },
+    Row { name: "compute-1000", measure: |programs| compute::measure(programs, 1_000) },
+    Row { name: "mixed", measure: |programs| mixed::measure(programs, false) },
+    Row { name: "mixed-one-method", measure: |programs| mixed::measure(programs, true) },
+    Row { name: "overload-compute", measure: overload::measure_compute },
+    Row { name: "overload-wait", measure: overload::measure_wait },
+    Row { name: "flood", measure: flood::measure },
+    Row { name: "memory", measure: memory::measure },
+    Row { name: "cancel", measure: cancel::measure },
+];
+
+const TONIC: &str = "tonic";
+
+/// Where programs are.
+struct Programs {
+    own: PathBuf,
+    /// None where it was not built.
+    tonic: Option<PathBuf>,
+}
+
+impl Programs {
+    fn find() -> Result<Programs, Failure> {
+        let own = std::env::current_exe()?;
+        let tonic = own.with_file_name(format!("bench-{TONIC}"));
+        Ok(Programs { tonic: tonic.exists().then_some(tonic), own })
+    }
+}
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        ["--serve" | "--call", ..] => return mprpc_bench_harness::main(&service::SYSTEMS),
+        ["--offer", address, what] => end_with_parent().and_then(|()| report(offer::offer(address, what)?)),
+        ["--park", address, what] => end_with_parent().and_then(|()| report(memory::park(address, what)?)),
+        ["--cancel", address, pairs] => end_with_parent().and_then(|()| report(cancel::cancel(address, pairs)?)),
+        _ => measure(&words),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The result of a process, for the one that started it.
+fn report(result: impl Serialize) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string(&result)?);
+    Ok(())
+}
+
+fn measure(words: &[&str]) -> Result<(), Failure> {
+    let options = Options::parse(words.iter().map(|word| (*word).to_owned()))?;
+    let programs = Programs::find()?;
+    if programs.tonic.is_none() {
+        eprintln!("tonic is left out: bench-{TONIC} is not built");
+    }
+    let mut results = Results { machine: Machine::here(), rows: Vec::new() };
+    println!("{}", results.machine);
+    for row in &options.rows {
+        let mut rounds = Vec::with_capacity(options.rounds);
+        for round in 1..=options.rounds {
+            eprintln!("{}: round {round} of {}", row.name, options.rounds);
+            rounds.push((row.measure)(&programs).map_err(|failure| format!("{}: {failure}", row.name))?);
+        }
+        let result = RowResult::of(row.name, &rounds);
+        println!("\n{}", result.table());
+        results.rows.push(result);
+        // After each row, so that what fails later takes nothing with it.
+        if let Some(file) = &options.json {
+            fs::write(file, serde_json::to_string_pretty(&results)? + "\n")?;
+        }
+        if let Some(file) = &options.svg {
+            fs::write(file, picture::draw(&results))?;
+        }
+    }
+    Ok(())
+}
