@@ -52,7 +52,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Server`], [`Running`], [`ServerStats`] | the provider's side |
+//! | [`Server`], [`ServerHandle`], [`ServerStats`] | the provider's side |
 //! | [`Channel`], [`ChannelOptions`], [`Call`], [`Reply`] | the caller's side |
 //! | [`Streaming`], [`Sender`] | streams of messages, as handlers and callers hold them |
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: what, where on its way, and whether it ran |
@@ -99,6 +99,7 @@ mod deadline;
 pub mod discovery;
 mod endpoint;
 mod error;
+mod in_process;
 mod inbox;
 mod interceptor;
 pub mod interceptors;
@@ -110,7 +111,6 @@ pub mod net;
 mod priority;
 mod protocol;
 mod recycled;
-mod same_process;
 mod scope;
 pub mod server;
 mod service;
@@ -133,7 +133,7 @@ pub use limits::Limits;
 pub use metadata::Metadata;
 pub use method::{Idempotency, Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 pub use priority::Priority;
-pub use server::{Running, Server, ServerStats};
+pub use server::{Server, ServerHandle, ServerStats};
 pub use service::{Body, BoxFuture, RawService, Service};
 pub use status::{Code, Phase, Ran, Status};
 pub use streaming::{Sender, Streaming};

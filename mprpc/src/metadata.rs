@@ -154,14 +154,14 @@ impl Metadata {
 
 impl fmt::Debug for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.pairs().iter().map(|pair| (&pair.key, Shown(pair)))).finish()
+        f.debug_map().entries(self.pairs().iter().map(|pair| (&pair.key, RedactedPair(pair)))).finish()
     }
 }
 
 /// A value, as it may stand in a log.
-struct Shown<'a>(&'a Pair);
+struct RedactedPair<'a>(&'a Pair);
 
-impl fmt::Debug for Shown<'_> {
+impl fmt::Debug for RedactedPair<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Pair { key, value } = self.0;
         if SECRETS.iter().any(|word| key.contains(word)) {

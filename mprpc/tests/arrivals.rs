@@ -20,8 +20,8 @@ use echo::{AT_ONCE, ECHO, Echo};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
 use mprpc::{
-    Address, Body, BoxFuture, Channel, ChannelOptions, Codec, Context, Running, Server, Service, ServiceDescriptor,
-    Status,
+    Address, Body, BoxFuture, Channel, ChannelOptions, Codec, Context, Server, ServerHandle, Service,
+    ServiceDescriptor, Status,
 };
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ impl Service for Blocking {
     }
 }
 
-fn start(loops: usize, service: impl Service) -> (Running, SocketAddr) {
+fn start(loops: usize, service: impl Service) -> (ServerHandle, SocketAddr) {
     // So that the thread of a handler is that of its loop.
     let placement = [(service.descriptor().name.to_owned(), mprpc::Placement::Inline)].into();
     let running = Server { loops, placement, ..Server::default() }.add(service).start().unwrap();
@@ -68,7 +68,7 @@ fn start(loops: usize, service: impl Service) -> (Running, SocketAddr) {
     (running, address)
 }
 
-fn stop(running: Running) {
+fn stop(running: ServerHandle) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(running.stop());
 }
 

@@ -14,9 +14,9 @@ use std::time::Duration;
 use echo::{AT_ONCE, ECHO, Echo, SLOW};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
-use mprpc::{Call, Channel, ChannelOptions, Code, Limits, Phase, Ran, Running, Server};
+use mprpc::{Call, Channel, ChannelOptions, Code, Limits, Phase, Ran, Server, ServerHandle};
 
-fn serve(name: &str) -> Running {
+fn serve(name: &str) -> ServerHandle {
     Server { listen: vec![name.parse().unwrap()], ..Server::default() }.add(Echo).serve().unwrap()
 }
 

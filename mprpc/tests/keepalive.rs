@@ -18,7 +18,7 @@ use mprpc::client::Stub;
 use mprpc::well_known::StringValue;
 use mprpc::{
     Address, Body, BoxFuture, Bytes, Channel, ChannelOptions, Code, Codec, Context, Idempotency, Limits,
-    MethodDescriptor, MethodKind, Ran, Running, Server, Service, ServiceDescriptor, Status, Streaming,
+    MethodDescriptor, MethodKind, Ran, Server, ServerHandle, Service, ServiceDescriptor, Status, Streaming,
 };
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -81,7 +81,7 @@ fn bound() -> Duration {
     2 * limits().keepalive_interval + limits().keepalive_timeout + Duration::from_millis(1500)
 }
 
-fn start(limits: Limits) -> (Running, Receiver<()>) {
+fn start(limits: Limits) -> (ServerHandle, Receiver<()>) {
     let (stopped, stops) = sync_channel(1000);
     (Server { loops: 2, limits, ..Server::default() }.add(Clock(stopped)).start().unwrap(), stops)
 }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use mprpc::discovery::{Resolution, ResolutionState, Resolver};
 use mprpc::{
     Body, BoxFuture, Channel, ChannelOptions, Codec, Context, Endpoint, Idempotency, MethodDescriptor, MethodKind,
-    RawClient, Running, Server, Service, ServiceDescriptor, Status,
+    RawClient, Server, ServerHandle, Service, ServiceDescriptor, Status,
 };
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -41,7 +41,7 @@ impl Service for Way {
 
 struct World {
     folder: TempDir,
-    running: Running,
+    running: ServerHandle,
     address: String,
 }
 

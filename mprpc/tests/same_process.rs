@@ -15,8 +15,8 @@ use std::time::Duration;
 
 use mprpc::{
     Body, BoxFuture, Bytes, Channel, ChannelOptions, Code, Codec, Context, Idempotency, Limits, Metadata,
-    MethodDescriptor, MethodKind, Next, Phase, Ran, RawClient, Running, Server, Service, ServiceDescriptor, Status,
-    Streaming, intercept_fn,
+    MethodDescriptor, MethodKind, Next, Phase, Ran, RawClient, Server, ServerHandle, Service, ServiceDescriptor,
+    Status, Streaming, intercept_fn,
 };
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -151,7 +151,7 @@ impl Service for Near {
 }
 
 struct World {
-    running: Running,
+    running: ServerHandle,
     address: String,
     events: mpsc::UnboundedReceiver<Event>,
     deeper: Arc<Mutex<Option<RawClient>>>,

@@ -14,29 +14,29 @@ use std::time::Duration;
 
 use mprpc::net::{Connection, Stopper, TcpServer};
 
-struct Running {
+struct ServerHandle {
     address: String,
     stopper: Stopper,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Drop for Running {
+impl Drop for ServerHandle {
     fn drop(&mut self) {
         self.stopper.stop();
         self.thread.take().unwrap().join().unwrap();
     }
 }
 
-fn run(threads: usize, set_up: impl FnOnce(&mut TcpServer)) -> Running {
+fn run(threads: usize, set_up: impl FnOnce(&mut TcpServer)) -> ServerHandle {
     let mut server = TcpServer::bind("127.0.0.1:0").unwrap();
     server.threads = threads;
     set_up(&mut server);
     let (address, stopper) = (server.address().to_string(), server.stopper());
     let thread = std::thread::spawn(move || server.run().unwrap());
-    Running { address, stopper, thread: Some(thread) }
+    ServerHandle { address, stopper, thread: Some(thread) }
 }
 
-fn connect(running: &Running) -> TcpStream {
+fn connect(running: &ServerHandle) -> TcpStream {
     let stream = TcpStream::connect(&running.address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream

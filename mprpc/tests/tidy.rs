@@ -19,7 +19,7 @@ const LEVELS: [&[&str]; 6] = [
     &["codec", "protocol"],
     &["net"],
     &["discovery", "balancer"],
-    &["streaming", "inbox", "service", "same_process", "interceptor", "interceptors", "client", "server"],
+    &["streaming", "inbox", "service", "in_process", "interceptor", "interceptors", "client", "server"],
     &["config", "logging", "codegen", "testing", "bench"],
 ];
 

@@ -24,7 +24,7 @@ use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
 use mprpc::{
     Address, Body, BoxFuture, Channel, ChannelOptions, Code, Codec, Config, Context, Idempotency, Limits, Message,
-    MethodDescriptor, MethodKind, Phase, Ran, Running, Server, Service, ServiceDescriptor, Status, TlsClient,
+    MethodDescriptor, MethodKind, Phase, Ran, Server, ServerHandle, Service, ServiceDescriptor, Status, TlsClient,
     TlsConfig, TlsServer,
 };
 use tempfile::TempDir;
@@ -104,7 +104,7 @@ fn limits() -> Limits {
     }
 }
 
-fn start(tls: TlsServer, limits: Limits) -> Running {
+fn start(tls: TlsServer, limits: Limits) -> ServerHandle {
     Server { tls: Some(tls), loops: 1, limits, ..Server::default() }.add(Door).start().unwrap()
 }
 
@@ -113,12 +113,12 @@ fn stub(target: &str, tls: Option<TlsClient>) -> Stub {
     Stub::new(Channel::with_options(target, options).unwrap(), &DOOR)
 }
 
-fn address(running: &Running) -> String {
+fn address(running: &ServerHandle) -> String {
     running.addresses()[0].to_string()
 }
 
 /// The same server, by name.
-fn by_name(running: &Running) -> String {
+fn by_name(running: &ServerHandle) -> String {
     address(running).replace("127.0.0.1", "localhost")
 }
 
@@ -131,7 +131,7 @@ fn call(stub: &Stub, method: usize, value: &str) -> Result<String, Status> {
 }
 
 /// The server counts a connection when it has ended, which may be after its caller has its answer.
-fn wait_for_rejected(running: &Running, what: &str, count: u64) {
+fn wait_for_rejected(running: &ServerHandle, what: &str, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while running.stats().rejected.get(what) != Some(&count) {
         assert!(Instant::now() < deadline, "{:?}", running.stats());
@@ -363,7 +363,7 @@ fn classic_call() -> (Vec<u8>, Vec<u8>) {
     ([&(header.len() as u32).to_le_bytes()[..], &header, &message].concat(), message)
 }
 
-fn port(running: &Running) -> String {
+fn port(running: &ServerHandle) -> String {
     let Address::Tcp(address) = &running.addresses()[0] else { panic!("no TCP address") };
     address.port().to_string()
 }

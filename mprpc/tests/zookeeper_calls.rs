@@ -18,13 +18,13 @@ use std::time::Duration;
 use echo::{AT_ONCE, ECHO, Echo};
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
-use mprpc::{Channel, Running, Server, Status};
+use mprpc::{Channel, Server, ServerHandle, Status};
 use zookeeper::ZooKeeper;
 
 /// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
 const PATIENCE: Duration = Duration::from_secs(40);
 
-fn provider(registry: &str) -> Running {
+fn provider(registry: &str) -> ServerHandle {
     Server { registry: Some(registry.to_owned()), loops: 1, ..Server::default() }.add(Echo).start().unwrap()
 }
 

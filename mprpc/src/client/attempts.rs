@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::running::{Begun, Way};
+use super::reply_future::{CallOptions, CallStart};
 use super::service::{Picked, ServiceEndpoints};
 use super::subchannel::Subchannel;
 use super::transport::Request;
@@ -24,11 +24,11 @@ pub(super) struct Attempts {
     request: Request,
     begun: Instant,
     progress: Progress,
-    next: Next,
+    next: NextAttempt,
 }
 
 /// What the next attempt is.
-pub(super) enum Next {
+pub(super) enum NextAttempt {
     /// At the endpoint that is picked then.
     Pick,
     /// At this one.
@@ -39,9 +39,15 @@ pub(super) enum Next {
 
 impl Attempts {
     /// Of a call that has begun, and goes on with `next`.
-    pub(super) fn new(way: Way, context: Context, body: Body, begun: Begun, next: Next) -> Result<Attempts, Status> {
-        let Begun { at, mut by_default, .. } = begun;
-        let options = way.service.endpoints.options();
+    pub(super) fn new(
+        call_options: CallOptions,
+        context: Context,
+        body: Body,
+        begun: CallStart,
+        next: NextAttempt,
+    ) -> Result<Attempts, Status> {
+        let CallStart { at, mut by_default, .. } = begun;
+        let options = call_options.service.endpoints.options();
         let max = options.limits.message_bytes_max;
         if let Body::Message(message) = &body
             && message.len() > max
@@ -54,14 +60,14 @@ impl Attempts {
             opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
             by_default = opening != context.deadline();
         }
-        let mut request = Request::new(context, body, opening, way.is_reply);
-        request.compression = way.compression;
+        let mut request = Request::new(context, body, opening, call_options.is_reply);
+        request.compression = call_options.compression;
         let call_timeout = by_default.then_some(options.limits.call_timeout);
-        let attempt = usize::from(matches!(next, Next::Failed(..)));
+        let attempt = usize::from(matches!(next, NextAttempt::Failed(..)));
         let progress = Progress { call_timeout, attempt, ..Progress::default() };
         Ok(Attempts {
-            wait_for_ready: way.wait_for_ready,
-            endpoints: way.service.endpoints.clone(),
+            wait_for_ready: call_options.wait_for_ready,
+            endpoints: call_options.service.endpoints.clone(),
             request,
             begun: at,
             progress,
@@ -73,13 +79,13 @@ impl Attempts {
     pub(super) async fn run(mut self) -> Result<Body, Status> {
         match self.reply().await {
             Ok(Body::Message(message)) => Ok(Body::Message(message)),
-            Ok(Body::Stream(replies)) => Ok(Body::Stream(replies.map_err(move |status| self.tell(status)))),
-            Err(status) => Err(self.tell(status)),
+            Ok(Body::Stream(replies)) => Ok(Body::Stream(replies.map_err(move |status| self.with_story(status)))),
+            Err(status) => Err(self.with_story(status)),
         }
     }
 
-    fn tell(&self, status: Status) -> Status {
-        self.progress.tell(status, &self.request, self.begun)
+    fn with_story(&self, status: Status) -> Status {
+        self.progress.with_story(status, &self.request, self.begun)
     }
 
     /// One attempt after the other. The status is that of the last one.
@@ -92,13 +98,13 @@ impl Attempts {
         let mut attempts_left = limits.attempts_max.max(1);
         let mut changes = None;
         loop {
-            let (subchannel, outcome) = match mem::replace(next, Next::Pick) {
-                Next::Failed(subchannel, status) => {
+            let (subchannel, outcome) = match mem::replace(next, NextAttempt::Pick) {
+                NextAttempt::Failed(subchannel, status) => {
                     let outcome = Err(status);
                     endpoints.answered(&outcome);
                     (subchannel, outcome)
                 }
-                Next::At(subchannel) => match endpoints.admit(request.context.metadata()) {
+                NextAttempt::At(subchannel) => match endpoints.admit(request.context.metadata()) {
                     Ok(()) => {
                         progress.attempt += 1;
                         let outcome = subchannel.call(request).await;
@@ -113,9 +119,9 @@ impl Attempts {
                         continue;
                     }
                 },
-                Next::Pick => {
+                NextAttempt::Pick => {
                     match (endpoints.pick(&request.method().name, &tried), &mut changes) {
-                        (Picked::Subchannel(subchannel), _) => *next = Next::At(subchannel),
+                        (Picked::Subchannel(subchannel), _) => *next = NextAttempt::At(subchannel),
                         (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
                         // Looks once more after it has begun to listen, so that no change falls in between.
                         (_, None) => changes = Some(endpoints.changes()),
@@ -196,7 +202,7 @@ struct Progress {
 impl Progress {
     /// The status of a call that failed, with what is known here of its way. What a handler answered of its own accord
     /// needs no story.
-    fn tell(&self, status: Status, request: &Request, begun: Instant) -> Status {
+    fn with_story(&self, status: Status, request: &Request, begun: Instant) -> Status {
         let status = if self.may_have_run && status.ran() == Ran::No { status.with_ran(Ran::Maybe) } else { status };
         if status.is_from_handler() && status.story().is_none() {
             return status;

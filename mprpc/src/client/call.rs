@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{self, Poll, ready};
 use std::time::Duration;
 
-use super::running::{Prepared, Running, Way};
+use super::reply_future::{CallOptions, PreparedCall, ReplyFuture};
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -22,7 +22,7 @@ pub struct Call<R> {
 }
 
 enum State<R> {
-    Prepared(Prepared, Decode<R>),
+    Prepared(PreparedCall, Decode<R>),
     Ready(Result<R, Status>),
 }
 
@@ -73,12 +73,17 @@ impl<R> Call<R> {
         Call { state: State::Ready(result) }
     }
 
-    pub(super) fn prepared(way: Way, method: Method, body: Body, decode: fn(Body) -> Result<R, Status>) -> Call<R> {
+    pub(super) fn prepared(
+        call_options: CallOptions,
+        method: Method,
+        body: Body,
+        decode: fn(Body) -> Result<R, Status>,
+    ) -> Call<R> {
         let decode = Decode::Body(decode);
-        Call { state: State::Prepared(Prepared::new(way, method, body), decode) }
+        Call { state: State::Prepared(PreparedCall::new(call_options, method, body), decode) }
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Prepared)) -> Call<R> {
+    fn change(mut self, change: impl FnOnce(&mut PreparedCall)) -> Call<R> {
         if let State::Prepared(call, _) = &mut self.state {
             change(call);
         }
@@ -119,12 +124,12 @@ impl<R> Call<R> {
 
     /// How the request is compressed instead of as the channel says. See [`crate::ChannelOptions::compression`].
     pub fn compression(self, compression: Option<Compression>) -> Call<R> {
-        self.change(|call| call.way.compression = compression)
+        self.change(|call| call.call_options.compression = compression)
     }
 
     /// Whether to wait, within the deadline, while no endpoint can be reached, instead of failing at once.
     pub fn wait_for_ready(self, wait: bool) -> Call<R> {
-        self.change(|call| call.way.wait_for_ready = wait)
+        self.change(|call| call.call_options.wait_for_ready = wait)
     }
 }
 
@@ -178,7 +183,7 @@ impl<R: Send + 'static> IntoFuture for Call<R> {
 
     fn into_future(self) -> CallFuture<R> {
         CallFuture(match self.state {
-            State::Prepared(call, decode) => Awaited::Running(Running::new(call), Some(decode)),
+            State::Prepared(call, decode) => Awaited::Running(ReplyFuture::new(call), Some(decode)),
             State::Ready(result) => Awaited::Ready(Some(result)),
         })
     }
@@ -193,7 +198,7 @@ pub struct CallFuture<R>(Awaited<R>);
 /// What is awaited: a call with what makes its reply, or a reply; `None` once it was handed over.
 #[expect(clippy::large_enum_variant, reason = "a box for each call costs more than the room where there is no call")]
 enum Awaited<R> {
-    Running(Running, Option<Decode<R>>),
+    Running(ReplyFuture, Option<Decode<R>>),
     Ready(Option<Result<R, Status>>),
 }
 

@@ -6,10 +6,10 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::living::Living;
-use super::running::ChosenService;
+use super::reply_future::BoundService;
 use super::service::ServiceEndpoints;
 use super::subchannel::Subchannel;
+use super::weak_map::WeakMap;
 use crate::codec::Compression;
 use crate::discovery::{Resolver, Target};
 use crate::endpoint::{Address, Endpoint};
@@ -82,9 +82,9 @@ pub(super) struct ChannelShared {
     pub(super) connect: Connect,
     resolver: Arc<dyn Resolver>,
     /// By full name.
-    services: Mutex<Living<String, ServiceEndpoints>>,
+    services: Mutex<WeakMap<String, ServiceEndpoints>>,
     /// One for each endpoint, whichever service it was found for.
-    subchannels: Mutex<Living<Arc<Endpoint>, Subchannel>>,
+    subchannels: Mutex<WeakMap<Arc<Endpoint>, Subchannel>>,
 }
 
 /// How connections are opened; the test kit puts a simulated network in its place.
@@ -153,8 +153,8 @@ impl Channel {
     }
 
     /// A service over this channel, for a client of it.
-    pub(super) fn service(self, name: &str) -> Arc<ChosenService> {
-        Arc::new(ChosenService { endpoints: self.endpoints(name), interceptors: self.interceptors })
+    pub(super) fn service(self, name: &str) -> Arc<BoundService> {
+        Arc::new(BoundService { endpoints: self.endpoints(name), interceptors: self.interceptors })
     }
 
     /// The endpoints of a service; the same ones for every client of it.

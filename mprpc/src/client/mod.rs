@@ -3,18 +3,18 @@
 mod attempts;
 mod call;
 mod channel;
-mod direct;
+mod in_process;
 mod intercepted;
-mod living;
 mod multiplexed;
 mod one_shot;
 mod raw;
-mod running;
+mod reply_future;
 mod service;
 mod stub;
 mod subchannel;
 mod throttle;
 mod transport;
+mod weak_map;
 
 #[cfg(test)]
 mod tests;

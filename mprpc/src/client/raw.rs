@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use super::call::{Call, Reply};
 use super::channel::Channel;
-use super::running::{ChosenService, Way};
+use super::reply_future::{BoundService, CallOptions};
 use crate::context::Context;
 use crate::method::{Method, MethodKind};
 use crate::scope;
@@ -23,7 +23,7 @@ use crate::streaming::Streaming;
 #[derive(Clone)]
 pub struct RawClient {
     name: Arc<str>,
-    service: Arc<ChosenService>,
+    service: Arc<BoundService>,
 }
 
 impl RawClient {
@@ -35,12 +35,12 @@ impl RawClient {
     /// Prepares a call with one message and one reply, in protobuf or whatever the method takes.
     pub fn unary(&self, method: &str, request: impl Into<Bytes>) -> Call<Bytes> {
         let method = Method::named(&self.name, method, MethodKind::Unary);
-        Call::prepared(self.way(), method, Body::Message(request.into()), Body::into_message)
+        Call::prepared(self.call_options(), method, Body::Message(request.into()), Body::into_message)
     }
 
     /// Prepares a call of a method of any kind.
     pub fn call(&self, method: &str, kind: MethodKind, request: Body) -> Call<Body> {
-        Call::prepared(self.way(), Method::named(&self.name, method, kind), request, Ok)
+        Call::prepared(self.call_options(), Method::named(&self.name, method, kind), request, Ok)
     }
 
     /// Passes on a call that came to a server, for a proxy: with all of its metadata, and what is left of its deadline.
@@ -71,7 +71,7 @@ impl RawClient {
         })
     }
 
-    fn way(&self) -> Way {
-        Way::new(&self.service, |bytes| !bytes.is_empty())
+    fn call_options(&self) -> CallOptions {
+        CallOptions::new(&self.service, |bytes| !bytes.is_empty())
     }
 }

@@ -48,7 +48,7 @@ pub(super) enum Picked {
 }
 
 /// What becomes of a call for which nothing is waited.
-pub(super) enum AtOnce {
+pub(super) enum FirstAttempt {
     /// It has begun, over a connection that was there.
     Begun(PendingCall),
     /// It was made here, and failed.
@@ -138,18 +138,18 @@ impl ServiceEndpoints {
 
     /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
     #[inline(always)]
-    pub(super) fn begin_at_once(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> AtOnce {
+    pub(super) fn try_begin(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> FirstAttempt {
         // What is throttled goes the general way.
         if self.throttle.is_active() {
-            return AtOnce::Nowhere;
+            return FirstAttempt::Nowhere;
         }
         let picker = self.picker.load();
         let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
-        let Some(subchannel) = self.choose(&picker, serves) else { return AtOnce::Nowhere };
-        match subchannel.begin_at_once(request, runtime, waker) {
-            Ok(call) => AtOnce::Begun(call),
-            Err(Some(status)) => AtOnce::Failed(subchannel.clone(), status),
-            Err(None) => AtOnce::NotReady(subchannel.clone()),
+        let Some(subchannel) = self.choose(&picker, serves) else { return FirstAttempt::Nowhere };
+        match subchannel.try_begin(request, runtime, waker) {
+            Ok(call) => FirstAttempt::Begun(call),
+            Err(Some(status)) => FirstAttempt::Failed(subchannel.clone(), status),
+            Err(None) => FirstAttempt::NotReady(subchannel.clone()),
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::call::Call;
 use super::channel::Channel;
-use super::running::{ChosenService, Way};
+use super::reply_future::{BoundService, CallOptions};
 use crate::codec::protobuf;
 use crate::method::ServiceDescriptor;
 use crate::service::Body;
@@ -18,7 +18,7 @@ use crate::streaming::Streaming;
 #[derive(Clone)]
 pub struct Stub {
     descriptor: &'static ServiceDescriptor,
-    service: Arc<ChosenService>,
+    service: Arc<BoundService>,
 }
 
 impl Stub {
@@ -67,7 +67,7 @@ impl Stub {
 
     fn one_reply<R: Message + MessageName + 'static>(&self, method: usize, body: Body) -> Call<R> {
         let decode = |reply: Body| decoded::<R>(&reply.into_message()?);
-        Call::prepared(self.way::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
+        Call::prepared(self.call_options::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
     }
 
     fn stream_of_replies<R>(&self, method: usize, body: Body) -> Call<Streaming<R>>
@@ -75,11 +75,11 @@ impl Stub {
         R: Message + MessageName + 'static,
     {
         let decode = |replies: Body| Ok(replies.into_stream().map(|reply| decoded::<R>(&reply)));
-        Call::prepared(self.way::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
+        Call::prepared(self.call_options::<R>(), (&self.descriptor.methods[method]).into(), body, decode)
     }
 
-    fn way<R: Message + MessageName>(&self) -> Way {
-        Way::new(&self.service, |bytes| R::decode_from_slice(bytes).is_ok())
+    fn call_options<R: Message + MessageName>(&self) -> CallOptions {
+        CallOptions::new(&self.service, |bytes| R::decode_from_slice(bytes).is_ok())
     }
 
     /// Whether there is an endpoint to pick.

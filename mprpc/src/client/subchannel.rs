@@ -10,7 +10,7 @@ use tokio::runtime::{self, Handle};
 
 use super::attempts::within;
 use super::channel::{ChannelOptions, Connect};
-use super::direct::{self, Direct};
+use super::in_process::{self, InProcess};
 use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
 use super::transport::{Outgoing, Request};
@@ -26,9 +26,9 @@ pub(super) struct Subchannel {
     options: Arc<ChannelOptions>,
     connect: Connect,
     /// The server of this process, where it is one.
-    direct: Direct,
+    direct: InProcess,
     /// A connection lives on the runtime of its callers, so that no reply crosses threads: one for each runtime.
-    homes: ArcSwap<Vec<Home>>,
+    connections: ArcSwap<Vec<RuntimeConnection>>,
     /// Whether `failures` says anything: what a pick reads.
     failing: AtomicBool,
     failures: Mutex<Failures>,
@@ -47,7 +47,7 @@ impl Drop for Probe {
 
 /// The connection of one runtime; another one makes another home.
 #[derive(Clone)]
-struct Home {
+struct RuntimeConnection {
     runtime: runtime::Id,
     connection: Option<Arc<Multiplexed>>,
     /// Held while connecting, so that many callers open one connection.
@@ -61,7 +61,7 @@ struct Failures {
     last: Option<Status>,
 }
 
-impl Home {
+impl RuntimeConnection {
     fn usable(&self) -> Option<&Arc<Multiplexed>> {
         self.connection.as_ref().filter(|connection| connection.takes_calls())
     }
@@ -73,8 +73,8 @@ impl Subchannel {
             endpoint,
             options,
             connect,
-            direct: Direct::default(),
-            homes: ArcSwap::default(),
+            direct: InProcess::default(),
+            connections: ArcSwap::default(),
             failing: AtomicBool::new(false),
             failures: Mutex::default(),
             probing: AtomicBool::new(false),
@@ -124,7 +124,7 @@ impl Subchannel {
     /// Begins a call where a connection of this runtime is there and takes it. The error is why the call failed; `None`
     /// where it is to be made by [`Subchannel::call`].
     #[inline(always)]
-    pub(super) fn begin_at_once(
+    pub(super) fn try_begin(
         &self,
         request: &Outgoing<'_>,
         runtime: runtime::Id,
@@ -133,9 +133,9 @@ impl Subchannel {
         if self.direct.server(&self.endpoint, &self.options, request.method, request.message.is_some()).is_some() {
             return Err(None);
         }
-        let homes = self.homes.load();
-        let home = homes.iter().find(|home| home.runtime == runtime).ok_or(None)?;
-        home.connection.as_ref().ok_or(None)?.begin_at_once(request, waker)
+        let connections = self.connections.load();
+        let slot = connections.iter().find(|slot| slot.runtime == runtime).ok_or(None)?;
+        slot.connection.as_ref().ok_or(None)?.try_begin(request, waker)
     }
 
     /// Makes one call here. The caller bounds it by the deadline.
@@ -168,7 +168,7 @@ impl Subchannel {
 
     /// The connection of this runtime: the one there is, or a new one.
     async fn connection(self: &Arc<Self>, request: &Request) -> Result<Arc<Multiplexed>, Status> {
-        if let Some(connection) = self.home().usable() {
+        if let Some(connection) = self.runtime_connection().usable() {
             return Ok(connection.clone());
         }
         let since = clock::now();
@@ -183,16 +183,16 @@ impl Subchannel {
     /// What connects is a task of its own, so that an endpoint that takes longer than one call waits is reached all the
     /// same, or found to be unreachable.
     async fn connect(self: &Arc<Self>) -> Result<Arc<Multiplexed>, Status> {
-        let connecting = self.home().connecting.lock_owned().await;
-        let home = self.home();
-        if let Some(connection) = home.usable() {
+        let connecting = self.runtime_connection().connecting.lock_owned().await;
+        let slot = self.runtime_connection();
+        if let Some(connection) = slot.usable() {
             if connection.has_greeted() {
                 // The failure was that of another runtime's connection, and nobody there may be left to find out.
                 self.succeeded();
             }
             return Ok(connection.clone());
         }
-        if let Some(why) = home.connection.as_ref().and_then(|connection| connection.take_fault()) {
+        if let Some(why) = slot.connection.as_ref().and_then(|connection| connection.take_fault()) {
             self.failed(&why.with_phase(Phase::Connect).with_ran(Ran::No));
         }
         if self.pauses(clock::now) {
@@ -201,7 +201,7 @@ impl Subchannel {
         let subchannel = self.clone();
         let opened = tokio::spawn(async move {
             let _connecting = connecting;
-            subchannel.open(home).await
+            subchannel.open(slot).await
         });
         opened
             .await
@@ -210,10 +210,10 @@ impl Subchannel {
 
     /// A healthy endpoint is sent calls as soon as it is connected. One that failed has to greet first: the kernel
     /// accepts connections for a process that is frozen.
-    async fn open(&self, home: Home) -> Result<Arc<Multiplexed>, Status> {
+    async fn open(&self, slot: RuntimeConnection) -> Result<Arc<Multiplexed>, Status> {
         let failed_before = self.failing.load(Ordering::Relaxed);
         let since = clock::now();
-        let opened = direct::open(&self.endpoint, &self.options, &self.connect).await;
+        let opened = in_process::open(&self.endpoint, &self.options, &self.connect).await;
         let opened = match opened.and_then(Stream::for_many_writes) {
             Ok(stream) => {
                 let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
@@ -226,7 +226,7 @@ impl Subchannel {
         match &opened {
             Ok(connection) => {
                 self.succeeded();
-                self.moves_in(Home { connection: Some(connection.clone()), ..home });
+                self.store(RuntimeConnection { connection: Some(connection.clone()), ..slot });
             }
             Err(status) => self.failed(status),
         }
@@ -234,27 +234,27 @@ impl Subchannel {
     }
 
     /// The home of this runtime: the one there is, or an empty one.
-    fn home(&self) -> Home {
+    fn runtime_connection(&self) -> RuntimeConnection {
         let runtime = Handle::current().id();
-        let find = |homes: &[Home]| homes.iter().find(|home| home.runtime == runtime).cloned();
-        if let Some(home) = find(&self.homes.load()) {
-            return home;
+        let find = |connections: &[RuntimeConnection]| connections.iter().find(|slot| slot.runtime == runtime).cloned();
+        if let Some(slot) = find(&self.connections.load()) {
+            return slot;
         }
-        let empty = Home { runtime, connection: None, connecting: Arc::default() };
-        self.homes.rcu(|homes| {
+        let empty = RuntimeConnection { runtime, connection: None, connecting: Arc::default() };
+        self.connections.rcu(|connections| {
             // Runtimes that have ended took their connections with them.
-            let live = homes.iter().filter(|home| home.connection.is_none() || home.usable().is_some());
-            let other = find(homes).is_none().then_some(&empty);
+            let live = connections.iter().filter(|slot| slot.connection.is_none() || slot.usable().is_some());
+            let other = find(connections).is_none().then_some(&empty);
             live.chain(other).cloned().collect::<Vec<_>>()
         });
-        find(&self.homes.load()).unwrap_or(empty)
+        find(&self.connections.load()).unwrap_or(empty)
     }
 
     /// Takes the place of the one that its runtime had.
-    fn moves_in(&self, home: Home) {
-        self.homes.rcu(|homes| {
-            let others = homes.iter().filter(|other| other.runtime != home.runtime);
-            others.chain([&home]).cloned().collect::<Vec<_>>()
+    fn store(&self, slot: RuntimeConnection) {
+        self.connections.rcu(|connections| {
+            let others = connections.iter().filter(|other| other.runtime != slot.runtime);
+            others.chain([&slot]).cloned().collect::<Vec<_>>()
         });
     }
 

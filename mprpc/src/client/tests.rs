@@ -115,32 +115,32 @@ fn listed(endpoints: &[&str]) -> Resolution {
     Resolution { endpoints, state: ResolutionState::Current("test:registry".into()) }
 }
 
-struct World {
+struct TestBed {
     network: Network,
     registry: watch::Sender<Resolution>,
     stub: Stub,
 }
 
-fn world(resolution: Resolution) -> World {
+fn world(resolution: Resolution) -> TestBed {
     world_with(resolution, ChannelOptions::default())
 }
 
-fn world_with(resolution: Resolution, options: ChannelOptions) -> World {
+fn world_with(resolution: Resolution, options: ChannelOptions) -> TestBed {
     world_from(7, resolution, options)
 }
 
-fn world_from(seed: u64, resolution: Resolution, options: ChannelOptions) -> World {
+fn world_from(seed: u64, resolution: Resolution, options: ChannelOptions) -> TestBed {
     let network = Network::from_seed(seed);
     let (registry, receiver) = watch::channel(resolution);
     let channel = network.host("client").channel_from_resolver(Arc::new(Scripted(receiver)), options);
-    World { network, registry, stub: Stub::new(channel, &WHO) }
+    TestBed { network, registry, stub: Stub::new(channel, &WHO) }
 }
 
 fn serve(network: &Network, address: &str, hangs: bool) {
     network.serve(address, Server::default().add(Who { name: address.to_owned(), hangs }));
 }
 
-impl World {
+impl TestBed {
     fn start(&self, address: &str) {
         serve(&self.network, address, false);
     }
@@ -375,7 +375,7 @@ async fn service_without_provider_names_the_place_that_lists_none() {
 }
 
 /// Sets the registry's word and waits until the stub's endpoints have taken it over.
-async fn publish(world: &World, resolution: Resolution) {
+async fn publish(world: &TestBed, resolution: Resolution) {
     let mut changes = world.stub.endpoints_for_test().changes();
     world.registry.send_replace(resolution);
     changes.changed().await.unwrap();
@@ -464,7 +464,7 @@ async fn endpoint_that_lists_its_methods_gets_no_others() {
     }
 }
 
-fn classic(options: ChannelOptions) -> World {
+fn classic(options: ChannelOptions) -> TestBed {
     let world = world_with(listed(&[&format!("classic:{A}")]), options);
     assert_eq!(world.registry.borrow().endpoints[0].protocol, Protocol::Classic);
     world

@@ -1,19 +1,19 @@
-//! Seconds to a date and back, and the time zone of the machine. Reads the clock in one function, [`Moment::now`].
+//! Seconds to a date and back, and the time zone of the machine. Reads the clock in one function, [`Timestamp::now`].
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A point in time: seconds since 1970 in UTC, and what is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
+pub(super) struct Timestamp {
     pub(super) seconds: i64,
     pub(super) micros: u32,
 }
 
-impl Moment {
+impl Timestamp {
     /// The time of day. It may jump, also backwards.
-    pub(super) fn now() -> Moment {
+    pub(super) fn now() -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Moment { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), micros: since.subsec_micros() }
+        Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), micros: since.subsec_micros() }
     }
 }
 

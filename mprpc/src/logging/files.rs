@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::clock::{Date, Moment, Zone, day_and_second};
+use super::clock::{Date, Timestamp, Zone, day_and_second};
 use super::{LogConfig, LogFormat, LogRotation};
 
 /// The log files of a folder.
@@ -56,7 +56,7 @@ impl Files {
     }
 
     /// Writes some of the bytes into the file that is right at `now`.
-    pub(super) fn write(&mut self, bytes: &[u8], now: Moment) -> io::Result<usize> {
+    pub(super) fn write(&mut self, bytes: &[u8], now: Timestamp) -> io::Result<usize> {
         let day = match self.names.daily {
             true => day_and_second(self.zone.wall(now.seconds)).0,
             false => 0,
@@ -85,7 +85,7 @@ impl Files {
         self.bytes_max > 0 && bytes > 0 && bytes + more > self.bytes_max
     }
 
-    fn open_file(&mut self, mut key: Key, more: u64, now: Moment) -> io::Result<()> {
+    fn open_file(&mut self, mut key: Key, more: u64, now: Timestamp) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         loop {
             let path = self.folder.join(self.names.of(key));
@@ -213,8 +213,8 @@ mod tests {
         }
     }
 
-    fn at(seconds: i64) -> Moment {
-        Moment { seconds, micros: 0 }
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp { seconds, micros: 0 }
     }
 
     #[test]

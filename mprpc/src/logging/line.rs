@@ -6,7 +6,7 @@ use tracing::Level;
 use tracing::field::{Field, Visit};
 
 use super::LogFormat;
-use super::clock::{Date, Moment, Zone, day_and_second};
+use super::clock::{Date, Timestamp, Zone, day_and_second};
 
 /// How lines look.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Stamp {
 
 /// The part of a line that only the caller knows.
 pub(super) struct Head<'a> {
-    pub(super) moment: Moment,
+    pub(super) moment: Timestamp,
     pub(super) level: Level,
     pub(super) target: &'a str,
     /// The spans around the event from the outermost, each as [`Style::begin_span`] began it.

@@ -12,7 +12,7 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_core::span::Current;
 
 use super::Filter;
-use super::clock::Moment;
+use super::clock::Timestamp;
 use super::line::{Head, Stamp, Style};
 use super::queue::Queue;
 
@@ -154,7 +154,7 @@ impl LogSubscriber {
             self.collect(span, spans);
         }
         let metadata = event.metadata();
-        let head = Head { moment: Moment::now(), level: *metadata.level(), target: metadata.target(), spans };
+        let head = Head { moment: Timestamp::now(), level: *metadata.level(), target: metadata.target(), spans };
         self.style.line(line, stamp, &head, |fields| event.record(fields));
         self.queue.push(*metadata.level(), line);
     }

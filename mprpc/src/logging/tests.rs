@@ -5,12 +5,12 @@ use std::sync::Mutex;
 
 use tracing::Level;
 
-use super::clock::Moment;
+use super::clock::Timestamp;
 use super::line::{Head, Stamp};
 use super::queue::{Batch, Line};
 use super::*;
 
-const UTC_NOON: Moment = Moment { seconds: 1_706_705_106, micros: 123 }; // 2024-01-31 12:45:06
+const UTC_NOON: Timestamp = Timestamp { seconds: 1_706_705_106, micros: 123 }; // 2024-01-31 12:45:06
 
 fn style(format: LogFormat) -> Style {
     Style { format, terminal: false, line_bytes_max: 200, zone: Zone::Utc }
@@ -171,7 +171,7 @@ fn full_disk_loses_counted_lines_and_keeps_errors() {
         return;
     }
     std::os::unix::fs::symlink("/dev/full", &path).unwrap();
-    let at = |seconds| Moment { seconds: UTC_NOON.seconds + seconds, micros: 0 };
+    let at = |seconds| Timestamp { seconds: UTC_NOON.seconds + seconds, micros: 0 };
     writer.write(&mut batch(&[(Level::INFO, "i1\n"), (Level::ERROR, "E1\n")]), at(0));
     writer.write(&mut batch(&[(Level::ERROR, "E2\n"), (Level::ERROR, "E3\n")]), at(0));
     writer.write(&mut batch(&[(Level::INFO, "i2\n")]), at(3));
@@ -196,7 +196,7 @@ fn folder_that_cannot_be_made_is_made_later() {
     std::fs::write(&folder.0, "a file in the way").unwrap();
     writer.write(&mut batch(&[(Level::INFO, "i1\n")]), UTC_NOON);
     std::fs::remove_file(&folder.0).unwrap();
-    writer.write(&mut batch(&[]), Moment { seconds: UTC_NOON.seconds - 100, micros: 0 });
+    writer.write(&mut batch(&[]), Timestamp { seconds: UTC_NOON.seconds - 100, micros: 0 });
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.contains("1 lines were lost, 0 of them errors, in 0 s"), "{text}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tracing::Level;
 
-use super::clock::Moment;
+use super::clock::Timestamp;
 use super::files::Files;
 use super::line::{Head, Stamp, Style};
 use super::queue::{Batch, Queue};
@@ -26,7 +26,7 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    fn write(&mut self, bytes: &[u8], now: Moment) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8], now: Timestamp) -> io::Result<usize> {
         match self {
             Destination::Stderr => io::stderr().lock().write(bytes),
             Destination::Files(files) => files.write(bytes, now),
@@ -50,8 +50,8 @@ pub(super) struct Writer {
 
 /// Since when nothing could be written, and what was lost.
 struct Failing {
-    since: Moment,
-    tried: Moment,
+    since: Timestamp,
+    tried: Timestamp,
     cause: io::Error,
     lost: u64,
     lost_errors: u64,
@@ -76,7 +76,7 @@ impl Writer {
             };
             queue.take(&mut batch, timeout);
             pauses = if batch.is_empty() { pauses.saturating_add(1) } else { 0 };
-            self.write(&mut batch, Moment::now());
+            self.write(&mut batch, Timestamp::now());
             queue.settle(&batch);
             queue.linger(LINGER, !batch.lines.iter().any(|line| line.error));
             // A burst may have grown the buffers to their bound; an idle log does not hold on to that.
@@ -87,7 +87,7 @@ impl Writer {
     }
 
     /// Writes the lines in one write, or accounts for them.
-    pub(super) fn write(&mut self, batch: &mut Batch, now: Moment) {
+    pub(super) fn write(&mut self, batch: &mut Batch, now: Timestamp) {
         if let Some(failing) = &mut self.failing {
             let wait = now.seconds - failing.tried.seconds;
             if (0..RETRY_SECONDS).contains(&wait) {
@@ -119,7 +119,7 @@ impl Writer {
     }
 
     /// Says what was lost, and writes the errors that were kept.
-    fn resume(&mut self, now: Moment) -> Result<(), Failing> {
+    fn resume(&mut self, now: Timestamp) -> Result<(), Failing> {
         let Some(mut failing) = self.failing.take() else { return Ok(()) };
         let Failing { since, lost, lost_errors, cause, .. } = &failing;
         let seconds = now.seconds.saturating_sub(since.seconds).max(0);
@@ -141,7 +141,7 @@ impl Writer {
     }
 
     /// The error comes with how many bytes were written before it.
-    fn write_all(&mut self, bytes: &[u8], now: Moment) -> Result<(), (usize, io::Error)> {
+    fn write_all(&mut self, bytes: &[u8], now: Timestamp) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
         let mut patience = 20;
         while written < bytes.len() {
@@ -165,7 +165,7 @@ impl Writer {
     }
 
     /// A line of the log about itself.
-    fn notice(&mut self, moment: Moment, text: &str) -> String {
+    fn notice(&mut self, moment: Timestamp, text: &str) -> String {
         let mut line = String::new();
         let head = Head { moment, level: Level::WARN, target: "mprpc::logging", spans: &[] };
         self.style.line(&mut line, &mut self.stamp, &head, |fields| fields.message(format_args!("{text}")));

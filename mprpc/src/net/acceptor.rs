@@ -46,7 +46,7 @@ enum ListeningSocket {
         /// `None` once it is being accepted from.
         incoming: Option<mpsc::Receiver<Stream>>,
         /// Freed with the listener.
-        _name: Option<memory::Claim>,
+        _name: Option<memory::NameReservation>,
     },
 }
 
@@ -68,7 +68,11 @@ impl Listener {
     }
 
     /// A listener that accepts what comes out of `incoming`.
-    pub(crate) fn fed(address: Address, incoming: mpsc::Receiver<Stream>, name: Option<memory::Claim>) -> Listener {
+    pub(crate) fn fed(
+        address: Address,
+        incoming: mpsc::Receiver<Stream>,
+        name: Option<memory::NameReservation>,
+    ) -> Listener {
         let socket = ListeningSocket::Memory { incoming: Some(incoming), _name: name };
         Listener { socket, address, path: None }
     }

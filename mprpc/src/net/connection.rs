@@ -99,18 +99,18 @@ pub(crate) enum Driven {
     /// It is closed.
     Closed(Close),
     /// Another loop goes on with it, the one at this index.
-    Moves(usize, Arrival),
+    Moves(usize, TransferredStream),
 }
 
 /// A stream that a loop takes over, and what was read of it before.
-pub(crate) struct Arrival {
+pub(crate) struct TransferredStream {
     pub(crate) stream: Stream,
     unread: ReadBuffer,
 }
 
-impl From<Stream> for Arrival {
-    fn from(stream: Stream) -> Arrival {
-        Arrival { stream, unread: ReadBuffer::default() }
+impl From<Stream> for TransferredStream {
+    fn from(stream: Stream) -> TransferredStream {
+        TransferredStream { stream, unread: ReadBuffer::default() }
     }
 }
 
@@ -124,8 +124,8 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
 }
 
 /// The same, and the session may say that another loop is to go on.
-pub(crate) async fn drive_here(arrival: Arrival, session: impl Session, limits: &Limits) -> Driven {
-    let Arrival { stream: Stream { reader, writer, peer }, unread } = arrival;
+pub(crate) async fn drive_here(arrival: TransferredStream, session: impl Session, limits: &Limits) -> Driven {
+    let TransferredStream { stream: Stream { reader, writer, peer }, unread } = arrival;
     let mut connection = Connection {
         wrote: false,
         reader,
@@ -270,7 +270,7 @@ impl<S: Session> Connection<S> {
     /// Leaves this loop.
     fn moves(self, to: usize, peer: Arc<Peer>) -> Driven {
         match (Stream { reader: self.reader, writer: self.writer, peer }).unregistered() {
-            Ok(stream) => Driven::Moves(to, Arrival { stream, unread: self.input }),
+            Ok(stream) => Driven::Moves(to, TransferredStream { stream, unread: self.input }),
             Err(error) => Driven::Closed(Close::Io(error.kind())),
         }
     }

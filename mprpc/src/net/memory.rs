@@ -19,23 +19,23 @@ static LISTENERS: Mutex<BTreeMap<String, mpsc::Sender<Stream>>> = Mutex::new(BTr
 
 /// A name that listens. Dropping it frees the name.
 #[derive(Debug)]
-pub(crate) struct Claim(String);
+pub(crate) struct NameReservation(String);
 
-impl Drop for Claim {
+impl Drop for NameReservation {
     fn drop(&mut self) {
         listeners().remove(&self.0);
     }
 }
 
 /// Takes a name; what connects to it comes out of the receiver.
-pub(super) fn listen(name: &str) -> io::Result<(Claim, mpsc::Receiver<Stream>)> {
+pub(super) fn listen(name: &str) -> io::Result<(NameReservation, mpsc::Receiver<Stream>)> {
     let mut listeners = listeners();
     if listeners.contains_key(name) {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "the name is in use in this process"));
     }
     let (connected, incoming) = mpsc::channel(BACKLOG);
     listeners.insert(name.to_owned(), connected);
-    Ok((Claim(name.to_owned()), incoming))
+    Ok((NameReservation(name.to_owned()), incoming))
 }
 
 /// Connects to a name. The caller bounds the wait for a full backlog.

@@ -15,7 +15,7 @@ const SEGMENT_BYTES: usize = 1460;
 
 /// How bytes travel.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Course {
+pub(crate) struct LinkConditions {
     /// From one end to the other.
     pub(crate) delay: Duration,
     /// Up to this much more, drawn anew for each segment.
@@ -26,7 +26,7 @@ pub(crate) struct Course {
 
 /// What keeps bytes from travelling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Obstacles {
+pub(crate) struct LinkFaults {
     /// Nothing gets from one end to the other.
     pub(crate) parted: bool,
     /// The end that writes does not run.
@@ -35,7 +35,7 @@ pub(crate) struct Obstacles {
     pub(crate) reader_frozen: bool,
 }
 
-impl Obstacles {
+impl LinkFaults {
     fn hold(self) -> bool {
         self.parted || self.writer_frozen
     }
@@ -52,8 +52,8 @@ pub(crate) struct SimulatedWire {
 
 #[derive(Debug)]
 struct State {
-    course: Course,
-    obstacles: Obstacles,
+    conditions: LinkConditions,
+    faults: LinkFaults,
     rng: fastrand::Rng,
     /// On their way, in order.
     segments: VecDeque<Segment>,
@@ -75,16 +75,16 @@ struct Segment {
 impl SimulatedWire {
     /// A wire that draws its jitter from `rng`.
     pub(crate) fn new(
-        course: Course,
-        obstacles: Obstacles,
+        conditions: LinkConditions,
+        faults: LinkFaults,
         mut rng: fastrand::Rng,
         trace: Arc<Trace>,
     ) -> SimulatedWire {
         let now = clock::now();
         let number = rng.u64(..);
         let state = Mutex::new(State {
-            course,
-            obstacles,
+            conditions,
+            faults,
             rng,
             segments: VecDeque::new(),
             arrived: 0,
@@ -95,17 +95,17 @@ impl SimulatedWire {
     }
 
     /// From now on bytes travel so, also those that are kept from travelling now.
-    pub(crate) fn change(&self, course: Course, obstacles: Obstacles) {
+    pub(crate) fn change(&self, conditions: LinkConditions, faults: LinkFaults) {
         let now = clock::now();
         let mut state = self.lock();
         state.settle(now);
-        if obstacles.parted && !state.obstacles.parted {
+        if faults.parted && !state.faults.parted {
             // What is under way is lost, and sent once more when the way is open again.
             state.segments.iter_mut().for_each(|segment| segment.arrives = None);
         }
-        state.course = course;
-        state.obstacles = obstacles;
-        if !obstacles.hold() {
+        state.conditions = conditions;
+        state.faults = faults;
+        if !faults.hold() {
             state.depart(now);
         }
     }
@@ -113,7 +113,7 @@ impl SimulatedWire {
     /// What a frozen writer has written since it froze was never written: it did not run.
     pub(crate) fn forget_what_is_held(&self) {
         let mut state = self.lock();
-        if state.obstacles.writer_frozen {
+        if state.faults.writer_frozen {
             state.segments.retain(|segment| segment.arrives.is_some());
         }
     }
@@ -133,7 +133,7 @@ impl Wire for SimulatedWire {
             state.segments.push_back(Segment { bytes, arrives: None });
             left -= bytes;
         }
-        if !state.obstacles.hold() {
+        if !state.faults.hold() {
             state.depart(clock::now());
         }
     }
@@ -142,14 +142,14 @@ impl Wire for SimulatedWire {
         self.trace.note((self.number, "end"));
         let mut state = self.lock();
         state.segments.push_back(Segment { bytes: 0, arrives: None });
-        if !state.obstacles.hold() {
+        if !state.faults.hold() {
             state.depart(clock::now());
         }
     }
 
     fn arrived(&self) -> Arrived {
         let mut state = self.lock();
-        if state.obstacles.reader_frozen {
+        if state.faults.reader_frozen {
             return Arrived { bytes: 0, end: false, next: None };
         }
         state.settle(clock::now());
@@ -175,10 +175,10 @@ impl State {
     fn depart(&mut self, now: Instant) {
         for segment in self.segments.iter_mut().filter(|segment| segment.arrives.is_none()) {
             self.busy_until = self.busy_until.max(now);
-            if let Some(speed) = self.course.bytes_per_second {
+            if let Some(speed) = self.conditions.bytes_per_second {
                 self.busy_until += Duration::from_secs_f64(segment.bytes as f64 / speed.max(1) as f64);
             }
-            let travels = self.course.delay + up_to(self.course.jitter, &mut self.rng);
+            let travels = self.conditions.delay + up_to(self.conditions.jitter, &mut self.rng);
             segment.arrives = Some(self.busy_until + travels);
         }
     }

@@ -28,7 +28,7 @@ pub(crate) enum Connector {}
 
 /// What came over an accepted connection.
 #[expect(dead_code, reason = "there is no acceptor that would say so")]
-pub(crate) enum Arrival {
+pub(crate) enum HandshakeOutcome {
     Tls(Stream),
     Plain(Stream),
     Gone,
@@ -47,7 +47,7 @@ impl Acceptor {
         Err(off())
     }
 
-    pub(crate) async fn accept(&self, _stream: Stream) -> io::Result<Arrival> {
+    pub(crate) async fn accept(&self, _stream: Stream) -> io::Result<HandshakeOutcome> {
         match *self {}
     }
 }

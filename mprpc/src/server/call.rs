@@ -14,7 +14,7 @@ use super::concurrency_limit::{Admitted, ConcurrencyLimit};
 use super::memory::Charge;
 use super::panic::{Panic, contain};
 use super::router::Route;
-use super::shared::{RunningOn, Shared};
+use super::shared::{DetachedCall, Shared};
 use crate::context::Context;
 use crate::interceptor::Next;
 use crate::method::MethodKind;
@@ -144,7 +144,7 @@ impl RunningCall {
                 let context = context.take().expect("it is lent out only while the handler runs");
                 let mut call = RunningCall::new(shared, route, context);
                 (call.work, call.handled) = (work, handled);
-                let step = call.came_to(polled, step);
+                let step = call.after_poll(polled, step);
                 FirstPoll::Running(call, step)
             }
         }
@@ -160,7 +160,7 @@ impl RunningCall {
     ) -> Poll<Step> {
         let RunningCall { work, context, handled, .. } = self;
         let (polled, step) = begin_and_poll(shared, route, work, context, handled, request, cx);
-        self.came_to(polled, step)
+        self.after_poll(polled, step)
     }
 
     /// The call, as its handler knows it.
@@ -190,10 +190,10 @@ impl RunningCall {
         let mut step = Poll::Pending;
         let poll = &mut |work: &mut Work| step = work.poll(cx, *is_unary, handled.is_some());
         let polled = contained(work, context, poll);
-        self.came_to(polled, step)
+        self.after_poll(polled, step)
     }
 
-    fn came_to(&mut self, polled: Result<(), Panic>, step: Poll<Step>) -> Poll<Step> {
+    fn after_poll(&mut self, polled: Result<(), Panic>, step: Poll<Step>) -> Poll<Step> {
         if step.is_ready()
             && let Some(mut held) = self.held.take()
         {
@@ -223,7 +223,7 @@ impl RunningCall {
         if !self.runs_to_completion || !matches!(self.work, Work::Handling(_)) {
             return;
         }
-        let running = RunningOn::new(shared);
+        let running = DetachedCall::new(shared);
         // Without a runtime this is the end of the process, and nothing runs on.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {

@@ -172,7 +172,7 @@ impl ConcurrencyLimit {
             state.window.has_refused = true;
             let now = state.seconds(now);
             state.look(now);
-            self.tell(&state);
+            self.publish(&state);
         }
         refused
     }
@@ -185,7 +185,7 @@ impl ConcurrencyLimit {
             // What was before says nothing of now.
             state.open();
             state.begin_window(seconds);
-            self.tell(&state);
+            self.publish(&state);
         }
         state.in_flight += 1;
         *state.by_caller.entry(caller).or_default() += 1;
@@ -223,10 +223,10 @@ impl ConcurrencyLimit {
         state.window.seconds += took;
         state.window.in_time += f64::from(u8::from(in_time));
         state.look(now);
-        self.tell(&state);
+        self.publish(&state);
     }
 
-    fn tell(&self, state: &State) {
+    fn publish(&self, state: &State) {
         self.is_limiting.store(state.mode != Mode::Open, Ordering::Relaxed);
     }
 

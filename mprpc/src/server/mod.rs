@@ -1,10 +1,10 @@
 //! The provider's side: what listens, serves services, announces them, and stops gracefully.
 
-mod arrivals;
 mod call;
 mod concurrency_limit;
-mod direct;
 mod executor;
+mod in_process;
+mod incoming;
 mod memory;
 mod multiplexed;
 mod one_shot;
@@ -33,17 +33,17 @@ use crate::context::Peer;
 use crate::discovery::{Registered, Registration, RegistrationState, Target};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
+use crate::in_process::LocalEndpoint;
 use crate::interceptor::Interceptor;
 use crate::limits::Limits;
 use crate::method::Placement;
 use crate::net::connection::{Close, drive};
 use crate::net::tls::Acceptor;
 use crate::net::{HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
-use crate::same_process::Open;
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
-use arrivals::{Acceptors, Arrivals, OpenConnections};
-use direct::Direct;
+use in_process::InProcessServer;
+use incoming::{Acceptors, IncomingConnections, OpenConnections};
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -145,17 +145,17 @@ impl Server {
         })
     }
 
-    /// Serves on loops of its own until [`Running::stop`]. Needs no runtime.
-    pub fn start(self) -> Result<Running, Error> {
+    /// Serves on loops of its own until [`ServerHandle::stop`]. Needs no runtime.
+    pub fn start(self) -> Result<ServerHandle, Error> {
         self.start_on(crate::net::background().clone())
     }
 
-    /// Serves on the tokio runtime that this is called on, without threads of its own, until [`Running::stop`].
-    pub fn serve(self) -> Result<Running, Error> {
+    /// Serves on the tokio runtime that this is called on, without threads of its own, until [`ServerHandle::stop`].
+    pub fn serve(self) -> Result<ServerHandle, Error> {
         self.listen_and_accept(Handle::current(), Loops::ambient(), None)
     }
 
-    fn start_on(self, acceptor: Handle) -> Result<Running, Error> {
+    fn start_on(self, acceptor: Handle) -> Result<ServerHandle, Error> {
         let threads =
             Threads { group: LoopGroup::start(self.loops)?, handlers: HandlerThreads::start(self.handler_threads)? };
         self.listen_and_accept(acceptor, threads.group.loops().clone(), Some(threads))
@@ -163,7 +163,7 @@ impl Server {
 
     /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
     #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn serve_from(self, listener: Listener) -> Result<Running, Error> {
+    pub(crate) fn serve_from(self, listener: Listener) -> Result<ServerHandle, Error> {
         self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None, false)
     }
 
@@ -200,7 +200,12 @@ impl Server {
         Ok(Arc::new(shared))
     }
 
-    fn listen_and_accept(self, acceptor: Handle, loops: Loops, threads: Option<Threads>) -> Result<Running, Error> {
+    fn listen_and_accept(
+        self,
+        acceptor: Handle,
+        loops: Loops,
+        threads: Option<Threads>,
+    ) -> Result<ServerHandle, Error> {
         let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
         self.accept_from(listeners, acceptor, loops, threads, true)
     }
@@ -212,7 +217,7 @@ impl Server {
         loops: Loops,
         threads: Option<Threads>,
         is_direct: bool,
-    ) -> Result<Running, Error> {
+    ) -> Result<ServerHandle, Error> {
         let registry = match &self.registry {
             Some(url) => Some((url.parse::<Target>()?.registry()?, url.clone())),
             None => None,
@@ -234,23 +239,33 @@ impl Server {
         }
         let shared = self.share_with(threads.as_ref().map(|threads| &threads.handlers))?;
         let open = Arc::new(OpenConnections::default());
-        let arrivals = Arrivals { loops, shared: shared.clone(), open: open.clone() };
-        let acceptors = Acceptors::start(listeners, &acceptor, threads.is_some(), &arrivals)?;
-        let direct = Direct::new(shared.clone(), arrivals);
+        let incoming_connections = IncomingConnections { loops, shared: shared.clone(), open: open.clone() };
+        let acceptors = Acceptors::start(listeners, &acceptor, threads.is_some(), &incoming_connections)?;
+        let direct = InProcessServer::new(shared.clone(), incoming_connections);
         let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
-        let doors = if is_direct { direct.open(reached_at) } else { Vec::new() };
+        let in_process_endpoints = if is_direct { direct.open(reached_at) } else { Vec::new() };
         let mut registered = Vec::new();
         if let (Some((registry, _)), Some(endpoint)) = (&registry, &endpoint) {
             let announce = |service| registry.register(Registration { service, endpoint: endpoint.clone() });
             registered.extend(shared.router.descriptors().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
-        Ok(Running { addresses, registry, registered, acceptors, shared, open, direct, doors, _threads: threads })
+        Ok(ServerHandle {
+            addresses,
+            registry,
+            registered,
+            acceptors,
+            shared,
+            open,
+            direct,
+            in_process_endpoints,
+            _threads: threads,
+        })
     }
 }
 
-/// A server that serves. Dropping it stops it at once, without the grace of [`Running::stop`].
-pub struct Running {
+/// A server that serves. Dropping it stops it at once, without the grace of [`ServerHandle::stop`].
+pub struct ServerHandle {
     addresses: Vec<Address>,
     registry: Option<String>,
     registered: Vec<Registered>,
@@ -259,8 +274,8 @@ pub struct Running {
     /// Connections that are open.
     open: Arc<OpenConnections>,
     /// Calls from this process, and where they find it.
-    direct: Arc<Direct>,
-    doors: Vec<Open>,
+    direct: Arc<InProcessServer>,
+    in_process_endpoints: Vec<LocalEndpoint>,
     _threads: Option<Threads>,
 }
 
@@ -270,7 +285,7 @@ struct Threads {
     handlers: HandlerThreads,
 }
 
-impl Running {
+impl ServerHandle {
     /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for. The socket in
     /// [`Server::unix_folder`] is the last.
     pub fn addresses(&self) -> &[Address] {
@@ -309,7 +324,7 @@ impl Running {
             }
             tokio::time::sleep(limits.withdraw_grace).await;
         }
-        self.doors.clear();
+        self.in_process_endpoints.clear();
         self.direct.leave();
         let closed = self.acceptors.stop();
         self.shared.drain();
@@ -354,9 +369,9 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for ServerHandle {
     fn drop(&mut self) {
-        self.doors.clear();
+        self.in_process_endpoints.clear();
         self.direct.close();
         self.acceptors.abort();
         for (_, connection) in &*self.open.aborts() {

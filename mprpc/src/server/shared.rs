@@ -43,16 +43,16 @@ pub(crate) struct Shared {
 }
 
 /// A handler that runs to completion, for as long as it does.
-pub(crate) struct RunningOn(watch::Sender<usize>);
+pub(crate) struct DetachedCall(watch::Sender<usize>);
 
-impl RunningOn {
-    pub(crate) fn new(shared: &Shared) -> RunningOn {
+impl DetachedCall {
+    pub(crate) fn new(shared: &Shared) -> DetachedCall {
         shared.running_on.send_modify(|count| *count += 1);
-        RunningOn(shared.running_on.clone())
+        DetachedCall(shared.running_on.clone())
     }
 }
 
-impl Drop for RunningOn {
+impl Drop for DetachedCall {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
     }

@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Running;
+use super::ServerHandle;
 use crate::error::{Error, ErrorKind};
 
 /// What a process ends with when it was told twice.
@@ -21,7 +21,7 @@ impl Signals {
     }
 
     /// Waits for a signal, then for the graceful stop or a second signal.
-    pub(super) async fn wait(mut self, running: Running) {
+    pub(super) async fn wait(mut self, running: ServerHandle) {
         let signal = self.next().await;
         tracing::info!(signal, "stopping: withdrawing, then finishing what is in flight");
         tokio::select! {

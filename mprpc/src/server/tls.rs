@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::transport::Transport;
 use super::{Shared, serve_session, serve_stream};
 use crate::net::connection::Close;
-use crate::net::tls::{Acceptor, Arrival};
+use crate::net::tls::{Acceptor, HandshakeOutcome};
 use crate::net::{Stream, clock};
 
 /// Serves one connection until it ends, its handshake first.
@@ -17,9 +17,9 @@ pub(super) async fn serve(stream: Stream, acceptor: &Acceptor, shared: &Arc<Shar
         () = shared.drained() => return Close::Done,
     };
     match arrival {
-        Ok(Arrival::Tls(stream)) => serve_stream(stream, shared.clone()).await,
-        Ok(Arrival::Plain(stream)) => turn_away(stream, shared).await,
-        Ok(Arrival::Gone) => Close::PeerClosed,
+        Ok(HandshakeOutcome::Tls(stream)) => serve_stream(stream, shared.clone()).await,
+        Ok(HandshakeOutcome::Plain(stream)) => turn_away(stream, shared).await,
+        Ok(HandshakeOutcome::Gone) => Close::PeerClosed,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             let bound = format!("tls_handshake_timeout {:?}", shared.limits.tls_handshake_timeout);
             shared.reject_because(&peer, "no TLS handshake within tls_handshake_timeout", &bound);

@@ -21,9 +21,9 @@ use crate::service::BoxFuture;
 pub(crate) struct Transport {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
-    speaks: Speaks,
+    protocol: DetectedProtocol,
     memory: ConnectionMemory,
-    patience: Patience,
+    read_deadline: ReadDeadline,
     /// It came in plain text, where TLS is spoken.
     turned_away: bool,
     /// Resolves once the server drains; then `None`.
@@ -34,7 +34,7 @@ pub(crate) struct Transport {
     place: Option<Place>,
 }
 
-enum Speaks {
+enum DetectedProtocol {
     /// Not known yet; nothing but the beginning of a protocol has come.
     Unknown,
     /// Many calls at a time.
@@ -47,7 +47,7 @@ enum Speaks {
 const PROGRESS_BYTES: usize = 64 << 10;
 
 /// How long the rest of a frame, or the first byte, is waited for.
-struct Patience {
+struct ReadDeadline {
     /// Since when, and for what; `None` where nothing is owed.
     owed: Option<(Instant, Close)>,
     /// Bytes of the frame that came since then.
@@ -59,15 +59,15 @@ struct Patience {
 impl Transport {
     /// A connection that has just begun, at `now`.
     pub(crate) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Transport {
-        let patience = Patience { owed: Some((now, Close::FirstByteTimeout)), received: 0, left: 0 };
+        let read_deadline = ReadDeadline { owed: Some((now, Close::FirstByteTimeout)), received: 0, left: 0 };
         let drained = shared.clone();
         let drained: BoxFuture<()> = Box::pin(async move { drained.drained().await });
         Transport {
             memory: ConnectionMemory::new(&shared.memory),
             shared,
             peer,
-            speaks: Speaks::Unknown,
-            patience,
+            protocol: DetectedProtocol::Unknown,
+            read_deadline,
             turned_away: false,
             drained: Some(drained),
             waker: None,
@@ -88,10 +88,10 @@ impl Transport {
     /// Calls that are parked, and bytes of their streams of requests that are not read.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, u64) {
-        match &self.speaks {
-            Speaks::Multiplexed(session) => session.held(),
-            Speaks::OneShot(session) => (usize::from(session.is_answering()), 0),
-            Speaks::Unknown => (0, 0),
+        match &self.protocol {
+            DetectedProtocol::Multiplexed(session) => session.held(),
+            DetectedProtocol::OneShot(session) => (usize::from(session.is_answering()), 0),
+            DetectedProtocol::Unknown => (0, 0),
         }
     }
 
@@ -114,7 +114,7 @@ impl Transport {
     fn wait_for_memory(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         (turn.paused, turn.missing) = (true, 0);
         let memory = self.memory.account();
-        if matches!(self.speaks, Speaks::OneShot(_)) && memory.is_shedding() {
+        if matches!(self.protocol, DetectedProtocol::OneShot(_)) && memory.is_shedding() {
             self.shared.reject_because(&self.peer, "a request without memory for it", memory.refusal().message());
             return ControlFlow::Break(Close::Protocol);
         }
@@ -131,8 +131,8 @@ impl Transport {
                 }
                 let mut session =
                     Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
-                session.go_away(turn, "this address speaks TLS, and the call came in plain text");
-                self.speaks = Speaks::Multiplexed(Box::new(session));
+                session.go_away(turn, "this address protocol TLS, and the call came in plain text");
+                self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
             }
             Sniffed::Native => {
                 if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
@@ -140,10 +140,10 @@ impl Transport {
                 }
                 let session =
                     Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
-                self.speaks = Speaks::Multiplexed(Box::new(session));
+                self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
             }
             Sniffed::Classic => {
-                self.speaks = Speaks::OneShot(Box::new(OneShot::new(
+                self.protocol = DetectedProtocol::OneShot(Box::new(OneShot::new(
                     self.shared.clone(),
                     self.peer.clone(),
                     self.memory.account().clone(),
@@ -173,24 +173,24 @@ impl Transport {
 impl Session for Transport {
     fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
         let length = input.len();
-        let came = length - self.patience.left;
+        let came = length - self.read_deadline.left;
         self.memory.lend_buffers();
-        if let Speaks::Unknown = self.speaks {
+        if let DetectedProtocol::Unknown = self.protocol {
             self.sniff(turn, input)?;
         }
-        let incomplete = match &mut self.speaks {
-            Speaks::Unknown => {
-                self.patience.left = input.len();
+        let incomplete = match &mut self.protocol {
+            DetectedProtocol::Unknown => {
+                self.read_deadline.left = input.len();
                 return ControlFlow::Continue(());
             }
-            Speaks::Multiplexed(session) => session.received(turn, input)?,
-            Speaks::OneShot(session) => session.received(turn, input)?,
+            DetectedProtocol::Multiplexed(session) => session.received(turn, input)?,
+            DetectedProtocol::OneShot(session) => session.received(turn, input)?,
         };
-        self.patience.saw(turn.now, came, incomplete);
+        self.read_deadline.saw(turn.now, came, incomplete);
         if !self.memory.admits(input.len() < length, input.len(), turn.missing) {
             self.wait_for_memory(turn)?;
         }
-        self.patience.left = input.len();
+        self.read_deadline.left = input.len();
         ControlFlow::Continue(())
     }
 
@@ -200,8 +200,8 @@ impl Session for Transport {
         }
         let (may_read, paused) = self.memory.poll_resume(cx, now);
         if !paused.is_zero() {
-            self.patience.extend(paused);
-            if let Speaks::Multiplexed(session) = &mut self.speaks {
+            self.read_deadline.extend(paused);
+            if let DetectedProtocol::Multiplexed(session) = &mut self.protocol {
                 session.was_paused(paused);
             }
         }
@@ -209,9 +209,9 @@ impl Session for Transport {
     }
 
     fn left(&mut self, bytes: usize) {
-        let of_session = match &self.speaks {
-            Speaks::Multiplexed(session) => session.unread_bytes(),
-            Speaks::Unknown | Speaks::OneShot(_) => 0,
+        let of_session = match &self.protocol {
+            DetectedProtocol::Multiplexed(session) => session.unread_bytes(),
+            DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => 0,
         };
         self.memory.set_buffers(bytes + of_session);
     }
@@ -219,21 +219,21 @@ impl Session for Transport {
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         // The silence of a peer that is not read from says nothing.
         turn.relieved |= self.memory.is_paused();
-        match &mut self.speaks {
-            Speaks::Unknown => {}
-            Speaks::Multiplexed(session) => session.poll(turn)?,
-            Speaks::OneShot(session) => session.poll(turn)?,
+        match &mut self.protocol {
+            DetectedProtocol::Unknown => {}
+            DetectedProtocol::Multiplexed(session) => session.poll(turn)?,
+            DetectedProtocol::OneShot(session) => session.poll(turn)?,
         }
         if !self.has_drained(turn.cx) {
             return ControlFlow::Continue(());
         }
-        match &mut self.speaks {
-            Speaks::Multiplexed(session) => {
+        match &mut self.protocol {
+            DetectedProtocol::Multiplexed(session) => {
                 let grace = self.shared.limits.drain_timeout;
                 session.go_away(turn, format!("the server is stopping; what is in flight has drain_timeout {grace:?}"));
             }
-            Speaks::OneShot(session) if session.is_answering() => {}
-            Speaks::Unknown | Speaks::OneShot(_) => return ControlFlow::Break(Close::Done),
+            DetectedProtocol::OneShot(session) if session.is_answering() => {}
+            DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => return ControlFlow::Break(Close::Done),
         }
         ControlFlow::Continue(())
     }
@@ -242,15 +242,15 @@ impl Session for Transport {
         if self.memory.is_paused() {
             return None;
         }
-        let (since, close) = self.patience.owed?;
+        let (since, close) = self.read_deadline.owed?;
         let limits = &self.shared.limits;
         let timeout = if close == Close::FirstByteTimeout { limits.first_byte_timeout } else { limits.read_timeout };
         Some((since.checked_add(timeout)?, close))
     }
 
     fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {
-        match &self.speaks {
-            Speaks::OneShot(session) if session.is_answering() => ControlFlow::Continue(()),
+        match &self.protocol {
+            DetectedProtocol::OneShot(session) if session.is_answering() => ControlFlow::Continue(()),
             _ if input.is_empty() => ControlFlow::Break(Close::PeerClosed),
             _ => {
                 tracing::debug!(peer = %self.peer.address, bytes = input.len(), "closed in the middle of a frame");
@@ -260,7 +260,7 @@ impl Session for Transport {
     }
 }
 
-impl Patience {
+impl ReadDeadline {
     /// Nothing was read for so long: the peer has that much longer.
     fn extend(&mut self, paused: Duration) {
         if let Some((since, _)) = &mut self.owed {

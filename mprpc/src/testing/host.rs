@@ -50,7 +50,7 @@ impl Host {
         self.network.stats(&self.name)
     }
 
-    /// Stops the server here gracefully, as [`Running::stop`](crate::Running::stop) does.
+    /// Stops the server here gracefully, as [`ServerHandle::stop`](crate::Running::stop) does.
     pub async fn stop(&self) {
         if let Some(running) = self.network.take_running(&self.name) {
             running.stop().await;

@@ -17,9 +17,9 @@ use crate::context::Peer;
 use crate::endpoint::Address;
 use crate::net::memory::{BACKLOG, PIPE_BYTES};
 use crate::net::pipe::Pipe;
-use crate::net::simulated::{Course, Obstacles, SimulatedWire, Trace, up_to};
+use crate::net::simulated::{LinkConditions, LinkFaults, SimulatedWire, Trace, up_to};
 use crate::net::{Listener, Stream, within_limit};
-use crate::server::{Running, Server, ServerStats, Shared as ServerShared};
+use crate::server::{Server, ServerHandle, ServerStats, Shared as ServerShared};
 use crate::service::BoxFuture;
 
 /// The host that [`Network::channel`] leads out of.
@@ -58,7 +58,7 @@ struct State {
     slow: BTreeMap<String, u64>,
     /// What listens, by the host's name.
     listening: BTreeMap<String, mpsc::Sender<Stream>>,
-    running: BTreeMap<String, Running>,
+    running: BTreeMap<String, ServerHandle>,
     /// What each server has counted; outlives it.
     served: BTreeMap<String, Arc<ServerShared>>,
     frozen: BTreeSet<String>,
@@ -72,12 +72,12 @@ struct State {
 struct Connection {
     from: String,
     to: String,
-    out: Way,
-    back: Way,
+    out: Link,
+    back: Link,
 }
 
 /// One direction of it.
-struct Way {
+struct Link {
     pipe: Weak<Pipe>,
     wire: Arc<SimulatedWire>,
 }
@@ -251,7 +251,7 @@ impl Network {
         self.lock().served.get(host).map(|shared| shared.stats()).unwrap_or_default()
     }
 
-    pub(super) fn take_running(&self, host: &str) -> Option<Running> {
+    pub(super) fn take_running(&self, host: &str) -> Option<ServerHandle> {
         self.lock().running.remove(host)
     }
 
@@ -302,9 +302,9 @@ impl Network {
         state.connections.retain(|connection| connection.pipes().next().is_some());
         let connections = std::mem::take(&mut state.connections);
         for Connection { from, to, out, back } in &connections {
-            let course = state.course(from, to);
-            out.wire.change(course.clone(), state.obstacles(from, to));
-            back.wire.change(course, state.obstacles(to, from));
+            let conditions = state.conditions(from, to);
+            out.wire.change(conditions.clone(), state.faults(from, to));
+            back.wire.change(conditions, state.faults(to, from));
         }
         // Whoever is woken may come back here, so nothing is locked then.
         let pipes: Vec<_> = connections.iter().flat_map(Connection::pipes).collect();
@@ -327,9 +327,9 @@ impl State {
     /// Connects to whoever listens there now.
     fn open(&mut self, from: &str, to: &str, address: &Address, trace: &Arc<Trace>) -> io::Result<Stream> {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
-        let course = self.course(from, to);
-        let [out, back] = [self.obstacles(from, to), self.obstacles(to, from)]
-            .map(|obstacles| Arc::new(SimulatedWire::new(course.clone(), obstacles, self.rng.fork(), trace.clone())));
+        let conditions = self.conditions(from, to);
+        let [out, back] = [self.faults(from, to), self.faults(to, from)]
+            .map(|faults| Arc::new(SimulatedWire::new(conditions.clone(), faults, self.rng.fork(), trace.clone())));
         let incoming = self.listening.get(to).ok_or_else(refused)?;
         let there = Pipe::new(PIPE_BYTES, Some(out.clone()));
         let here = Pipe::new(PIPE_BYTES, Some(back.clone()));
@@ -340,8 +340,8 @@ impl State {
         self.connections.push(Connection {
             from: from.to_owned(),
             to: to.to_owned(),
-            out: Way { pipe: Arc::downgrade(&there), wire: out },
-            back: Way { pipe: Arc::downgrade(&here), wire: back },
+            out: Link { pipe: Arc::downgrade(&there), wire: out },
+            back: Link { pipe: Arc::downgrade(&here), wire: back },
         });
         Ok(near)
     }
@@ -354,10 +354,10 @@ impl State {
         Some(self.delay(from, to) + up_to(self.jitter, &mut self.rng))
     }
 
-    fn course(&mut self, from: &str, to: &str) -> Course {
+    fn conditions(&mut self, from: &str, to: &str) -> LinkConditions {
         let delay = self.delay(from, to);
         let bytes_per_second = [from, to].iter().filter_map(|host| self.slow.get(*host)).min().copied();
-        Course { delay, jitter: self.jitter, bytes_per_second }
+        LinkConditions { delay, jitter: self.jitter, bytes_per_second }
     }
 
     fn delay(&mut self, from: &str, to: &str) -> Duration {
@@ -367,8 +367,8 @@ impl State {
         *self.delays.entry(both).or_insert_with(|| least + up_to(most.saturating_sub(least), rng))
     }
 
-    fn obstacles(&self, writer: &str, reader: &str) -> Obstacles {
-        Obstacles {
+    fn faults(&self, writer: &str, reader: &str) -> LinkFaults {
+        LinkFaults {
             parted: self.is_parted(writer, reader),
             writer_frozen: self.frozen.contains(writer),
             reader_frozen: self.frozen.contains(reader),

@@ -116,7 +116,7 @@ impl Multiplexed {
     /// Begins a unary call, where nothing has to be waited for. The error is why the call failed; `None` where it takes
     /// room in the send buffer, or another connection.
     #[inline(always)]
-    pub(crate) fn begin_at_once(&self, request: &Outgoing<'_>, waker: &Waker) -> Result<PendingCall, Option<Status>> {
+    pub(crate) fn try_begin(&self, request: &Outgoing<'_>, waker: &Waker) -> Result<PendingCall, Option<Status>> {
         self.shared.begin(request, 0, Some(waker)).map_err(|not_begun| match not_begun {
             NotBegun::Refused(status) => Some(status),
             NotBegun::Ended(_) | NotBegun::NoRoom => None,

@@ -194,7 +194,7 @@ async fn connection_that_was_idle_while_its_driver_did_not_run_is_not_trusted() 
 }
 
 /// A world with a latency of 5 ms each way, whose one server is under `of_server`.
-fn far_away(of_server: Limits, of_caller: Limits) -> World {
+fn far_away(of_server: Limits, of_caller: Limits) -> TestBed {
     let world = world_with(listed(&[A]), ChannelOptions { limits: of_caller, ..ChannelOptions::default() });
     world.network.set_delay(Duration::from_millis(5)..=Duration::from_millis(5));
     let server = Server { limits: of_server, ..Server::default() };

@@ -50,20 +50,20 @@ fn request_of(method: &str, body: Body) -> Request {
 }
 
 /// A caller, and a server by hand that has greeted.
-struct World {
+struct TestBed {
     caller: Arc<Multiplexed>,
     reader: crate::net::Reader,
     writer: crate::net::Writer,
 }
 
-fn greeted(of_caller: &Limits, of_server: &Limits) -> World {
+fn greeted(of_caller: &Limits, of_server: &Limits) -> TestBed {
     let Peer { caller, reader, writer } = peer(of_caller, 4 << 20);
-    let world = World { caller: Arc::new(caller), reader, writer };
+    let world = TestBed { caller: Arc::new(caller), reader, writer };
     world.send(&greeting(of_server));
     world
 }
 
-impl World {
+impl TestBed {
     fn send(&self, bytes: &[u8]) {
         assert_eq!(self.writer.try_write(bytes).unwrap(), bytes.len());
     }

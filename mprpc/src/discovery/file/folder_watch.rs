@@ -86,27 +86,27 @@ mod linux {
         .union(WatchFlags::ONLYDIR)
         .union(WatchFlags::MASK_ADD);
 
-    struct Hub {
+    struct SharedWatcher {
         inotify: OwnedFd,
         /// Who is told of which watch. Two watches of one folder are one to the kernel.
         watchers: Mutex<HashMap<i32, Vec<Arc<Notify>>>>,
     }
 
-    impl Hub {
+    impl SharedWatcher {
         fn watchers(&self) -> MutexGuard<'_, HashMap<i32, Vec<Arc<Notify>>>> {
             self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
         }
     }
 
     /// The hub, or why the system refused one when it was first asked for.
-    fn hub() -> io::Result<&'static Hub> {
-        static HUB: OnceLock<Result<Hub, io::ErrorKind>> = OnceLock::new();
+    fn hub() -> io::Result<&'static SharedWatcher> {
+        static HUB: OnceLock<Result<SharedWatcher, io::ErrorKind>> = OnceLock::new();
         let hub = HUB.get_or_init(|| {
-            let start = || -> io::Result<Hub> {
+            let start = || -> io::Result<SharedWatcher> {
                 let inotify = inotify::init(CreateFlags::CLOEXEC)?;
                 let reader = inotify.try_clone()?;
                 crate::net::background().spawn_blocking(|| read(reader));
-                Ok(Hub { inotify, watchers: Mutex::default() })
+                Ok(SharedWatcher { inotify, watchers: Mutex::default() })
             };
             start().map_err(|error| error.kind())
         });

@@ -15,7 +15,7 @@ use super::super::target::Ensemble;
 use super::super::{Registered, Registration, RegistrationState, Registry, is_service_name};
 use super::layout;
 use super::owner::{Found, Layout, Step, decide};
-use super::session::{Connected, LINK_PATIENCE, Link, Session, is_link_lost};
+use super::session::{Connected, ConnectionState, LINK_PATIENCE, Session, is_link_lost};
 
 /// Announces in ZooKeeper: in the native layout, and in the classic one where [`Ensemble::classic`] says so.
 #[derive(Debug)]
@@ -127,14 +127,14 @@ async fn keep(
 
 impl Announcement {
     /// Keeps it standing for as long as the link stays as it is; returns to begin anew after a failure, and a pause.
-    async fn stand(&mut self, session: &str, link: &Link, state: &watch::Sender<RegistrationState>) {
+    async fn stand(&mut self, session: &str, link: &ConnectionState, state: &watch::Sender<RegistrationState>) {
         let connected = match link {
-            Link::Connecting => return pending().await,
-            Link::Down(why) => {
+            ConnectionState::Connecting => return pending().await,
+            ConnectionState::Down(why) => {
                 show(state, RegistrationState::Pending(format!("{session}: {why}").into()));
                 return pending().await;
             }
-            Link::Up(connected) => connected,
+            ConnectionState::Up(connected) => connected,
         };
         let Err(error) = self.stand_connected(connected, state).await;
         if is_link_lost(&error) {
@@ -184,11 +184,11 @@ impl Announcement {
 
     /// Removes what is ours. Returns once nothing of it is left, or where it cannot be removed: then it goes with the
     /// session. While the connection is away it waits for the next.
-    async fn withdraw(&mut self, link: &Link) {
+    async fn withdraw(&mut self, link: &ConnectionState) {
         if self.nodes.iter().all(|node| !node.tried) {
             return;
         }
-        let Link::Up(connected) = link else { return pending().await };
+        let ConnectionState::Up(connected) = link else { return pending().await };
         // The classic nodes first: what stands in both layouts is native until it is gone.
         for node in self.nodes.iter().rev() {
             while let Err(error) = node.remove(connected).await {

@@ -13,7 +13,7 @@ use super::super::outage::Outage;
 use super::super::target::Ensemble;
 use super::super::{Resolution, Resolver, is_service_name, skip};
 use super::layout;
-use super::session::{LINK_PATIENCE, Link, Session, is_link_lost};
+use super::session::{ConnectionState, LINK_PATIENCE, Session, is_link_lost};
 use crate::endpoint::Endpoint;
 
 /// Reads the registry in ZooKeeper, in the native and the classic layout.
@@ -80,14 +80,14 @@ async fn follow(mut service: Followed, session: Arc<Session>, sender: watch::Sen
 
 impl Followed {
     /// Publishes for as long as the link stays as it is; returns to begin anew after a failure, and a pause.
-    async fn follow_link(&mut self, session: &str, link: &Link, sender: &watch::Sender<Resolution>) {
+    async fn follow_link(&mut self, session: &str, link: &ConnectionState, sender: &watch::Sender<Resolution>) {
         let connected = match link {
-            Link::Connecting => return pending().await,
-            Link::Down(why) => {
+            ConnectionState::Connecting => return pending().await,
+            ConnectionState::Down(why) => {
                 Resolution::publish_failed(sender, &format!("{session}: {why}"));
                 return pending().await;
             }
-            Link::Up(connected) => connected,
+            ConnectionState::Up(connected) => connected,
         };
         let Err(error) = self.follow_client(&connected.client, sender).await;
         if is_link_lost(&error) {

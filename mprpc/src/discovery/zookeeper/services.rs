@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::target::Ensemble;
 use super::layout;
 use super::resolver::{child_names, read};
-use super::session::{Link, Session};
+use super::session::{ConnectionState, Session};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 
@@ -13,13 +13,13 @@ use crate::error::{Error, ErrorKind};
 pub(in super::super) async fn list(ensemble: &Ensemble) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
     let session = Session::shared(ensemble);
     let mut links = session.link();
-    let decided = links.wait_for(|link| !matches!(link, Link::Connecting)).await;
-    let link = decided.map(|link| link.clone()).unwrap_or(Link::Connecting);
+    let decided = links.wait_for(|link| !matches!(link, ConnectionState::Connecting)).await;
+    let link = decided.map(|link| link.clone()).unwrap_or(ConnectionState::Connecting);
     let failed = |why: &str| Error::new(ErrorKind::Registry, format!("cannot read {ensemble}: {why}"));
     let client = match link {
-        Link::Up(connected) => connected.client,
-        Link::Down(why) => return Err(failed(&why)),
-        Link::Connecting => return Err(failed("the session was given up")),
+        ConnectionState::Up(connected) => connected.client,
+        ConnectionState::Down(why) => return Err(failed(&why)),
+        ConnectionState::Connecting => return Err(failed("the session was given up")),
     };
     list_connected(&client, &ensemble.chroot).await.map_err(|error| failed(&error.to_string()))
 }

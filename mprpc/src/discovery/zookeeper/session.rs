@@ -22,12 +22,12 @@ use super::super::target::Ensemble;
 pub(super) struct Session {
     /// The ensemble as errors name it, `zookeeper 127.0.0.1:2181`.
     pub(super) name: String,
-    link: watch::Receiver<Link>,
+    link: watch::Receiver<ConnectionState>,
 }
 
 /// How the session stands.
 #[derive(Clone, Debug)]
-pub(super) enum Link {
+pub(super) enum ConnectionState {
     /// Not yet tried.
     Connecting,
     /// Away: since when and why.
@@ -57,7 +57,7 @@ impl Session {
         if let Some(session) = known.upgrade() {
             return session;
         }
-        let (sender, link) = watch::channel(Link::Connecting);
+        let (sender, link) = watch::channel(ConnectionState::Connecting);
         let session = Arc::new(Session { name: format!("zookeeper {cluster}"), link });
         *known = Arc::downgrade(&session);
         let servers = ensemble.servers.clone();
@@ -66,13 +66,13 @@ impl Session {
     }
 
     /// How it stands, from now on.
-    pub(super) fn link(&self) -> watch::Receiver<Link> {
+    pub(super) fn link(&self) -> watch::Receiver<ConnectionState> {
         self.link.clone()
     }
 }
 
 /// Keeps a session until nobody uses it.
-async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sender<Link>) {
+async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sender<ConnectionState>) {
     let cluster = servers.join(",");
     let name = format!("zookeeper {cluster}");
     let mut outage = Outage::default();
@@ -105,7 +105,7 @@ async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sende
             }
             Err(error) => {
                 let why = cause(&servers, &error).await;
-                link.send_replace(Link::Down(outage.failed(&name, &why, SystemTime::now()).into()));
+                link.send_replace(ConnectionState::Down(outage.failed(&name, &why, SystemTime::now()).into()));
             }
         }
         tokio::select! {
@@ -116,22 +116,28 @@ async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sende
 }
 
 /// Tells how the session stands until it has ended.
-async fn serve(name: &str, client: Client, past: Arc<[i64]>, link: &watch::Sender<Link>, outage: &mut Outage) {
+async fn serve(
+    name: &str,
+    client: Client,
+    past: Arc<[i64]>,
+    link: &watch::Sender<ConnectionState>,
+    outage: &mut Outage,
+) {
     let mut states = client.state_watcher();
     let mut state = client.state();
     loop {
         match state {
             SessionState::SyncConnected | SessionState::ConnectedReadOnly => {
                 outage.over(name);
-                link.send_replace(Link::Up(Connected { client: client.clone(), past: past.clone() }));
+                link.send_replace(ConnectionState::Up(Connected { client: client.clone(), past: past.clone() }));
             }
             SessionState::Disconnected => {
                 let why = outage.failed(name, "the connection is lost", SystemTime::now());
-                link.send_replace(Link::Down(why.into()));
+                link.send_replace(ConnectionState::Down(why.into()));
             }
             ended => {
                 let why = outage.failed(name, &format!("the session has ended: {ended}"), SystemTime::now());
-                link.send_replace(Link::Down(why.into()));
+                link.send_replace(ConnectionState::Down(why.into()));
                 return;
             }
         }

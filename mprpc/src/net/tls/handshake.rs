@@ -34,7 +34,7 @@ pub(crate) struct Connector {
 }
 
 /// What came over an accepted connection.
-pub(crate) enum Arrival {
+pub(crate) enum HandshakeOutcome {
     /// A handshake, and it is done.
     Tls(Stream),
     /// Something else, which has not been read yet.
@@ -60,21 +60,21 @@ impl Acceptor {
     }
 
     /// Shakes hands, within `tls_handshake_timeout`. The error says why there is no connection, after the peer was told.
-    pub(crate) async fn accept(&self, stream: Stream) -> io::Result<Arrival> {
+    pub(crate) async fn accept(&self, stream: Stream) -> io::Result<HandshakeOutcome> {
         match timeout(self.handshake_timeout, self.accept_in_time(stream)).await {
             Ok(arrival) => arrival,
             Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
 
-    async fn accept_in_time(&self, mut stream: Stream) -> io::Result<Arrival> {
+    async fn accept_in_time(&self, mut stream: Stream) -> io::Result<HandshakeOutcome> {
         match poll_fn(|cx| stream.reader.poll_first_byte(cx)).await? {
-            None => return Ok(Arrival::Gone),
+            None => return Ok(HandshakeOutcome::Gone),
             Some(HANDSHAKE_RECORD) => {}
-            Some(_) => return Ok(Arrival::Plain(stream)),
+            Some(_) => return Ok(HandshakeOutcome::Plain(stream)),
         }
         let tls = ServerConnection::new(self.config.current()).map_err(io::Error::other)?;
-        Ok(Arrival::Tls(shake_hands(stream, tls.into()).await?))
+        Ok(HandshakeOutcome::Tls(shake_hands(stream, tls.into()).await?))
     }
 }
 

@@ -22,7 +22,7 @@ use bytes::BytesMut;
 
 use super::stream::{Reader, Writer};
 pub(crate) use errors::is_refusal;
-pub(crate) use handshake::{Acceptor, Arrival, Connector};
+pub(crate) use handshake::{Acceptor, Connector, HandshakeOutcome};
 
 /// The half that is read.
 pub(crate) struct TlsReader {

@@ -21,20 +21,20 @@ use crate::protocol::TLS_REFUSAL;
 use crate::tls::{PeerIdentity, TlsClient, TlsServer};
 
 /// A folder with an authority, a server's certificate for `localhost` and a caller's.
-struct World {
+struct TestBed {
     folder: TempDir,
     authority: Authority,
     server: Issued,
     caller: Issued,
 }
 
-impl World {
-    fn new() -> World {
+impl TestBed {
+    fn new() -> TestBed {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path(), "ca");
         let server = authority.issue("server", &["localhost", "*.svc.example", "127.0.0.1"]);
         let caller = authority.issue("caller", &["caller.example", "spiffe://example.org/caller"]);
-        World { folder, authority, server, caller }
+        TestBed { folder, authority, server, caller }
     }
 
     fn other_authority(&self) -> Authority {
@@ -78,7 +78,7 @@ async fn shake(
     client: &Connector,
     address: &Address,
     capacity: usize,
-) -> (io::Result<Stream>, io::Result<Arrival>) {
+) -> (io::Result<Stream>, io::Result<HandshakeOutcome>) {
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     tokio::join!(client.connect(near, address, Duration::from_secs(3)), server.accept(far))
 }
@@ -99,13 +99,13 @@ async fn pair_of(server: &TlsServer, client: &TlsClient, capacity: usize) -> (St
         arrival
     };
     match tokio::join!(caller, server) {
-        (near, Ok(Arrival::Tls(far))) => (near, far),
+        (near, Ok(HandshakeOutcome::Tls(far))) => (near, far),
         (_, far) => panic!("no connection: {:?}", far.err()),
     }
 }
 
 async fn pair(capacity: usize) -> (Stream, Stream) {
-    let world = World::new();
+    let world = TestBed::new();
     pair_of(&world.server(), &world.client(), capacity).await
 }
 
@@ -264,7 +264,7 @@ async fn end_is_announced_also_through_a_pipe_that_is_full() {
 /// Over a socket, which gives more in one read than the pipes do.
 #[tokio::test]
 async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
-    let world = World::new();
+    let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -274,7 +274,7 @@ async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
     let (near, far) = (Stream::tcp(near.unwrap(), address), Stream::tcp(far, caller));
     let address = near.peer.address.clone();
     let (near, far) = tokio::join!(connector.connect(near, &address, Duration::from_secs(3)), acceptor.accept(far));
-    let (Ok(near), Ok(Arrival::Tls(mut far))) = (near, far) else { panic!("no connection") };
+    let (Ok(near), Ok(HandshakeOutcome::Tls(mut far))) = (near, far) else { panic!("no connection") };
     let Writer::Tls(writer) = &near.writer else { panic!("not TLS") };
     let mut forged = Vec::new();
     {
@@ -295,7 +295,7 @@ async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
 
 #[tokio::test(start_paused = true)]
 async fn both_sides_learn_the_names_of_the_other() {
-    let world = World::new();
+    let world = TestBed::new();
     let (server, client) = world.mutual();
     let (near, far) = pair_of(&server, &client, 64 << 10).await;
     let server = PeerIdentity {
@@ -314,7 +314,7 @@ async fn both_sides_learn_the_names_of_the_other() {
 
 #[tokio::test(start_paused = true)]
 async fn server_certificate_is_checked_for_issuer_name_and_date() {
-    let world = World::new();
+    let world = TestBed::new();
     let other = world.other_authority();
     let trusting_other = TlsClient { ca: other.file(), ..TlsClient::default() };
     let (caller, server) = failure(&world.server(), &trusting_other, &localhost()).await;
@@ -337,7 +337,7 @@ async fn server_certificate_is_checked_for_issuer_name_and_date() {
 
 #[tokio::test(start_paused = true)]
 async fn server_is_reached_by_number_and_by_a_name_that_was_chosen() {
-    let world = World::new();
+    let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let chosen = TlsClient { server_name: Some("a.svc.example".to_owned()), ..world.client() };
     for (client, address) in [(world.client(), "127.0.0.1:1"), (chosen, "db.example:1")] {
@@ -349,7 +349,7 @@ async fn server_is_reached_by_number_and_by_a_name_that_was_chosen() {
 
 #[tokio::test(start_paused = true)]
 async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
-    let world = World::new();
+    let world = TestBed::new();
     let (server, _) = world.mutual();
     let stranger = world.other_authority().issue("stranger", &["stranger.example"]);
     let late = world.authority.issue_expired("late", &["late.example"]);
@@ -387,7 +387,7 @@ async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
 
 #[tokio::test(start_paused = true)]
 async fn caller_without_a_certificate_is_let_in_where_that_is_optional() {
-    let world = World::new();
+    let world = TestBed::new();
     let (server, client) = world.mutual();
     let server = TlsServer { client_optional: true, ..server };
     let (_near, far) = pair_of(&server, &world.client(), 64 << 10).await;
@@ -398,7 +398,7 @@ async fn caller_without_a_certificate_is_let_in_where_that_is_optional() {
 
 #[tokio::test(start_paused = true)]
 async fn peers_that_do_not_speak_tls_are_named() {
-    let world = World::new();
+    let world = TestBed::new();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
     let silence: &[u8] = b"";
     for (answer, expected) in [
@@ -423,7 +423,7 @@ async fn peers_that_do_not_speak_tls_are_named() {
 
 #[tokio::test(start_paused = true)]
 async fn server_waits_for_a_handshake_up_to_its_bound() {
-    let world = World::new();
+    let world = TestBed::new();
     let limits = Limits { tls_handshake_timeout: Duration::from_secs(2), ..limits() };
     let acceptor = Acceptor::new(&world.server(), &limits).unwrap();
     for beginning in [&b""[..], b"\x16", b"\x16\x03\x01\x02\x00\x01\x00"] {
@@ -439,20 +439,20 @@ async fn server_waits_for_a_handshake_up_to_its_bound() {
 
 #[tokio::test(start_paused = true)]
 async fn plain_text_is_left_unread_and_a_peer_that_goes_is_no_failure() {
-    let world = World::new();
+    let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
     near.writer.try_write(b"plain").unwrap();
-    let Ok(Arrival::Plain(mut far)) = acceptor.accept(far).await else { panic!("not plain") };
+    let Ok(HandshakeOutcome::Plain(mut far)) = acceptor.accept(far).await else { panic!("not plain") };
     assert_eq!(read_all(&mut far, 5).await, "plain");
     let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
     drop(near);
-    assert!(matches!(acceptor.accept(far).await, Ok(Arrival::Gone)));
+    assert!(matches!(acceptor.accept(far).await, Ok(HandshakeOutcome::Gone)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn bytes_that_come_with_the_end_of_the_handshake_are_not_lost() {
-    let world = World::new();
+    let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
     let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
@@ -466,21 +466,21 @@ async fn bytes_that_come_with_the_end_of_the_handshake_are_not_lost() {
         sleep(Duration::from_millis(1)).await;
         acceptor.accept(far).await
     });
-    let Ok(Arrival::Tls(mut far)) = far else { panic!("no connection") };
+    let Ok(HandshakeOutcome::Tls(mut far)) = far else { panic!("no connection") };
     assert_eq!(read_all(&mut far, 30_000).await, pattern(30_000));
 }
 
 /// Who a new connection meets, and what the server then learns of the caller.
 async fn met(acceptor: &Acceptor, connector: &Connector) -> (PeerIdentity, Option<PeerIdentity>) {
     let (near, far) = shake(acceptor, connector, &localhost(), 64 << 10).await;
-    let Ok(Arrival::Tls(far)) = far else { panic!("no connection: {:?}", far.err()) };
+    let Ok(HandshakeOutcome::Tls(far)) = far else { panic!("no connection: {:?}", far.err()) };
     let near = near.unwrap().peer.identity.as_deref().unwrap().clone();
     (near, far.peer.identity.as_deref().cloned())
 }
 
 #[tokio::test]
 async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_reload_interval() {
-    let world = World::new();
+    let world = TestBed::new();
     let (server, client) = world.mutual();
     let (acceptor, connector) =
         (Acceptor::new(&server, &limits()).unwrap(), Connector::new(&client, &limits()).unwrap());
@@ -505,7 +505,7 @@ async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_relo
 
 #[test]
 fn unusable_files_are_named() {
-    let world = World::new();
+    let world = TestBed::new();
     let write = |name: &str, contents: &[u8]| {
         let path = world.folder.path().join(name);
         std::fs::write(&path, contents).unwrap();

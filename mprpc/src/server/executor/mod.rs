@@ -5,7 +5,7 @@ mod fair_queue;
 mod remote_call;
 #[cfg(test)]
 mod simulation;
-mod standing;
+mod standing_queue;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use self::fair_queue::FairQueue;
 pub(super) use self::remote_call::RemoteCall;
-use self::standing::Standing;
+use self::standing_queue::StandingQueue;
 use super::call::{RunningCall, Step, not_begun};
 use super::placement::RunOn;
 use super::router::Route;
@@ -94,7 +94,7 @@ struct Pool {
 }
 
 struct State {
-    queue: FairQueue<Flow, Standing, QueuedCall>,
+    queue: FairQueue<Flow, StandingQueue, QueuedCall>,
     /// Runners at work; each takes one call after the other.
     runners: usize,
     /// How many may be: as many as there are cores, and more for a while after all of them were stuck.
@@ -274,7 +274,7 @@ impl Pool {
 impl State {
     fn take(&mut self, now: Instant, limits: &Limits) -> Option<QueuedCall> {
         self.taken += 1;
-        let cost = |queued: &QueuedCall, standing: &Standing| {
+        let cost = |queued: &QueuedCall, standing: &StandingQueue| {
             let is_run = !queued.call.is_withdrawn() && queued.waited(now) <= queued.longest(limits);
             let nanos = if is_run { queued.route.placement.expected().as_nanos() as u64 } else { 1 };
             // A flow whose queue stands offers more than its share: what those offer that keep to theirs comes first.
@@ -386,7 +386,7 @@ impl QueuedCall {
 
     /// How long the call may wait.
     fn longest(&self, limits: &Limits) -> Duration {
-        standing::longest(self.route.placement.expected(), limits)
+        standing_queue::longest(self.route.placement.expected(), limits)
     }
 
     /// Begins the handler and polls it once; what is not ready then goes on as a task of its own. When that was.
@@ -413,7 +413,7 @@ impl QueuedCall {
         let begun = clock::now();
         match running.begin(shared, &route, request) {
             Ok(()) => runtime.block_on(call.drive(running, Poll::Pending, shared.clone())),
-            Err(status) => call.tell(Step::Failed(status)),
+            Err(status) => call.deliver(Step::Failed(status)),
         }
         route.placement.spread_poll_took(clock::now().saturating_duration_since(begun));
     }

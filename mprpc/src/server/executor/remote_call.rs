@@ -92,12 +92,12 @@ impl RemoteCall {
     /// The queue refuses it.
     pub(super) fn refuse(&self, why: Status) {
         if self.leave_queue(WITHDRAWN) {
-            self.tell(Step::Failed(why));
+            self.deliver(Step::Failed(why));
         }
     }
 
     /// Leaves what the call has come to for the connection, and wakes that.
-    pub(super) fn tell(&self, step: Step) {
+    pub(super) fn deliver(&self, step: Step) {
         if let Some(connection) = self.leave(step) {
             connection.wake();
         }
@@ -175,7 +175,7 @@ impl RemoteCall {
         // The handler may bring it forward, and the connection keeps to it.
         let mut known_deadline = call.known_deadline;
         if let Poll::Ready(step) = first {
-            call.tell(step);
+            call.deliver(step);
         }
         std::future::poll_fn(move |cx| {
             loop {
@@ -202,7 +202,7 @@ impl RemoteCall {
                     return Poll::Pending;
                 };
                 let is_end = step.is_end();
-                call.tell(step);
+                call.deliver(step);
                 if is_end {
                     return Poll::Ready(());
                 }

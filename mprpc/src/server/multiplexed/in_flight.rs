@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::replies::{Replies, Served};
+use super::replies::{CallTimes, Replies};
 use crate::inbox::{Inbox, Source};
 use crate::net::clock;
 use crate::net::connection::Timer;
@@ -33,7 +33,7 @@ const KEPT_PLACES: usize = 1024;
 /// The calls whose end has not been said.
 pub(super) struct InFlight {
     calls: HashMap<u32, Call, IdHasher>,
-    woken: Arc<Woken>,
+    ready_queue: Arc<ReadyQueue>,
     /// The connection's, as `woken` has it.
     connection: Option<Waker>,
     /// That of the next call, which takes it along only if it does not end at once.
@@ -66,7 +66,7 @@ struct Call {
 
 /// What became ready, told from any thread.
 #[derive(Default)]
-pub(super) struct Woken {
+pub(super) struct ReadyQueue {
     state: Mutex<State>,
     /// There is something in it.
     is_any: AtomicBool,
@@ -84,11 +84,11 @@ type Read = (u32, Arc<Inbox>, u64);
 
 impl InFlight {
     pub(super) fn new() -> InFlight {
-        let woken = Arc::default();
+        let ready_queue = Arc::default();
         InFlight {
             calls: HashMap::with_hasher(IdHasher(fastrand::u64(..))),
-            next: CallWaker::new(&woken),
-            woken,
+            next: CallWaker::new(&ready_queue),
+            ready_queue,
             connection: None,
             deadlines: BTreeSet::new(),
             timer: Timer::default(),
@@ -114,13 +114,13 @@ impl InFlight {
 
     /// What a reader of requests tells that it has read.
     pub(super) fn source(&self, id: u32, message_bytes_max: usize) -> RequestSource {
-        RequestSource { id, woken: self.woken.clone(), message_bytes_max }
+        RequestSource { id, ready_queue: self.ready_queue.clone(), message_bytes_max }
     }
 
     /// What the call of this id is polled with at first.
     pub(super) fn waker(&mut self, id: u32) -> &Waker {
         if self.next.is_kept() {
-            self.next = CallWaker::new(&self.woken);
+            self.next = CallWaker::new(&self.ready_queue);
         }
         self.next.begin(id);
         &self.next.waker
@@ -144,7 +144,7 @@ impl InFlight {
         if requests.is_some() {
             self.waker(id);
         }
-        let waker = mem::replace(&mut self.next, CallWaker::new(&self.woken));
+        let waker = mem::replace(&mut self.next, CallWaker::new(&self.ready_queue));
         if requests.is_some() || polled.is_ready() {
             waker.waker.wake_by_ref();
         }
@@ -254,12 +254,12 @@ impl InFlight {
         meter: &mut PollMeter,
         replies: &mut Replies<'_>,
     ) {
-        let (calls, read) = self.take_woken(cx.waker());
+        let (calls, read) = self.take_ready(cx.waker());
         let polls = calls.len() as u32;
         let mut calls = calls.into_iter();
         while let Some(id) = calls.next() {
             if replies.is_full() {
-                self.woken.add(|state| state.calls.extend(std::iter::once(id).chain(calls)));
+                self.ready_queue.add(|state| state.calls.extend(std::iter::once(id).chain(calls)));
                 break;
             }
             self.poll_call(id, now, meter, replies);
@@ -280,15 +280,15 @@ impl InFlight {
     }
 
     /// What became ready; without a lock where that is nothing.
-    fn take_woken(&mut self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
+    fn take_ready(&mut self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
         let is_known = self.connection.as_ref().is_some_and(|known| known.will_wake(connection));
-        if is_known && !self.woken.is_any.load(Ordering::Acquire) {
+        if is_known && !self.ready_queue.is_any.load(Ordering::Acquire) {
             return Default::default();
         }
         if !is_known {
             self.connection = Some(connection.clone());
         }
-        self.woken.take(connection)
+        self.ready_queue.take(connection)
     }
 
     fn poll_call(&mut self, id: u32, now: Instant, meter: &mut PollMeter, replies: &mut Replies<'_>) {
@@ -336,7 +336,7 @@ impl InFlight {
     fn end(&mut self, id: u32, now: Instant, step: Step, replies: &mut Replies<'_>) {
         let Some(call) = self.remove(id) else { return };
         let spent = now.saturating_duration_since(call.begun);
-        replies.end(id, Served { spent, queued: call.served.queued() }, call.served.context(), step);
+        replies.end(id, CallTimes { spent, queued: call.served.queued() }, call.served.context(), step);
         call.end_requests(Status::cancelled("the call has ended"));
     }
 
@@ -381,7 +381,7 @@ impl InFlight {
             let Some(call) = self.remove(id) else { continue };
             let status = call.served.expired();
             let spent = now.saturating_duration_since(call.begun);
-            let served = Served { spent, queued: call.served.queued() };
+            let served = CallTimes { spent, queued: call.served.queued() };
             replies.end(id, served, call.served.context(), Step::Failed(status.clone()));
             call.end_requests(status);
             call.served.cancel(replies.shared);
@@ -398,7 +398,7 @@ impl Call {
     }
 }
 
-impl Woken {
+impl ReadyQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -422,7 +422,7 @@ impl Woken {
         state.connection.clone()
     }
 
-    fn tell(&self, add: impl FnOnce(&mut State)) {
+    fn notify(&self, add: impl FnOnce(&mut State)) {
         if let Some(connection) = self.add(add) {
             connection.wake();
         }
@@ -439,12 +439,13 @@ struct CallWaker {
 struct WakesCall {
     id: AtomicU32,
     queued: AtomicBool,
-    woken: Arc<Woken>,
+    ready_queue: Arc<ReadyQueue>,
 }
 
 impl CallWaker {
-    fn new(woken: &Arc<Woken>) -> CallWaker {
-        let wakes = WakesCall { id: AtomicU32::new(0), queued: AtomicBool::new(false), woken: woken.clone() };
+    fn new(ready_queue: &Arc<ReadyQueue>) -> CallWaker {
+        let wakes =
+            WakesCall { id: AtomicU32::new(0), queued: AtomicBool::new(false), ready_queue: ready_queue.clone() };
         let wakes = Arc::new(wakes);
         CallWaker { waker: Waker::from(wakes.clone()), wakes }
     }
@@ -472,7 +473,7 @@ impl Wake for WakesCall {
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::AcqRel) {
             let id = self.id.load(Ordering::Relaxed);
-            self.woken.tell(|state| state.calls.push(id));
+            self.ready_queue.notify(|state| state.calls.push(id));
         }
     }
 }
@@ -512,13 +513,13 @@ impl Hasher for IdHash {
 /// Where the reader of a request stream tells that it has read.
 pub(super) struct RequestSource {
     id: u32,
-    woken: Arc<Woken>,
+    ready_queue: Arc<ReadyQueue>,
     message_bytes_max: usize,
 }
 
 impl Source for RequestSource {
     fn credit(&self, inbox: &Arc<Inbox>, bytes: u64) {
-        self.woken.tell(|state| state.read.push((self.id, inbox.clone(), bytes)));
+        self.ready_queue.notify(|state| state.read.push((self.id, inbox.clone(), bytes)));
     }
 
     fn abandon(&self, inbox: &Arc<Inbox>, bytes: u64) {
@@ -537,8 +538,8 @@ mod tests {
 
     use super::*;
 
-    fn woken(calls: &mut InFlight) -> Vec<u32> {
-        calls.take_woken(Waker::noop()).0
+    fn ready_queue(calls: &mut InFlight) -> Vec<u32> {
+        calls.take_ready(Waker::noop()).0
     }
 
     #[test]
@@ -546,9 +547,9 @@ mod tests {
         let mut calls = InFlight::new();
         let kept = calls.waker(1).clone();
         calls.waker(2).wake_by_ref();
-        assert_eq!(woken(&mut calls), [2]);
+        assert_eq!(ready_queue(&mut calls), [2]);
         kept.wake_by_ref();
-        assert_eq!(woken(&mut calls), [1]);
+        assert_eq!(ready_queue(&mut calls), [1]);
     }
 
     #[test]
@@ -558,8 +559,8 @@ mod tests {
         let first = calls.waker(1).data();
         assert_eq!(calls.waker(2).data(), first);
         calls.waker(2).wake_by_ref();
-        assert_eq!(woken(&mut calls), [1, 2]);
-        assert!(woken(&mut calls).is_empty());
+        assert_eq!(ready_queue(&mut calls), [1, 2]);
+        assert!(ready_queue(&mut calls).is_empty());
     }
 
     #[test]

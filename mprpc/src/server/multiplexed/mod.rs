@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 
 use self::in_flight::InFlight;
 use self::lifetime::{Due, Lifetime};
-use self::replies::{Replies, Served, too_long};
+use self::replies::{CallTimes, Replies, too_long};
 use super::call::{FirstPoll, RunningCall};
 use super::executor::{Flow, QueuedCall, RemoteCall};
 use super::memory::{Account, WaitingMethods, compact, needs_reservation};
@@ -360,14 +360,14 @@ impl Multiplexed {
         match polled {
             FirstPoll::Ended(step) => {
                 if let Some(context) = spare {
-                    replies.end(header.id, Served::default(), context, step);
+                    replies.end(header.id, CallTimes::default(), context, step);
                     if !context.clear() {
                         *spare = None;
                     }
                 }
             }
             FirstPoll::Running(call, Poll::Ready(step)) if step.is_end() => {
-                replies.end(header.id, Served::default(), call.context(), step);
+                replies.end(header.id, CallTimes::default(), call.context(), step);
             }
             FirstPoll::Running(mut call, polled) => {
                 self.waiting.waits(header.word);

@@ -24,7 +24,7 @@ pub(super) struct Replies<'a> {
 
 /// What a server did with a call: how long it had it, and for how much of that the call waited for its turn.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Served {
+pub(super) struct CallTimes {
     pub(super) spent: Duration,
     pub(super) queued: Duration,
 }
@@ -32,7 +32,7 @@ pub(super) struct Served {
 /// A shorter wait is not worth a word in the story of a call.
 const QUEUED_SHOWN_MIN: Duration = Duration::from_micros(100);
 
-impl Served {
+impl CallTimes {
     /// The server's part of the story of a call that failed.
     fn story(self, status: &Status) -> String {
         if status.phase() == Some(Phase::Queue) {
@@ -87,7 +87,7 @@ impl Replies<'_> {
     }
 
     /// The end of a call.
-    pub(super) fn end(&mut self, id: u32, served: Served, context: &Context, step: Step) {
+    pub(super) fn end(&mut self, id: u32, served: CallTimes, context: &Context, step: Step) {
         let spent = served.spent;
         let value = if spent.is_zero() { 0 } else { u32::try_from(spent.as_micros()).unwrap_or(u32::MAX) };
         let header = Header { id, value, ..Header::default() };
@@ -106,7 +106,7 @@ impl Replies<'_> {
         }
     }
 
-    fn end_otherwise(&mut self, header: Header, served: Served, context: &Context, step: Step) {
+    fn end_otherwise(&mut self, header: Header, served: CallTimes, context: &Context, step: Step) {
         if let Err(status) = self.succeed(header, context, step) {
             self.fail(header, Some((context, served)), status);
         }
@@ -139,7 +139,7 @@ impl Replies<'_> {
         self.fail(Header { id, ..Header::default() }, None, status);
     }
 
-    fn fail(&mut self, mut header: Header, served: Option<(&Context, Served)>, status: Status) {
+    fn fail(&mut self, mut header: Header, served: Option<(&Context, CallTimes)>, status: Status) {
         self.shared.counters.ended(&status);
         // A handler that fails with OK has failed all the same.
         header.word = if status.code() == Code::Ok { Code::Unknown } else { status.code() } as u16;

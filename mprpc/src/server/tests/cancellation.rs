@@ -18,21 +18,21 @@ const A: &str = "10.0.0.1:1";
 
 /// What became of the handlers.
 #[derive(Default)]
-struct Fate {
+struct Outcome {
     dropped: AtomicU64,
     /// Tasks of theirs that were told, by [`Context::cancelled`].
     told: AtomicU64,
     finished: AtomicU64,
 }
 
-impl Fate {
+impl Outcome {
     fn of(&self) -> (u64, u64, u64) {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         (read(&self.dropped), read(&self.told), read(&self.finished))
     }
 }
 
-struct Dropped(Arc<Fate>);
+struct Dropped(Arc<Outcome>);
 
 impl Drop for Dropped {
     fn drop(&mut self) {
@@ -41,8 +41,8 @@ impl Drop for Dropped {
 }
 
 /// A service whose handlers take ten seconds, and spawn a task that waits to be told of a cancel.
-fn slow() -> (Arc<Fate>, All) {
-    let fate = Arc::new(Fate::default());
+fn slow() -> (Arc<Outcome>, All) {
+    let fate = Arc::new(Outcome::default());
     let shared = fate.clone();
     let service = All::new(move |context, _| {
         let (fate, dropped) = (shared.clone(), Dropped(shared.clone()));
@@ -62,18 +62,18 @@ fn slow() -> (Arc<Fate>, All) {
     (fate, service)
 }
 
-struct World {
+struct TestBed {
     network: Network,
     host: Host,
     client: RawClient,
-    fate: Arc<Fate>,
+    fate: Arc<Outcome>,
 }
 
-fn world(server: Server) -> World {
+fn world(server: Server) -> TestBed {
     world_over(server, A)
 }
 
-fn world_over(server: Server, target: &str) -> World {
+fn world_over(server: Server, target: &str) -> TestBed {
     let (network, (fate, service)) = (Network::from_seed(5), slow());
     let host = network.serve(A, server.add(service));
     let options = ChannelOptions {
@@ -81,7 +81,7 @@ fn world_over(server: Server, target: &str) -> World {
         ..ChannelOptions::default()
     };
     let client = client(network.host("client").channel_with_options(target, options));
-    World { network, host, client, fate }
+    TestBed { network, host, client, fate }
 }
 
 fn runs_to_completion() -> Server {
@@ -89,7 +89,7 @@ fn runs_to_completion() -> Server {
 }
 
 /// Makes a call and gives it up after a second.
-async fn give_up(world: &World) {
+async fn give_up(world: &TestBed) {
     let call = world.client.unary("One", "");
     timeout(Duration::from_secs(1), call.into_future()).await.unwrap_err();
     sleep(Duration::from_millis(5)).await;

@@ -15,13 +15,13 @@ use crate::protocol::classic;
 use crate::tls::{TlsClient, TlsServer};
 
 /// A server of TLS, and what its callers believe.
-struct World {
+struct TestBed {
     shared: Arc<Shared>,
     connector: Connector,
     _folder: TempDir,
 }
 
-fn world(mutual: bool) -> World {
+fn world(mutual: bool) -> TestBed {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new(folder.path(), "ca");
     let server = authority.issue("server", &["localhost"]);
@@ -34,10 +34,10 @@ fn world(mutual: bool) -> World {
     let client = TlsClient { ca: authority.file(), ..TlsClient::default() };
     let shared = Server { tls: Some(server), ..Server::default() }.add(Probe).share().unwrap();
     let connector = Connector::new(&client, &Limits::default()).unwrap();
-    World { shared, connector, _folder: folder }
+    TestBed { shared, connector, _folder: folder }
 }
 
-impl World {
+impl TestBed {
     /// The caller's end of a connection that the server serves as one of TLS.
     fn open(&self, capacity: usize) -> (Stream, JoinHandle<Close>) {
         let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);

@@ -17,25 +17,25 @@ use tokio::sync::Notify;
 use super::call::{RunningCall, Step};
 use super::router::Route;
 use super::shared::Shared;
-use super::{Arrivals, unreachable};
+use super::{IncomingConnections, unreachable};
 use crate::context::{Context, Peer};
 use crate::endpoint::Address;
+use crate::in_process::{LocalCall, LocalEndpoint, LocalRequest, LocalServer, Reply};
 use crate::metadata::Metadata;
 use crate::method::{Method, MethodDescriptor, Placement};
 use crate::net::connection::Timer;
 use crate::net::memory::PIPE_BYTES;
 use crate::net::{Accepted, Stream, clock};
 use crate::protocol::metadata_bytes;
-use crate::same_process::{Begun, LocalRequest, LocalServer, Open, Reply};
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status, milliseconds};
 
 /// A server, as the callers of its process reach it.
-pub(super) struct Direct {
+pub(super) struct InProcessServer {
     shared: Arc<Shared>,
     /// By the address of the method's descriptor, which generated code shares with its callers here.
     routes: HashMap<usize, Route>,
-    arrivals: Arrivals,
+    incoming_connections: IncomingConnections,
     /// Calls in flight, and `LEAVING`.
     calls: AtomicUsize,
     idle: Notify,
@@ -44,15 +44,15 @@ pub(super) struct Direct {
 }
 
 /// The same at one of its addresses.
-struct Door {
-    direct: Arc<Direct>,
+struct ServerAtAddress {
+    direct: Arc<InProcessServer>,
     peer: Arc<Peer>,
 }
 
 /// No more calls are taken.
 const LEAVING: usize = 1 << (usize::BITS - 1);
 
-/// Direct calls that are polled one within the other on a thread. The next goes over a connection: a service that calls
+/// InProcessServer calls that are polled one within the other on a thread. The next goes over a connection: a service that calls
 /// itself must not run out of stack.
 const NESTED_MAX: usize = 8;
 
@@ -60,16 +60,16 @@ thread_local! {
     static NESTED: Cell<usize> = const { Cell::new(0) };
 }
 
-impl Direct {
-    pub(super) fn new(shared: Arc<Shared>, arrivals: Arrivals) -> Arc<Direct> {
+impl InProcessServer {
+    pub(super) fn new(shared: Arc<Shared>, incoming_connections: IncomingConnections) -> Arc<InProcessServer> {
         let methods = shared.router.descriptors().flat_map(|service| service.methods);
         let route = |method: &'static MethodDescriptor| {
             Some((std::ptr::from_ref(method) as usize, shared.router.route(&method.path).ok()?))
         };
         let routes = methods.filter_map(route).collect();
-        Arc::new(Direct {
+        Arc::new(InProcessServer {
             routes,
-            arrivals,
+            incoming_connections,
             calls: AtomicUsize::new(0),
             idle: Notify::new(),
             closed: AtomicBool::new(false),
@@ -79,7 +79,7 @@ impl Direct {
     }
 
     /// Lets the callers of this process in, at all of these addresses where one can be called; not where TLS is spoken.
-    pub(super) fn open<'a>(self: &Arc<Self>, addresses: impl IntoIterator<Item = &'a Address>) -> Vec<Open> {
+    pub(super) fn open<'a>(self: &Arc<Self>, addresses: impl IntoIterator<Item = &'a Address>) -> Vec<LocalEndpoint> {
         let takes_calls = |address: &&Address| match address {
             Address::Tcp(_) | Address::Host(..) => self.shared.tls.is_none() && unreachable(address).is_none(),
             Address::Unix(_) | Address::Memory(_) => true,
@@ -87,7 +87,10 @@ impl Direct {
         let open = |address: &Address| {
             // The end that calls has no address of its own; it goes by that of the server, as on a Unix socket.
             let peer = Peer { address: address.clone(), local: address.clone(), identity: None };
-            Open::new(address.clone(), Arc::new(Door { direct: self.clone(), peer: Arc::new(peer) }))
+            LocalEndpoint::new(
+                address.clone(),
+                Arc::new(ServerAtAddress { direct: self.clone(), peer: Arc::new(peer) }),
+            )
         };
         addresses.into_iter().filter(takes_calls).map(open).collect()
     }
@@ -97,7 +100,7 @@ impl Direct {
         self.calls.fetch_or(LEAVING, Ordering::AcqRel);
     }
 
-    /// Returns once no call is in flight; to be asked after [`Direct::leave`].
+    /// Returns once no call is in flight; to be asked after [`InProcessServer::leave`].
     pub(super) async fn left(&self) {
         loop {
             let told = self.idle.notified();
@@ -122,10 +125,10 @@ impl Direct {
 }
 
 /// A call in flight, for as long as it lives.
-struct InFlight(Arc<Direct>);
+struct InFlight(Arc<InProcessServer>);
 
 impl InFlight {
-    fn enter(direct: &Arc<Direct>) -> Option<InFlight> {
+    fn enter(direct: &Arc<InProcessServer>) -> Option<InFlight> {
         let entered = InFlight(direct.clone());
         let before = direct.calls.fetch_add(1, Ordering::AcqRel);
         (before & LEAVING == 0).then_some(entered)
@@ -141,15 +144,15 @@ impl Drop for InFlight {
     }
 }
 
-impl LocalServer for Door {
-    fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> Begun {
+impl LocalServer for ServerAtAddress {
+    fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> LocalCall {
         let route = self.direct.route(request.context.method());
         // What runs to completion must not end with the runtime of its caller; what is to run elsewhere must not run on it.
         let goes_elsewhere = |route: &Cow<'_, Route>| {
             route.runs_to_completion || matches!(route.placement.chosen(), Placement::Spread | Placement::Blocking)
         };
         if route.as_ref().is_ok_and(goes_elsewhere) || NESTED.get() >= NESTED_MAX {
-            return Begun::Declined;
+            return LocalCall::Declined;
         }
         let shared = &self.direct.shared;
         shared.counters.calls.fetch_add(1, Ordering::Relaxed);
@@ -158,7 +161,7 @@ impl LocalServer for Door {
             Ok(admitted) => admitted,
             Err(status) => {
                 let message = Err(self.failed(request.limits.metadata_bytes_max, None, status));
-                return Begun::Ended(Reply { message, served: None });
+                return LocalCall::Ended(Reply { message, served: None });
             }
         };
         let (deadline, metadata) = (request.context.deadline(), request.context.metadata().clone());
@@ -168,15 +171,15 @@ impl LocalServer for Door {
         let polled = nested(|| running.begin_and_poll(shared, &route, message, cx));
         let mut call = Serving {
             bounds: Bounds::of(&request, shared),
-            door: Door { direct: self.direct.clone(), peer: self.peer.clone() },
+            door: ServerAtAddress { direct: self.direct.clone(), peer: self.peer.clone() },
             running: Some(running),
             only: None,
             begun,
             _in_flight: in_flight,
         };
-        match call.came_to(polled, cx) {
-            Poll::Ready(reply) => Begun::Ended(reply),
-            Poll::Pending => Begun::Running(Box::pin(call.run())),
+        match call.after_poll(polled, cx) {
+            Poll::Ready(reply) => LocalCall::Ended(reply),
+            Poll::Pending => LocalCall::Running(Box::pin(call.run())),
         }
     }
 
@@ -185,12 +188,12 @@ impl LocalServer for Door {
             return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "refused: the server is stopping"));
         }
         let (near, far) = Stream::pair(self.peer.local.clone(), PIPE_BYTES);
-        self.direct.arrivals.take(Accepted::Memory(far));
+        self.direct.incoming_connections.take(Accepted::Memory(far));
         Ok(near)
     }
 }
 
-impl Door {
+impl ServerAtAddress {
     /// Lets the call in, or says why not.
     fn admit<'a>(
         &self,
@@ -315,7 +318,7 @@ impl Bounds {
 
 /// A call that is being served. Dropping it before its end cancels it.
 struct Serving {
-    door: Door,
+    door: ServerAtAddress,
     /// `None` once it has ended.
     running: Option<RunningCall>,
     /// What may be the one message of a stream of replies, as a proxy makes it that does not know the kind of the method.
@@ -352,7 +355,7 @@ impl Serving {
 
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Reply> {
         let polled = self.poll_handler(cx);
-        self.came_to(polled, cx)
+        self.after_poll(polled, cx)
     }
 
     fn poll_handler(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
@@ -361,7 +364,7 @@ impl Serving {
     }
 
     /// What the handler has come to, and comes to now where that was not its end.
-    fn came_to(&mut self, mut polled: Poll<Step>, cx: &mut task::Context<'_>) -> Poll<Reply> {
+    fn after_poll(&mut self, mut polled: Poll<Step>, cx: &mut task::Context<'_>) -> Poll<Reply> {
         let step = loop {
             match ready!(polled) {
                 Step::Opened => {}

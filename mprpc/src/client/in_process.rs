@@ -15,26 +15,26 @@ use super::channel::{ChannelOptions, Connect};
 use super::transport::Request;
 use crate::context::Context;
 use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::in_process::{self, LocalCall, LocalRequest, LocalServer, Reply};
 use crate::method::{Method, MethodKind};
 use crate::net::{Stream, host_id, is_background};
-use crate::same_process::{self, Begun, LocalRequest, LocalServer, Reply};
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
 /// What a subchannel knows of the server at its address in this process.
 #[derive(Default)]
-pub(super) struct Direct {
-    found: ArcSwapOption<Found>,
+pub(super) struct InProcess {
+    found: ArcSwapOption<CachedServer>,
     in_flight: AtomicUsize,
 }
 
 /// What the table of servers said, and in which version.
-struct Found {
+struct CachedServer {
     version: u64,
     server: Option<Weak<dyn LocalServer>>,
 }
 
-impl Direct {
+impl InProcess {
     /// The server that this call goes to directly, if it does.
     #[inline]
     pub(super) fn server(
@@ -44,7 +44,7 @@ impl Direct {
         method: &Method,
         has_message: bool,
     ) -> Option<Arc<dyn LocalServer>> {
-        match same_process::version() {
+        match in_process::version() {
             // There never was a server in this process.
             0 => None,
             version => self.server_now(version, endpoint, options, method, has_message),
@@ -71,7 +71,7 @@ impl Direct {
             return found.server.as_ref()?.upgrade();
         }
         let server = server_at(&endpoint.address, options);
-        let found = Found { version, server: server.as_ref().map(Arc::downgrade) };
+        let found = CachedServer { version, server: server.as_ref().map(Arc::downgrade) };
         self.found.store(Some(Arc::new(found)));
         server
     }
@@ -97,17 +97,17 @@ impl Direct {
             ready!(poll_proceed(cx)).made_progress();
             let request = LocalRequest { context, message, limits: &options.limits, in_flight };
             Poll::Ready(match server.begin(request, cx) {
-                Begun::Running(mut running) => match running.as_mut().poll(cx) {
-                    Poll::Ready(reply) => Begun::Ended(reply),
-                    Poll::Pending => Begun::Running(running),
+                LocalCall::Running(mut running) => match running.as_mut().poll(cx) {
+                    Poll::Ready(reply) => LocalCall::Ended(reply),
+                    Poll::Pending => LocalCall::Running(running),
                 },
                 begun => begun,
             })
         });
         let reply = match begun.await {
-            Begun::Declined => return None,
-            Begun::Ended(reply) => reply,
-            Begun::Running(running) => self.wait(running).await,
+            LocalCall::Declined => return None,
+            LocalCall::Ended(reply) => reply,
+            LocalCall::Running(running) => self.wait(running).await,
         };
         Some(received(reply, request))
     }
@@ -148,7 +148,7 @@ fn server_at(address: &Address, options: &ChannelOptions) -> Option<Arc<dyn Loca
     if !options.same_process || is_over_tls {
         return None;
     }
-    same_process::server_at(address)
+    in_process::server_at(address)
 }
 
 /// Opens a connection to an endpoint: in memory, where a server of this process serves it; at its Unix socket, where it

@@ -19,7 +19,7 @@ use crate::status::Status;
 /// A server of this process at one address, as a caller in it knows it.
 pub(crate) trait LocalServer: Send + Sync + 'static {
     /// Begins a call that has one request and one reply, and polls its handler once, on the task of `cx`.
-    fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> Begun;
+    fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> LocalCall;
 
     /// A connection in memory: for calls with streams, and for those that [`LocalServer::begin`] leaves to one.
     fn connect(&self) -> io::Result<Stream>;
@@ -37,7 +37,7 @@ pub(crate) struct LocalRequest<'a> {
 }
 
 /// What became of the attempt to begin a call.
-pub(crate) enum Begun {
+pub(crate) enum LocalCall {
     /// This call wants a connection.
     Declined,
     /// It has ended already.
@@ -68,21 +68,21 @@ pub(crate) fn server_at(address: &Address) -> Option<Arc<dyn LocalServer>> {
 }
 
 /// A server that can be called at its address. Dropping it ends that; calls that run are not touched.
-pub(crate) struct Open {
+pub(crate) struct LocalEndpoint {
     address: Address,
     server: Arc<dyn LocalServer>,
 }
 
-impl Open {
+impl LocalEndpoint {
     /// Opens a server at an address. Where two say the same one, as several do that stand behind a proxy, the later
     /// counts.
-    pub(crate) fn new(address: Address, server: Arc<dyn LocalServer>) -> Open {
+    pub(crate) fn new(address: Address, server: Arc<dyn LocalServer>) -> LocalEndpoint {
         change(|servers| drop(servers.insert(address.clone(), Arc::downgrade(&server))));
-        Open { address, server }
+        LocalEndpoint { address, server }
     }
 }
 
-impl Drop for Open {
+impl Drop for LocalEndpoint {
     fn drop(&mut self) {
         change(|servers| {
             let own = |known: &Weak<dyn LocalServer>| std::ptr::addr_eq(known.as_ptr(), Arc::as_ptr(&self.server));

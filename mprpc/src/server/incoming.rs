@@ -14,12 +14,12 @@ use super::transport::Transport;
 use super::{Shared, ended, serve_stream, tls};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
-use crate::net::connection::{Arrival, Driven, drive_here};
+use crate::net::connection::{Driven, TransferredStream, drive_here};
 use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
 
 /// The tasks that accept, and what they accept from.
 pub(super) struct Acceptors {
-    arrivals: Arrivals,
+    incoming_connections: IncomingConnections,
     listeners: Vec<Listener>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -31,11 +31,12 @@ impl Acceptors {
         listeners: Vec<Listener>,
         acceptor: &Handle,
         by_loops: bool,
-        arrivals: &Arrivals,
+        incoming_connections: &IncomingConnections,
     ) -> Result<Acceptors, Error> {
-        let by_loops = by_loops && arrivals.shared.tls.is_none();
-        let mut acceptors = Acceptors { arrivals: arrivals.clone(), listeners: Vec::new(), tasks: Vec::new() };
-        let others = arrivals.loops.places().count() - 1;
+        let by_loops = by_loops && incoming_connections.shared.tls.is_none();
+        let mut acceptors =
+            Acceptors { incoming_connections: incoming_connections.clone(), listeners: Vec::new(), tasks: Vec::new() };
+        let others = incoming_connections.loops.places().count() - 1;
         for listener in listeners {
             let address = listener.address().clone();
             let siblings = if by_loops { listener.siblings(others) } else { None };
@@ -50,7 +51,7 @@ impl Acceptors {
     }
 
     fn accept_on_loops(&mut self, listener: Listener, siblings: Vec<Listener>) -> io::Result<()> {
-        let loops = self.arrivals.loops.clone();
+        let loops = self.incoming_connections.loops.clone();
         for ((handle, place), listener) in loops.places().zip([listener].into_iter().chain(siblings)) {
             self.accept_on(handle, Some(place), listener)?;
         }
@@ -58,7 +59,7 @@ impl Acceptors {
     }
 
     fn accept_on(&mut self, handle: &Handle, place: Option<Place>, mut listener: Listener) -> io::Result<()> {
-        self.tasks.push(handle.spawn(accept(listener.incoming()?, self.arrivals.clone(), place)));
+        self.tasks.push(handle.spawn(accept(listener.incoming()?, self.incoming_connections.clone(), place)));
         self.listeners.push(listener);
         Ok(())
     }
@@ -67,7 +68,7 @@ impl Acceptors {
     pub(super) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
         self.abort();
         for listener in self.listeners.drain(..) {
-            listener.drain(|accepted| self.arrivals.take(accepted));
+            listener.drain(|accepted| self.incoming_connections.take(accepted));
         }
         let tasks = std::mem::take(&mut self.tasks);
         async move {
@@ -91,25 +92,25 @@ impl Drop for Acceptors {
     }
 }
 
-async fn accept(incoming: Incoming, arrivals: Arrivals, place: Option<Place>) {
-    let backoff = arrivals.shared.limits.accept_backoff;
+async fn accept(incoming: Incoming, incoming_connections: IncomingConnections, place: Option<Place>) {
+    let backoff = incoming_connections.shared.limits.accept_backoff;
     let address = incoming.address().clone();
     let error = match place {
-        Some(place) => incoming.accept(backoff, |accepted| arrivals.take_here(accepted, &place)).await,
-        None => incoming.accept(backoff, |accepted| arrivals.take(accepted)).await,
+        Some(place) => incoming.accept(backoff, |accepted| incoming_connections.take_here(accepted, &place)).await,
+        None => incoming.accept(backoff, |accepted| incoming_connections.take(accepted)).await,
     };
     tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
 }
 
 /// Where accepted connections go. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Arrivals {
+pub(super) struct IncomingConnections {
     pub(super) loops: Loops,
     pub(super) shared: Arc<Shared>,
     pub(super) open: Arc<OpenConnections>,
 }
 
-impl Arrivals {
+impl IncomingConnections {
     /// Serves a connection on the next loop; closes it where there are enough.
     pub(super) fn take(&self, accepted: Accepted) {
         if let Some((accepted, counted, abort)) = self.admit(accepted) {
@@ -127,7 +128,7 @@ impl Arrivals {
     }
 
     fn admit(&self, accepted: Accepted) -> Option<(Accepted, Counted, AbortRegistration)> {
-        let Arrivals { shared, open, .. } = self;
+        let IncomingConnections { shared, open, .. } = self;
         if let Some((counted, abort)) = Counted::new(shared, open) {
             return Some((accepted, counted, abort));
         }
@@ -154,27 +155,27 @@ async fn serve(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
     }
 }
 
-async fn serve_here(accepted: Accepted, arrivals: Arrivals, place: Place, counted: Counted) {
+async fn serve_here(accepted: Accepted, incoming_connections: IncomingConnections, place: Place, counted: Counted) {
     let stream = match Stream::accepted(accepted) {
         Ok(stream) => stream,
         Err(error) => return gone(&error),
     };
     let peer = stream.peer.clone();
-    let shared = &arrivals.shared;
+    let shared = &incoming_connections.shared;
     let transport = Transport::new(shared.clone(), peer.clone(), clock::now()).at(place);
     match drive_here(stream.into(), transport, &shared.limits).await {
         Driven::Closed(close) => ended(close, &peer, shared),
         Driven::Moves(to, arrival) => {
             if let Some(abort) = counted.again() {
                 let serving = go_on(arrival, shared.clone(), counted);
-                arrivals.loops.at(to).spawn(Abortable::new(serving, abort));
+                incoming_connections.loops.at(to).spawn(Abortable::new(serving, abort));
             }
         }
     }
 }
 
 /// Serves a connection that another loop has accepted.
-async fn go_on(arrival: Arrival, shared: Arc<Shared>, _counted: Counted) {
+async fn go_on(arrival: TransferredStream, shared: Arc<Shared>, _counted: Counted) {
     let peer = arrival.stream.peer.clone();
     let transport = Transport::new(shared.clone(), peer.clone(), clock::now());
     if let Driven::Closed(close) = drive_here(arrival, transport, &shared.limits).await {

@@ -13,7 +13,7 @@ use crate::limits::Limits;
 ///
 /// Source: Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012, here applied to arrivals.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct StandingQueue {
     /// When the interval ends, and the shortest wait of a call that left in it.
     interval_ends: Option<Instant>,
     shortest: Option<Duration>,
@@ -26,7 +26,7 @@ const INTERVAL: Duration = Duration::from_millis(100);
 const CALLS_AT_TARGET: u32 = 2;
 const CALLS_IN_A_BURST: u32 = 4;
 
-impl Standing {
+impl StandingQueue {
     /// How long the oldest call may have waited for another one to be let in, where a call takes `cost`.
     pub(super) fn bound(&self, cost: Duration, limits: &Limits) -> Duration {
         if self.stands { target(cost, limits) * 2 } else { longest(cost, limits) }
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn queue_stands_once_every_call_of_an_interval_was_late() {
-        let (limits, begin, mut standing) = (Limits::default(), Instant::now(), Standing::default());
+        let (limits, begin, mut standing) = (Limits::default(), Instant::now(), StandingQueue::default());
         let (target, max) = (limits.queue_time_target, limits.queue_time_max);
         standing.began(begin, ms(5), &limits);
         for at in (0..100).step_by(5) {
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn one_call_in_time_is_enough_and_a_pause_forgets() {
-        let (limits, begin, mut standing) = (Limits::default(), Instant::now(), Standing::default());
+        let (limits, begin, mut standing) = (Limits::default(), Instant::now(), StandingQueue::default());
         standing.left(ms(90), begin, ms(5), &limits);
         standing.left(ms(10), begin + ms(50), ms(5), &limits);
         standing.left(ms(90), begin + ms(100), ms(5), &limits);
@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn calls_that_take_long_may_wait_longer() {
         let limits = Limits::default();
-        assert_eq!(Standing::default().bound(ms(200), &limits), ms(800));
-        assert_eq!(Standing { stands: true, ..Standing::default() }.bound(ms(200), &limits), ms(800));
+        assert_eq!(StandingQueue::default().bound(ms(200), &limits), ms(800));
+        assert_eq!(StandingQueue { stands: true, ..StandingQueue::default() }.bound(ms(200), &limits), ms(800));
     }
 }

@@ -6,19 +6,19 @@ use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
 /// Values by key, for as long as others hold them.
-pub(super) struct Living<K, V> {
+pub(super) struct WeakMap<K, V> {
     values: HashMap<K, Weak<V>>,
     /// Once it has so many, those that are gone are taken out: so each is looked at twice, however many there are.
     full_at: usize,
 }
 
-impl<K, V> Default for Living<K, V> {
-    fn default() -> Living<K, V> {
-        Living { values: HashMap::new(), full_at: FULL_AT_FIRST }
+impl<K, V> Default for WeakMap<K, V> {
+    fn default() -> WeakMap<K, V> {
+        WeakMap { values: HashMap::new(), full_at: FULL_AT_FIRST }
     }
 }
 
-impl<K: Eq + Hash, V> Living<K, V> {
+impl<K: Eq + Hash, V> WeakMap<K, V> {
     /// The value of this key, if it lives.
     pub(super) fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<V>>
     where
@@ -45,18 +45,18 @@ mod tests {
 
     #[test]
     fn what_is_gone_is_not_found_and_does_not_gather() {
-        let mut living = Living::default();
+        let mut map = WeakMap::default();
         let kept: Vec<Arc<usize>> = (0..100).map(Arc::new).collect();
         for value in &kept {
-            living.insert(**value, value);
+            map.insert(**value, value);
         }
         for gone in 100..10_000 {
-            living.insert(gone, &Arc::new(gone));
+            map.insert(gone, &Arc::new(gone));
         }
-        assert!(living.values.len() <= 200, "{} are kept for 100", living.values.len());
-        assert!(kept.iter().all(|value| living.find(&**value).is_some_and(|found| Arc::ptr_eq(&found, value))));
-        assert!(living.find(&9_999).is_none());
-        living.insert(5, &kept[6]);
-        assert_eq!(living.find(&5).as_deref(), Some(&6));
+        assert!(map.values.len() <= 200, "{} are kept for 100", map.values.len());
+        assert!(kept.iter().all(|value| map.find(&**value).is_some_and(|found| Arc::ptr_eq(&found, value))));
+        assert!(map.find(&9_999).is_none());
+        map.insert(5, &kept[6]);
+        assert_eq!(map.find(&5).as_deref(), Some(&6));
     }
 }

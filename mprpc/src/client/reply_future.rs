@@ -9,10 +9,10 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::attempts::{Attempts, Next, expired};
+use super::attempts::{Attempts, NextAttempt, expired};
 use super::intercepted::intercepted;
 use super::multiplexed::PendingCall;
-use super::service::{AtOnce, ServiceEndpoints};
+use super::service::{FirstAttempt, ServiceEndpoints};
 use super::transport::Outgoing;
 use crate::codec::Compression;
 use crate::context::Context;
@@ -26,27 +26,27 @@ use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
 /// What all calls of one client share.
-pub(super) struct ChosenService {
+pub(super) struct BoundService {
     pub(super) endpoints: Arc<ServiceEndpoints>,
     pub(super) interceptors: Chain,
 }
 
 /// The way of a call to where it is served.
 #[derive(Clone)]
-pub(super) struct Way {
-    pub(super) service: Arc<ChosenService>,
+pub(super) struct CallOptions {
+    pub(super) service: Arc<BoundService>,
     pub(super) wait_for_ready: bool,
     pub(super) compression: Option<Compression>,
     /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
     pub(super) is_reply: fn(&[u8]) -> bool,
 }
 
-impl Way {
+impl CallOptions {
     /// As the channel says; a call may change it.
     #[inline]
-    pub(super) fn new(service: &Arc<ChosenService>, is_reply: fn(&[u8]) -> bool) -> Way {
+    pub(super) fn new(service: &Arc<BoundService>, is_reply: fn(&[u8]) -> bool) -> CallOptions {
         let options = service.endpoints.options();
-        Way {
+        CallOptions {
             wait_for_ready: options.wait_for_ready,
             compression: options.compression,
             service: service.clone(),
@@ -56,8 +56,8 @@ impl Way {
 }
 
 /// A call that has not begun, and what was chosen for it.
-pub(super) struct Prepared {
-    pub(super) way: Way,
+pub(super) struct PreparedCall {
+    pub(super) call_options: CallOptions,
     method: Method,
     body: Body,
     pub(super) metadata: Metadata,
@@ -73,7 +73,7 @@ pub(super) struct Prepared {
 
 /// When a call began, and when it has to be done.
 #[derive(Clone, Copy)]
-pub(super) struct Begun {
+pub(super) struct CallStart {
     pub(super) at: Instant,
     pub(super) deadline: Deadline,
     /// Nothing but `call_timeout` says when that is.
@@ -84,24 +84,24 @@ pub(super) struct Begun {
 type Outcome = Result<(Body, Option<Context>), Status>;
 
 /// A call that is awaited. Dropping it cancels the call.
-pub(super) struct Running {
+pub(super) struct ReplyFuture {
     /// Stays in its place until the call is answered, or goes into a box.
-    prepared: Option<Prepared>,
+    prepared: Option<PreparedCall>,
     stage: Stage,
 }
 
 enum Stage {
     New,
     /// The request is sent, or will be; nothing but the reply is waited for.
-    Sent(PendingCall, Begun, Option<Context>),
+    Sent(PendingCall, CallStart, Option<Context>),
     /// Whatever takes longer.
     Boxed(BoxFuture<Outcome>),
 }
 
-impl Running {
+impl ReplyFuture {
     #[inline]
-    pub(super) fn new(call: Prepared) -> Running {
-        Running { prepared: Some(call), stage: Stage::New }
+    pub(super) fn new(call: PreparedCall) -> ReplyFuture {
+        ReplyFuture { prepared: Some(call), stage: Stage::New }
     }
 
     /// Begins the call on the runtime that this is called on; without one, on the background loop.
@@ -127,25 +127,25 @@ impl Running {
             message: call.message(),
             now: begun.at,
         };
-        let next = match call.way.service.endpoints.begin_at_once(&outgoing, runtime.id(), waker) {
-            AtOnce::Begun(pending) => {
+        let next = match call.call_options.service.endpoints.try_begin(&outgoing, runtime.id(), waker) {
+            FirstAttempt::Begun(pending) => {
                 self.stage = Stage::Sent(pending, begun, context);
                 return Ok(());
             }
-            AtOnce::Failed(subchannel, status) => Next::Failed(Some(subchannel), status),
-            AtOnce::NotReady(subchannel) => Next::At(subchannel),
-            AtOnce::Nowhere => Next::Pick,
+            FirstAttempt::Failed(subchannel, status) => NextAttempt::Failed(Some(subchannel), status),
+            FirstAttempt::NotReady(subchannel) => NextAttempt::At(subchannel),
+            FirstAttempt::Nowhere => NextAttempt::Pick,
         };
         self.stage = Stage::Boxed(Box::pin(self.take()?.go_on(begun, next)));
         Ok(())
     }
 
-    fn take(&mut self) -> Result<Prepared, Status> {
+    fn take(&mut self) -> Result<PreparedCall, Status> {
         self.prepared.take().ok_or_else(|| Status::internal("a call was polled after its end"))
     }
 }
 
-impl Future for Running {
+impl Future for ReplyFuture {
     type Output = Outcome;
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Outcome> {
@@ -165,7 +165,7 @@ impl Future for Running {
             let begun = *begun;
             let failed_at = pending.address().clone();
             let call = running.take()?;
-            let next = Next::Failed(call.way.service.endpoints.subchannel_at(&failed_at), status);
+            let next = NextAttempt::Failed(call.call_options.service.endpoints.subchannel_at(&failed_at), status);
             running.stage = Stage::Boxed(Box::pin(call.go_on(begun, next)));
         }
         match &mut running.stage {
@@ -193,12 +193,12 @@ impl Drop for AbortOnDrop {
     }
 }
 
-impl Prepared {
+impl PreparedCall {
     /// A call as the channel says.
     #[inline]
-    pub(super) fn new(way: Way, method: Method, body: Body) -> Prepared {
-        Prepared {
-            way,
+    pub(super) fn new(call_options: CallOptions, method: Method, body: Body) -> PreparedCall {
+        PreparedCall {
+            call_options,
             method,
             body,
             metadata: Metadata::new(),
@@ -213,33 +213,33 @@ impl Prepared {
     /// Makes the call, whatever it takes.
     pub(super) async fn run(mut self) -> Outcome {
         let (begun, _) = self.begin()?;
-        if self.way.service.interceptors.is_empty() {
-            return self.go_on(begun, Next::Pick).await;
+        if self.call_options.service.interceptors.is_empty() {
+            return self.go_on(begun, NextAttempt::Pick).await;
         }
         let context = self.context(begun);
-        let (way, body) = (self.way, self.body);
-        let interceptors = way.service.interceptors.clone();
+        let (call_options, body) = (self.call_options, self.body);
+        let interceptors = call_options.service.interceptors.clone();
         let transmit = move |context, body| -> BoxFuture<_> {
-            Box::pin(async move { Attempts::new(way, context, body, begun, Next::Pick)?.run().await })
+            Box::pin(async move { Attempts::new(call_options, context, body, begun, NextAttempt::Pick)?.run().await })
         };
         let reply = intercepted(interceptors, context.clone(), body, transmit).await?;
         Ok((reply, Some(context)))
     }
 
     /// Makes the attempts of a call that has begun, from the `next` one.
-    async fn go_on(self, begun: Begun, next: Next) -> Outcome {
+    async fn go_on(self, begun: CallStart, next: NextAttempt) -> Outcome {
         let context = self.context(begun);
-        let reply = Attempts::new(self.way, context.clone(), self.body, begun, next)?.run().await?;
+        let reply = Attempts::new(self.call_options, context.clone(), self.body, begun, next)?.run().await?;
         Ok((reply, Some(context)))
     }
 
-    fn context(&self, begun: Begun) -> Context {
+    fn context(&self, begun: CallStart) -> Context {
         Context::new(self.method.clone(), None, begun.deadline, self.metadata.clone())
     }
 
     /// Begins now; and what is left up to the deadline.
     #[inline(always)]
-    fn begin(&mut self) -> Result<(Begun, Option<Duration>), Status> {
+    fn begin(&mut self) -> Result<(CallStart, Option<Duration>), Status> {
         if let Some(status) = self.refused.take() {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
@@ -252,16 +252,16 @@ impl Prepared {
         if let Some(served) = &self.served {
             inherit(&mut self.metadata, served.metadata());
         }
-        Ok((Begun { at: now, deadline, by_default }, remaining))
+        Ok((CallStart { at: now, deadline, by_default }, remaining))
     }
 
     /// Whether it is a unary call that needs nothing but a connection: no interceptor, no compression.
     #[inline(always)]
     fn is_plain(&self) -> bool {
-        let max = self.way.service.endpoints.options().limits.message_bytes_max;
+        let max = self.call_options.service.endpoints.options().limits.message_bytes_max;
         self.method.kind == MethodKind::Unary
-            && self.way.service.interceptors.is_empty()
-            && self.way.compression.is_none()
+            && self.call_options.service.interceptors.is_empty()
+            && self.call_options.compression.is_none()
             && self.message().is_some_and(|message| message.len() <= max)
     }
 
@@ -276,7 +276,7 @@ impl Prepared {
     /// call that streams has all the time it wants unless it is told otherwise.
     #[inline(always)]
     fn deadline(&self, now: Instant) -> (Deadline, Option<Duration>, bool) {
-        let options = self.way.service.endpoints.options();
+        let options = self.call_options.service.endpoints.options();
         let chosen = self.timeout.or_else(|| options.timeout_of(&self.method));
         let by_default = chosen.is_none() && self.method.kind == MethodKind::Unary;
         let timeout = chosen.or_else(|| by_default.then_some(options.limits.call_timeout));
