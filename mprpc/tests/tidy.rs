@@ -7,6 +7,7 @@
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,16 @@ const LEVELS: [&[&str]; 6] = [
     &["discovery", "balancer"],
     &["streaming", "inbox", "service", "in_process", "interceptor", "interceptors", "client", "server"],
     &["config", "logging", "codegen", "testing", "bench"],
+];
+
+/// Files of one folder that import each other in a circle. The list only shrinks.
+const CIRCLES: [&[&str]; 6] = [
+    &["metadata", "status"],
+    &["context", "scope"],
+    &["discovery/target", "discovery/zookeeper"],
+    &["net/stream", "net/tls"],
+    &["server/call", "server/executor", "server/shared"],
+    &["testing/host", "testing/network"],
 ];
 
 /// What may be found only below one of these, and why.
@@ -116,6 +127,88 @@ fn modules_use_their_own_level_and_those_below() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The file or folder `path` of a folder, as the other files of the folder name it: `client/call` for `client/call.rs`, and
+/// `client/multiplexed` for everything below that.
+fn member<'a>(folder: &str, path: &'a str) -> Option<&'a str> {
+    let rest = path.strip_prefix(folder)?;
+    let name = rest.split(['/', '.']).next()?;
+    (!matches!(name, "mod" | "lib")).then(|| &path[..folder.len() + name.len()])
+}
+
+/// The names that follow `prefix` in code, also those in braces.
+fn imported(code: &str, prefix: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        if code[..at].ends_with(|before: char| before.is_alphanumeric() || matches!(before, '_' | ':')) {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        let names = match rest.strip_prefix('{') {
+            Some(list) => list.split('}').next().unwrap(),
+            None => rest.split(|next: char| !next.is_alphanumeric() && next != '_').next().unwrap(),
+        };
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        found.extend(names.split(|c: char| !is_name(c)).filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    found
+}
+
+/// What each member of a folder imports of the others.
+fn imports_within(folder: &str, sources: &[Source]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in sources {
+        let Some(own) = member(folder, &source.path) else { continue };
+        let below = source.path[folder.len()..].matches('/').count();
+        let is_folder = source.path.ends_with("/mod.rs");
+        let up = "super::".repeat(below + 1 - usize::from(is_folder));
+        let absolute = format!("crate::{}", folder.replace('/', "::"));
+        let prefixes = [up, absolute];
+        let names =
+            prefixes.iter().filter(|prefix| !prefix.is_empty()).flat_map(|prefix| imported(&source.code, prefix));
+        let others = names.map(|name| format!("{folder}{name}")).filter(|other| other != own);
+        imports.entry(own.to_owned()).or_default().extend(others);
+    }
+    imports
+}
+
+/// Everything that `from` imports, directly or through others.
+fn reached(from: &str, imports: &BTreeMap<String, BTreeSet<String>>) -> BTreeSet<String> {
+    let mut reached = BTreeSet::new();
+    let mut next = vec![from];
+    while let Some(file) = next.pop() {
+        for other in imports.get(file).into_iter().flatten() {
+            if imports.contains_key(other) && reached.insert(other.clone()) {
+                next.push(other);
+            }
+        }
+    }
+    reached
+}
+
+#[test]
+fn files_of_a_folder_import_each_other_without_circles() {
+    let sources = sources();
+    let folders: BTreeSet<&str> =
+        sources.iter().map(|source| source.path.rfind('/').map_or("", |end| &source.path[..=end])).collect();
+    assert!(folders.contains("client/") && folders.contains("server/multiplexed/"), "{folders:?}");
+    let mut circles = BTreeSet::new();
+    for folder in folders {
+        let imports = imports_within(folder, &sources);
+        for file in imports.keys() {
+            let circle: Vec<String> =
+                imports.keys().filter(|other| reached(file, &imports).contains(*other)).cloned().collect();
+            let circle: Vec<String> =
+                circle.into_iter().filter(|other| reached(other, &imports).contains(file)).collect();
+            if circle.len() > 1 {
+                circles.insert(circle);
+            }
+        }
+    }
+    let allowed: BTreeSet<Vec<String>> =
+        CIRCLES.iter().map(|circle| circle.iter().map(|file| (*file).to_owned()).collect()).collect();
+    assert_eq!(circles, allowed, "new circles must not come; circles that are gone leave the list");
 }
 
 #[test]
@@ -280,6 +373,20 @@ fn every_page_is_there_in_both_languages_and_in_their_contents() {
         let index = fs::read_to_string(docs.join(language).join("index.md")).unwrap();
         for page in pages(language).iter().filter(|page| *page != "index.md") {
             assert!(index.contains(&format!("]({page})")), "{language}/index.md does not name {page}");
+        }
+    }
+}
+
+#[test]
+fn every_page_is_listed_in_the_readme_and_links_to_the_other_language() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (readme, folder, other) in [("README.md", "guide", "zh"), ("README.zh-CN.md", "zh", "guide")] {
+        let readme = fs::read_to_string(root.join(readme)).unwrap();
+        for entry in fs::read_dir(root.join("docs").join(folder)).unwrap() {
+            let entry = entry.unwrap();
+            let (name, text) = (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap());
+            assert!(readme.contains(&format!("](docs/{folder}/{name}")), "the README does not list {folder}/{name}");
+            assert!(text.contains(&format!("](../{other}/{name})")), "{folder}/{name} has no link to {other}/{name}");
         }
     }
 }
