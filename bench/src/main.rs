@@ -2,11 +2,11 @@
 
 mod mprpc_systems;
 mod options;
+mod own_programs;
 mod plan;
 mod raw;
 mod requirements;
 mod run;
-mod scale;
 mod summary;
 mod svg;
 mod systems;
@@ -28,8 +28,10 @@ fn main() -> ExitCode {
     if first.as_ref().is_some_and(|first| first == "--serve" || first == "--call") {
         return mprpc_bench_harness::main(&SYSTEMS);
     }
-    if first.is_some_and(|first| first == "scale") {
-        return ended(scale::run(std::env::args().skip(2)));
+    match first.as_deref() {
+        Some("scale") => return ended(own_programs::scale(std::env::args().skip(2))),
+        Some("load") => return ended(own_programs::load(std::env::args().skip(2))),
+        _ => {}
     }
     match Options::parse(std::env::args().skip(1)) {
         Err(wrong) => {

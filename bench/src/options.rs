@@ -8,12 +8,14 @@ use crate::systems::PEERS;
 pub(crate) const HELP: &str = "\
 mprpc beside its peers, and beside a raw socket: an echo service, server and client as processes of their own.
 
-usage: cargo run --release --manifest-path bench/Cargo.toml -- compare|quick|scale [OPTIONS]
+usage: cargo run --release --manifest-path bench/Cargo.toml -- compare|quick|scale|load [OPTIONS]
 
   compare              all rows, 5 repetitions, about ten minutes
   quick                the main rows, 3 short repetitions, less than two minutes
   scale                what a connection, a service and an endpoint more cost, from one to thousands, about five minutes;
                        takes --quick, --json FILE and --svg FILE, and --from FILE for the picture of an earlier --json
+  load                 handlers that take time, and more calls than the server can do, 3 rounds, about 20 minutes;
+                       takes names of rows, --rounds N, --json FILE and --svg FILE
 
   --all                every shape with every payload, and the open loop of every peer (compare only; half an hour)
   --json FILE          writes the results, a list of objects
@@ -46,8 +48,12 @@ impl Options {
             "compare" => Plan::compare(),
             "quick" => Plan::quick(),
             "--help" | "-h" | "help" => return Ok(None),
-            "" => return Err("compare, quick or scale? --help says more".to_owned()),
-            _ => return Err(format!("unknown command '{command}'; there are compare, quick and scale, and --help")),
+            "" => return Err("compare, quick, scale or load? --help says more".to_owned()),
+            _ => {
+                return Err(format!(
+                    "unknown command '{command}'; there are compare, quick, scale and load, and --help"
+                ));
+            }
         };
         let (mut json, mut svg, mut check) = (None, None, false);
         let (mut systems, mut rows) = (Vec::new(), Vec::new());

@@ -22,6 +22,7 @@ mod spin;
 pub use affinity::{available_cores, pin};
 pub use arguments::{Command, Kind, Load, Serve, Threads};
 pub use child::{CallerProcess, ServerProcess};
+pub use closed::Refused;
 pub use drive::{Client, Failure, block_on_servers, drive, on_runtimes};
 pub use figure::Figure;
 pub use histogram::Histogram;

@@ -21,6 +21,8 @@ pub struct Meter {
     failure: Mutex<Option<Failure>>,
     /// Calls of the open loop that became due in the measured span.
     due: AtomicU64,
+    /// Calls of the closed loop that were refused in the measured span.
+    refused: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -104,6 +106,7 @@ impl Meter {
             counters: Mutex::default(),
             failure: Mutex::default(),
             due: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         };
         STARTED.get_or_init(Instant::now);
         meter
@@ -126,6 +129,11 @@ impl Meter {
         let counts = self.span.get().is_some_and(|span| (span.begin..span.end).contains(&due));
         self.due.fetch_add(u64::from(counts), Ordering::Relaxed);
         counts
+    }
+
+    /// In the closed loop: a call was refused, and will be made again.
+    pub(crate) fn was_refused(&self) {
+        self.refused.fetch_add(u64::from(self.measuring()), Ordering::Relaxed);
     }
 
     /// Takes note of a failure, which makes the measurement one.
@@ -180,6 +188,7 @@ impl Meter {
             calls,
             seconds,
             calls_per_second,
+            refused_per_second: self.refused.load(Ordering::Relaxed) as f64 / seconds,
             p50_us: micros(0.5),
             p99_us: micros(0.99),
             cpu_us_client: per_call(client_cpu),

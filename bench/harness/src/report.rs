@@ -11,6 +11,8 @@ pub struct Report {
     pub seconds: f64,
     /// Their quotient.
     pub calls_per_second: f64,
+    /// Calls that were refused, and made again; a call that counts was answered.
+    pub refused_per_second: f64,
     /// Half of the calls took no longer, microseconds. In the open loop counted from when a call was due.
     pub p50_us: f64,
     /// 99 % of the calls took no longer.

@@ -34,12 +34,13 @@ fn run(program: &Path, system: &str, micros: u64) -> Result<Report, Failure> {
 }
 
 fn figures(report: &Report, micros: u64) -> Vec<(&'static str, f64)> {
-    let Report { calls_per_second, p50_us, p99_us, cpu_us_client, cpu_us_server, .. } = report;
+    let Report { calls_per_second, p50_us, p99_us, cpu_us_client, cpu_us_server, refused_per_second, .. } = report;
     let caller_cores = cpu_us_client * calls_per_second / 1e6;
     vec![
         ("calls/s", *calls_per_second),
         ("p50 us", *p50_us),
         ("p99 us", *p99_us),
+        ("refused/s", *refused_per_second),
         ("caller CPU s/s", caller_cores),
         ("server CPU s/s", cpu_us_server * calls_per_second / 1e6),
         ("of limit", calls_per_second / calls_per_second_max(available_cores(), caller_cores, micros)),

@@ -2,19 +2,18 @@
 //! caller waits meanwhile.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{mem, thread};
 
-use mprpc::{Bytes, Channel, Code};
+use mprpc::{Bytes, Channel, Code, Status};
 use mprpc_bench_harness::{CallerProcess, Failure, Serve, ServerProcess, peak_rss_kib, rss_kib};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 
 use crate::Programs;
 use crate::offer::{Calls, Offer, Outcome, Step};
-use crate::proto::{LoadServiceClient, Work};
+use crate::proto::{Done, LoadServiceClient, Work};
 use crate::result::Sample;
 use crate::service::BUDGET;
 
@@ -33,6 +32,21 @@ struct Parked {
 pub(crate) struct ParkedOutcome {
     refused: u64,
     failed: u64,
+    /// The first one that failed.
+    failure: Option<String>,
+}
+
+impl ParkedOutcome {
+    fn count(&mut self, result: Result<Done, Status>) {
+        match result {
+            Err(status) if status.code() == Code::ResourceExhausted => self.refused += 1,
+            result => {
+                self.failed += 1;
+                self.failure
+                    .get_or_insert_with(|| result.map_or_else(|status| status.to_string(), |_| "an answer".into()));
+            }
+        }
+    }
 }
 
 const MESSAGES: Parked = Parked { channels: 1, calls: 6_000, message_bytes: 1_000_000, metadata_bytes: 0 };
@@ -52,6 +66,9 @@ fn run(programs: &Programs, parked: Parked) -> Result<Vec<(&'static str, f64)>, 
     let parking = CallerProcess::start(&programs.own, &arguments)?;
     let meanwhile = probe(programs, &mut server, PARKED_FOR.as_secs_f64() - 1.0)?;
     let outcome: ParkedOutcome = parking.report(PARKED_FOR).map_err(|failure| server.blame(failure))?;
+    if let Some(failure) = &outcome.failure {
+        eprintln!("{} parked calls failed, one of them with {failure}", outcome.failed);
+    }
     thread::sleep(AFTER);
     Ok(vec![
         ("peak MiB", mib(peak_rss_kib(server.pid()))),
@@ -81,24 +98,25 @@ pub(crate) fn park(address: &str, parked: &str) -> Result<ParkedOutcome, Failure
     let (address, parked): (SocketAddr, Parked) = (address.parse()?, serde_json::from_str(parked)?);
     let runtime = Builder::new_multi_thread().enable_all().build()?;
     let payload = Bytes::from(vec![7; parked.message_bytes]);
-    let counts: Arc<[AtomicU64; 2]> = Arc::default();
+    let outcome: Arc<Mutex<ParkedOutcome>> = Arc::default();
     for _ in 0..parked.channels {
         let client = LoadServiceClient::new(Channel::new(&address.to_string())?);
         for _ in 0..parked.calls {
-            let (client, payload, counts) = (client.clone(), payload.clone(), counts.clone());
+            let (client, payload, outcome) = (client.clone(), payload.clone(), outcome.clone());
             runtime.spawn(async move {
                 let mut call = client.park(Work { payload, ..Default::default() }).timeout(PARKED_FOR * 10);
                 if parked.metadata_bytes > 0 {
                     call = call.metadata("filler", "x".repeat(parked.metadata_bytes));
                 }
-                let refused = call.await.is_err_and(|status| status.code() == Code::ResourceExhausted);
-                counts[usize::from(!refused)].fetch_add(1, Ordering::Relaxed);
+                let result = call.await;
+                outcome.lock().unwrap_or_else(PoisonError::into_inner).count(result);
             });
         }
     }
     thread::sleep(PARKED_FOR);
-    let [refused, failed] = [0, 1].map(|count| counts[count].load(Ordering::Relaxed));
-    Ok(ParkedOutcome { refused, failed })
+    let ended = mem::take(&mut *outcome.lock().unwrap_or_else(PoisonError::into_inner));
+    runtime.shutdown_background();
+    Ok(ended)
 }
 
 const PARKED_FOR: Duration = Duration::from_secs(10);

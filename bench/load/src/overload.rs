@@ -34,8 +34,12 @@ pub(crate) fn measure_wait(programs: &Programs) -> Result<Vec<Sample>, Failure> 
         ..Load::new(RESOURCE)
     };
     let closed = ServerProcess::start(&programs.own, &Serve::new(RESOURCE))?.measure(&programs.own, load)?;
-    let figures =
-        vec![(ANSWERED, closed.calls_per_second), ("p50 ms", closed.p50_us / 1e3), ("p99 ms", closed.p99_us / 1e3)];
+    let figures = vec![
+        (ANSWERED, closed.calls_per_second),
+        ("p50 ms", closed.p50_us / 1e3),
+        ("p99 ms", closed.p99_us / 1e3),
+        ("refused/s", closed.refused_per_second),
+    ];
     let mut samples = vec![Sample::new("closed loop of 150", figures)];
     samples.extend(measure(programs, Calls::UseResource, closed.calls_per_second)?);
     Ok(samples)

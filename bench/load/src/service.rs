@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mprpc::{Bytes, Channel, Context, Limits, Server, Status};
-use mprpc_bench_harness::{Client, Failure, Serve, System, drive, spin};
+use mprpc::{Bytes, Channel, Code, Context, Limits, Server, Status};
+use mprpc_bench_harness::{Client, Failure, Refused, Serve, System, drive, spin};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
@@ -91,6 +91,10 @@ impl LoadService for Handlers {
     }
 }
 
+fn failure(status: Status) -> Failure {
+    if status.code() == Code::ResourceExhausted { Refused.into() } else { status.into() }
+}
+
 #[derive(Clone)]
 struct EchoCaller(EchoServiceClient);
 
@@ -108,7 +112,7 @@ impl Client for EchoCaller {
     }
 
     async fn call(&self, request: &Echo) -> Result<usize, Failure> {
-        Ok(self.0.echo(request.clone()).await?.payload.len())
+        Ok(self.0.echo(request.clone()).await.map_err(failure)?.payload.len())
     }
 }
 
@@ -129,7 +133,7 @@ impl Client for ResourceCaller {
     }
 
     async fn call(&self, request: &Work) -> Result<usize, Failure> {
-        self.0.use_resource(request.clone()).await?;
+        self.0.use_resource(request.clone()).await.map_err(failure)?;
         Ok(request.payload.len())
     }
 }
