@@ -131,7 +131,7 @@ impl Transport {
                 }
                 let mut session =
                     Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
-                session.go_away(turn, "this address protocol TLS, and the call came in plain text");
+                session.go_away(turn, "this address speaks TLS, and the call came in plain text");
                 self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
             }
             Sniffed::Native => {
