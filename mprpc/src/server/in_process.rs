@@ -53,7 +53,7 @@ struct ServerAtAddress {
 /// The bit in `InProcessServer::calls` which says that the server accepts no more calls.
 const LEAVING: usize = 1 << (usize::BITS - 1);
 
-/// The maximum of in-process calls that one thread polls inside each other. A deeper call goes over a connection, because a
+/// The most in-process calls that one thread polls inside each other. A deeper call goes over a connection, because a
 /// service that calls itself must not run out of stack.
 const NESTED_MAX: usize = 8;
 
@@ -324,8 +324,7 @@ struct Serving {
     door: ServerAtAddress,
     /// `None` once the call has ended.
     running: Option<RunningCall>,
-    /// A first stream message that may be the only one: a proxy that does not know the kind of a method always replies by
-    /// stream.
+    /// A first stream message that may be the only one, as from a proxy that does not know the kind of the method.
     only: Option<Bytes>,
     begun: Instant,
     bounds: Bounds,

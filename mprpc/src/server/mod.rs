@@ -51,6 +51,13 @@ pub(crate) use {router::Router, shared::Shared, transport::Transport};
 ///
 /// A program's `main` usually ends with [`Server::run`]. [`Server::start`] serves on event loops of its own, beside the
 /// rest of the program. [`Server::serve`] serves on the ambient tokio runtime.
+///
+/// ```no_run
+/// # use mprpc::{Error, Server, Service};
+/// fn serve(service: impl Service) -> Result<(), Error> {
+///     Server { registry: Some("file:/run/mprpc".into()), ..Server::default() }.add(service).run()
+/// }
+/// ```
 pub struct Server {
     /// The addresses to listen at. Port 0 takes a free port; `memory:NAME` is for callers in this process.
     pub listen: Vec<Address>,
