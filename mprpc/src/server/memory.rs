@@ -33,8 +33,8 @@ const SLICE_BYTES_MAX: usize = 64 << 10;
 /// The least that a paused connection counts as holding, so that the first free byte does not resume all small connections.
 const RESUME_BYTES_MIN: usize = 64 << 10;
 
-/// A server that held at least this, and now holds less than a quarter of its peak, has its allocator give memory back to the
-/// system, once for each peak. It waits `GIVE_BACK_DELAY` first, so that memory released meanwhile goes back too.
+/// A server that held at least this, and now holds less than a quarter of its peak, has its allocator give memory back to
+/// the system, once for each peak. It waits `GIVE_BACK_DELAY` first, so that memory released meanwhile goes back too.
 const GIVE_BACK_BYTES_MIN: usize = 64 << 20;
 const GIVE_BACK_DELAY: Duration = Duration::from_secs(1);
 
