@@ -1,4 +1,4 @@
-//! One call at the server: its handler and its reply stream, polled without letting a panic out.
+//! One call at the server: polls its handler and its reply stream, and contains their panics.
 
 use std::mem;
 use std::pin::Pin;
@@ -24,25 +24,24 @@ use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 use crate::streaming::Streaming;
 
-/// A call that has begun. Dropping it drops the handler's future, and keeps a panic in that from getting out too.
+/// A call in flight. Dropping it drops the handler's future, and contains a panic of that drop.
 pub(super) struct RunningCall {
     work: Work,
-    /// Lent out while the handler runs.
+    /// `None` only while the handler runs, as the scope borrows the context.
     context: Option<Context>,
-    /// Its reply is one message.
+    /// Whether the reply is one message.
     is_unary: bool,
-    /// The handler goes on when nobody waits for it any more.
+    /// Whether the handler goes on when nobody waits for the call any more.
     runs_to_completion: bool,
-    /// Whether the handler has begun, where there are interceptors before it; without them what it returns comes straight
-    /// from it.
+    /// Whether the handler has begun. `None` without interceptors, as every result then comes from the handler itself.
     handled: Option<Arc<AtomicBool>>,
-    /// What it holds of its connection's memory, once it has not ended at its first poll.
+    /// The call's charge on its connection's memory. Set if the call has not ended at its first poll.
     pub(super) memory: Charge,
-    /// The place that the call holds while it waits in its handler.
+    /// The place in the method's concurrency limit, held while the call waits in its handler.
     held: Option<HeldPlace>,
 }
 
-/// A call that waits in its handler, as the limit of its method counts it. Dropping it says that the call was given up.
+/// A place in the concurrency limit of a method. Dropping it reports the end of the call: in time, or given up.
 struct HeldPlace {
     limit: Arc<ConcurrencyLimit>,
     place: Admitted,
@@ -61,38 +60,38 @@ enum Work {
     Done,
 }
 
-/// What a call has come to.
+/// A step in the progress of a call.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// The one reply: the call has ended.
+    /// The one reply. The call has ended.
     Reply(Bytes),
     /// A stream of replies has begun.
     Opened,
-    /// One of its messages.
+    /// A message of the stream.
     Message(Bytes),
-    /// The stream ended well, and the call with it.
+    /// The stream ended without an error. The call has ended.
     End,
     /// The call has failed.
     Failed(Status),
 }
 
 impl Step {
-    /// Whether the call has ended with it.
+    /// Whether the call has ended with this step.
     pub(super) fn is_end(&self) -> bool {
         matches!(self, Step::Reply(_) | Step::End | Step::Failed(_))
     }
 }
 
-/// What the first poll of a call came to.
+/// The outcome of a call's first poll.
 pub(super) enum FirstPoll {
-    /// The call has ended with this step, well or not. The handler has left nothing behind.
+    /// The call has ended with this step, which may be a failure. The handler has left nothing behind.
     Ended(Step),
     /// The call goes on, or its handler has panicked.
     Running(RunningCall, Poll<Step>),
 }
 
 impl RunningCall {
-    /// A call that has not begun.
+    /// Creates a call that has not begun.
     pub(super) fn new(shared: &Shared, route: &Route, context: Context) -> RunningCall {
         RunningCall {
             work: Work::Done,
@@ -105,8 +104,8 @@ impl RunningCall {
         }
     }
 
-    /// The handler was not ready at its first poll: the call of this caller counts in the limit of its method until it ends.
-    /// A stream does not, as how long it takes is its own affair.
+    /// Counts the call, whose handler was pending at its first poll, in the concurrency limit of its method until the call
+    /// ends. A stream does not count, as its duration says nothing about load.
     pub(super) fn waits(&mut self, route: &Route, caller: u64, now: Instant) {
         if self.is_unary {
             let limit = route.concurrency.clone();
@@ -114,7 +113,7 @@ impl RunningCall {
         }
     }
 
-    /// Begins it. The handler has run no line of its own until the first poll.
+    /// Creates the handler's future. No line of the handler runs before the first poll.
     pub(super) fn begin(&mut self, shared: &Shared, route: &Route, request: Body) -> Result<(), Status> {
         let RunningCall { work, context, handled, .. } = self;
         let (mut served, mut request) = (context.clone(), Some(request));
@@ -126,7 +125,8 @@ impl RunningCall {
         begun.map_err(|panic| panicked(self.context(), panic))
     }
 
-    /// Begins the call of `context` and polls it once. Most calls have ended then, and leave their context in its place.
+    /// Begins the call of `context` and polls it once. Most calls end with this poll and leave their context in place, for
+    /// reuse.
     #[inline]
     pub(super) fn first_poll(
         shared: &Shared,
@@ -168,23 +168,23 @@ impl RunningCall {
         self.context.as_ref().expect("it is lent out only while the handler runs")
     }
 
-    /// Whether it has come to its end, and is not to be polled again.
+    /// Whether the call has ended. An ended call must not be polled again.
     pub(super) fn has_ended(&self) -> bool {
         matches!(self.work, Work::Done)
     }
 
-    /// What a call comes to whose deadline has passed.
+    /// Returns the status of a call whose deadline has passed.
     pub(super) fn expired(&self) -> Status {
         expired(self.handled.as_ref())
     }
 
-    /// Whether the handler has begun, where there are interceptors before it.
+    /// Whether the handler has begun. `None` without interceptors.
     pub(super) fn handled(&self) -> Option<&Arc<AtomicBool>> {
         self.handled.as_ref()
     }
 
-    /// Polls the handler, then its stream. A panic in them is the call's failure: INTERNAL, and a line in the log with
-    /// its backtrace. Not to be polled again after its end.
+    /// Polls the handler, then its reply stream. A panic fails the call with INTERNAL, and the log gets the panic with its
+    /// backtrace. Must not be called after the end of the call.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<Step> {
         let RunningCall { work, context, is_unary, handled, .. } = self;
         let mut step = Poll::Pending;
@@ -208,15 +208,15 @@ impl RunningCall {
         if let Work::Done = self.work {
             return;
         }
-        // Taken out first, so that what panics while it is dropped is not dropped again.
+        // The work is taken out first, so that a value which panics in its drop is not dropped again.
         let drop_it = &mut |work: &mut Work| drop(mem::replace(work, Work::Done));
         if let Err(panic) = contained(&mut self.work, &mut self.context, drop_it) {
             panicked(self.context(), panic);
         }
     }
 
-    /// Nobody waits for it any more: the handler is dropped, or goes on by itself where its method runs to completion.
-    /// Must run on the loop of the connection.
+    /// Cancels the call, as nobody waits for it any more. The handler is dropped, or goes on by itself if its method runs
+    /// to completion. Must run on the loop of the connection.
     pub(super) fn cancel(mut self, shared: &Shared) {
         self.held = None;
         self.context().cancel();
@@ -224,7 +224,7 @@ impl RunningCall {
             return;
         }
         let running = DetachedCall::new(shared);
-        // Without a runtime this is the end of the process, and nothing runs on.
+        // Without a runtime the process is ending, and no handler can go on.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             let _running = running;
@@ -236,7 +236,7 @@ impl RunningCall {
     }
 }
 
-/// Makes the future of the handler and polls it, in one containment: two would cost twice.
+/// Creates the handler's future and polls it in one containment, as two containments would cost twice.
 #[inline]
 fn begin_and_poll(
     shared: &Shared,
@@ -258,14 +258,14 @@ fn begin_and_poll(
     (polled, step)
 }
 
-/// Runs what belongs to a call for it, and contains its panics. `run` comes, and what it uses goes in and out, by reference:
-/// each value that passes through here is copied three times.
+/// Runs `run` within the scope of the call, and contains its panic. `run` and its values pass by reference: each value that
+/// passes through here is copied three times.
 fn contained(work: &mut Work, context: &mut Option<Context>, run: &mut dyn FnMut(&mut Work)) -> Result<(), Panic> {
     contain(|| scope::lending(context, || run(work)))
 }
 
 impl Work {
-    /// Only where panics are contained: what the handler leaves behind is dropped here.
+    /// Must run within a containment, as this drops what the handler leaves behind.
     fn poll(&mut self, cx: &mut task::Context<'_>, is_unary: bool, is_intercepted: bool) -> Poll<Step> {
         Poll::Ready(match self {
             Work::Handling(future) => {
@@ -280,8 +280,8 @@ impl Work {
                         *self = Work::Replying(stream);
                         Step::Opened
                     }
-                    // It ran, whatever the failed call says whose status it passes on: the caller must not make this one
-                    // again.
+                    // `into_answer` marks the call as run, even if the handler passes on the status of another call that
+                    // did not run: the caller must not retry this call.
                     Err(status) if !is_intercepted => Step::Failed(status.into_answer()),
                     Err(status) => Step::Failed(status),
                 }
@@ -302,7 +302,7 @@ impl Work {
     }
 }
 
-/// The handler's future, behind the interceptors where there are any.
+/// Creates the handler's future, behind the interceptors if there are any.
 fn handling(
     shared: &Shared,
     route: &Route,
@@ -318,13 +318,13 @@ fn handling(
     Next::new(shared.interceptors.clone(), handle).run(context, request)
 }
 
-/// The handler, behind the interceptors.
+/// Runs the handler after the interceptors.
 fn handle(route: Route, handled: &AtomicBool, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
     if context.deadline().has_passed(clock::now()) {
         return Box::pin(std::future::ready(Err(not_begun())));
     }
     handled.store(true, Ordering::Release);
-    // What the handler calls inherits what the interceptors have added, also while its stream is read.
+    // Calls that the handler makes inherit what the interceptors have added to the context, also while its stream is read.
     let handler = Scoped::of(context.clone(), route.call(context.clone(), request));
     Box::pin(async move {
         match handler.await {
@@ -335,8 +335,8 @@ fn handle(route: Route, handled: &AtomicBool, context: Context, request: Body) -
     })
 }
 
-/// What a call comes to whose deadline has passed after it began. `handled` says whether its handler has begun, where there
-/// are interceptors before that.
+/// Returns the status of a call whose deadline passed after the call began. `handled` says whether the handler has begun;
+/// it is `None` without interceptors.
 pub(super) fn expired(handled: Option<&Arc<AtomicBool>>) -> Status {
     match handled {
         Some(handled) if !handled.load(Ordering::Acquire) => not_begun(),
@@ -347,7 +347,7 @@ pub(super) fn expired(handled: Option<&Arc<AtomicBool>>) -> Status {
     }
 }
 
-/// What a call comes to whose deadline has passed before its handler began.
+/// Returns the status of a call whose deadline passed before its handler began.
 pub(super) fn not_begun() -> Status {
     let status = Status::deadline_exceeded("the deadline passed before the handler began");
     status.with_phase(Phase::Queue).with_ran(Ran::No)
@@ -359,7 +359,7 @@ impl Drop for RunningCall {
     }
 }
 
-/// Says so in the log, and makes the answer.
+/// Logs the panic and returns the status of its call.
 fn panicked(context: &Context, panic: Panic) -> Status {
     let backtrace = panic.backtrace.map(|trace| trace.to_string()).unwrap_or_default();
     tracing::error!(method = %context.method().path, panic = panic.message, backtrace, "a handler panicked");

@@ -1,11 +1,11 @@
-//! How many calls of one method may wait in their handlers at a time: no limit, until more of them only take longer. Reads no
-//! clock.
+//! Limits how many calls of one method may wait in their handlers at the same time. There is no limit until more calls only
+//! add latency. Reads no clock.
 //!
-//! Handlers that wait for others, a database or a service behind this one, have their queue there, where nobody sees it. Its
-//! sign is that calls take longer without more of them ending. But calls also take longer because others are made, or because
-//! what they wait for is slow today; a limit would help nobody then. So the limit begins as an experiment: calls beyond what
-//! the throughput explains are refused for a moment, and only if as many calls end as before the limit stays. Otherwise it is
-//! lifted, and the next experiment comes later.
+//! Handlers that wait for a database or another service have their queue in that service, where this server cannot see it.
+//! The sign of such a queue is that calls take longer while their throughput does not grow. But calls also take longer
+//! because callers make different calls, or because the service is slow today, and then a limit helps nobody. So the limit
+//! begins as an experiment: calls beyond what the throughput explains are refused for a short time. The limit stays only if
+//! as many calls end as before. Otherwise the limit is lifted, and the next experiment comes later.
 //!
 //! Numbers and comparisons with other algorithms: docs/adr/0011.
 
@@ -19,7 +19,7 @@ use crate::priority::Priority;
 /// The limit of one method. All connections of a server share it.
 #[derive(Debug)]
 pub(crate) struct ConcurrencyLimit {
-    /// Whether calls may be refused at all: what every call asks.
+    /// Whether calls may be refused at all. Every call reads this.
     is_limiting: AtomicBool,
     state: Mutex<State>,
 }
@@ -29,14 +29,14 @@ pub(crate) struct ConcurrencyLimit {
 pub(crate) struct Admitted {
     caller: u64,
     begun: Instant,
-    /// One of the first calls, which say how long a call takes.
+    /// Whether this is one of the first calls, which measure how long a call takes.
     is_first: bool,
 }
 
 #[derive(Debug)]
 struct State {
     mode: Mode,
-    /// Seconds count from here.
+    /// The origin of all times in seconds.
     epoch: Option<Instant>,
     /// How much longer than usual calls may take, in seconds.
     delay_target: f64,
@@ -44,18 +44,18 @@ struct State {
     by_caller: HashMap<u64, u32>,
     /// How many calls may be in flight; infinite while there is no limit.
     limit: f64,
-    /// What a call takes without a queue, in seconds: 0 until that is known.
+    /// How long a call takes without a queue, in seconds; 0 until that is known.
     usual: f64,
     window: Window,
-    /// The throughput at its best and in the window before, in calls a second.
+    /// The best throughput, and the throughput of the previous window, in calls a second.
     best_rate: f64,
     last_rate: f64,
-    /// What the experiment is compared with.
+    /// The values before the experiment, for comparison.
     compared_rate: f64,
     compared_latency: f64,
     last_latency: f64,
     last_end: f64,
-    /// In flight when calls began to take long, and calls that ended since.
+    /// The calls in flight when calls began to take long, and the number of calls that have ended since.
     growth: Option<(f64, f64)>,
     first_begun: u32,
     first_ended: u32,
@@ -69,10 +69,10 @@ struct State {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mode {
-    /// No limit.
+    /// There is no limit.
     Open,
-    /// A limit is tried: first the calls in flight go down to what callers within their share may fill, then those are let end
-    /// that waited behind them.
+    /// A limit is being tried. First the calls in flight shrink to what callers within their share may fill. Then, in
+    /// `Settling`, the calls that waited behind them end.
     Draining,
     Settling {
         since: f64,
@@ -80,12 +80,12 @@ enum Mode {
     Trial,
     /// The limit is known to cost no throughput.
     Held,
-    /// Twice the limit is tried, as what calls wait for may have become faster; it takes effect first.
+    /// Twice the limit takes effect, and `Probe` then measures it: the service that calls wait for may have become faster.
     Doubling,
     Probe,
 }
 
-/// What is counted between two looks.
+/// What is counted between two decisions.
 #[derive(Clone, Copy, Debug, Default)]
 struct Window {
     begun: f64,
@@ -96,27 +96,27 @@ struct Window {
     has_refused: bool,
 }
 
-/// The first calls of a method say how long a call takes; the first to end would be the short ones alone.
+/// The first calls of a method measure how long a call takes. The first calls to end would only be the short ones.
 const FIRST_CALLS: u32 = 16;
-/// A window is so long at least, and holds so many calls.
+/// The shortest window, and the fewest calls in a window.
 const WINDOW_SECONDS_MIN: f64 = 0.05;
 const WINDOW_CALLS_MIN: f64 = 32.0;
-/// No limit is lower.
+/// The lowest limit.
 const LIMIT_MIN: f64 = 8.0;
-/// An experiment succeeds if this share of the throughput is left.
+/// An experiment succeeds if at least this share of the throughput is left.
 const RATE_KEPT_MIN: f64 = 0.8;
-/// The limit is lifted after so many windows without a refusal.
+/// The limit is lifted after so many windows in a row without a refusal.
 const CALM_WINDOWS: u32 = 10;
 /// Twice the limit is tried after so many windows.
 const WINDOWS_PER_PROBE: u32 = 10;
 const PAUSE_SECONDS_MIN: f64 = 1.0;
 const PAUSE_SECONDS_MAX: f64 = 64.0;
-/// How much of the limit callers over their share may use, and those within it.
+/// How much of the limit callers over their share may fill, and callers within their share.
 const OVER_SHARE: f64 = 0.6;
 const WITHIN_SHARE: f64 = 1.25;
 
 impl ConcurrencyLimit {
-    /// No limit, up to the moment when calls take `delay_target` longer than usual.
+    /// Creates a limit that does not apply until calls take `delay_target` longer than usual.
     pub(crate) fn new(delay_target: Duration) -> ConcurrencyLimit {
         let state = State {
             mode: Mode::Open,
@@ -146,13 +146,13 @@ impl ConcurrencyLimit {
         ConcurrencyLimit { is_limiting: AtomicBool::new(false), state: Mutex::new(state) }
     }
 
-    /// Whether [`ConcurrencyLimit::refuses`] has to be asked.
+    /// Whether the caller must ask [`ConcurrencyLimit::refuses`].
     pub(crate) fn is_limiting(&self) -> bool {
         self.is_limiting.load(Ordering::Relaxed)
     }
 
-    /// Whether a new call is refused. Callers that have more than their share in flight are refused first, and calls of lower
-    /// priority before others.
+    /// Whether a new call is refused. Callers with more than their share in flight are refused before others, and calls of
+    /// lower priority before calls of higher priority.
     pub(crate) fn refuses(&self, caller: u64, priority: Priority, now: Instant) -> bool {
         let mut state = self.lock();
         if state.mode == Mode::Open {
@@ -177,12 +177,12 @@ impl ConcurrencyLimit {
         refused
     }
 
-    /// A call waits in its handler. Each is followed by [`ConcurrencyLimit::ended`].
+    /// Counts a call that waits in its handler. Each needs a later [`ConcurrencyLimit::ended`].
     pub(crate) fn begun(&self, caller: u64, now: Instant) -> Admitted {
         let mut state = self.lock();
         let seconds = state.seconds(now);
         if state.in_flight == 0 && seconds - state.last_end > 1.0 {
-            // What was before says nothing of now.
+            // What was measured before an idle time says nothing about now.
             state.open();
             state.begin_window(seconds);
             self.publish(&state);
@@ -194,7 +194,7 @@ impl ConcurrencyLimit {
         Admitted { caller, begun: now, is_first }
     }
 
-    /// The call has ended: `in_time`, or because its caller gave up or its deadline passed.
+    /// Counts the end of a call. `in_time` is false if the caller gave up or the deadline passed.
     pub(crate) fn ended(&self, place: Admitted, in_time: bool, now: Instant) {
         let mut state = self.lock();
         state.in_flight = state.in_flight.saturating_sub(1);
@@ -215,7 +215,7 @@ impl ConcurrencyLimit {
                 return state.begin_window(now);
             }
         }
-        // Until the first calls have ended nothing is known, and nothing limited.
+        // Nothing is known, and nothing limited, until the first calls have ended.
         if state.first_ended < FIRST_CALLS {
             return;
         }
@@ -249,12 +249,12 @@ impl State {
         (self.mode, self.limit, self.growth) = (Mode::Open, f64::INFINITY, None);
     }
 
-    /// In flight at this rate with a short queue: Little's law.
+    /// The calls in flight at this rate with a short queue, by Little's law.
     fn wanted_limit(&self, rate: f64) -> f64 {
         (rate * self.short_latency()).max(LIMIT_MIN)
     }
 
-    /// What a call takes with a short queue.
+    /// How long a call takes with a short queue.
     fn short_latency(&self) -> f64 {
         1.25 * self.usual + self.delay_target / 2.0
     }
@@ -281,7 +281,7 @@ impl State {
         }
     }
 
-    /// Ends the window where it is over, and acts on what it says.
+    /// Ends the window if it is over, and acts on its counts.
     fn look(&mut self, now: f64) {
         if !self.is_due(now) {
             return;
@@ -294,7 +294,7 @@ impl State {
         match self.mode {
             Mode::Open => self.look_for_a_queue(now, rate, latency, is_long),
             Mode::Draining => {
-                // Two seconds are enough; what is still in flight then does not end for a limit.
+                // Two seconds are enough: a call that is still in flight then does not end because of a limit.
                 if f64::from(self.in_flight) > self.limit * WITHIN_SHARE && now - begun < 2.0 {
                     return;
                 }
@@ -312,7 +312,7 @@ impl State {
             Mode::Doubling => self.mode = Mode::Probe,
             Mode::Probe => {
                 if rate > 1.25 * self.compared_rate {
-                    // The limit was too low: it is doubled again soon.
+                    // The limit was too low, so the next doubling comes soon.
                     self.usual = self.usual.max(self.compared_latency.min(latency));
                     self.held_windows = WINDOWS_PER_PROBE;
                 } else {
@@ -336,7 +336,7 @@ impl State {
             let (in_flight, ended) = self.growth.unwrap_or((self.window.in_flight, 0.0));
             let ended = ended + self.window.ended;
             self.growth = Some((in_flight, ended));
-            // More calls come than end, by more than chance.
+            // More calls arrive than end, by more than chance explains.
             let grows = f64::from(self.in_flight) - in_flight > 0.01 * ended + 2.0 * (2.0 * ended).sqrt();
             let is_flat = rate >= 0.8 * self.best_rate && rate <= 1.15 * self.last_rate;
             let late = (self.window.ended - self.window.in_time) / self.window.ended.max(1.0);
@@ -351,13 +351,13 @@ impl State {
 
     fn judge_trial(&mut self, now: f64, rate: f64, latency: f64) {
         if !self.window.has_refused {
-            // The load went away, so nothing was learned.
+            // The load went away, so the experiment taught nothing.
             self.open();
         } else if rate >= RATE_KEPT_MIN * self.compared_rate {
             (self.mode, self.pause) = (Mode::Held, PAUSE_SECONDS_MIN);
             (self.calm_windows, self.held_windows) = (0, 0);
         } else {
-            // Calls take that long without a queue.
+            // Calls take this long even without a queue.
             self.usual = self.compared_latency.max(latency);
             self.next_trial = now + self.pause;
             self.pause = (self.pause * 2.0).min(PAUSE_SECONDS_MAX);
@@ -385,7 +385,7 @@ impl State {
                 self.mode = Mode::Doubling;
             }
         } else if self.held_windows > 2 {
-            // In the first windows what a probe has let in is still on its way.
+            // During the first windows, calls that a probe has admitted are still in flight.
             self.begin_trial(rate, latency);
         }
     }

@@ -1,5 +1,5 @@
-//! Calls from this process, without a connection: served on the task of the caller, within everything that holds over a
-//! socket. A call with a stream comes over a connection in memory.
+//! Serves calls from this process without a connection, on the task of the caller, under the same rules as calls over a
+//! socket. A call with a stream uses a connection in memory instead.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -30,30 +30,31 @@ use crate::protocol::metadata_bytes;
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status, milliseconds};
 
-/// A server, as the callers of its process reach it.
+/// A server, as callers in its process reach it.
 pub(super) struct InProcessServer {
     shared: Arc<Shared>,
-    /// By the address of the method's descriptor, which generated code shares with its callers here.
+    /// Routes by the address of the method's descriptor. Generated code shares that descriptor with callers in this
+    /// process.
     routes: HashMap<usize, Route>,
     incoming_connections: IncomingConnections,
-    /// Calls in flight, and `LEAVING`.
+    /// The number of calls in flight, and the bit `LEAVING`.
     calls: AtomicUsize,
     idle: Notify,
     closed: AtomicBool,
     closing: Notify,
 }
 
-/// The same at one of its addresses.
+/// An in-process server at one of its addresses.
 struct ServerAtAddress {
     direct: Arc<InProcessServer>,
     peer: Arc<Peer>,
 }
 
-/// No more calls are taken.
+/// The bit in `InProcessServer::calls` which says that the server accepts no more calls.
 const LEAVING: usize = 1 << (usize::BITS - 1);
 
-/// InProcessServer calls that are polled one within the other on a thread. The next goes over a connection: a service that calls
-/// itself must not run out of stack.
+/// The most in-process calls that one thread polls inside each other. A deeper call goes over a connection, because a
+/// service that calls itself must not run out of stack.
 const NESTED_MAX: usize = 8;
 
 thread_local! {
@@ -78,14 +79,15 @@ impl InProcessServer {
         })
     }
 
-    /// Lets the callers of this process in, at all of these addresses where one can be called; not where TLS is spoken.
+    /// Opens the server to callers in this process, at each of `addresses` that accepts calls. A TCP address with TLS does
+    /// not.
     pub(super) fn open<'a>(self: &Arc<Self>, addresses: impl IntoIterator<Item = &'a Address>) -> Vec<LocalEndpoint> {
         let takes_calls = |address: &&Address| match address {
             Address::Tcp(_) | Address::Host(..) => self.shared.tls.is_none() && unreachable(address).is_none(),
             Address::Unix(_) | Address::Memory(_) => true,
         };
         let open = |address: &Address| {
-            // The end that calls has no address of its own; it goes by that of the server, as on a Unix socket.
+            // The caller has no address of its own; the server's address stands for it, as on a Unix socket.
             let peer = Peer { address: address.clone(), local: address.clone(), identity: None };
             LocalEndpoint::new(
                 address.clone(),
@@ -95,12 +97,12 @@ impl InProcessServer {
         addresses.into_iter().filter(takes_calls).map(open).collect()
     }
 
-    /// Takes no more calls.
+    /// Stops accepting calls.
     pub(super) fn leave(&self) {
         self.calls.fetch_or(LEAVING, Ordering::AcqRel);
     }
 
-    /// Returns once no call is in flight; to be asked after [`InProcessServer::leave`].
+    /// Returns once no call is in flight. Call [`InProcessServer::leave`] first.
     pub(super) async fn left(&self) {
         loop {
             let told = self.idle.notified();
@@ -111,7 +113,7 @@ impl InProcessServer {
         }
     }
 
-    /// Ends all calls, as a connection that is lost does.
+    /// Ends all calls, as the loss of a connection does.
     pub(super) fn close(&self) {
         self.leave();
         self.closed.store(true, Ordering::Release);
@@ -124,7 +126,7 @@ impl InProcessServer {
     }
 }
 
-/// A call in flight, for as long as it lives.
+/// Counts a call in flight until it is dropped.
 struct InFlight(Arc<InProcessServer>);
 
 impl InFlight {
@@ -138,7 +140,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if self.0.calls.fetch_sub(1, Ordering::AcqRel) == LEAVING + 1 {
-            // One waits at most, and may begin to after this.
+            // At most one task waits, and it may begin to wait after this, so the permit of `notify_one` has to be kept.
             self.0.idle.notify_one();
         }
     }
@@ -147,7 +149,8 @@ impl Drop for InFlight {
 impl LocalServer for ServerAtAddress {
     fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> LocalCall {
         let route = self.direct.route(request.context.method());
-        // What runs to completion must not end with the runtime of its caller; what is to run elsewhere must not run on it.
+        // A handler that runs to completion must not end with the caller's runtime; a handler placed elsewhere must not run
+        // there.
         let goes_elsewhere = |route: &Cow<'_, Route>| {
             route.runs_to_completion || matches!(route.placement.chosen(), Placement::Spread | Placement::Blocking)
         };
@@ -194,7 +197,7 @@ impl LocalServer for ServerAtAddress {
 }
 
 impl ServerAtAddress {
-    /// Lets the call in, or says why not.
+    /// Admits the call, or returns why the call is refused.
     fn admit<'a>(
         &self,
         request: &LocalRequest<'_>,
@@ -231,21 +234,21 @@ impl ServerAtAddress {
         Ok((route, in_flight))
     }
 
-    /// What a failed call answers with: what its status would have become on its way over a connection. The trailer is
-    /// within `metadata_bytes_max`; `served` is what the handler had, and for how long.
+    /// Turns the status of a failed call into the status that the caller would get over a connection, with a trailer within
+    /// `metadata_bytes_max`. `served` is the context that the handler had, and for how long the server had the call.
     fn failed(&self, metadata_bytes_max: usize, served: Option<(&Context, Duration)>, status: Status) -> Status {
         self.direct.shared.counters.ended(&status);
-        // A handler that fails with OK has failed all the same.
+        // A handler that returns OK as its error has failed nevertheless.
         let mut status = if status.code() == Code::Ok { not_ok(status) } else { status };
         let mut trailer = status.trailer().clone();
         if let Some((context, spent)) = served {
             if context.has_metadata() {
                 for (key, value) in context.trailer().iter() {
-                    // Checked when it was appended there.
+                    // The key and value were checked when the handler appended them.
                     drop(trailer.append(key, value));
                 }
             }
-            // What a handler answers of its own accord needs no story.
+            // A status that the handler chose itself needs no story.
             if !status.is_from_handler() || status.story().is_some() {
                 let own = spent.saturating_sub(status.elapsed());
                 status = status.with_hop(&format!("handle {} (itself {})", milliseconds(spent), milliseconds(own)));
@@ -266,7 +269,7 @@ impl ServerAtAddress {
     }
 }
 
-/// The same failure under a code that is one.
+/// Replaces the code OK of a failure by UNKNOWN.
 fn not_ok(mut status: Status) -> Status {
     let details = std::mem::take(status.details_mut());
     let mut unknown = Status::unknown(status.message().to_owned()).with_trailer(status.trailer().clone());
@@ -278,7 +281,7 @@ fn too_long(what: &str, length: usize, limit: &str, max: usize) -> String {
     format!("{what} of {length} bytes is beyond {limit} {max}")
 }
 
-/// What a reply may have: the less of what either side allows.
+/// The bounds of a reply: the lower of the caller's limit and the server's limit.
 struct Bounds {
     message_bytes_max: usize,
     metadata_bytes_max: usize,
@@ -316,12 +319,12 @@ impl Bounds {
     }
 }
 
-/// A call that is being served. Dropping it before its end cancels it.
+/// A call that is being served. Dropping it before the call has ended cancels the call.
 struct Serving {
     door: ServerAtAddress,
-    /// `None` once it has ended.
+    /// `None` once the call has ended.
     running: Option<RunningCall>,
-    /// What may be the one message of a stream of replies, as a proxy makes it that does not know the kind of the method.
+    /// A first stream message that may be the only one, as from a proxy that does not know the kind of the method.
     only: Option<Bytes>,
     begun: Instant,
     bounds: Bounds,
@@ -329,12 +332,12 @@ struct Serving {
 }
 
 impl Serving {
-    /// Goes on after the first poll, up to the reply, the deadline, or the end of the server.
+    /// Drives the call after its first poll, until the reply, the deadline, or the end of the server.
     async fn run(mut self) -> Reply {
         let direct = self.door.direct.clone();
         let mut closing = pin!(direct.closing.notified());
         let mut timer = pin!(Timer::default());
-        // The handler was polled already, with the same waker.
+        // `begin` has already polled the handler, with the same waker.
         let mut polled = true;
         std::future::poll_fn(|cx| {
             if !std::mem::take(&mut polled)
@@ -343,7 +346,7 @@ impl Serving {
                 return Poll::Ready(reply);
             }
             if closing.as_mut().poll(cx).is_ready() || direct.closed.load(Ordering::Acquire) {
-                // Nothing is known of how far the handler came.
+                // The server does not know how far the handler got.
                 let status = Status::unavailable("the server was dropped").with_phase(Phase::Reply);
                 let status = status.with_peer(&self.door.peer.local).with_ran(Ran::Maybe);
                 return Poll::Ready(self.give_up(status));
@@ -363,7 +366,7 @@ impl Serving {
         nested(|| running.poll(cx))
     }
 
-    /// What the handler has come to, and comes to now where that was not its end.
+    /// Handles a step of the handler, and polls the handler again until the call ends or the handler is pending.
     fn after_poll(&mut self, mut polled: Poll<Step>, cx: &mut task::Context<'_>) -> Poll<Reply> {
         let step = loop {
             match ready!(polled) {
@@ -390,7 +393,7 @@ impl Serving {
         })
     }
 
-    /// The handler may have brought its deadline forward, so it is asked for anew each time.
+    /// The handler may have brought its deadline forward, so this reads the deadline anew at each poll.
     fn poll_deadline(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>) -> Poll<Reply> {
         let Some(running) = &self.running else { return Poll::Pending };
         let Some(at) = running.context().deadline().instant() else { return Poll::Pending };
@@ -419,7 +422,7 @@ impl Serving {
         Reply { message, served: Some(context) }
     }
 
-    /// Ends it from the side of its caller, who says why.
+    /// Ends the call on behalf of its caller; `status` says why.
     fn give_up(&mut self, status: Status) -> Reply {
         if let Some(running) = self.running.take() {
             if !running.has_ended() {
@@ -443,7 +446,7 @@ impl Drop for Serving {
     }
 }
 
-/// Runs what may make direct calls itself, one deeper.
+/// Runs `work` with the nesting depth of this thread increased by one; `work` may make in-process calls itself.
 fn nested<T>(work: impl FnOnce() -> T) -> T {
     struct Leave;
     impl Drop for Leave {

@@ -1,4 +1,4 @@
-//! Connections that arrive: who accepts them, which loop serves them, and how many are open.
+//! Accepts connections, chooses the loop that serves each connection, and counts the open connections.
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::net::connection::{Driven, TransferredStream, drive_here};
 use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
 
-/// The tasks that accept, and what they accept from.
+/// The accept tasks of a server, and their listeners.
 pub(super) struct Acceptors {
     incoming_connections: IncomingConnections,
     listeners: Vec<Listener>,
@@ -25,8 +25,9 @@ pub(super) struct Acceptors {
 }
 
 impl Acceptors {
-    /// Accepts from `listeners`. With `by_loops` each loop accepts TCP connections for itself, where the kernel spreads them
-    /// and there is no TLS, whose handshakes are spread round robin; everything else is accepted on `acceptor`.
+    /// Accepts from `listeners`. With `by_loops`, each loop accepts TCP connections for itself, provided that the kernel
+    /// spreads connections over several listeners and that there is no TLS: TLS handshakes are spread round robin.
+    /// `acceptor` accepts everything else.
     pub(super) fn start(
         listeners: Vec<Listener>,
         acceptor: &Handle,
@@ -64,7 +65,8 @@ impl Acceptors {
         Ok(())
     }
 
-    /// Takes the connections that wait in the kernel, and then no more. Await what it returns: the addresses are free then.
+    /// Accepts the connections that wait in the kernel, and then no more. The addresses are free once the returned future
+    /// has resolved.
     pub(super) fn stop(&mut self) -> impl Future<Output = ()> + use<> {
         self.abort();
         for listener in self.listeners.drain(..) {
@@ -73,7 +75,7 @@ impl Acceptors {
         let tasks = std::mem::take(&mut self.tasks);
         async move {
             for task in tasks {
-                // An error says that it was aborted.
+                // An error says that the task was aborted.
                 let _ = task.await;
             }
         }
@@ -102,7 +104,7 @@ async fn accept(incoming: Incoming, incoming_connections: IncomingConnections, p
     tracing::error!(%address, %error, "the accept loop ended: the runtime refused the socket");
 }
 
-/// Where accepted connections go. Cheap to clone.
+/// Assigns accepted connections to loops. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct IncomingConnections {
     pub(super) loops: Loops,
@@ -111,7 +113,7 @@ pub(super) struct IncomingConnections {
 }
 
 impl IncomingConnections {
-    /// Serves a connection on the next loop; closes it where there are enough.
+    /// Serves a connection on the next loop; closes the connection if `connections_max` are open.
     pub(super) fn take(&self, accepted: Accepted) {
         if let Some((accepted, counted, abort)) = self.admit(accepted) {
             let serving = serve(accepted, self.shared.clone(), counted);
@@ -119,7 +121,7 @@ impl IncomingConnections {
         }
     }
 
-    /// The same on this loop, for as long as it does not turn out to be one of many calls: those go round robin.
+    /// Serves a connection on the current loop. A connection that turns out to be multiplexed moves on round robin.
     fn take_here(&self, accepted: Accepted, place: &Place) {
         if let Some((accepted, counted, abort)) = self.admit(accepted) {
             let serving = serve_here(accepted, self.clone(), place.clone(), counted);
@@ -132,7 +134,7 @@ impl IncomingConnections {
         if let Some((counted, abort)) = Counted::new(shared, open) {
             return Some((accepted, counted, abort));
         }
-        // An error says that it has gone by itself.
+        // An error says that the peer has closed the connection already.
         if let Ok(stream) = Stream::accepted(accepted) {
             let bound = format!("connections_max {}", shared.limits.connections_max);
             shared.reject_because(&stream.peer, "connections_max reached", &bound);
@@ -187,11 +189,11 @@ fn gone(error: &io::Error) {
     tracing::debug!(%error, "a connection ended before it was served");
 }
 
-/// The connections of a server.
+/// The open connections of a server.
 #[derive(Default)]
 pub(super) struct OpenConnections {
     pub(super) count: watch::Sender<usize>,
-    /// What closes each at once.
+    /// The handles that abort each connection at once.
     aborts: Mutex<Slab<AbortHandle>>,
 }
 
@@ -201,7 +203,7 @@ impl OpenConnections {
     }
 }
 
-/// Counts a connection for as long as it lives.
+/// Counts a connection as open until it is dropped.
 struct Counted {
     shared: Arc<Shared>,
     open: Arc<OpenConnections>,
@@ -209,7 +211,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// `None` where `connections_max` are open. Loops accept at the same time, so it asks and counts in one step.
+    /// Returns `None` if `connections_max` are open. Checks and counts in one step, as loops accept at the same time.
     fn new(shared: &Arc<Shared>, open: &Arc<OpenConnections>) -> Option<(Counted, AbortRegistration)> {
         let max = shared.limits.connections_max;
         let has_room = open.count.send_if_modified(|open| {
@@ -227,7 +229,8 @@ impl Counted {
         Some((Counted { shared: shared.clone(), open: open.clone(), key }, registration))
     }
 
-    /// What aborts it from now on, in another task; `None` where it is aborted already.
+    /// Registers a new abort handle, for the task that goes on with the connection; `None` if the connection is aborted
+    /// already.
     fn again(&self) -> Option<AbortRegistration> {
         let (abort, registration) = AbortHandle::new_pair();
         let before = std::mem::replace(&mut self.open.aborts()[self.key], abort);

@@ -1,9 +1,9 @@
-//! The memory that a server holds for its callers, counted for the server, each connection and each call. Says when a
-//! connection is not to be read from. Reads nothing itself, and knows no frames.
+//! Counts the memory that a server holds for its callers, by server, connection and call, and pauses the reads of
+//! connections that hold too much. Reads no socket and knows no frames.
 //!
-//! A connection is paused when it holds more than its share, or at least as much as the server has left. So the largest
-//! holders are paused first, and each of N connections that take all they can gets 1/(N+1) of the budget: the dynamic
-//! threshold of Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998.
+//! A connection is paused when it holds more than its share, or at least as many bytes as the server has left. So the
+//! largest holders are paused first, and each of N connections that take all they can gets 1/(N+1) of the budget. This is
+//! the dynamic threshold of Choudhury and Hahne, "Dynamic Queue Length Thresholds for Shared-Memory Packet Switches", 1998.
 
 use std::collections::HashMap;
 use std::mem;
@@ -21,36 +21,36 @@ use crate::net;
 use crate::net::timer::Timer;
 use crate::status::{Phase, Ran, Status};
 
-/// What a parked call takes beside its message and its metadata: its future, its context, its places in the tables.
+/// The assumed size of a parked call beside its message and metadata: its future, its context, its table entries.
 const CALL_BYTES: usize = 1 << 10;
-/// A longer frame asks for its memory before it is read.
+/// A longer frame reserves its memory before it is read.
 const FRAME_BYTES_MIN: usize = 64 << 10;
-/// What a frame reserves at most before it is read. It takes the rest as that comes, so that a caller cannot take memory
-/// by a header alone.
+/// The most bytes that a frame reserves before it is read. The frame takes the rest as the bytes arrive, so that a caller
+/// cannot take memory with a header alone.
 const RESERVED_BYTES_MAX: usize = 1 << 20;
-/// A message below this may be a slice of the buffer that its loop reads into, and is copied where it is kept.
+/// A shorter message may be a slice of its loop's read buffer, and is copied if it is kept.
 const SLICE_BYTES_MAX: usize = 64 << 10;
-/// A paused connection that holds less counts as if it held this, so that the first free byte does not resume them all.
+/// The least that a paused connection counts as holding, so that the first free byte does not resume all small connections.
 const RESUME_BYTES_MIN: usize = 64 << 10;
 
-/// A server that held so much, and holds less than a quarter of that now, has its allocator give memory back to the system
-/// after a moment: what is released in that moment goes with it, and one peak is one such call.
+/// A server that held at least this, and now holds less than a quarter of its peak, has its allocator give memory back to
+/// the system, once for each peak. It waits `GIVE_BACK_DELAY` first, so that memory released meanwhile goes back too.
 const GIVE_BACK_BYTES_MIN: usize = 64 << 20;
 const GIVE_BACK_DELAY: Duration = Duration::from_secs(1);
 
-/// The memory of a server.
+/// The memory budget of a server. Any thread may use it.
 pub(crate) struct MemoryBudget {
     bytes_max: usize,
     connection_bytes_max: usize,
     pause_max: Duration,
     held: AtomicUsize,
     peak: AtomicUsize,
-    /// The most since memory was last given back to the system.
+    /// The most bytes held since memory last went back to the system.
     recent_peak: AtomicUsize,
     pauses: AtomicU64,
-    /// Some paused connection may resume once the server holds less than this; 0 where none is paused.
+    /// A paused connection may resume once the server holds less than this; 0 if none is paused.
     resumes_below: AtomicUsize,
-    /// The connections that are paused, by the address of their account.
+    /// The paused connections, by the address of their account.
     paused: Mutex<HashMap<usize, Paused>>,
 }
 
@@ -60,7 +60,7 @@ struct Paused {
 }
 
 impl MemoryBudget {
-    /// The budget under `limits`, in which nothing is left to derive.
+    /// Creates the budget from `limits`, whose derived values must be set.
     pub(crate) fn new(limits: &Limits) -> Arc<MemoryBudget> {
         Arc::new(MemoryBudget {
             bytes_max: limits.memory_bytes_max.unwrap_or(usize::MAX),
@@ -80,17 +80,17 @@ impl MemoryBudget {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// The most bytes that were held at a time.
+    /// The most bytes that were ever held at the same time.
     pub(crate) fn peak(&self) -> usize {
         self.peak.load(Ordering::Relaxed)
     }
 
-    /// How often a connection was paused.
+    /// How many times a connection was paused.
     pub(crate) fn pauses(&self) -> u64 {
         self.pauses.load(Ordering::Relaxed)
     }
 
-    /// Whether `held` bytes are so few, after a peak, that memory goes back to the system. True once a peak.
+    /// Whether `held` bytes are few enough after a peak to give memory back to the system. Returns true once for each peak.
     fn is_past_a_peak(&self, held: usize) -> bool {
         let peak = self.recent_peak.load(Ordering::Relaxed);
         let is_past = |peak| peak >= GIVE_BACK_BYTES_MIN && held < peak / 4;
@@ -105,7 +105,7 @@ impl MemoryBudget {
         self.paused.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes the paused connections that may resume, and notes when the next one may.
+    /// Wakes the paused connections that may resume, and stores in `resumes_below` when the next one may.
     #[cold]
     fn wake_paused(&self) {
         let mut resumed = Vec::new();
@@ -115,7 +115,7 @@ impl MemoryBudget {
             let next = || paused.values().map(|paused| paused.account.resumes_below()).max().unwrap_or(0);
             let noted = next();
             self.resumes_below.store(noted, Ordering::SeqCst);
-            // What was released up to here may have looked at what was noted before.
+            // A release up to this point may have compared itself with the previous value of `resumes_below`.
             if next() == noted && (noted == 0 || self.held.load(Ordering::SeqCst) >= noted) {
                 break;
             }
@@ -136,15 +136,15 @@ fn give_back_soon() {
     });
 }
 
-/// What one connection and its calls hold. Any thread may charge it, and release.
+/// The memory that one connection and its calls hold. Any thread may charge and release it.
 pub(super) struct Account {
     budget: Arc<MemoryBudget>,
     held: AtomicUsize,
-    /// It stands in `paused` of the budget.
+    /// Whether the account is in `MemoryBudget::paused`.
     is_paused: AtomicBool,
-    /// Bytes that the frame needs with which it is paused; 0 where it is paused without one.
+    /// Bytes that the paused connection needs for its incomplete frame; 0 if it is paused without one.
     wanted: AtomicUsize,
-    /// It was paused for `memory_pause_max`: it is read from, and new calls are refused.
+    /// Whether the connection was paused for `memory_pause_max`: it is read from again, and new calls are refused.
     is_shedding: AtomicBool,
 }
 
@@ -159,7 +159,7 @@ impl Account {
         })
     }
 
-    /// Counts a call that has not ended at its first poll, up to the drop of what is returned.
+    /// Charges a call that has not ended at its first poll, until the returned charge is dropped.
     #[inline(never)]
     pub(super) fn charge_call(self: &Arc<Self>, message_bytes: usize, context: &Context) -> Charge {
         let bytes = CALL_BYTES + message_bytes + context.metadata().memory_bytes();
@@ -167,12 +167,12 @@ impl Account {
         Charge(Some(Box::new(Charged { account: self.clone(), bytes, unsent: 0 })))
     }
 
-    /// Counts nothing yet: what [`Charge::set_unsent`] says later.
+    /// Returns an empty charge, for a later [`Charge::set_unsent`].
     pub(super) fn charge_nothing(self: &Arc<Self>) -> Charge {
         Charge(Some(Box::new(Charged { account: self.clone(), bytes: 0, unsent: 0 })))
     }
 
-    /// Whether nothing more is to be read from the connection.
+    /// Whether the connection must not be read from now.
     #[inline]
     pub(super) fn is_beyond(&self) -> bool {
         let held = self.held.load(Ordering::SeqCst);
@@ -184,7 +184,8 @@ impl Account {
         self.is_shedding.load(Ordering::Relaxed)
     }
 
-    /// What a call is refused with meanwhile, so that its caller makes it elsewhere. Names the limit and what is held.
+    /// The status of a call that is refused while the connection sheds, so that the caller makes the call at another
+    /// endpoint. The message names the limit and the bytes held.
     #[cold]
     pub(super) fn refusal(&self) -> Status {
         let MemoryBudget { connection_bytes_max, bytes_max, .. } = *self.budget;
@@ -198,7 +199,7 @@ impl Account {
         status.with_phase(Phase::Queue).with_ran(Ran::No)
     }
 
-    /// The most that one connection may hold.
+    /// The most bytes that one connection may hold.
     pub(super) fn connection_bytes_max(&self) -> usize {
         self.budget.connection_bytes_max
     }
@@ -212,7 +213,7 @@ impl Account {
         }
     }
 
-    /// Gives back without waking who may resume. How much of the server's is left.
+    /// Releases bytes without waking paused connections. Returns the bytes that the server still holds.
     fn subtract(&self, bytes: usize) -> usize {
         self.held.fetch_sub(bytes, Ordering::SeqCst);
         self.budget.held.fetch_sub(bytes, Ordering::SeqCst) - bytes
@@ -229,19 +230,21 @@ impl Account {
         }
     }
 
-    /// It is paused and holds less: whether it may resume now. If not, it may resume earlier than was noted.
+    /// Called when a paused connection holds less than before. Returns whether the connection may resume now, and otherwise
+    /// raises `resumes_below` to match.
     fn resumes_earlier(&self) -> bool {
         self.budget.resumes_below.fetch_max(self.resumes_below(), Ordering::SeqCst);
         self.may_resume()
     }
 
-    /// Whether a paused connection may be read from again: with a quarter to spare, so that it does not pause at once, or
-    /// with room for the frame that it waits with.
+    /// Whether a paused connection may be read from again. It needs a quarter to spare, so that it does not pause again at
+    /// once, or room for its incomplete frame.
     fn may_resume(&self) -> bool {
         self.budget.held.load(Ordering::SeqCst) < self.resumes_below()
     }
 
-    /// The server has to hold less than this for it to resume; 0 where it holds too much of its own.
+    /// The bound for the server's held bytes below which this connection resumes; 0 while the connection itself holds too
+    /// much.
     fn resumes_below(&self) -> usize {
         let MemoryBudget { bytes_max, connection_bytes_max: share, .. } = *self.budget;
         let (held, wanted) = (self.held.load(Ordering::SeqCst), self.wanted.load(Ordering::Relaxed));
@@ -253,20 +256,20 @@ impl Account {
     }
 }
 
-/// What a call holds of its connection's memory. Dropping it gives that back, on any thread. In a box, as it travels with
-/// every call, and most hold nothing.
+/// The memory that a call holds on its connection's account. Dropping the charge releases the memory, on any thread. The
+/// content is boxed, as a charge is part of every call and most charges are empty.
 #[derive(Default)]
 pub(super) struct Charge(Option<Box<Charged>>);
 
 struct Charged {
     account: Arc<Account>,
     bytes: usize,
-    /// Of these: the message of a reply stream that waits for the windows.
+    /// The part of `bytes` that is a message of the reply stream, waiting for the flow-control windows.
     unsent: usize,
 }
 
 impl Charge {
-    /// The call holds so many bytes of its reply stream, which the caller has no room for.
+    /// Charges so many bytes of the call's reply stream, for which the caller's window has no room.
     pub(super) fn set_unsent(&mut self, bytes: usize) {
         let Some(charged) = self.0.as_deref_mut().filter(|charged| charged.unsent != bytes) else { return };
         let before = mem::replace(&mut charged.unsent, bytes);
@@ -283,15 +286,15 @@ impl Drop for Charged {
     }
 }
 
-/// A connection's part of the budget, on its loop: what its buffers hold, and whether it is read from.
+/// A connection's share of the budget, on the connection's loop: counts its buffers and decides whether it is read from.
 pub(super) struct ConnectionMemory {
     account: Arc<Account>,
     state: State,
-    /// What is charged for the buffers.
+    /// Bytes charged for the buffers.
     buffers: usize,
-    /// Nothing is, for this turn: what is in them goes over to calls.
+    /// Whether the buffers are uncharged during this turn, because their content moves to calls.
     lent: bool,
-    /// Of an incomplete frame: what is there of it, what is reserved for it, and what it has to wait for.
+    /// Bytes of an incomplete frame: those that have arrived, those reserved, and those that the frame waits for.
     incomplete: usize,
     reserved: usize,
     wanted: usize,
@@ -301,14 +304,14 @@ pub(super) struct ConnectionMemory {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Reading,
-    /// Not read from, since then.
+    /// Paused since this time: the connection is not read from.
     Paused(Instant),
-    /// Read from again, though it holds too much; new calls are refused.
+    /// Read from again although the connection holds too much; new calls are refused.
     Shedding,
 }
 
 impl ConnectionMemory {
-    /// Of a connection that holds nothing.
+    /// Creates the memory of a connection that holds nothing.
     pub(super) fn new(budget: &Arc<MemoryBudget>) -> ConnectionMemory {
         ConnectionMemory {
             account: Account::new(budget),
@@ -322,27 +325,28 @@ impl ConnectionMemory {
         }
     }
 
-    /// What its calls are charged to.
+    /// The account to which the connection's calls are charged.
     pub(super) fn account(&self) -> &Arc<Account> {
         &self.account
     }
 
-    /// Whether the connection is not read from.
+    /// Whether the connection is paused.
     pub(super) fn is_paused(&self) -> bool {
         matches!(self.state, State::Paused(_))
     }
 
-    /// Whether the connection may be read from, without a look at what is rare.
+    /// Whether the connection may be read from, in the common case. If not, [`ConnectionMemory::poll_resume`] decides.
     #[inline]
     pub(super) fn may_read(&self) -> bool {
         self.state == State::Reading && self.wanted == 0 && !self.account.is_beyond()
     }
 
-    /// Whether it may be read from after all; if not, it is woken when it may. Where it was paused up to now, how long.
+    /// Decides whether the connection may be read from after all; otherwise wakes `cx` once it may. The duration is the
+    /// length of the pause that ends here, or zero.
     #[cold]
     pub(super) fn poll_resume(&mut self, cx: &mut task::Context<'_>, now: Instant) -> (bool, Duration) {
         if self.state == State::Reading {
-            // Its room is reserved: what is read brings it to its end.
+            // The frame has its reservation, and reading completes the frame.
             if self.reserved > self.incomplete {
                 return (true, Duration::ZERO);
             }
@@ -351,7 +355,7 @@ impl ConnectionMemory {
         }
         let since = if let State::Paused(since) = self.state { since } else { now };
         if self.is_paused() {
-            // Before the look, so that no release in between is missed.
+            // Registers before the check, so that no release in between is missed.
             self.register(cx);
         }
         if self.account.may_resume() {
@@ -397,8 +401,9 @@ impl ConnectionMemory {
         }
     }
 
-    /// A frame is incomplete after a read: `length` bytes of it are there and `missing` are not; 0 and 0 where none is.
-    /// `is_new` where a frame before it has ended. Whether it may be read on; if not, the connection is paused until there is room for it.
+    /// Admits an incomplete frame after a read: `length` bytes of the frame have arrived, `missing` bytes have not; both
+    /// are 0 if no frame is incomplete. `is_new` says that an earlier frame has ended. Returns false if the frame has no
+    /// room; the connection then pauses until there is room.
     #[inline]
     pub(super) fn admits(&mut self, is_new: bool, length: usize, missing: usize) -> bool {
         self.incomplete = length;
@@ -414,7 +419,8 @@ impl ConnectionMemory {
         let share = budget.connection_bytes_max;
         let reserved = (length + missing).min(RESERVED_BYTES_MAX).min(share);
         let others = account.held.load(Ordering::SeqCst) - self.buffers;
-        // Beside what it then holds, as much is left: frames of many connections do not take the room of small callers.
+        // The budget must have the same amount left beside, so that frames of many connections do not displace small
+        // callers.
         if others + reserved <= share && others + 2 * reserved <= budget.free() + self.buffers {
             self.reserved = reserved;
             return true;
@@ -424,8 +430,7 @@ impl ConnectionMemory {
         false
     }
 
-    /// What the connection itself holds at the end of a turn: input that is incomplete or not read, output that is not
-    /// sent.
+    /// Charges the buffers of the connection at the end of a turn: incomplete or unread input, and unsent output.
     #[inline]
     pub(super) fn set_buffers(&mut self, bytes: usize) {
         let bytes = bytes + self.reserved.saturating_sub(self.incomplete);
@@ -434,8 +439,7 @@ impl ConnectionMemory {
         }
     }
 
-    /// Counts nothing for large buffers up to the end of the turn, so that a message is not counted with its buffer and with
-    /// its call.
+    /// Uncharges large buffers until the end of the turn, so that a message does not count in its buffer and in its call.
     #[inline]
     pub(super) fn lend_buffers(&mut self) {
         if self.buffers > FRAME_BYTES_MIN {
@@ -464,33 +468,33 @@ impl Drop for ConnectionMemory {
     }
 }
 
-/// Whether an incomplete frame, of which `length` bytes are there and `missing` are not, asks for its memory first.
+/// Whether an incomplete frame must reserve memory before it is read. `length` bytes have arrived, `missing` have not.
 pub(super) fn needs_reservation(length: usize, missing: usize) -> bool {
     length + missing > FRAME_BYTES_MIN
 }
 
-/// A message that is kept, in a buffer of its own: a short slice would keep all of the read buffer alive.
+/// Copies a short message that is kept into its own buffer: a slice would keep the whole read buffer alive.
 #[inline(never)]
 pub(super) fn compact(message: Bytes) -> Bytes {
     if message.len() < SLICE_BYTES_MAX { Bytes::copy_from_slice(&message) } else { message }
 }
 
-/// Which methods have calls that wait, on one connection: the messages of these are compacted before the handler gets them,
-/// as they cannot be moved afterwards. Those of methods that are ready at once are spared the copy.
+/// Records, for one connection, which methods have calls that wait. Messages of these methods are compacted before the
+/// handler gets them, as they cannot be moved afterwards. Methods that answer at once are spared the copy.
 #[derive(Default)]
 pub(super) struct WaitingMethods(Vec<u8>);
 
-/// Calls of a method whose messages are compacted after one of them has waited. Counted down by those that do not, so that a
-/// method of which one call in 17 waits keeps 16 of 17 calls free of the copy at worst.
+/// How many calls of a method are compacted after one of its calls has waited. Each compacted call counts down, and each
+/// call that waits starts the count anew. In the worst case one call in 17 waits, and the other 16 are copied for nothing.
 const COMPACTED_CALLS: u8 = 16;
 
 impl WaitingMethods {
-    /// The next method was given its number. Its first calls are taken to wait.
+    /// Adds the next method of the connection. Its first calls are assumed to wait.
     pub(super) fn add(&mut self) {
         self.0.push(COMPACTED_CALLS);
     }
 
-    /// Whether a call of this method is to be compacted.
+    /// Whether to compact the message of this method's next call.
     #[inline]
     pub(super) fn may_wait(&mut self, number: u16) -> bool {
         match self.0.get_mut(usize::from(number)) {
@@ -502,7 +506,7 @@ impl WaitingMethods {
         }
     }
 
-    /// A call of this method waits.
+    /// Records that a call of this method waits.
     pub(super) fn waits(&mut self, number: u16) {
         if let Some(left) = self.0.get_mut(usize::from(number)) {
             *left = COMPACTED_CALLS;

@@ -1,4 +1,4 @@
-//! The provider's side: what listens, serves services, announces them, and stops gracefully.
+//! The server side: listens at addresses, serves services, announces the services in a registry, and stops gracefully.
 
 mod call;
 mod concurrency_limit;
@@ -47,47 +47,57 @@ use incoming::{Acceptors, IncomingConnections, OpenConnections};
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
-/// A provider: services at addresses, announced in a registry.
+/// A server: serves services at addresses and announces them in a registry.
 ///
-/// [`Server::run`] is what a program's `main` ends with. [`Server::start`] serves on loops of its own beside the rest of
-/// a program, and [`Server::serve`] on the tokio runtime that it is called on.
+/// A program's `main` usually ends with [`Server::run`]. [`Server::start`] serves on event loops of its own, beside the
+/// rest of the program. [`Server::serve`] serves on the ambient tokio runtime.
+///
+/// ```no_run
+/// # use mprpc::{Error, Server, Service};
+/// fn serve(service: impl Service) -> Result<(), Error> {
+///     Server { registry: Some("file:/run/mprpc".into()), ..Server::default() }.add(service).run()
+/// }
+/// ```
 pub struct Server {
-    /// Where to listen; port 0 takes a free one, `memory:NAME` is for callers in this process.
+    /// The addresses to listen at. Port 0 takes a free port; `memory:NAME` is for callers in this process.
     pub listen: Vec<Address>,
-    /// What callers are told instead of the first address in `listen`: behind a NAT, say.
+    /// The address to announce instead of the first address in `listen`, for example behind a NAT.
     pub advertise: Option<Address>,
-    /// Where to announce the services: `file:/run/mprpc`, `zookeeper://a:2181/chroot`. `None`: nowhere.
+    /// The registry in which to announce the services: `file:/run/mprpc`, `zookeeper://a:2181/chroot`. `None` announces
+    /// nothing.
     pub registry: Option<String>,
-    /// Where to listen at a Unix socket as well, for callers on this host: a folder, created where it is missing. The
-    /// socket is named after the address that is announced, and said beside it in the registry. Not without a registry,
-    /// and not with TLS, as it speaks plain text.
+    /// The folder for an additional Unix socket, for callers on this host. The server creates the folder if it is missing,
+    /// names the socket after the announced address, and announces the socket beside that address. The server opens no
+    /// socket without a registry, nor with TLS, as the socket carries plain text.
     pub unix_folder: Option<PathBuf>,
-    /// TLS at the TCP addresses. `None`: plain text.
+    /// TLS at the TCP addresses. `None` means plain text.
     pub tls: Option<TlsServer>,
-    /// Event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime instead.
+    /// The number of event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime
+    /// instead.
     pub loops: usize,
-    /// How many handlers compute at a time beside the event loops, where they compute for long; 0 means one for each core.
-    /// [`Server::serve`] uses the ambient runtime instead.
+    /// The number of handlers that compute at the same time beside the event loops; 0 means one for each core. Handlers
+    /// that compute for long run there. [`Server::serve`] uses the ambient runtime instead.
     pub handler_threads: usize,
-    /// Where handlers run, by method, `package.Service/Method`, or by service, `package.Service`. A method says more than its
-    /// service, and both say more than the `.proto` file.
+    /// Where handlers run, by method (`package.Service/Method`) or by service (`package.Service`). An entry for a method
+    /// overrides an entry for its service; both override the `.proto` file.
     pub placement: BTreeMap<String, Placement>,
-    /// Whether calls are refused that would wait for their turn for too long, so that a server with too much to do goes on to
-    /// do as much as it can. `false` only for what has a protection of its own in front of it.
+    /// Whether the server refuses calls that would wait too long for their turn, so that an overloaded server keeps its
+    /// throughput. Set `false` only if something in front of the server protects it.
     pub overload_protection: bool,
-    /// Bounds.
+    /// The limits of connections, calls, memory and time.
     pub limits: Limits,
-    /// What is served; [`Server::add`] appends.
+    /// The services that the server serves; [`Server::add`] appends one.
     pub services: Vec<Arc<dyn Service>>,
-    /// What serves the methods that no service does, by name and with bytes.
+    /// The service for all methods that no service in `services` has. It gets the name of the method, and messages as
+    /// bytes.
     pub fallback: Option<Arc<dyn RawService>>,
-    /// What sees every call before its handler, first to last; [`Server::intercept`] appends.
+    /// The interceptors, which see every call before its handler, in this order; [`Server::intercept`] appends one.
     pub interceptors: Vec<Arc<dyn Interceptor>>,
-    /// How replies of `limits.compress_bytes_min` and more are compressed, where the caller accepts it.
+    /// How to compress replies of at least `limits.compress_bytes_min` bytes, where the caller accepts the algorithm.
     pub compression: Option<Compression>,
-    /// Methods, as `package.Service/Method`, whose handler goes on when the caller cancels, goes or runs out of time. Its
-    /// [`Context::is_cancelled`](crate::Context::is_cancelled) says so; the caller is answered at once. All other handlers
-    /// are dropped at their next await.
+    /// The methods, as `package.Service/Method`, whose handlers go on when the caller cancels, disconnects or runs out of
+    /// time. In such a handler [`Context::is_cancelled`](crate::Context::is_cancelled) returns true; the caller gets its
+    /// answer at once. All other handlers are dropped at their next await.
     pub run_to_completion: Vec<String>,
 }
 
@@ -114,14 +124,14 @@ impl Default for Server {
 }
 
 impl Server {
-    /// Adds a service. Several are served on the same addresses.
+    /// Adds a service. One server can serve several services at the same addresses.
     #[expect(clippy::should_implement_trait, reason = "the field's word for it; nobody adds two servers")]
     pub fn add(mut self, service: impl Service) -> Server {
         self.services.push(Arc::new(service));
         self
     }
 
-    /// Appends an interceptor. The first one added sees a call first.
+    /// Appends an interceptor. The interceptor that was added first sees a call first.
     pub fn intercept(mut self, interceptor: impl Interceptor) -> Server {
         self.interceptors.push(Arc::new(interceptor));
         self
@@ -129,8 +139,9 @@ impl Server {
 
     /// Serves until SIGTERM or SIGINT, then stops gracefully; a second signal ends the process at once.
     ///
-    /// Prints `listening on ADDRESS` once it serves and `registered in URL` once every service is announced. Uses the
-    /// calling thread for signals and the loops for everything else.
+    /// Prints `listening on ADDRESS` once the server listens and `registered in URL` once the registry has every service.
+    /// The calling thread handles signals, and accepts the connections that event loops do not accept themselves; the event
+    /// loops do everything else.
     pub fn run(self) -> Result<(), Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -145,12 +156,12 @@ impl Server {
         })
     }
 
-    /// Serves on loops of its own until [`ServerHandle::stop`]. Needs no runtime.
+    /// Serves on event loops of its own until [`ServerHandle::stop`]. The caller needs no runtime.
     pub fn start(self) -> Result<ServerHandle, Error> {
         self.start_on(crate::net::background().clone())
     }
 
-    /// Serves on the tokio runtime that this is called on, without threads of its own, until [`ServerHandle::stop`].
+    /// Serves on the ambient tokio runtime, without threads of its own, until [`ServerHandle::stop`].
     pub fn serve(self) -> Result<ServerHandle, Error> {
         self.listen_and_accept(Handle::current(), Loops::ambient(), None)
     }
@@ -161,26 +172,26 @@ impl Server {
         self.listen_and_accept(acceptor, threads.group.loops().clone(), Some(threads))
     }
 
-    /// Serves what comes out of `listener`, as [`Server::serve`] does, and listens nowhere else.
+    /// Serves the connections that `listener` accepts, as [`Server::serve`] does, and listens nowhere else.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn serve_from(self, listener: Listener) -> Result<ServerHandle, Error> {
         self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None, false)
     }
 
-    /// What its connections will share: what is served, and how. Takes it out of the server.
+    /// Moves services, interceptors and settings out of the server, into the state that its connections share.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn share(&mut self) -> Result<Arc<Shared>, Error> {
         self.share_with(None)
     }
 
-    /// The same, with threads for handlers; without them handlers run on the runtimes of their connections.
+    /// Like `share`, with threads for handlers. Without threads, handlers run on the runtimes of their connections.
     fn share_with(&mut self, threads: Option<&HandlerThreads>) -> Result<Arc<Shared>, Error> {
         let mut router = Router::new(&self.limits);
         for service in self.services.drain(..) {
             router.add(service);
         }
         router.set_fallback(self.fallback.take());
-        // A service sorts before its methods, so that these have the last word.
+        // A service sorts before its methods, so an entry for a method is applied last and wins.
         for (path, placement) in &self.placement {
             if !router.place(path, *placement) {
                 let message = format!("placement names {path}, which no service here has");
@@ -264,16 +275,16 @@ impl Server {
     }
 }
 
-/// A server that serves. Dropping it stops it at once, without the grace of [`ServerHandle::stop`].
+/// A running server. Dropping the handle stops the server at once, without the grace of [`ServerHandle::stop`].
 pub struct ServerHandle {
     addresses: Vec<Address>,
     registry: Option<String>,
     registered: Vec<Registered>,
     acceptors: Acceptors,
     shared: Arc<Shared>,
-    /// Connections that are open.
+    /// The open connections.
     open: Arc<OpenConnections>,
-    /// Calls from this process, and where they find it.
+    /// Serves the calls from this process; `in_process_endpoints` are the addresses at which they arrive.
     direct: Arc<InProcessServer>,
     in_process_endpoints: Vec<LocalEndpoint>,
     _threads: Option<Threads>,
@@ -286,34 +297,34 @@ struct Threads {
 }
 
 impl ServerHandle {
-    /// Where it listens, in the order of [`Server::listen`]: the real ports where 0 was asked for. The socket in
-    /// [`Server::unix_folder`] is the last.
+    /// The addresses at which the server listens, in the order of [`Server::listen`], with real ports in place of port 0.
+    /// The socket in [`Server::unix_folder`] comes last.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
-    /// What it has counted.
+    /// The counters of the server.
     pub fn stats(&self) -> ServerStats {
         self.shared.stats()
     }
 
-    /// What its connections share; outlives it.
+    /// The state that the connections of the server share. The state may outlive the handle.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
-    /// Returns once every service is announced; at once where there is no registry.
+    /// Returns once the registry has every service; returns at once if the server has no registry.
     pub async fn registered(&self) {
         for registered in &self.registered {
             let announced = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
-            // An error means that the announcement has ended, and nothing is left to wait for.
+            // An error means that the registration has ended: nothing is left to wait for.
             let _ = registered.state().wait_for(announced).await;
         }
     }
 
-    /// Stops gracefully: withdraws the announcements, gives callers `withdraw_grace` to see it, refuses new calls,
-    /// finishes those in flight within `drain_timeout`, closes.
+    /// Stops gracefully, in this order: withdraws the announcements, waits `withdraw_grace` so that callers see the
+    /// withdrawal, refuses new calls, finishes calls in flight within `drain_timeout`, closes the connections.
     pub async fn stop(mut self) {
         let limits = self.shared.limits.clone();
         if !self.registered.is_empty() {
@@ -331,7 +342,7 @@ impl ServerHandle {
         let mut open = self.open.count.subscribe();
         let drained = async {
             closed.await;
-            // The sender is in `self`, so the wait ends with the last connection alone.
+            // `self` owns the sender, so the wait ends only with the last connection.
             let _ = open.wait_for(|open| *open == 0).await;
             self.direct.left().await;
             self.shared.ran_to_completion().await;
@@ -380,7 +391,7 @@ impl Drop for ServerHandle {
     }
 }
 
-/// Why callers that find this address in a registry cannot connect to it.
+/// Returns why a caller that finds this address in a registry cannot connect to it.
 fn unreachable(address: &Address) -> Option<&'static str> {
     match address {
         Address::Tcp(address) if address.ip().is_unspecified() => Some("no caller can connect to it"),
@@ -402,7 +413,7 @@ async fn serve_session(stream: Stream, transport: Transport, shared: &Shared) ->
     close
 }
 
-/// Counts and logs what has to be said of the end of a connection.
+/// Counts and logs the end of a connection, where there is something to report.
 fn ended(close: Close, peer: &Peer, shared: &Shared) {
     if let Close::Io(error) = close {
         tracing::debug!(peer = %peer.address, %error, "connection failed");
@@ -412,7 +423,7 @@ fn ended(close: Close, peer: &Peer, shared: &Shared) {
     }
 }
 
-/// What the peer did not do in time, and the bound of that.
+/// Returns what the peer did not do in time, and the limit that it missed.
 fn ran_out(close: Close, limits: &Limits) -> Option<(&'static str, String)> {
     let bound = |name: &str, bound: Duration| format!("{name} {bound:?}");
     Some(match close {

@@ -1,4 +1,4 @@
-//! The server's half of a classic connection: one request, one reply, the end.
+//! The server's half of a classic connection: one request, one reply, then the close.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -31,9 +31,9 @@ pub(super) struct OneShot {
     memory: Arc<Account>,
     call: Option<ServedCall>,
     meter: PollMeter,
-    /// Something came behind the request.
+    /// Whether bytes came after the request.
     surplus: bool,
-    /// What may be the one message of a stream of replies.
+    /// A first stream message, which is the reply if no second message follows.
     only: Option<Bytes>,
     timer: Timer,
 }
@@ -52,12 +52,12 @@ impl OneShot {
         }
     }
 
-    /// Whether a request has come and its reply is still due.
+    /// Whether the request has come and the reply has not been sent.
     pub(super) fn is_answering(&self) -> bool {
         self.call.is_some()
     }
 
-    /// Takes the request; whether it is still incomplete.
+    /// Decodes the request. Returns whether the request is still incomplete.
     pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
         if self.call.is_some() {
             self.drop_surplus(input);
@@ -101,7 +101,7 @@ impl OneShot {
         ControlFlow::Continue(false)
     }
 
-    /// Has the call wait for its turn on another thread.
+    /// Queues the call for another thread.
     fn serve_elsewhere(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -121,7 +121,7 @@ impl OneShot {
         ControlFlow::Continue(false)
     }
 
-    /// Closes where the request could never fit: the caller cannot be told why.
+    /// Closes the connection if the request can never fit into memory. A classic frame cannot tell the caller why.
     fn check_size(&self, size: usize) -> ControlFlow<Close> {
         let max = self.memory.connection_bytes_max();
         if size <= max {
@@ -149,12 +149,12 @@ impl OneShot {
         ControlFlow::Continue(())
     }
 
-    /// The frame has no room for a status: a call that failed is answered by closing without a byte.
+    /// Sends the reply. A classic frame has no room for a status, so a failed call closes the connection without a byte.
     fn answer(&mut self, turn: &mut Turn<'_, '_>, result: Result<Bytes, Status>) -> ControlFlow<Close, bool> {
         match result {
             Ok(reply) => {
                 turn.output.push(reply);
-                // There is nothing unread that would turn the close into an RST, and destroy the reply.
+                // Without unread bytes the close sends no RST, which could destroy the reply.
                 ControlFlow::Break(if self.surplus { Close::Done } else { Close::Answered })
             }
             Err(status) => {
@@ -165,7 +165,7 @@ impl OneShot {
         }
     }
 
-    /// The caller is gone.
+    /// Cancels the call, as the caller is gone.
     fn cancel(&mut self) {
         if let Some(call) = self.call.take() {
             call.cancel(&self.shared);
@@ -183,9 +183,9 @@ impl OneShot {
 }
 
 impl ServedCall {
-    /// Polls up to the one reply, for which the frame has room; a stream of `only` one message is that too. Says as well
-    /// whether the call has ended with it. The frame has no room for a deadline, but an interceptor or the handler may have
-    /// set one.
+    /// Polls the call until its one reply; a stream of exactly one message counts as one reply, and `only` holds that
+    /// message. Returns the reply and whether the call has ended. A classic frame has no deadline, but an interceptor or
+    /// the handler may have set one.
     fn poll_reply(
         &mut self,
         cx: &mut task::Context<'_>,

@@ -1,4 +1,4 @@
-//! Panics of handlers: contained, and turned into something that can be logged.
+//! Contains the panics of handlers, and records each for the log.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
@@ -18,22 +18,22 @@ thread_local! {
     static BACKTRACE: RefCell<Option<Backtrace>> = const { RefCell::new(None) };
 }
 
-/// Runs `work`; a panic in it ends here. What it had half changed is dropped with it, as the caller sees to.
+/// Runs `work` and catches its panic. The caller must drop whatever a panic leaves half changed.
 pub(crate) fn contain<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
         panic::set_hook(Box::new(move |info| {
-            // Where nobody takes the log, the panic is said as any other is.
+            // Without a subscriber of the log, the previous hook reports the panic.
             if CONTAINING.get() && tracing::dispatcher::has_been_set() {
-                // The stack is gone once the panic has been caught, so the trace is taken here and logged there.
+                // The stack is gone once the panic is caught, so the hook captures the backtrace and the catcher logs it.
                 BACKTRACE.replace(Some(Backtrace::force_capture()));
             } else {
                 previous(info);
             }
         }));
     });
-    // Nests: a handler may call another one in this process directly.
+    // Containments nest: a handler may call another handler in this process directly.
     let before = CONTAINING.replace(true);
     let outcome = panic::catch_unwind(AssertUnwindSafe(work));
     CONTAINING.set(before);

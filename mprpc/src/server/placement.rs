@@ -1,9 +1,9 @@
-//! Where the handlers of one method run: what the user says, or what is measured. Moves no call.
+//! Decides where the handlers of one method run, by the user's choice or by measurement. Moves no call itself.
 //!
-//! A method whose placement is measured begins on the executor, so that no unknown handler holds up an event loop. Once so
-//! many of its first polls were short, its calls run inline. There a few polls are sampled, and every poll after a turn that
-//! took long; where those are long, the method goes back to the executor, and has to be short for twice as many calls before
-//! it comes back.
+//! A method whose placement is measured begins on the executor, so that no unknown handler holds up an event loop. Its
+//! calls run inline once the mean of its first polls (32 at first) is short. Inline, the meter samples a few polls, and
+//! every poll after a turn that took long. A method whose sampled polls are long goes back to the executor, and has to be
+//! short for twice as many calls before it runs inline again.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,35 +11,37 @@ use std::time::{Duration, Instant};
 use crate::method::Placement;
 use crate::net::clock;
 
-/// A poll up to this long, on average, may run inline. A hand-over to another thread and back costs about as much.
+/// The mean length of a poll up to which a method may run inline. A hand-over to another thread and back costs about as
+/// much.
 const INLINE_NANOS_MAX: u32 = 5_000;
-/// An inline method whose polls take longer than this on average is spread. Twice as much as above, so that a method at the
-/// border does not go to and fro.
+/// The mean length of a poll above which an inline method goes to the executor. The value is twice `INLINE_NANOS_MAX`, so
+/// that a method at the border does not alternate.
 const SPREAD_NANOS_MIN: u32 = 10_000;
-/// A poll of this length on an event loop is a strike, and one of the second length is three.
+/// A poll of length `STRIKE` on an event loop counts as one strike, a poll of length `THREE_STRIKES` as three.
 const STRIKE: Duration = Duration::from_micros(100);
 const THREE_STRIKES: Duration = Duration::from_millis(10);
 const STRIKES_MAX: u32 = 3;
-/// Samples after which one strike is forgiven: a thread that is preempted in the midst of a poll is nobody's fault.
+/// One strike is forgiven after so many samples: the system may preempt any thread during a poll.
 const SAMPLES_PER_PARDON: u32 = 1024;
-/// First polls on the executor whose mean has to be short before a method comes inline: at first, and at most.
+/// The number of first polls on the executor whose mean must be short before a method runs inline: at first, and at most.
 const PROOF_CALLS_MIN: u32 = 32;
 const PROOF_CALLS_MAX: u32 = 1 << 20;
-/// What one sample counts at most, in the mean that decides for the loop and in the average that decides against it: a thread
-/// may have been preempted in its midst.
+/// The most that one sample counts, in the mean that can move a method inline and in the average that can move it away. A
+/// longer sample may come from a preempted thread.
 const SPREAD_SAMPLE_NANOS_MAX: u32 = 1_000_000;
 const INLINE_SAMPLE_NANOS_MAX: u32 = 30_000;
-/// What a first poll is taken to cost before one was measured.
+/// The assumed length of a first poll before the first measurement.
 const UNKNOWN_NANOS: u32 = 10_000;
 
-/// Where the calls of one method run. All connections of a server share it.
+/// Where the calls of one method run. All connections of a server share this.
 #[derive(Debug)]
 pub(crate) struct MethodPlacement {
     chosen: Placement,
     is_inline: AtomicBool,
-    /// The moving average of polls, in nanoseconds.
+    /// The moving average of poll lengths, in nanoseconds.
     poll_nanos: AtomicU32,
-    /// First polls measured on the executor, what they took together, and after how many that is looked at.
+    /// Since the last decision: the first polls measured on the executor, and their total length. `wanted` is the number of
+    /// polls before the next decision.
     measured: AtomicU32,
     measured_nanos: AtomicU64,
     wanted: AtomicU32,
@@ -52,9 +54,9 @@ pub(crate) struct MethodPlacement {
 pub(crate) enum RunOn {
     /// On the event loop.
     Loop,
-    /// On any core that is free.
+    /// On any free core.
     AnyCore,
-    /// On a thread that may be blocked.
+    /// On a thread that the handler may block.
     BlockingThread,
 }
 
@@ -89,25 +91,25 @@ impl MethodPlacement {
         }
     }
 
-    /// What the user said.
+    /// The user's choice.
     pub(crate) fn chosen(&self) -> Placement {
         self.chosen
     }
 
-    /// Whether measuring decides.
+    /// Whether measurement decides.
     #[inline]
     pub(crate) fn is_measured(&self) -> bool {
         self.chosen == Placement::Measured
     }
 
-    /// How long the next first poll is expected to take.
+    /// The expected length of the next first poll.
     pub(crate) fn expected(&self) -> Duration {
         Duration::from_nanos(self.poll_nanos.load(Ordering::Relaxed).into())
     }
 
-    /// The first poll of a call on the executor took this long.
+    /// Records the length of a call's first poll on the executor.
     ///
-    /// Threads race here, and one of two samples may be lost: that is cheaper than a lock, and changes nothing.
+    /// Threads race here, and one of two samples may be lost. A lock would cost more, and a lost sample changes nothing.
     pub(crate) fn spread_poll_took(&self, time: Duration) {
         let nanos = nanos(time);
         self.average(nanos, 16);
@@ -128,7 +130,7 @@ impl MethodPlacement {
         }
     }
 
-    /// A sampled poll on an event loop took this long.
+    /// Records the length of a sampled poll on an event loop.
     pub(crate) fn inline_poll_took(&self, time: Duration) {
         let average = self.average(nanos(time).min(INLINE_SAMPLE_NANOS_MAX), 8);
         if self.chosen != Placement::Measured {
@@ -152,7 +154,7 @@ impl MethodPlacement {
         }
     }
 
-    /// Takes a sample into the average; the new average.
+    /// Adds a sample to the moving average, and returns the new average.
     fn average(&self, nanos: u32, samples: u32) -> u32 {
         let before = self.poll_nanos.load(Ordering::Relaxed);
         let average = if nanos >= before {
@@ -169,19 +171,20 @@ fn nanos(time: Duration) -> u32 {
     u32::try_from(time.as_nanos()).unwrap_or(u32::MAX)
 }
 
-/// Which polls of a connection are measured.
+/// Decides which polls of a connection are measured.
 #[derive(Debug)]
 pub(super) struct PollMeter {
     polls: u32,
-    /// Polls that are measured, each of them.
+    /// The number of polls to measure without exception.
     measured_next: u32,
-    /// When the turn ended that was checked last.
+    /// The end of the last checked turn.
     checked_at: Instant,
 }
 
-/// One poll of so many is measured.
+/// One poll out of so many is measured.
 const POLLS_PER_SAMPLE: u32 = 16;
-/// After a turn that took longer than this and `INLINE_NANOS_MAX` for each of its polls, so many polls are measured.
+/// A turn is slow if it takes longer than `SLOW_TURN` plus `INLINE_NANOS_MAX` for each of its polls. So many polls are
+/// measured after a slow turn.
 const SLOW_TURN: Duration = Duration::from_micros(100);
 const POLLS_AFTER_SLOW_TURN: u32 = 128;
 
@@ -190,10 +193,10 @@ impl PollMeter {
         PollMeter { polls: 0, measured_next: 0, checked_at: now }
     }
 
-    /// Polls a handler on the event loop, and measures that where it is due.
+    /// Polls a handler on the event loop, and measures the poll if a sample is due.
     #[inline]
     pub(super) fn measured<T>(&mut self, placement: &MethodPlacement, poll: impl FnOnce() -> T) -> T {
-        // What the user chose is nothing to measure.
+        // Measurements do not affect a placement that the user chose.
         if !placement.is_measured() || !self.is_due() {
             return poll();
         }
@@ -213,7 +216,7 @@ impl PollMeter {
         self.polls.is_multiple_of(POLLS_PER_SAMPLE)
     }
 
-    /// A turn that began at `begun` and ran `polls` handlers ends `now`.
+    /// Records that a turn ran `polls` handlers from `begun` to `now`.
     pub(super) fn turn_ended(&mut self, begun: Instant, polls: u32, now: Instant) {
         let spent = now.saturating_duration_since(begun.max(self.checked_at));
         self.checked_at = now;
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn method_that_is_cheap_but_for_one_call_of_a_hundred_soon_stays_spread() {
+    fn method_with_one_slow_call_in_a_hundred_soon_stays_spread() {
         let (placement, mut now) = (MethodPlacement::new(Placement::Measured), Instant::now());
         let mut meter = PollMeter::new(now);
         let mut held_up = 0;
@@ -279,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn inline_method_that_begins_to_compute_is_spread_and_has_to_prove_itself_for_longer() {
+    fn inline_method_that_becomes_slow_is_spread_and_needs_twice_as_many_short_calls() {
         let placement = proven();
         (0..64).for_each(|_| placement.inline_poll_took(us(20)));
         assert_eq!(placement.run_on(), RunOn::AnyCore);
@@ -291,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn long_polls_now_and_then_are_strikes_and_one_that_blocks_is_enough() {
+    fn three_long_polls_or_one_blocking_poll_spread_an_inline_method() {
         let placement = proven();
         (0..2).for_each(|_| placement.inline_poll_took(us(5000)));
         (0..100).for_each(|_| placement.inline_poll_took(us(1)));
@@ -304,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn thread_that_is_preempted_now_and_then_moves_nothing() {
+    fn occasional_preemption_leaves_method_inline() {
         let placement = proven();
         for sample in 1..100_000u32 {
             placement.inline_poll_took(if sample % 2000 == 0 { us(3000) } else { us(1) });
@@ -313,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_chose_is_not_measured() {
+    fn placement_chosen_by_the_user_never_changes() {
         for (chosen, place) in [
             (Placement::Inline, RunOn::Loop),
             (Placement::Spread, RunOn::AnyCore),
@@ -334,7 +337,7 @@ mod tests {
         assert_eq!(due(&mut meter), 8);
         meter.turn_ended(begin, 64, begin + us(400));
         assert_eq!(due(&mut meter), 8);
-        // From the end of the turn before, where that lies later than its begin.
+        // The time counts from the end of the previous turn if that is later than `begun`.
         meter.turn_ended(begin, 64, begin + us(800));
         assert_eq!(due(&mut meter), 8);
         meter.turn_ended(begin, 64, begin + us(1300));

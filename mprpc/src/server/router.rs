@@ -1,4 +1,4 @@
-//! From the name of a method to the service that serves it.
+//! Routes the name of a method to the service that serves it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::status::{Ran, Status};
 pub(crate) struct Router {
     handler_delay_target: Duration,
     services: Vec<Arc<dyn Service>>,
-    /// Their full names.
+    /// The full names of `services`.
     names: HashSet<&'static str>,
-    /// By `package.Service/Method`, and by `Service/Method` as classic callers say it.
+    /// Routes by `package.Service/Method`, and by `Service/Method`, the form that classic callers use.
     routes: HashMap<String, Route>,
-    /// Serves what no service does.
+    /// Serves the methods that no service has.
     fallback: Option<Arc<dyn RawService>>,
-    /// Of all methods of that together, as nothing is known of any of them.
+    /// Shared by all methods of the fallback, as the server cannot tell them apart before a call.
     fallback_placement: Arc<MethodPlacement>,
     fallback_concurrency: Arc<ConcurrencyLimit>,
 }
@@ -33,11 +33,11 @@ pub(crate) struct Router {
 pub(crate) struct Route {
     handler: Handler,
     pub(crate) method: Method,
-    /// Its handler goes on when nobody waits for the call any more.
+    /// Whether the handler goes on when nobody waits for the call any more.
     pub(crate) runs_to_completion: bool,
-    /// Where its handler runs.
+    /// Where the handler of the method runs.
     pub(crate) placement: Arc<MethodPlacement>,
-    /// How many of its calls may wait in their handlers.
+    /// How many calls of the method may wait in their handlers.
     pub(crate) concurrency: Arc<ConcurrencyLimit>,
 }
 
@@ -48,7 +48,7 @@ enum Handler {
 }
 
 impl Route {
-    /// Calls the handler with what came in protobuf.
+    /// Calls the handler with a request in protobuf.
     pub(crate) fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
         match &self.handler {
             Handler::Service(service, index) => service.call(*index, context, request, Codec::Protobuf),
@@ -58,7 +58,7 @@ impl Route {
 }
 
 impl Router {
-    /// One without services, within these limits.
+    /// Returns a router without services.
     pub(crate) fn new(limits: &Limits) -> Router {
         Router {
             handler_delay_target: limits.handler_delay_target,
@@ -71,7 +71,8 @@ impl Router {
         }
     }
 
-    /// Adds a service. One of the same full name is replaced; of two with the same short name the first keeps it.
+    /// Adds a service. The service replaces one of the same full name. Of two services with the same short name, the first
+    /// one keeps the short name.
     pub(crate) fn add(&mut self, service: Arc<dyn Service>) {
         let descriptor = service.descriptor();
         if !self.names.insert(descriptor.name) {
@@ -99,20 +100,21 @@ impl Router {
         self.services.push(service);
     }
 
-    /// What serves the methods that no service does.
+    /// Sets the service for the methods that no other service has.
     pub(crate) fn set_fallback(&mut self, fallback: Option<Arc<dyn RawService>>) {
         self.fallback = fallback;
     }
 
-    /// Lets the handler of this method go on when nobody waits for it; false where there is no such method.
+    /// Lets the handler of this method go on when nobody waits for the call. Returns false if there is no such method.
     pub(crate) fn run_to_completion(&mut self, path: &str) -> bool {
         let routes = self.routes.values_mut().filter(|route| route.method.path == path);
         routes.map(|route| route.runs_to_completion = true).count() > 0
     }
 
-    /// Where the handlers of this method run, or of all methods of this service; false where there is none.
+    /// Places the handlers of this method, or of all methods of this service. Returns false if there is no such method or
+    /// service.
     pub(crate) fn place(&mut self, path: &str, placement: Placement) -> bool {
-        // The two names of a method lead to one measurement.
+        // A method has two routes, with and without its package; both share one measurement.
         let mut placements = HashMap::new();
         let named = |route: &&mut Route| route.method.path == path || route.method.service() == path;
         for route in self.routes.values_mut().filter(named) {
@@ -122,12 +124,13 @@ impl Router {
         !placements.is_empty()
     }
 
-    /// The services, in the order they were added.
+    /// Returns the descriptors of the services, in the order in which they were added.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
         self.services.iter().map(|service| service.descriptor())
     }
 
-    /// The method of this path, with or without its package; UNIMPLEMENTED says what there is instead.
+    /// Returns the route of this path, with or without its package. The error is UNIMPLEMENTED and says whether the service
+    /// or only the method is unknown.
     pub(crate) fn route(&self, path: &str) -> Result<Route, Status> {
         if let Some(route) = self.routes.get(path) {
             return Ok(route.clone());

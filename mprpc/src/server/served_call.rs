@@ -1,4 +1,4 @@
-//! A call that has not ended, as its connection holds it: served here, or on another thread.
+//! A call in flight, as its connection holds it: the call runs on the connection's loop or on another thread.
 
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -12,11 +12,11 @@ use super::shared::Shared;
 use crate::context::Context;
 use crate::status::Status;
 
-/// A call that has not ended. Both kinds are polled and cancelled in the same way.
+/// A call in flight. Both kinds are polled and cancelled in the same way.
 pub(super) enum ServedCall {
     /// The connection polls the handler.
     Here(RunningCall, Arc<MethodPlacement>),
-    /// The executor does. The charge is that of replies which the caller has no room for.
+    /// The executor polls the handler. The charge is for reply messages that the caller's window has no room for.
     Elsewhere(Arc<RemoteCall>, Charge),
 }
 
@@ -29,7 +29,7 @@ impl ServedCall {
         }
     }
 
-    /// How long it waited for its turn.
+    /// How long the call waited for its turn.
     pub(super) fn queued(&self) -> Duration {
         match self {
             ServedCall::Here(..) => Duration::ZERO,
@@ -37,7 +37,7 @@ impl ServedCall {
         }
     }
 
-    /// What it has come to. Not to be polled again after its end.
+    /// Polls the call for its next step. Must not be called after the end of the call.
     pub(super) fn poll(&mut self, cx: &mut task::Context<'_>, meter: &mut PollMeter) -> Poll<Step> {
         match self {
             ServedCall::Here(call, placement) => meter.measured(placement, || call.poll(cx)),
@@ -45,7 +45,7 @@ impl ServedCall {
         }
     }
 
-    /// The call holds so many bytes of its reply stream, which the caller has no room for.
+    /// Charges the call for so many bytes of its reply stream, for which the caller's window has no room.
     pub(super) fn set_unsent(&mut self, bytes: usize) {
         match self {
             ServedCall::Here(call, _) => call.memory.set_unsent(bytes),
@@ -53,7 +53,7 @@ impl ServedCall {
         }
     }
 
-    /// What it comes to now that its deadline has passed. It is to be cancelled then.
+    /// Returns the status of a call whose deadline has passed. The connection must cancel the call afterwards.
     pub(super) fn expired(&self) -> Status {
         match self {
             ServedCall::Here(call, _) => call.expired(),
@@ -61,8 +61,8 @@ impl ServedCall {
         }
     }
 
-    /// Nobody waits for it any more. A handler that has begun is dropped, or goes on by itself where its method runs to
-    /// completion. Must run on the loop of the connection.
+    /// Cancels the call, as nobody waits for it any more. A handler that has begun is dropped, or goes on by itself if its
+    /// method runs to completion. Must run on the loop of the connection.
     pub(super) fn cancel(self, shared: &Shared) {
         match self {
             ServedCall::Here(call, _) => call.cancel(shared),

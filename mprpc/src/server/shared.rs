@@ -1,4 +1,4 @@
-//! What all connections of a server share.
+//! The state that all connections of a server share.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,31 +18,31 @@ use crate::net::memory_limit;
 use crate::net::tls::Acceptor;
 use crate::status::{Code, Phase, Ran, Status};
 
-/// What all connections of a server share.
+/// The state that all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) router: Router,
     pub(crate) limits: Limits,
     pub(crate) interceptors: Chain,
-    /// How replies are compressed, where the caller accepts it.
+    /// How to compress replies, where the caller accepts the algorithm.
     pub(crate) compression: Option<Compression>,
-    /// What TCP connections have to begin with, if anything.
+    /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
     draining: watch::Sender<bool>,
-    /// The same, where it is asked for every turn.
+    /// A copy of `draining` that is cheap to read every turn.
     is_draining: AtomicBool,
     pub(crate) counters: Counters,
     /// Runs the handlers that do not run inline.
     pub(crate) executor: Executor,
-    /// Whether calls are refused that would wait for too long.
+    /// Whether calls that would wait too long are refused.
     pub(crate) is_protected: bool,
-    /// What such a call answers with.
+    /// The status of a call refused for overload.
     pub(super) overload_status: Status,
     pub(crate) memory: Arc<MemoryBudget>,
-    /// Handlers that run to completion though nobody waits for them.
+    /// The number of handlers that run to completion although nobody waits for them.
     running_on: watch::Sender<usize>,
 }
 
-/// A handler that runs to completion, for as long as it does.
+/// Counts a handler that runs to completion without a waiting caller, until this is dropped.
 pub(crate) struct DetachedCall(watch::Sender<usize>);
 
 impl DetachedCall {
@@ -58,7 +58,7 @@ impl Drop for DetachedCall {
     }
 }
 
-/// What is counted. Calls are added once a turn, everything else is rare.
+/// The counters of a server. Calls are added once a turn; all other events are rare.
 #[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) connections_accepted: AtomicU64,
@@ -71,17 +71,17 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// The caller gave a call up, or was lost.
+    /// Counts a call that the caller gave up, or whose caller was lost.
     pub(crate) fn given_up(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call was refused because the server has too much to do.
+    /// Counts a call refused because the server is overloaded.
     pub(crate) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A call did not end well. One that the caller gave up is nobody's failure.
+    /// Counts a call that failed. CANCELLED counts as given up by the caller, which is no failure.
     pub(crate) fn ended(&self, status: &Status) {
         match status.code() {
             Code::Cancelled => self.given_up(),
@@ -90,31 +90,31 @@ impl Counters {
     }
 }
 
-/// What a server has counted since it started.
+/// The counters of a server since its start.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerStats {
     /// Connections accepted.
     pub connections_accepted: u64,
     /// Connections open now.
     pub connections_open: u64,
-    /// Calls begun, and those that were refused.
+    /// Calls that began, and calls that were refused.
     pub calls: u64,
-    /// Calls that ended with a status other than CANCELLED.
+    /// Calls that ended with a status other than OK and CANCELLED.
     pub calls_failed: u64,
-    /// Calls that the caller gave up, or lost with its connection, or that ended with CANCELLED.
+    /// Calls that the caller gave up, that were lost with the caller's connection, or that ended with CANCELLED.
     pub calls_cancelled: u64,
-    /// Calls that were refused because the server had too much to do. They are counted in `calls_failed` too.
+    /// Calls that were refused because the server was overloaded. `calls_failed` includes them.
     pub calls_refused: u64,
-    /// Calls that wait now for their turn to run on another thread than the event loop.
+    /// Calls that wait now to run on another thread than the event loop.
     pub calls_waiting: u64,
-    /// Connections closed for what the peer sent or did not do in time, by what that was: "a TLS hello". And those that
-    /// were refused: "connections_max reached".
+    /// Connections closed because of what the peer sent or did not do in time, by reason, for example "a TLS hello".
+    /// Refused connections have the reason "connections_max reached".
     pub rejected: BTreeMap<&'static str, u64>,
     /// Bytes of memory held for callers, as [`Limits::memory_bytes_max`] counts them.
     pub memory_bytes: u64,
-    /// The most of these at a time.
+    /// The highest value that `memory_bytes` has had.
     pub memory_bytes_peak: u64,
-    /// How often a connection was not read from for the sake of memory.
+    /// How often the server paused a connection's reads to save memory.
     pub memory_pauses: u64,
 }
 
@@ -138,14 +138,14 @@ impl Shared {
         }
     }
 
-    /// The same, with what sees every call before its handler, and how its reply is compressed.
+    /// Adds interceptors, and how to compress replies.
     pub(crate) fn with(self, interceptors: Chain, compression: Option<Compression>) -> Shared {
         Shared { interceptors, compression, ..self }
     }
 
-    /// Returns once no handler runs on that nobody waits for.
+    /// Returns once all handlers that run to completion without a waiting caller have ended.
     pub(crate) async fn ran_to_completion(&self) {
-        // The sender is in `self`, so the wait ends with the last handler alone.
+        // `self` owns the sender, so the wait ends only with the last handler.
         let _ = self.running_on.subscribe().wait_for(|count| *count == 0).await;
     }
 
@@ -155,23 +155,23 @@ impl Shared {
         self.draining.send_replace(true);
     }
 
-    /// Whether it was told to.
+    /// Whether the server drains.
     pub(crate) fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Acquire)
     }
 
     /// Returns once the server drains.
     pub(crate) async fn drained(&self) {
-        // The sender is in `self`, so the wait ends with the drain alone.
+        // `self` owns the sender, so the wait ends only with the drain.
         let _ = self.draining.subscribe().wait_for(|draining| *draining).await;
     }
 
-    /// Counts and logs a connection that is closed for what its peer sent.
+    /// Counts and logs a connection that is closed because of what its peer sent.
     pub(crate) fn reject(&self, peer: &Peer, what: &'static str) {
         self.reject_because(peer, what, "");
     }
 
-    /// The same, with what is particular to this one.
+    /// Counts and logs a closed connection, with a detail that only the log shows.
     pub(crate) fn reject_because(&self, peer: &Peer, what: &'static str, detail: &str) {
         *self.counters.rejected.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
         tracing::warn!(peer = %peer.address, local = %peer.local, received = what, detail, "connection closed");
@@ -195,7 +195,7 @@ impl Shared {
     }
 }
 
-/// What a call answers with that is refused because others wait for too long.
+/// Creates the status of calls that are refused because others wait too long.
 fn overload_status(limits: &Limits) -> Status {
     let message = format!(
         "the server is overloaded: more calls wait, or for longer, than queue_calls_max {}, queue_time_max {:?}, \

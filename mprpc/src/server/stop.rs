@@ -1,11 +1,11 @@
-//! Signals: the first asks for a graceful stop, the second ends the process.
+//! Signal handling: the first signal begins a graceful shutdown, the second ends the process.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::ServerHandle;
 use crate::error::{Error, ErrorKind};
 
-/// What a process ends with when it was told twice.
+/// The exit code after a second signal.
 const EXIT_CODE_AT_ONCE: i32 = 130;
 
 pub(super) struct Signals {
@@ -20,7 +20,7 @@ impl Signals {
         Ok(Signals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
     }
 
-    /// Waits for a signal, then for the graceful stop or a second signal.
+    /// Waits for a signal, then for the end of the graceful shutdown or for a second signal.
     pub(super) async fn wait(mut self, running: ServerHandle) {
         let signal = self.next().await;
         tracing::info!(signal, "stopping: withdrawing, then finishing what is in flight");

@@ -1,4 +1,4 @@
-//! Connections to addresses of TLS: the handshake, and what becomes of those that come without one.
+//! Serves connections to TLS addresses: does the handshake, and turns away connections in plain text.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use crate::net::connection::Close;
 use crate::net::tls::{Acceptor, HandshakeOutcome};
 use crate::net::{Stream, clock};
 
-/// Serves one connection until it ends, its handshake first.
+/// Serves one connection, from its TLS handshake until its end.
 pub(super) async fn serve(stream: Stream, acceptor: &Acceptor, shared: &Arc<Shared>) -> Close {
     let peer = stream.peer.clone();
     let arrival = tokio::select! {
@@ -32,7 +32,7 @@ pub(super) async fn serve(stream: Stream, acceptor: &Acceptor, shared: &Arc<Shar
     }
 }
 
-/// Tells the peer, where its protocol has words for it, that this is no address of plain text.
+/// Tells the peer, if its protocol can carry the message, that this address does not accept plain text.
 async fn turn_away(stream: Stream, shared: &Arc<Shared>) -> Close {
     let transport = Transport::of_plain_text(shared.clone(), stream.peer.clone(), clock::now());
     let served = tokio::time::timeout(shared.limits.read_timeout, serve_session(stream, transport, shared));

@@ -1,4 +1,4 @@
-//! Frames to calls on one connection: finds out what the connection speaks, and hands it to the half that speaks it.
+//! The server's half of a connection: detects the protocol and delegates to the session of that protocol.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -24,40 +24,40 @@ pub(crate) struct Transport {
     protocol: DetectedProtocol,
     memory: ConnectionMemory,
     read_deadline: ReadDeadline,
-    /// It came in plain text, where TLS is spoken.
+    /// Whether the connection came in plain text to a TLS address.
     turned_away: bool,
-    /// Resolves once the server drains; then `None`.
+    /// Resolves once the server drains; `None` afterwards.
     drained: Option<BoxFuture<()>>,
-    /// Whom it wakes then.
+    /// The waker that `drained` wakes.
     waker: Option<Waker>,
-    /// The loop that accepted it, where another may go on with it.
+    /// The loop that accepted the connection, if another loop may go on with it.
     place: Option<Place>,
 }
 
 enum DetectedProtocol {
-    /// Not known yet; nothing but the beginning of a protocol has come.
+    /// Not known yet: only the beginning of a protocol has arrived.
     Unknown,
-    /// Many calls at a time.
+    /// The native protocol: many calls at the same time.
     Multiplexed(Box<Multiplexed>),
-    /// One call, then the end.
+    /// The classic protocol: one call, then the close.
     OneShot(Box<OneShot>),
 }
 
-/// Bytes of an incomplete frame that buy its sender another `read_timeout`.
+/// Bytes of an incomplete frame that give its sender another `read_timeout`.
 const PROGRESS_BYTES: usize = 64 << 10;
 
-/// How long the rest of a frame, or the first byte, is waited for.
+/// The deadline for the rest of a frame, or for the first byte.
 struct ReadDeadline {
-    /// Since when, and for what; `None` where nothing is owed.
+    /// Since when the connection waits, and how it closes at the deadline. `None` if nothing is due from the peer.
     owed: Option<(Instant, Close)>,
-    /// Bytes of the frame that came since then.
+    /// Bytes of the frame that arrived since then.
     received: usize,
-    /// Bytes that were left of the turn before, and come again with those of this one.
+    /// Bytes left over from the previous turn; the next turn sees them again, with its own.
     left: usize,
 }
 
 impl Transport {
-    /// A connection that has just begun, at `now`.
+    /// Creates the transport of a connection that begins at `now`.
     pub(crate) fn new(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Transport {
         let read_deadline = ReadDeadline { owed: Some((now, Close::FirstByteTimeout)), received: 0, left: 0 };
         let drained = shared.clone();
@@ -75,17 +75,18 @@ impl Transport {
         }
     }
 
-    /// The same, on the loop that has accepted it: if it is one of many calls, the next loop goes on with it.
+    /// Marks the connection as served on the loop that accepted it: a multiplexed connection may move to another loop.
     pub(super) fn at(self, place: Place) -> Transport {
         Transport { place: Some(place), ..self }
     }
 
-    /// The same, of a peer that came without TLS to where it is spoken: it gets no call through, and reads why.
+    /// Creates the transport of a peer that came in plain text to a TLS address. The peer gets no call through, but is told
+    /// why.
     pub(super) fn of_plain_text(shared: Arc<Shared>, peer: Arc<Peer>, now: Instant) -> Transport {
         Transport { turned_away: true, ..Transport::new(shared, peer, now) }
     }
 
-    /// Calls that are parked, and bytes of their streams of requests that are not read.
+    /// The number of parked calls, and the unread bytes of their request streams.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, u64) {
         match &self.protocol {
@@ -95,7 +96,7 @@ impl Transport {
         }
     }
 
-    /// Whether the server drains; once. Otherwise the connection is woken when it does.
+    /// Whether the server has begun to drain; true only once. Otherwise the drain wakes the connection.
     fn has_drained(&mut self, cx: &mut task::Context<'_>) -> bool {
         let Some(drained) = &mut self.drained else { return false };
         let will_be_told = self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
@@ -110,7 +111,8 @@ impl Transport {
         true
     }
 
-    /// There is no room for the frame that has begun: no buffer is made for it. A classic caller cannot be told why.
+    /// Pauses, as there is no room for the frame that has begun; no buffer is made for it. A classic connection that sheds
+    /// closes instead, as the caller cannot be told why.
     fn wait_for_memory(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         (turn.paused, turn.missing) = (true, 0);
         let memory = self.memory.account();
@@ -217,7 +219,7 @@ impl Session for Transport {
     }
 
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        // The silence of a peer that is not read from says nothing.
+        // The server does not read from a paused peer, so silence of that peer says nothing.
         turn.relieved |= self.memory.is_paused();
         match &mut self.protocol {
             DetectedProtocol::Unknown => {}
@@ -261,14 +263,14 @@ impl Session for Transport {
 }
 
 impl ReadDeadline {
-    /// Nothing was read for so long: the peer has that much longer.
+    /// Extends the deadline by a pause in which the connection was not read from.
     fn extend(&mut self, paused: Duration) {
         if let Some((since, _)) = &mut self.owed {
             *since += paused;
         }
     }
 
-    /// Bytes came, and a frame is incomplete now, or none is.
+    /// Takes note of `bytes` that arrived, and of whether a frame is now incomplete.
     fn saw(&mut self, now: Instant, bytes: usize, incomplete: bool) {
         if !incomplete {
             self.owed = None;

@@ -1,4 +1,4 @@
-//! The Unix socket of a server for callers on its host: beside the address that it announces, and announced with it.
+//! The server's Unix socket for callers on its host. The server opens and announces it beside its announced address.
 
 use std::path::Path;
 
@@ -6,11 +6,12 @@ use crate::endpoint::{Address, Endpoint, UnixSocket};
 use crate::error::{Error, ErrorKind};
 use crate::net::{Listener, host_id};
 
-/// Listens at the socket of this endpoint in the folder, and notes that in it. `None` where that would be of no use: TLS is
-/// to be spoken, the endpoint is no TCP address, or this host cannot be told from others.
+/// Listens at a Unix socket for `endpoint` in `folder`, and adds the socket to `endpoint`. Returns `None` if the socket
+/// would be of no use: with TLS, for an endpoint without a TCP address, or if this host has no id that tells it from
+/// others.
 ///
-/// The name is made of the address, so that whatever a server that was killed has left is taken over by the next one at
-/// that address, and two containers that share the folder do not meet.
+/// The name of the socket derives from the address. So the next server at the address takes over the socket of a killed
+/// server, and two containers that share the folder use different sockets.
 pub(super) fn listen(folder: &Path, endpoint: &mut Endpoint, is_tls: bool) -> Result<Option<Listener>, Error> {
     if is_tls {
         tracing::info!(folder = %folder.display(), "unix_folder is not used: the server speaks TLS, and a Unix socket does not");
@@ -32,7 +33,7 @@ pub(super) fn listen(folder: &Path, endpoint: &mut Endpoint, is_tls: bool) -> Re
     Ok(Some(listener))
 }
 
-/// `127.0.0.1-8000.sock`; the colons of IPv6 are dashes, too.
+/// Returns, for example, `127.0.0.1-8000.sock`. Colons of IPv6 become dashes.
 fn file_name(address: &Address) -> String {
     format!("{address}.sock").replace(':', "-").replace(['[', ']'], "")
 }

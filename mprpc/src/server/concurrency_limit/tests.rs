@@ -1,4 +1,4 @@
-//! The limit before a model of what handlers wait for: places that are held for a time each, under virtual time.
+//! Tests the limit against a model of the resource that handlers wait for: places held for a time each, under virtual time.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -8,24 +8,24 @@ use super::*;
 const SECOND: u64 = 1_000_000_000;
 const DEADLINE: u64 = SECOND;
 
-/// What calls wait for, who makes how many of them, and for how long.
+/// A resource that calls wait for, and the load of its callers.
 struct Model<'a> {
-    /// How many calls are served at a time; `None`: all.
+    /// How many calls are served at the same time; `None` means all.
     places: Option<usize>,
-    /// How long one takes, in nanoseconds, at a time.
+    /// How long a call takes, in nanoseconds, at a given time.
     takes: &'a dyn Fn(&mut fastrand::Rng, u64) -> u64,
-    /// Calls a second of each caller, at a time.
+    /// Calls a second of each caller, at a given time.
     rates: &'a dyn Fn(usize, u64) -> f64,
     callers: usize,
     seconds: u64,
-    /// Only calls that begin after this count.
+    /// Only calls that begin after this time count.
     counted_from: u64,
     /// The deadline of calls, in nanoseconds.
     deadline: u64,
     priority: Priority,
 }
 
-/// 20 places of 5 ms, 4,000 calls a second, and one caller that makes twice as many.
+/// 20 places of 5 ms serve 4,000 calls a second; one caller makes twice as many.
 const TWENTY_PLACES: Model<'static> = Model {
     places: Some(20),
     takes: &five_ms,
@@ -43,7 +43,7 @@ struct Outcome {
     answered: Vec<u64>,
     refused: u64,
     latencies: Vec<u64>,
-    /// How long each experiment took, from its begin up to its verdict.
+    /// The length of each experiment, from its begin to its verdict.
     trials: Vec<u64>,
 }
 
@@ -63,7 +63,7 @@ impl Model<'_> {
             Outcome { offered: vec![0; self.callers], answered: vec![0; self.callers], ..Outcome::default() };
         let mut events = BinaryHeap::new();
         let (mut free, mut waiting) = (self.places, VecDeque::new());
-        // Caller, begin, place; `None` once the call has ended for its caller.
+        // Caller, begin, place. The place is `None` once the call has ended for its caller.
         let mut calls: Vec<(usize, u64, Option<Admitted>)> = Vec::new();
         let mut trial_began = None;
         (0..self.callers).for_each(|caller| events.push(Reverse((0, Event::Comes(caller)))));
@@ -115,7 +115,7 @@ impl Model<'_> {
             }
             while free != Some(0) {
                 let Some(call) = waiting.pop_front() else { break };
-                // A caller that gave up has left the queue.
+                // The call of a caller that gave up has left the queue.
                 if calls[call].2.is_none() {
                     continue;
                 }
@@ -144,13 +144,13 @@ fn limit() -> ConcurrencyLimit {
     ConcurrencyLimit::new(Duration::from_millis(50))
 }
 
-/// About five milliseconds.
+/// Returns about 5 ms.
 fn five_ms(random: &mut fastrand::Rng, _: u64) -> u64 {
     random.u64(4_000_000..6_000_000)
 }
 
 #[test]
-fn resource_with_places_is_used_whole_at_every_load_and_calls_wait_shortly() {
+fn limited_resource_stays_busy_at_every_load_and_calls_wait_briefly() {
     for (load, seed) in [(0.5, 1), (1.0, 2), (2.0, 3), (5.0, 4)] {
         let outcome = Model { rates: &|_, _| 4000.0 * load, ..TWENTY_PLACES }.run(&limit(), seed);
         let (good, p99) = (outcome.answered_per_second(3), outcome.p99_ms());
@@ -160,7 +160,7 @@ fn resource_with_places_is_used_whole_at_every_load_and_calls_wait_shortly() {
 }
 
 #[test]
-fn latency_that_varies_by_nature_is_no_reason_to_refuse() {
+fn varying_latency_without_a_queue_causes_almost_no_refusals() {
     // From 1 ms to 2 s, log-uniform.
     let takes = |random: &mut fastrand::Rng, _| (1e6 * 2000f64.powf(random.f64())) as u64;
     for seed in 0..3 {
@@ -180,7 +180,7 @@ fn latency_that_varies_by_nature_is_no_reason_to_refuse() {
 }
 
 #[test]
-fn calls_that_are_parked_for_seconds_are_not_limited() {
+fn calls_parked_for_seconds_are_not_limited() {
     let rates = |_: usize, now: u64| if now < SECOND / 10 { 20_000.0 } else { 100.0 };
     let model = Model {
         places: None,
@@ -196,7 +196,7 @@ fn calls_that_are_parked_for_seconds_are_not_limited() {
 }
 
 #[test]
-fn limit_is_lifted_after_the_overload() {
+fn limit_is_lifted_after_overload() {
     let rates = |_: usize, now: u64| if now < 4 * SECOND { 8000.0 } else { 2000.0 };
     let model = Model { rates: &rates, seconds: 8, counted_from: 5 * SECOND, ..TWENTY_PLACES };
     let limit = limit();
@@ -205,7 +205,7 @@ fn limit_is_lifted_after_the_overload() {
 }
 
 #[test]
-fn caller_that_floods_leaves_others_their_share() {
+fn flooding_caller_leaves_others_their_share() {
     let rates = |caller: usize, _: u64| if caller == 0 { 40_000.0 } else { 0.08 * 4000.0 };
     let model = Model { rates: &rates, callers: 10, seconds: 5, counted_from: 2 * SECOND, ..TWENTY_PLACES };
     let outcome = model.run(&limit(), 5);
@@ -214,14 +214,14 @@ fn caller_that_floods_leaves_others_their_share() {
 }
 
 #[test]
-fn handler_delay_target_is_about_how_much_longer_calls_take_under_overload() {
+fn handler_delay_target_sets_the_added_latency_under_overload() {
     let p99 = |target| TWENTY_PLACES.run(&ConcurrencyLimit::new(Duration::from_millis(target)), 3).p99_ms();
     let (short, long) = (p99(50), p99(200));
     assert!((10..100).contains(&short) && (100..400).contains(&long), "{short} and {long} ms");
 }
 
 #[test]
-fn trial_is_judged_soon_though_callers_within_their_share_keep_the_limit_full() {
+fn trial_ends_soon_while_callers_within_their_share_fill_the_limit() {
     for priority in [Priority::Critical, Priority::Normal] {
         for seed in 0..3 {
             let limit = limit();

@@ -1,9 +1,9 @@
 //! A queue that is fair between flows: start-time fair queueing. Knows no calls, no threads and no clock.
 //!
-//! Each flow has a first-in, first-out queue of its own and a start tag, in virtual time. The flow with the lowest tag is
-//! served next, and its tag grows by what the served item costs, divided by the weight of the flow. So flows that always
-//! have something waiting get shares of the service in proportion to their weights, and a flow that uses less than its
-//! share waits for at most one item of each other flow.
+//! Each flow has its own first-in, first-out queue and a start tag, in virtual time. The flow with the lowest tag is served
+//! next. Its tag then grows by the cost of the served item, divided by the weight of the flow. So flows that always have
+//! items waiting share the service in proportion to their weights. A flow that uses less than its share waits for at most
+//! one item of each other flow.
 //!
 //! Source: Goyal, Vin, Cheng, "Start-time fair queuing", SIGCOMM 1996.
 
@@ -11,18 +11,18 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Items of many flows.
+/// A queue of items of many flows.
 pub(super) struct FairQueue<K, F, T> {
     flows: HashMap<K, Flow<F, T>>,
     /// The flows that have items, by their start tags.
     ready: BinaryHeap<Reverse<(u64, K)>>,
-    /// The start tag of the flow that was served last; while nothing waits, the highest tag of all.
+    /// The start tag of the flow that was served last; while the queue is empty, the highest tag of all.
     virtual_time: u64,
     highest_tag: u64,
     len: usize,
 }
 
-/// One flow: its items, and what its owner keeps of it.
+/// One flow: its items, and the state that the user of the queue keeps for the flow.
 pub(super) struct Flow<F, T> {
     pub(super) state: F,
     items: VecDeque<T>,
@@ -37,7 +37,7 @@ impl<F, T> Flow<F, T> {
     }
 }
 
-/// Flows that have nothing waiting are forgotten once there are so many more of them than of the others.
+/// Idle flows are forgotten once the queue keeps so many more idle flows than busy ones.
 const IDLE_FLOWS_KEPT: usize = 64;
 
 impl<K: Copy + Ord + Hash, F: Default, T> FairQueue<K, F, T> {
@@ -45,12 +45,12 @@ impl<K: Copy + Ord + Hash, F: Default, T> FairQueue<K, F, T> {
         FairQueue { flows: HashMap::new(), ready: BinaryHeap::new(), virtual_time: 0, highest_tag: 0, len: 0 }
     }
 
-    /// Items that wait, of all flows.
+    /// The number of items in all flows.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// The flow of this key; a new one has nothing waiting. `weight` is at least 1.
+    /// Returns the flow of this key, a new and empty one if there is none. `weight` is at least 1.
     pub(super) fn flow(&mut self, key: K, weight: u64) -> &mut Flow<F, T> {
         let virtual_time = self.virtual_time;
         self.flows.entry(key).or_insert_with(|| Flow {
@@ -67,7 +67,7 @@ impl<K: Copy + Ord + Hash, F: Default, T> FairQueue<K, F, T> {
         let flow = self.flow(key, weight);
         flow.items.push_back(item);
         if flow.items.len() == 1 {
-            // What a flow did not use while it had nothing waiting is lost.
+            // A flow cannot save up the share that it did not use while idle.
             flow.start_tag = flow.start_tag.max(virtual_time);
             let start_tag = flow.start_tag;
             self.ready.push(Reverse((start_tag, key)));
@@ -75,7 +75,7 @@ impl<K: Copy + Ord + Hash, F: Default, T> FairQueue<K, F, T> {
         self.len += 1;
     }
 
-    /// Takes the next item. Its flow is charged with what `cost` says of the flow and the item, at least 1.
+    /// Takes the next item. The tag of its flow grows by `cost` divided by the weight, at least by 1.
     pub(super) fn pop(&mut self, cost: impl FnOnce(&mut F, &T) -> u64) -> Option<T> {
         let Reverse((start_tag, key)) = self.ready.pop()?;
         let flow = self.flows.get_mut(&key).expect("a flow that is ready is kept");
@@ -97,8 +97,8 @@ impl<K: Copy + Ord + Hash, F: Default, T> FairQueue<K, F, T> {
         Some(item)
     }
 
-    /// Flows that have nothing waiting and owe nothing. What still owes is kept, or a caller that makes one call at a time
-    /// would not be charged.
+    /// Forgets flows without items whose tag is not ahead of the virtual time. A flow that is ahead stays, or a caller that
+    /// makes one call at a time would not be charged.
     fn forget_idle_flows(&mut self) {
         let virtual_time = self.virtual_time;
         self.flows.retain(|_, flow| !flow.items.is_empty() || flow.start_tag > virtual_time);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn flows_that_always_wait_share_by_weight_and_cost() {
+    fn busy_flows_share_by_weight_and_cost() {
         let mut queue = Queue::new();
         for _ in 0..1000 {
             queue.push(1, 8, 1);
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn flow_that_empties_its_queue_each_time_is_charged_all_the_same() {
+    fn flow_with_one_item_at_a_time_is_charged_too() {
         let mut queue = Queue::new();
         (0..100).for_each(|_| queue.push(1, 1, 1));
         let mut served = 0;

@@ -1,5 +1,5 @@
-//! Runs handlers on other threads than the event loop of their connection: on any core that is free, or on threads that may
-//! be blocked. Calls wait for their turn in a queue that is short in time and fair between callers.
+//! Runs handlers on other threads than the event loop of their connection: on any free core, or on threads that a handler
+//! may block. Queued calls wait only briefly, and the queue is fair between callers.
 
 mod fair_queue;
 mod remote_call;
@@ -32,8 +32,8 @@ use crate::status::Status;
 
 /// Runs the handlers that do not run inline.
 pub(crate) struct Executor {
-    /// The runtime of the handlers, and how many compute there at a time; `None` where they run on the runtime of their
-    /// connection.
+    /// The runtime of the handlers, and how many handlers compute on it at the same time. `None` means that handlers run on
+    /// the runtime of their connection.
     threads: Option<(Handle, usize)>,
     any_core: Pool,
     blocking: Pool,
@@ -49,16 +49,16 @@ pub(super) struct QueuedCall {
     pub(super) arrived: Instant,
 }
 
-/// Whose turn it is: calls of one caller and one priority are a flow.
+/// The key of the fair queue: the calls of one caller with one priority are a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Flow {
-    /// The connection, or the name that its certificate proves.
+    /// The connection, or a hash of the name in the caller's certificate.
     pub(super) caller: u64,
     pub(super) priority: Priority,
 }
 
 impl Flow {
-    /// Of the calls of this peer.
+    /// Returns the flow of this peer's calls, at normal priority.
     pub(super) fn of(peer: &Arc<Peer>) -> Flow {
         let caller = match &peer.identity {
             Some(identity) => {
@@ -66,18 +66,18 @@ impl Flow {
                 identity.hash(&mut hasher);
                 hasher.finish()
             }
-            // No other connection that is open has its peer at the same address.
+            // No other open connection shares this `Peer`, so its address identifies the connection.
             None => Arc::as_ptr(peer) as u64,
         };
         Flow { caller, priority: Priority::Normal }
     }
 
-    /// Of those of them that have this metadata.
+    /// Returns the flow for a call with this metadata.
     pub(super) fn with(self, metadata: &Metadata) -> Flow {
         if metadata.is_empty() { self } else { Flow { priority: Priority::of(metadata), ..self } }
     }
 
-    /// The share of a flow, relative to others.
+    /// The share of a flow, relative to the shares of other flows.
     fn weight(self) -> u64 {
         match self.priority {
             Priority::Critical => 64,
@@ -87,7 +87,7 @@ impl Flow {
     }
 }
 
-/// Calls that wait for one kind of thread, and how many of those are at work.
+/// A queue of calls for one kind of thread, and the runners that serve the queue.
 struct Pool {
     run_on: RunOn,
     state: Mutex<State>,
@@ -95,27 +95,27 @@ struct Pool {
 
 struct State {
     queue: FairQueue<Flow, StandingQueue, QueuedCall>,
-    /// Runners at work; each takes one call after the other.
+    /// Runners at work. Each takes one call after another.
     runners: usize,
-    /// How many may be: as many as there are cores, and more for a while after all of them were stuck.
+    /// How many runners may work: one for each core, and more for a while after all runners were stuck.
     runners_allowed: usize,
     stuck_at: Option<Instant>,
-    /// Calls ever taken out of the queue.
+    /// How many calls have ever left the queue.
     taken: u64,
     is_watched: bool,
 }
 
-/// A runner lets others on its thread get their turn after this: on the runtime of a connection, whose loop has to read, and
-/// on threads of its own, where others have threads as well.
+/// A runner yields its thread after this time. `YIELD_AFTER` holds on the runtime of a connection, whose loop has to read;
+/// `YIELD_AFTER_ALONE` on the executor's own threads, where the event loops have threads of their own.
 const YIELD_AFTER: Duration = Duration::from_micros(200);
 const YIELD_AFTER_ALONE: Duration = Duration::from_millis(10);
-/// All runners are stuck where none takes a call for this long.
+/// All runners count as stuck if none of them takes a call for this long.
 const STUCK_AFTER: Duration = Duration::from_millis(3);
-/// For how long there are more runners than cores after that.
+/// How long the pool keeps more runners than cores after the runners were stuck.
 const STUCK_MEMORY: Duration = Duration::from_secs(1);
 
 impl Executor {
-    /// On threads of its own, or on the runtime of each connection.
+    /// Creates an executor that runs handlers on `threads`, or on the runtime of each connection.
     pub(crate) fn new(threads: Option<&HandlerThreads>, limits: &Limits) -> Executor {
         Executor {
             threads: threads.map(|threads| (threads.handle().clone(), threads.at_a_time())),
@@ -128,12 +128,12 @@ impl Executor {
         if run_on == RunOn::BlockingThread { &self.blocking } else { &self.any_core }
     }
 
-    /// The runtime of the handlers, as seen from a connection or a handler.
+    /// The runtime of the handlers. Call this on the runtime of the connection or of the handler.
     fn runtime(&self) -> Handle {
         self.threads.as_ref().map_or_else(Handle::current, |(runtime, _)| runtime.clone())
     }
 
-    /// How many handlers compute at a time, unless all of them are stuck.
+    /// How many handlers compute at the same time, unless all of them are stuck.
     fn runners_wanted(&self) -> usize {
         match &self.threads {
             Some((_, at_a_time)) => *at_a_time,
@@ -141,15 +141,15 @@ impl Executor {
         }
     }
 
-    /// Calls that wait for their turn.
+    /// The number of calls that wait for their turn.
     pub(crate) fn waiting(&self) -> usize {
         self.any_core.lock().queue.len() + self.blocking.lock().queue.len()
     }
 }
 
 impl Shared {
-    /// Why a new call of this flow is refused, where it is: the calls before it wait for too long, for their turn or in their
-    /// handlers.
+    /// Returns why a new call of this flow is refused; `None` admits the call. A call is refused while earlier calls wait
+    /// too long, for their turn or in their handlers.
     #[inline]
     pub(super) fn refuses(&self, route: &Route, run_on: RunOn, flow: Flow, now: Instant) -> Option<Status> {
         if run_on == RunOn::Loop && !route.concurrency.is_limiting() || !self.is_protected {
@@ -172,7 +172,7 @@ impl Shared {
         Some(self.overload_status.clone())
     }
 
-    /// Has a call wait for its turn on a thread that is no event loop's. Must run on the runtime of the connection.
+    /// Queues a call for a thread that is not an event loop's. Must run on the runtime of the connection.
     pub(super) fn run_elsewhere(self: &Arc<Shared>, run_on: RunOn, flow: Flow, queued: QueuedCall, now: Instant) {
         let executor = &self.executor;
         let pool = executor.pool(run_on);
@@ -202,12 +202,12 @@ impl Shared {
                 }
             });
         } else {
-            // A handler that is polled by a runner must not be told to yield for what others before it have done.
+            // Tokio's cooperative budget must not make a handler yield because of handlers that the runner polled before.
             runtime.spawn(tokio::task::unconstrained(run(shared)));
         }
     }
 
-    /// The next call that is still wanted; `None` where the runner is to end.
+    /// Takes the next call that is still wanted; `None` ends the runner.
     fn next_call(&self, run_on: RunOn, now: Instant) -> Option<QueuedCall> {
         let limits = &self.limits;
         loop {
@@ -245,7 +245,7 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a new call of this flow would wait for too long.
+    /// Whether a new call of this flow would wait too long.
     fn waits_too_long(&self, route: &Route, flow: Flow, shared: &Shared, now: Instant) -> bool {
         let mut state = self.lock();
         let is_full = state.queue.len() >= shared.limits.queue_calls_max;
@@ -254,7 +254,8 @@ impl Pool {
         is_full || oldest.is_some_and(|age| age > waiting.state.bound(route.placement.expected(), &shared.limits))
     }
 
-    /// A call was queued: whether one more runner is to begin, and whether it is to be watched that those at work get on.
+    /// Returns, after a call was queued, whether one more runner begins, and whether a task begins to watch for stuck
+    /// runners.
     fn admit_runner(&self, state: &mut State, executor: &Executor, now: Instant) -> (bool, bool) {
         if self.run_on == RunOn::AnyCore {
             let was_stuck = state.stuck_at.is_some_and(|at| now.saturating_duration_since(at) < STUCK_MEMORY);
@@ -277,7 +278,8 @@ impl State {
         let cost = |queued: &QueuedCall, standing: &StandingQueue| {
             let is_run = !queued.call.is_withdrawn() && queued.waited(now) <= queued.longest(limits);
             let nanos = if is_run { queued.route.placement.expected().as_nanos() as u64 } else { 1 };
-            // A flow whose queue stands offers more than its share: what those offer that keep to theirs comes first.
+            // A flow whose queue stands offers more than its share, so its calls cost twice as much: other flows come
+            // first.
             if standing.stands() { nanos * 2 } else { nanos }
         };
         self.queue.pop(|standing, queued| {
@@ -287,7 +289,7 @@ impl State {
     }
 }
 
-/// How many handlers compute at a time on this runtime.
+/// How many handlers compute at the same time on this runtime.
 fn cores_of(runtime: &Handle) -> usize {
     match runtime.runtime_flavor() {
         RuntimeFlavor::CurrentThread => 1,
@@ -295,7 +297,7 @@ fn cores_of(runtime: &Handle) -> usize {
     }
 }
 
-/// Takes one call after the other, until none waits.
+/// Runs one call after another until no call waits.
 async fn run(shared: Arc<Shared>) {
     let mut now = clock::now();
     let mut yielded_at = now;
@@ -312,16 +314,16 @@ async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Calls that a runner has ended and whose connections it has not woken: a connection that is woken for several calls at a
-/// time writes their replies together. A wake-up costs about 5 us.
+/// The wakers of connections whose calls a runner has ended. A wake-up costs about 5 us, so the runner delays the wake-ups:
+/// a connection that is woken for several calls writes their replies together.
 struct EndedCalls {
     wakers: Vec<Waker>,
-    /// When the first of them ended.
+    /// When the first of the calls ended.
     since: Instant,
 }
 
-/// A reply waits for others for no longer than this, and for no longer than a quarter of the time that calls wait, as far
-/// as that can be foreseen.
+/// The longest time that a reply waits for other replies. The reply also waits no longer than a quarter of the time that
+/// the next call has waited, as far as the runner can foresee.
 const REPLY_DELAY_MAX: Duration = Duration::from_micros(500);
 
 impl EndedCalls {
@@ -332,7 +334,7 @@ impl EndedCalls {
         self.wakers.extend(waker);
     }
 
-    /// Wakes the connections, if the next call would have them wait for too long.
+    /// Wakes the connections if running the next call would delay their replies too long.
     fn wake_before(&mut self, next: &QueuedCall, now: Instant) {
         if self.wakers.is_empty() {
             return;
@@ -354,8 +356,8 @@ impl Drop for EndedCalls {
     }
 }
 
-/// Looks after the runners for as long as calls wait: where none of them gets on, handlers compute for long, and one more
-/// runner lets the system share the cores among all.
+/// Watches the runners while calls wait. If no runner takes a call, the running handlers compute for long: one more runner
+/// lets the operating system share the cores among all handlers.
 async fn watch(shared: Arc<Shared>, run_on: RunOn) {
     let pool = shared.executor.pool(run_on);
     let runtime = shared.executor.runtime();
@@ -384,15 +386,16 @@ impl QueuedCall {
         now.saturating_duration_since(self.arrived)
     }
 
-    /// How long the call may wait.
+    /// The longest time that the call may wait.
     fn longest(&self, limits: &Limits) -> Duration {
         standing_queue::longest(self.route.placement.expected(), limits)
     }
 
-    /// Begins the handler and polls it once; what is not ready then goes on as a task of its own. When that was.
+    /// Begins the handler and polls it once; a handler that is pending then goes on as a task of its own. Returns the time
+    /// after the poll.
     fn run(self, shared: &Arc<Shared>, ended: &mut EndedCalls, now: Instant) -> Instant {
         let QueuedCall { call, mut running, route, request, caller, .. } = self;
-        // A handler that is not ready is polled once more by its own task, and keeps the waker of that.
+        // The task of a pending handler polls the handler once more, with the waker that the handler keeps.
         let mut cx = task::Context::from_waker(Waker::noop());
         let polled = running.begin_and_poll(shared, &route, request, &mut cx);
         let end = clock::now();

@@ -1,5 +1,6 @@
-//! A call that runs on another thread than its connection: what the two sides share. The executor polls the handler and
-//! leaves what it has come to; the connection takes that, within the caller's windows, and says when nobody waits any more.
+//! A call that runs on another thread than its connection: the state that both sides share. The executor polls the handler
+//! and stores the resulting steps. The connection takes the steps, within the caller's windows, and cancels the call when
+//! nobody waits for it.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -13,45 +14,45 @@ use crate::server::call::{RunningCall, Step, expired, not_begun};
 use crate::server::shared::Shared;
 use crate::status::Status;
 
-/// What connection and executor share of a call.
+/// The state of a call that the connection and the executor share.
 pub(crate) struct RemoteCall {
     context: Context,
-    /// When the call was to be done as it came.
+    /// The deadline of the call when it arrived.
     known_deadline: Deadline,
     stage: AtomicU8,
     /// Microseconds that the call waited for its turn.
     queued_micros: AtomicU32,
-    /// Whether the handler has begun, where there are interceptors before it.
+    /// Whether the handler has begun. `None` without interceptors.
     handled: Option<Arc<AtomicBool>>,
     exchange: Mutex<Exchange>,
 }
 
-/// The call waits for its turn. Whoever changes that decides whether the handler begins.
+/// The call waits for its turn. The thread that moves the stage on decides whether the handler begins.
 const QUEUED: u8 = 0;
-/// The handler has begun, or will at once.
+/// The handler has begun or begins now.
 const BEGUN: u8 = 1;
-/// The connection, or the queue, has given the call up: it never begins.
+/// The connection or the queue has given up the call; the handler never begins.
 const WITHDRAWN: u8 = 2;
 
-/// A handler is polled for more messages of its stream while the connection has not taken this much of it.
+/// The handler is not polled for more stream messages while the connection has not taken this much.
 const UNTAKEN_BYTES_MAX: usize = 64 << 10;
 const UNTAKEN_STEPS_MAX: usize = 32;
 
 #[derive(Default)]
 struct Exchange {
-    /// What the call has come to, until the connection takes it.
+    /// The steps that the connection has not taken yet.
     steps: VecDeque<Step>,
     /// Bytes of messages in `steps`.
     bytes: usize,
     /// Wakes the connection for the call.
     connection: Option<Waker>,
-    /// Wakes what polls the handler: once there is room in `steps`, or nobody waits any more.
+    /// Wakes the task that polls the handler, once `steps` has room or nobody waits for the call any more.
     handler: Option<Waker>,
     is_cancelled: bool,
 }
 
 impl RemoteCall {
-    /// A call that waits for its turn; `connection` is woken with what it comes to.
+    /// Creates a call that waits for its turn. Each step of the call wakes `connection`.
     pub(crate) fn new(running: &RunningCall, connection: Waker) -> Arc<RemoteCall> {
         let exchange = Exchange { connection: Some(connection), ..Exchange::default() };
         Arc::new(RemoteCall {
@@ -69,17 +70,17 @@ impl RemoteCall {
         &self.context
     }
 
-    /// How long it waited for its turn; zero while it waits.
+    /// How long the call waited for its turn; zero while the call waits.
     pub(crate) fn queued(&self) -> Duration {
         Duration::from_micros(self.queued_micros.load(Ordering::Relaxed).into())
     }
 
-    /// Whether it was given up before its turn came.
+    /// Whether the call was given up before its turn came.
     pub(super) fn is_withdrawn(&self) -> bool {
         self.stage.load(Ordering::Relaxed) == WITHDRAWN
     }
 
-    /// Its turn has come, after this long. False where it was given up.
+    /// Begins the call after it waited for `queued`. Returns false if the call was given up.
     pub(super) fn begin(&self, queued: Duration) -> bool {
         self.queued_micros.store(u32::try_from(queued.as_micros()).unwrap_or(u32::MAX), Ordering::Relaxed);
         self.leave_queue(BEGUN)
@@ -89,21 +90,21 @@ impl RemoteCall {
         self.stage.compare_exchange(QUEUED, stage, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    /// The queue refuses it.
+    /// Fails the call with `why`, unless the call has left the queue already.
     pub(super) fn refuse(&self, why: Status) {
         if self.leave_queue(WITHDRAWN) {
             self.deliver(Step::Failed(why));
         }
     }
 
-    /// Leaves what the call has come to for the connection, and wakes that.
+    /// Stores a step for the connection, and wakes the connection.
     pub(super) fn deliver(&self, step: Step) {
         if let Some(connection) = self.leave(step) {
             connection.wake();
         }
     }
 
-    /// Leaves what the call has come to for the connection, which is to be woken.
+    /// Stores a step for the connection. Returns the waker of the connection, which the caller must wake.
     pub(super) fn leave(&self, step: Step) -> Option<Waker> {
         let mut exchange = self.lock();
         if let Step::Message(message) = &step {
@@ -120,7 +121,7 @@ impl RemoteCall {
         }
     }
 
-    /// For the connection: what the call has come to. It is woken by `cx` for what comes later.
+    /// For the connection: takes the next step. Without a step, the next one wakes the waker of `cx`.
     pub(crate) fn poll(&self, cx: &mut task::Context<'_>) -> Poll<Step> {
         let mut exchange = self.lock();
         let Some(step) = exchange.steps.pop_front() else {
@@ -138,7 +139,8 @@ impl RemoteCall {
         Poll::Ready(step)
     }
 
-    /// For the connection: what the call comes to now that its deadline has passed. It is to be cancelled then.
+    /// For the connection: returns the status of a call whose deadline has passed. The connection must cancel the call
+    /// afterwards.
     pub(crate) fn expired(&self) -> Status {
         if self.leave_queue(WITHDRAWN) {
             return not_begun();
@@ -146,7 +148,7 @@ impl RemoteCall {
         expired(self.handled.as_ref())
     }
 
-    /// For the connection: nobody waits for the call any more.
+    /// For the connection: cancels the call, as nobody waits for it any more.
     pub(crate) fn cancel(&self) {
         if self.leave_queue(WITHDRAWN) {
             return;
@@ -162,8 +164,8 @@ impl RemoteCall {
         }
     }
 
-    /// Polls the handler up to the end of the call, or until nobody waits for it. It is not polled while the connection has
-    /// too much to take.
+    /// Polls the handler until the call ends or is cancelled. Does not poll while the connection has too many steps to
+    /// take.
     pub(super) fn drive(
         self: &Arc<RemoteCall>,
         running: RunningCall,
@@ -172,7 +174,8 @@ impl RemoteCall {
     ) -> impl Future<Output = ()> + Send + use<> {
         let call = self.clone();
         let mut running = Some(running);
-        // The handler may bring it forward, and the connection keeps to it.
+        // The handler may bring the deadline forward; the connection is then woken, as the connection enforces the
+        // deadline.
         let mut known_deadline = call.known_deadline;
         if let Poll::Ready(step) = first {
             call.deliver(step);

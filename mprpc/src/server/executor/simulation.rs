@@ -1,4 +1,4 @@
-//! Overload, played event by event on the real queue and the real admission: no threads, no clock, a thousand seeds.
+//! Simulates overload event by event on the real queue and the real admission, without threads or a clock, for 1,000 seeds.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -13,10 +13,10 @@ use crate::server::tests::Probe;
 
 const SEEDS: u64 = 1000;
 const DEADLINE: Duration = Duration::from_secs(1);
-/// What a refusal costs a worker.
+/// The time that a refusal costs a worker.
 const REFUSAL: Duration = Duration::from_micros(10);
 
-/// Who calls how often, and what for.
+/// The rate of one caller, in calls a second, and the priority of its calls.
 #[derive(Clone, Copy)]
 struct Caller {
     rate: f64,
@@ -32,7 +32,7 @@ struct Simulation {
     begin: Instant,
 }
 
-/// What came of one caller in the counted time, and what was answered in it.
+/// What one caller offered within the counted time, and how much of that was answered.
 #[derive(Clone, Copy, Debug, Default)]
 struct Outcome {
     offered: u32,
@@ -52,7 +52,7 @@ impl Simulation {
         let route = shared.router.route("test.Probe/Echo").unwrap();
         let begin = clock::now();
         {
-            // The simulation takes the calls out of the queue itself: no runner is to be spawned, or to be told to end.
+            // The simulation takes calls out of the queue itself, so the executor must neither start a runner nor end one.
             let mut state = shared.executor.any_core.lock();
             (state.runners, state.runners_allowed) = (usize::MAX / 2, usize::MAX / 2);
             state.stuck_at = begin.checked_add(Duration::from_secs(3600));
@@ -61,7 +61,7 @@ impl Simulation {
         Simulation { shared, route, random: fastrand::Rng::with_seed(seed), workers, service, begin }
     }
 
-    /// Plays `time`, and counts what comes after `counted_from`.
+    /// Simulates `time`, and counts the events after `counted_from`.
     fn run(&mut self, callers: &[Caller], time: Duration, counted_from: Duration) -> Vec<Outcome> {
         let peers: Vec<Arc<Peer>> = (0..callers.len()).map(|_| Arc::new(peer())).collect();
         let mut outcomes = vec![Outcome::default(); callers.len()];
@@ -105,7 +105,7 @@ impl Simulation {
         outcomes
     }
 
-    /// A call comes; whether it is let in.
+    /// Offers a call to the server; returns whether the server admits the call.
     fn comes(&self, peer: &Arc<Peer>, flow: Flow, caller: usize, now: Duration) -> bool {
         let now = self.begin + now;
         if self.shared.refuses(&self.route, RunOn::AnyCore, flow, now).is_some() {
@@ -137,7 +137,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn overload_leaves_nine_tenths_of_the_capacity_whatever_the_load() {
+async fn server_answers_nine_tenths_of_its_capacity_at_every_load() {
     let mut longest = Vec::new();
     let (mut all_offered, mut all_answered) = (0.0, 0.0);
     for seed in 0..SEEDS {
@@ -147,7 +147,7 @@ async fn overload_leaves_nine_tenths_of_the_capacity_whatever_the_load() {
         let mut simulation = Simulation::new(seed, workers, service);
         let outcome = simulation.run(&[normal(load * capacity)], ms(1500), ms(500))[0];
         let offered = f64::from(outcome.offered).min(capacity);
-        // At the capacity itself chance alone decides for how long a queue is empty.
+        // At a load of exactly the capacity, chance alone decides how long the queue is empty.
         let answered = f64::from(outcome.answered);
         let share = if load == 1.0 { 0.8 } else { 0.9 };
         assert!(answered >= share * offered, "seed {seed}, load {load}: {outcome:?} of {offered}");
@@ -161,11 +161,11 @@ async fn overload_leaves_nine_tenths_of_the_capacity_whatever_the_load() {
 }
 
 #[tokio::test]
-async fn overload_does_not_outlast_its_cause() {
+async fn server_refuses_nothing_one_second_after_a_flood() {
     for seed in 0..100 {
         let mut simulation = Simulation::new(seed, 2, ms(5));
         simulation.run(&[normal(4000.0)], ms(1000), ms(0));
-        // The queue of the flood is still there; a second later nothing is refused any more.
+        // The queue of the flood is still there. One second later the server refuses nothing any more.
         simulation.begin += ms(1000);
         let outcome = simulation.run(&[normal(200.0)], ms(2000), ms(1000))[0];
         assert!(outcome.answered + 10 >= outcome.offered, "seed {seed}: {outcome:?}");
@@ -173,7 +173,7 @@ async fn overload_does_not_outlast_its_cause() {
 }
 
 #[tokio::test]
-async fn caller_that_floods_does_not_take_the_share_of_others() {
+async fn flooding_caller_does_not_take_the_share_of_others() {
     let (mut offered, mut answered) = (0, 0);
     for seed in 0..SEEDS / 4 {
         let mut callers = [normal(0.09 * 400.0); 10];
@@ -189,7 +189,7 @@ async fn caller_that_floods_does_not_take_the_share_of_others() {
 }
 
 #[tokio::test]
-async fn calls_of_lower_priority_are_refused_first_and_none_starve() {
+async fn lower_priority_calls_are_refused_first_and_no_priority_starves() {
     let of = |priority| Caller { rate: 400.0, priority };
     let mut answered = [0; 3];
     for seed in 0..SEEDS / 4 {
@@ -205,7 +205,7 @@ async fn calls_of_lower_priority_are_refused_first_and_none_starve() {
 }
 
 #[tokio::test]
-async fn queue_time_max_is_how_long_a_call_waits_and_for_how_long_others_are_let_in_behind_it() {
+async fn queue_time_max_bounds_the_wait_of_a_call_and_the_admission_of_later_calls() {
     let simulation = Simulation::new(1, 1, ms(5));
     let limits = &simulation.shared.limits;
     let (peer, max) = (Arc::new(peer()), limits.queue_time_max);
@@ -213,10 +213,10 @@ async fn queue_time_max_is_how_long_a_call_waits_and_for_how_long_others_are_let
     assert!(simulation.comes(&peer, flow, 0, ms(0)));
     assert!(simulation.comes(&peer, flow, 0, max));
     assert!(!simulation.comes(&peer, flow, 0, max + ms(1)));
-    // Another caller is let in all the same.
+    // The server still admits another caller.
     let other = Arc::new(self::peer());
     assert!(simulation.comes(&other, Flow::of(&other), 1, max + ms(1)));
-    // The first has waited for too long, and is refused in the queue; the second still goes.
+    // The first call has waited too long and is refused in the queue; the second call still runs.
     let next = || simulation.shared.next_call(RunOn::AnyCore, simulation.begin + max + ms(1)).unwrap().arrived;
     let mut arrived = [next(), next()];
     arrived.sort();
@@ -227,11 +227,12 @@ async fn queue_time_max_is_how_long_a_call_waits_and_for_how_long_others_are_let
 }
 
 #[tokio::test]
-async fn queue_time_target_bounds_a_queue_that_stands() {
+async fn queue_time_target_bounds_a_standing_queue() {
     let simulation = Simulation::new(1, 1, ms(5));
     let (peer, target) = (Arc::new(peer()), simulation.shared.limits.queue_time_target);
     let flow = Flow::of(&peer);
-    // Every call waits for three times the target, which is less than a call may wait. That is so for longer than 100 ms.
+    // Every call waits three times the target, for longer than 100 ms. That wait is shorter than the longest that a call
+    // may wait.
     let mut refused_at = Vec::new();
     for at in (0..300).step_by(5) {
         if !simulation.comes(&peer, flow, 0, ms(at)) {

@@ -1,33 +1,33 @@
-//! Whether the queue of one flow stands: CoDel's question. Reads no clock.
+//! Detects whether the queue of one flow stands, as CoDel does. Reads no clock.
 
 use std::time::{Duration, Instant};
 
 use crate::limits::Limits;
 
-/// A queue that forms for a moment is what a queue is for. A queue that stands adds its length to every call, and serves
-/// nobody.
+/// A queue absorbs short bursts. A standing queue only adds its length to the latency of every call.
 ///
-/// The queue of a flow stands once all calls that left it in an interval of 100 ms had waited longer than
-/// `queue_time_target`. While it stands, new calls are refused as soon as the oldest one has waited for twice the target. Twice,
-/// because a bound at the target itself would end the standing with each call: then the queue swings between both bounds.
+/// The queue of a flow stands once all calls that left it within an interval of 100 ms had waited longer than
+/// `queue_time_target`. While the queue stands, the server refuses new calls as soon as the oldest call has waited for
+/// twice the target. The factor is two, because with a bound at the target every call would end the standing, and the queue
+/// would swing between both bounds.
 ///
 /// Source: Nichols, Jacobson, "Controlling Queue Delay", ACM Queue 2012, here applied to arrivals.
 #[derive(Debug, Default)]
 pub(super) struct StandingQueue {
-    /// When the interval ends, and the shortest wait of a call that left in it.
+    /// The end of the current interval. `shortest` is the shortest wait of a call that left during the interval.
     interval_ends: Option<Instant>,
     shortest: Option<Duration>,
     stands: bool,
 }
 
 const INTERVAL: Duration = Duration::from_millis(100);
-/// Calls that take long need a longer queue, or threads would have nothing to do: a call may wait for as long as this many take,
-/// in a queue that stands and otherwise.
+/// Long calls need a longer queue, or threads would run idle: the target is at least the length of `CALLS_AT_TARGET` calls,
+/// and the longest wait at least the length of `CALLS_IN_A_BURST` calls.
 const CALLS_AT_TARGET: u32 = 2;
 const CALLS_IN_A_BURST: u32 = 4;
 
 impl StandingQueue {
-    /// How long the oldest call may have waited for another one to be let in, where a call takes `cost`.
+    /// The wait of the oldest call beyond which no further call is admitted. `cost` is the expected length of a call.
     pub(super) fn bound(&self, cost: Duration, limits: &Limits) -> Duration {
         if self.stands { target(cost, limits) * 2 } else { longest(cost, limits) }
     }
@@ -37,12 +37,12 @@ impl StandingQueue {
         self.stands
     }
 
-    /// A call came while none waited.
+    /// Records that a call arrived while none waited.
     pub(super) fn began(&mut self, now: Instant, cost: Duration, limits: &Limits) {
         self.roll(now, target(cost, limits));
     }
 
-    /// A call left the queue after this wait.
+    /// Records that a call left the queue after it waited for `waited`.
     pub(super) fn left(&mut self, waited: Duration, now: Instant, cost: Duration, limits: &Limits) {
         let target = target(cost, limits);
         self.roll(now, target);
@@ -52,7 +52,7 @@ impl StandingQueue {
         }
     }
 
-    /// Looks at an interval that is over. One that is over for long says nothing any more.
+    /// Ends the interval if it is over. An interval that ended more than 100 ms ago is ignored.
     fn roll(&mut self, now: Instant, target: Duration) {
         if self.interval_ends.is_some_and(|end| now < end) {
             return;
@@ -68,7 +68,7 @@ fn target(cost: Duration, limits: &Limits) -> Duration {
     limits.queue_time_target.max(cost * CALLS_AT_TARGET)
 }
 
-/// How long a call may wait at most.
+/// The longest time that a call may wait.
 pub(super) fn longest(cost: Duration, limits: &Limits) -> Duration {
     limits.queue_time_max.max(cost * CALLS_IN_A_BURST)
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn one_call_in_time_is_enough_and_a_pause_forgets() {
+    fn queue_does_not_stand_after_one_call_in_time_or_a_pause() {
         let (limits, begin, mut standing) = (Limits::default(), Instant::now(), StandingQueue::default());
         standing.left(ms(90), begin, ms(5), &limits);
         standing.left(ms(10), begin + ms(50), ms(5), &limits);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_take_long_may_wait_longer() {
+    fn slow_calls_may_wait_longer() {
         let limits = Limits::default();
         assert_eq!(StandingQueue::default().bound(ms(200), &limits), ms(800));
         assert_eq!(StandingQueue { stands: true, ..StandingQueue::default() }.bound(ms(200), &limits), ms(800));

@@ -1,5 +1,6 @@
-//! The calls of a native connection at the server whose end has not been said: polled when woken, held to the caller's
-//! windows, cancelled, expired. Knows no frames; what they come to goes to [`Replies`].
+//! The in-flight calls of a native connection at the server. Polls the calls that were woken, keeps replies within the
+//! caller's windows, cancels calls, and expires calls at their deadlines. Knows no frames; [`Replies`] encodes the steps of
+//! the calls.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{BuildHasher, Hasher};
@@ -24,27 +25,27 @@ use crate::server::served_call::ServedCall;
 use crate::server::shared::Shared;
 use crate::status::Status;
 
-/// Messages that one stream sends before others get their turn.
+/// Messages that one stream may send before other calls are polled.
 const MESSAGES_PER_POLL: usize = 32;
 
-/// Places for calls that are kept when they are free.
+/// Above this capacity, the table of calls shrinks after a peak.
 const KEPT_PLACES: usize = 1024;
 
-/// The calls whose end has not been said.
+/// The calls whose end has not been sent.
 pub(super) struct InFlight {
     calls: HashMap<u32, Call, IdHasher>,
     ready_queue: Arc<ReadyQueue>,
-    /// The connection's, as `woken` has it.
+    /// The connection's waker, as stored in `ready_queue`.
     connection: Option<Waker>,
-    /// That of the next call, which takes it along only if it does not end at once.
+    /// The waker of the next call. A call keeps the waker only if the call does not end at its first poll.
     next: CallWaker,
-    /// Of all calls that have a deadline.
+    /// The deadlines of all calls that have one.
     deadlines: BTreeSet<(Instant, u32)>,
     timer: Timer,
-    /// Replies on their way, and requests that have not been read.
+    /// Flow control: reply messages that the caller has not read, and request messages that the handlers have not read.
     sent: Flow,
     received: Flow,
-    /// Streams that wait for room in the window of the connection, not in their own.
+    /// Streams that wait for room in the connection's window, while their own window has room.
     stalled: VecDeque<u32>,
 }
 
@@ -53,22 +54,22 @@ struct Call {
     begun: Instant,
     expires_at: Option<Instant>,
     waker: CallWaker,
-    /// Bytes outstanding: of replies sent, and of requests received.
+    /// Outstanding bytes: of replies sent, and of requests received.
     sent: u64,
     received: u64,
-    /// The next message of the reply stream, for which there is no room in the windows yet.
+    /// The next message of the reply stream, if the windows have no room for it.
     held: Option<Message>,
     requests: Option<Arc<Inbox>>,
     requests_ended: bool,
-    /// It stands in `stalled`.
+    /// Whether the call is in `InFlight::stalled`.
     is_stalled: bool,
 }
 
-/// What became ready, told from any thread.
+/// The calls that are ready to be polled, and the requests that were read. Any thread may add to this queue.
 #[derive(Default)]
 pub(super) struct ReadyQueue {
     state: Mutex<State>,
-    /// There is something in it.
+    /// Whether the queue has an entry.
     is_any: AtomicBool,
 }
 
@@ -79,7 +80,7 @@ struct State {
     connection: Option<Waker>,
 }
 
-/// Requests that were read: of which call, out of which inbox, how many bytes.
+/// Requests that were read: the call, its inbox, and the number of bytes.
 type Read = (u32, Arc<Inbox>, u64);
 
 impl InFlight {
@@ -102,7 +103,7 @@ impl InFlight {
         self.calls.len()
     }
 
-    /// Bytes of streams of requests that have come and are not read.
+    /// Bytes of request streams that have arrived and that no handler has read.
     #[inline]
     pub(super) fn unread_bytes(&self) -> usize {
         self.received.outstanding() as usize
@@ -112,12 +113,12 @@ impl InFlight {
         self.calls.contains_key(&id)
     }
 
-    /// What a reader of requests tells that it has read.
+    /// Creates the source through which the reader of a request stream reports what it has read.
     pub(super) fn source(&self, id: u32, message_bytes_max: usize) -> RequestSource {
         RequestSource { id, ready_queue: self.ready_queue.clone(), message_bytes_max }
     }
 
-    /// What the call of this id is polled with at first.
+    /// Returns the waker for the first poll of the call with this id.
     pub(super) fn waker(&mut self, id: u32) -> &Waker {
         if self.next.is_kept() {
             self.next = CallWaker::new(&self.ready_queue);
@@ -126,8 +127,8 @@ impl InFlight {
         &self.next.waker
     }
 
-    /// Takes a call that has not ended at once, with what its first poll came to, which was with [`InFlight::waker`]. One
-    /// that was not polled, or has begun a stream, is polled again in this turn.
+    /// Adds a call that has not ended at its first poll. `polled` is the result of that poll, which used
+    /// [`InFlight::waker`]. A call that was not polled, or that has begun a stream, is polled again in this turn.
     pub(super) fn insert(
         &mut self,
         id: u32,
@@ -168,7 +169,8 @@ impl InFlight {
         }
     }
 
-    /// A message of a request stream came, or its end. The error is what the caller did against the protocol.
+    /// Takes a message of a request stream, or its end. Returns the bytes of a message that no reader wants, for an
+    /// immediate credit. The error says how the caller broke the protocol.
     pub(super) fn request(
         &mut self,
         id: u32,
@@ -201,7 +203,7 @@ impl InFlight {
         Ok(unwanted)
     }
 
-    /// The caller has read this much of a reply stream.
+    /// Takes the caller's credit: the caller has read so many bytes of a reply stream.
     pub(super) fn credit(&mut self, id: u32, bytes: u64) {
         if let Some(call) = self.calls.get_mut(&id) {
             self.sent.credited(&mut call.sent, bytes);
@@ -211,7 +213,7 @@ impl InFlight {
         }
     }
 
-    /// Ends a call that the caller gave up; whether there was one.
+    /// Cancels a call that the caller gave up. Returns whether the call was in flight.
     pub(super) fn cancel(&mut self, id: u32, why: Status, shared: &Shared) -> bool {
         let Some(call) = self.remove(id) else { return false };
         call.end_requests(why);
@@ -224,7 +226,7 @@ impl InFlight {
         self.calls.keys().copied().collect()
     }
 
-    /// Ends all calls: the connection is lost.
+    /// Cancels all calls, as the connection is lost.
     pub(super) fn cancel_all(&mut self, why: &Status, shared: &Shared) {
         for id in self.ids() {
             self.cancel(id, why.clone(), shared);
@@ -240,13 +242,13 @@ impl InFlight {
         self.sent.ended(&mut call.sent);
         self.received.ended(&mut call.received);
         if self.calls.capacity() > KEPT_PLACES && self.calls.len() < self.calls.capacity() / 8 {
-            // After a peak its room goes back.
+            // After a peak the table gives its memory back.
             self.calls.shrink_to(self.calls.len() * 2);
         }
         Some(call)
     }
 
-    /// Polls what was woken, ends what has expired, gives credit for what was read.
+    /// Polls the calls that were woken, gives credit for requests that were read, and ends the calls that have expired.
     pub(super) fn poll(
         &mut self,
         cx: &mut task::Context<'_>,
@@ -269,7 +271,7 @@ impl InFlight {
         }
         for (id, inbox, bytes) in read {
             let Some(call) = self.calls.get_mut(&id) else { continue };
-            // The id may be that of a later call by now.
+            // The id may belong to a later call by now.
             if call.requests.as_ref().is_some_and(|requests| Arc::ptr_eq(requests, &inbox)) {
                 self.received.credited(&mut call.received, bytes);
                 replies.credit(id, bytes);
@@ -279,7 +281,7 @@ impl InFlight {
         self.expire(cx, now, replies);
     }
 
-    /// What became ready; without a lock where that is nothing.
+    /// Takes what became ready. Takes no lock if nothing did.
     fn take_ready(&mut self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
         let is_known = self.connection.as_ref().is_some_and(|known| known.will_wake(connection));
         if is_known && !self.ready_queue.is_any.load(Ordering::Acquire) {
@@ -316,7 +318,7 @@ impl InFlight {
             if !self.sent.admits(call.sent, cost, replies.windows()) {
                 call.held = Some(held);
                 call.served.set_unsent(cost as usize);
-                // Once, however often it is polled meanwhile.
+                // A call is queued once, no matter how often it is polled while stalled.
                 if !std::mem::replace(&mut call.is_stalled, true) {
                     self.stalled.push_back(id);
                 }
@@ -340,7 +342,7 @@ impl InFlight {
         call.end_requests(Status::cancelled("the call has ended"));
     }
 
-    /// The handler may have brought its deadline forward.
+    /// Updates the expiry of the call, as the handler may have brought its deadline forward.
     fn note_deadline(&mut self, id: u32) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let at = call.served.context().deadline().instant();
@@ -353,7 +355,7 @@ impl InFlight {
         self.deadlines.extend(at.map(|at| (at, id)));
     }
 
-    /// Room in the window of the connection goes to those who wait for it, first come, first served.
+    /// Wakes stalled streams, first come, first served, while the connection's window has room.
     fn wake_stalled(&mut self, windows: Windows) {
         while let Some(id) = self.stalled.front() {
             if let Some(call) = self.calls.get_mut(id) {
@@ -363,7 +365,7 @@ impl InFlight {
                 } else if call.sent + cost <= windows.stream {
                     return;
                 }
-                // What waits for its own window is woken by its credit.
+                // A call that waits for its own window is woken by the credit for that window.
                 call.is_stalled = false;
             }
             self.stalled.pop_front();
@@ -390,7 +392,7 @@ impl InFlight {
 }
 
 impl Call {
-    /// The call is over, and whoever still reads its requests learns why.
+    /// Ends the request stream with `why`, which its reader gets as an error.
     fn end_requests(&self, why: Status) {
         if let Some(waker) = self.requests.as_ref().and_then(|requests| requests.end(Err(why))) {
             waker.wake();
@@ -403,7 +405,7 @@ impl ReadyQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What became ready since the last time; `connection` is woken for what comes from now on.
+    /// Takes the entries since the last call. Later entries wake `connection`.
     fn take(&self, connection: &Waker) -> (Vec<u32>, Vec<Read>) {
         let mut state = self.lock();
         self.is_any.store(false, Ordering::Relaxed);
@@ -414,7 +416,7 @@ impl ReadyQueue {
         (mem::take(&mut state.calls), mem::take(&mut state.read))
     }
 
-    /// For the next turn, which comes anyway, or is brought by the waker that is returned.
+    /// Adds an entry for the next turn. If no turn is due anyway, the caller must wake the returned waker.
     fn add(&self, add: impl FnOnce(&mut State)) -> Option<Waker> {
         let mut state = self.lock();
         add(&mut state);
@@ -429,10 +431,10 @@ impl ReadyQueue {
     }
 }
 
-/// Wakes one call of a connection, and for as long as no call has kept it, one after the other.
+/// The waker of one call. As long as no call has kept a clone, the waker serves one call after another.
 struct CallWaker {
     wakes: Arc<WakesCall>,
-    /// Of `wakes`.
+    /// A waker made of `wakes`.
     waker: Waker,
 }
 
@@ -450,15 +452,15 @@ impl CallWaker {
         CallWaker { waker: Waker::from(wakes.clone()), wakes }
     }
 
-    /// Whether somebody has a clone of it, and will wake the call for which it was cloned.
+    /// Whether somebody has kept a clone. The clone must wake only the call for which it was made.
     fn is_kept(&self) -> bool {
         let is_kept = Arc::strong_count(&self.wakes) > 2;
-        // What those did who had one is done.
+        // The fence orders this thread after all that the dropped clones did.
         fence(Ordering::Acquire);
         is_kept
     }
 
-    /// From now on it wakes this call.
+    /// Assigns the waker to this call.
     fn begin(&self, id: u32) {
         self.wakes.id.store(id, Ordering::Relaxed);
         self.wakes.queued.store(false, Ordering::Relaxed);
@@ -478,7 +480,7 @@ impl Wake for WakesCall {
     }
 }
 
-/// Hashes the ids of calls, which the caller chooses: by one multiplication with a number that it does not know.
+/// Hashes call ids, which the caller chooses, by one multiplication with a random factor that the caller does not know.
 #[derive(Clone, Copy)]
 struct IdHasher(u64);
 
@@ -510,7 +512,7 @@ impl Hasher for IdHash {
     }
 }
 
-/// Where the reader of a request stream tells that it has read.
+/// The source through which the reader of a request stream reports what it has read.
 pub(super) struct RequestSource {
     id: u32,
     ready_queue: Arc<ReadyQueue>,
@@ -543,7 +545,7 @@ mod tests {
     }
 
     #[test]
-    fn waker_that_a_handler_keeps_wakes_no_later_call() {
+    fn waker_kept_by_a_handler_wakes_no_later_call() {
         let mut calls = InFlight::new();
         let kept = calls.waker(1).clone();
         calls.waker(2).wake_by_ref();
@@ -553,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn waker_that_nobody_keeps_is_handed_on_and_forgets_that_it_was_woken() {
+    fn waker_that_nobody_keeps_serves_the_next_call() {
         let mut calls = InFlight::new();
         calls.waker(1).wake_by_ref();
         let first = calls.waker(1).data();
@@ -564,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_spread_also_where_they_differ_in_their_high_bits_alone() {
+    fn ids_that_differ_only_in_their_high_bits_are_spread() {
         let hasher = IdHasher(0x9e37_79b9_7f4a_7c15);
         for shift in [0, 8, 16, 22] {
             let buckets: HashSet<u64> = (0..1024u32).map(|id| hasher.hash_one(id << shift) % 1024).collect();

@@ -1,5 +1,5 @@
-//! What ends a native connection that nobody broke: a caller without a sign of life, no call for too long, its age. Says
-//! when it is time for what; knows no frames and ends no calls.
+//! The lifetime of a native connection: keepalive, idle timeout and maximum age. Decides what is due; knows no frames and
+//! ends no calls.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -11,58 +11,59 @@ use crate::net::timer::Timer;
 use crate::protocol::native::{Keepalive, Look, Pace};
 use crate::status::Status;
 
-/// How long a connection lives.
+/// The timers of one native connection.
 pub(super) struct Lifetime {
     keepalive: Keepalive,
-    /// When a call was in flight last.
+    /// The last time at which a call was in flight.
     used_at: Instant,
-    /// When it is old.
+    /// The time at which the connection reaches its maximum age.
     old_at: Option<Instant>,
-    /// The caller was asked to go; when the connection is closed if it has not gone by then.
+    /// Set once the caller was asked to leave: the time at which the server closes the connection.
     leaving: Option<Deadline>,
     timer: Timer,
 }
 
-/// What it is time for.
+/// The action that is due.
 pub(super) enum Due {
     Ping,
-    /// The caller gave no sign of life.
+    /// The caller did not answer the keepalive PING.
     Dead,
-    /// The caller is to be asked to go, and this is why.
+    /// Ask the caller to leave, with this reason.
     Leave(Status),
-    /// It had the time to.
+    /// The time for the caller to leave is over.
     Close,
 }
 
 impl Lifetime {
-    /// Of a connection that begins at `now`. `luck`, 0 to 1, says how much of a tenth of `connection_age_max` it is spared.
+    /// Creates the timers of a connection that begins at `now`. `luck`, 0 to 1, is the jitter: the connection's maximum age
+    /// is shorter by this share of a tenth of `connection_age_max`.
     pub(super) fn new(now: Instant, limits: &Limits, luck: f64) -> Lifetime {
         let age_max = limits.connection_age_max;
         let old_at = now.checked_add(age_max.saturating_sub((age_max / 10).mul_f64(luck)));
         Lifetime { keepalive: Keepalive::default(), used_at: now, old_at, leaving: None, timer: Timer::default() }
     }
 
-    /// Bytes came.
+    /// Records that bytes arrived.
     pub(super) fn heard(&mut self) {
         self.keepalive.heard();
     }
 
-    /// A call came, and may have ended already.
+    /// Records that a call arrived, which may have ended already.
     pub(super) fn used(&mut self, now: Instant) {
         self.used_at = now;
     }
 
-    /// The caller is asked to go, and the connection closed at `until`.
+    /// Records that the caller was asked to leave, and that the server closes the connection at `until`.
     pub(super) fn leave(&mut self, until: Deadline) {
         self.leaving = Some(until);
     }
 
-    /// Whether the caller was asked to go.
+    /// Whether the caller was asked to leave.
     pub(super) fn is_leaving(&self) -> bool {
         self.leaving.is_some()
     }
 
-    /// What it is time for, one after the other; `None` until the next turn, or until the timer brings one.
+    /// Returns the next action that is due; `None` until the next turn, or until the timer causes a turn.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>, calls: usize, pace: Pace, limits: &Limits) -> Option<Due> {
         if turn.relieved {
             self.keepalive.heard();
@@ -97,7 +98,7 @@ impl Lifetime {
         }
     }
 
-    /// Says why.
+    /// Begins to leave, and returns the reason as a status.
     fn begin_to_leave(&mut self, now: Instant, is_idle: bool, limits: &Limits) -> Status {
         let (why, patience) = if is_idle {
             let why = format!("no call for longer than idle_timeout {:?}", limits.idle_timeout);
@@ -113,7 +114,7 @@ impl Lifetime {
     }
 }
 
-/// A tenth more than what holds for callers, so that it is the caller who closes: then nothing can cross.
+/// A tenth longer than the callers' idle timeout. So the caller closes first, and no call can cross the close.
 fn idle_timeout(limits: &Limits) -> Duration {
     limits.idle_timeout.saturating_add(limits.idle_timeout / 10)
 }

@@ -1,4 +1,4 @@
-//! The server's half of a native connection: many calls at a time, each answered when it is ready.
+//! The server's half of a native connection: many calls at the same time, each answered once it is ready.
 
 mod in_flight;
 mod lifetime;
@@ -42,50 +42,51 @@ pub(super) struct Multiplexed {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     decoder: Decoder,
-    /// The caller has greeted.
+    /// Whether the caller's preface has arrived.
     greeted: bool,
-    /// The greeting of this side was sent.
+    /// Whether the preface and SETTINGS of this side were sent.
     introduced: bool,
-    /// What the caller accepts.
+    /// The settings of the caller: what it accepts.
     caller: Settings,
-    /// By the number that the caller gave it. A method that there is not is refused at each call.
+    /// Routes by the caller's method numbers. An unknown method has a status, with which each of its calls is refused.
     methods: Vec<Result<Route, Status>>,
     calls: InFlight,
-    /// What this side holds the caller to: what it announced, or what holds before that has arrived.
+    /// The windows that the caller must respect: the announced ones, but at least the defaults, which hold until the
+    /// announcement arrives.
     windows: Windows,
-    /// What this side announced, by which it gives credit.
+    /// The announced window of a stream, by which the server gives credit.
     stream_window_bytes: u64,
     lifetime: Lifetime,
-    /// Why new calls are refused, once they are.
+    /// The reason with which new calls are refused, once the connection is leaving.
     refuses_because: Cow<'static, str>,
     pings: PingGuard,
-    /// Whose calls these are, where calls of several callers wait for their turn.
+    /// The flow of this connection's calls, for a fair queue between callers.
     flow: Flow,
     meter: PollMeter,
-    /// Handlers that were polled as their requests came, in this turn.
+    /// The handlers polled in this turn as their requests arrived.
     polls: u32,
-    /// The context of the last call that ended at its first poll: the next call uses its memory again.
+    /// The context of the last call that ended at its first poll. The next call reuses its memory.
     spare: Option<Context>,
     memory: Arc<Account>,
     waiting: WaitingMethods,
     pressure: Pressure,
 }
 
-/// What the memory that is held means for what is read next.
+/// What the held memory means for the frames that come next.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pressure {
     None,
-    /// Nothing more is taken for now.
+    /// No more frames are taken for now.
     Pause,
     /// New calls are refused.
     Shed,
 }
 
-/// What the peer did against the protocol; it gets to read it.
+/// How the peer broke the protocol. The text is sent to the peer.
 type Violation = String;
 
 impl Multiplexed {
-    /// A connection that begins at `now`.
+    /// Creates the state of a connection that begins at `now`.
     pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>, now: Instant) -> Multiplexed {
         let announced = Settings::of(&shared.limits).windows();
         Multiplexed {
@@ -112,24 +113,25 @@ impl Multiplexed {
         }
     }
 
-    /// Bytes that have come and are not taken: of streams that are not read, and of frames while the connection is paused.
+    /// Bytes that have arrived and are not taken: of unread request streams, and of complete frames while the connection is
+    /// paused.
     #[inline]
     pub(super) fn unread_bytes(&self) -> usize {
         self.calls.unread_bytes() + self.decoder.complete_bytes()
     }
 
-    /// It was not read from for so long: PINGs that were sent apart come together.
+    /// Forgives PINGs that arrive together, as the connection was not read from for so long.
     pub(super) fn was_paused(&mut self, paused: Duration) {
         self.pings.forgive(paused, self.shared.limits.ping_interval_min);
     }
 
-    /// Calls that are parked, and bytes of their streams of requests that are not read.
+    /// The number of parked calls, and the unread bytes of their request streams.
     #[cfg(test)]
     pub(super) fn held(&self) -> (usize, u64) {
         (self.calls.len(), self.calls.unread_bytes() as u64)
     }
 
-    /// Takes every complete frame; whether one is incomplete.
+    /// Takes every complete frame. Returns whether a frame is incomplete.
     pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
         self.lifetime.heard();
         if !self.greeted {
@@ -241,7 +243,7 @@ impl Multiplexed {
                 Ok(())
             }
             kind::SETTINGS => self.caller.merge(body).map_err(str::to_owned),
-            // PONG and GO_AWAY ask nothing of a server; kinds of later versions are skipped.
+            // A server ignores PONG and GO_AWAY, and frame kinds of later versions.
             _ => Ok(()),
         }
     }
@@ -277,7 +279,7 @@ impl Multiplexed {
         Ok(())
     }
 
-    /// Whether a call may begin under this id.
+    /// Checks that a call may begin under this id.
     fn check_id(&self, id: u32) -> Result<(), Violation> {
         match id == 0 || self.calls.contains(id) {
             true => Err(format!("call id {id} is 0 or in use")),
@@ -285,7 +287,7 @@ impl Multiplexed {
         }
     }
 
-    /// Begins a call, and ends it if it is that soon. The error is why it does not begin.
+    /// Begins a call, and answers it if it ends at its first poll. The error is the status with which the call is refused.
     fn serve(
         &mut self,
         turn: &mut Turn<'_, '_>,
@@ -381,7 +383,8 @@ impl Multiplexed {
         Ok(())
     }
 
-    /// The same where a stream of requests follows: the handler is polled with the others, once more of it may have come.
+    /// Begins a call whose request stream is open. The handler is polled later in the turn, with the other calls: more
+    /// of the stream may have arrived by then.
     fn serve_stream(&mut self, turn: &mut Turn<'_, '_>, header: Header, run_on: RunOn, route: Route, context: Context) {
         let requests = Inbox::new(self.stream_window_bytes);
         let source = self.calls.source(header.id, self.shared.limits.message_bytes_max);
@@ -401,14 +404,14 @@ impl Multiplexed {
         self.note_pressure();
     }
 
-    /// A call was parked: whether the connection is read on.
+    /// Stops taking frames if a parked call has brought the connection beyond its memory.
     fn note_pressure(&mut self) {
         if self.memory.is_beyond() {
             self.pressure = Pressure::Pause;
         }
     }
 
-    /// Has a call wait for its turn on another thread; the loop goes on reading.
+    /// Queues a call for another thread; the loop goes on reading.
     #[expect(clippy::too_many_arguments, reason = "a call and its parts, handed on once")]
     fn serve_elsewhere(
         &mut self,
@@ -422,7 +425,7 @@ impl Multiplexed {
     ) {
         let Multiplexed { shared, caller, calls, flow, .. } = self;
         let flow = flow.with(context.metadata());
-        // What waits in the queue keeps no read buffer alive.
+        // A queued message must not keep a read buffer alive.
         let (request, bytes) = match request {
             Body::Message(message) => (Body::Message(compact(message.clone())), message.len()),
             stream => (stream, 0),
@@ -438,7 +441,7 @@ impl Multiplexed {
         self.note_pressure();
     }
 
-    /// A message of a request stream, or its end.
+    /// Takes a message of a request stream, or its end.
     fn data(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
         let max = self.shared.limits.message_bytes_max;
         let message =
@@ -455,7 +458,7 @@ impl Multiplexed {
         Ok(())
     }
 
-    /// Polls the calls, and looks whether it is time for anything else.
+    /// Polls the calls, and does what the connection's lifetime makes due.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         let Multiplexed { calls, caller, shared, meter, .. } = self;
         let mut replies = Replies { output: turn.output, caller, shared };
@@ -479,7 +482,7 @@ impl Multiplexed {
         ControlFlow::Continue(())
     }
 
-    /// Fails what is left of the calls: the time that they had to finish is over.
+    /// Fails the calls that are left, as their time to finish is over.
     fn cut_off(&mut self, output: &mut SendBuffer) {
         let grace = self.shared.limits.connection_age_grace;
         let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
@@ -490,7 +493,7 @@ impl Multiplexed {
         }
     }
 
-    /// No new calls, for this reason. The caller closes the connection once it has its last reply.
+    /// Refuses new calls from now on, for this reason. The caller closes the connection after its last reply.
     pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: impl Into<Cow<'static, str>>) {
         let why = why.into();
         self.refuses_because = why.clone();
@@ -510,7 +513,7 @@ impl Multiplexed {
         self.refuse_frame(output, header, too_long("a message", length, limit, max))
     }
 
-    /// Answers a frame whose body is skipped: its call does not begin, or fails.
+    /// Answers a frame whose body is skipped: the frame's call does not begin, or fails.
     fn refuse_frame(&mut self, output: &mut SendBuffer, header: Header, status: Status) -> Result<(), Violation> {
         match header.kind {
             kind::REQUEST => {
@@ -535,13 +538,13 @@ impl Multiplexed {
 }
 
 impl Drop for Multiplexed {
-    /// The connection is lost, or closed: nobody waits for what is in flight.
+    /// Cancels the calls in flight: the connection is closed or lost, and nobody waits for them.
     fn drop(&mut self) {
         self.calls.cancel_all(&Status::unavailable("the connection to the caller was lost"), &self.shared);
     }
 }
 
-/// What stands beside a request.
+/// Decodes the metadata of a request.
 fn metadata(bytes: Bytes, limits: &Limits) -> Result<Metadata, Status> {
     if bytes.len() > limits.metadata_bytes_max {
         return refused(too_long("metadata", bytes.len(), "metadata_bytes_max", limits.metadata_bytes_max));
@@ -549,7 +552,7 @@ fn metadata(bytes: Bytes, limits: &Limits) -> Result<Metadata, Status> {
     native::decode_metadata(bytes).or_else(|what| refused(Status::invalid_argument(what)))
 }
 
-/// The handler has not run and will not.
+/// Marks the status of a call whose handler does not run.
 fn refused<T>(status: Status) -> Result<T, Status> {
     Err(status.with_phase(Phase::Queue).with_ran(Ran::No))
 }

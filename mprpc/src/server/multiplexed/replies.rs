@@ -1,4 +1,4 @@
-//! What leaves the server on a native connection: replies and their failures as frames, within what the caller accepts.
+//! Encodes the replies and failures of a native connection as frames, within the limits of the caller.
 
 use std::time::Duration;
 
@@ -14,26 +14,26 @@ use crate::server::call::Step;
 use crate::server::shared::Shared;
 use crate::status::{Code, Phase, Ran, Status, milliseconds};
 
-/// The way out of one connection, for one turn.
+/// The output of one connection during one turn.
 pub(super) struct Replies<'a> {
     pub(super) output: &'a mut SendBuffer,
-    /// What the caller accepts.
+    /// The limits and features of the caller.
     pub(super) caller: &'a Settings,
     pub(super) shared: &'a Shared,
 }
 
-/// What a server did with a call: how long it had it, and for how much of that the call waited for its turn.
+/// For how long the server had a call, and how much of that time the call waited in the queue.
 #[derive(Clone, Copy, Default)]
 pub(super) struct CallTimes {
     pub(super) spent: Duration,
     pub(super) queued: Duration,
 }
 
-/// A shorter wait is not worth a word in the story of a call.
+/// The story of a call does not mention a shorter wait.
 const QUEUED_SHOWN_MIN: Duration = Duration::from_micros(100);
 
 impl CallTimes {
-    /// The server's part of the story of a call that failed.
+    /// Returns the server's part of the story of a failed call.
     fn story(self, status: &Status) -> String {
         if status.phase() == Some(Phase::Queue) {
             return format!("queued {}", milliseconds(self.spent));
@@ -49,50 +49,50 @@ impl CallTimes {
 }
 
 impl Replies<'_> {
-    /// Whether nothing more is to be made for now.
+    /// Whether the send buffer is full: the connection should encode nothing more for now.
     pub(super) fn is_full(&self) -> bool {
         self.output.len() > self.shared.limits.send_buffer_bytes_max
     }
 
-    /// What the caller is willing to hold unread.
+    /// The flow-control windows that the caller announced.
     pub(super) fn windows(&self) -> Windows {
         self.caller.windows()
     }
 
-    /// Preface and SETTINGS, before anything else that this side sends.
+    /// Sends the preface and SETTINGS, before everything else that this side sends.
     pub(super) fn greeting(&mut self) {
         self.output.tail().extend_from_slice(&PREFACE);
         Settings::of(&self.shared.limits).encode(self.output.tail());
     }
 
-    /// A stream of replies has begun. The error is what its call ends with instead.
+    /// Begins a stream of replies. The error is the status with which the call ends instead.
     pub(super) fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
         let metadata = self.encode_metadata(&context.reply_metadata())?;
         self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
         Ok(())
     }
 
-    /// A message as the caller will get it: within its limit, and compressed where both sides want that.
+    /// Encodes a message within the caller's limit, compressed if both sides want that.
     pub(super) fn encode(&self, message: Bytes) -> Result<Message, Status> {
         self.check(&message)?;
         let wanted = self.shared.compression.filter(|algorithm| self.caller.accepts(*algorithm));
         Ok(Message::encode(message, wanted, &self.shared.limits))
     }
 
-    /// A message of a stream.
+    /// Sends a message of a reply stream.
     pub(super) fn message(&mut self, id: u32, message: Message) {
         let header = Header { kind: kind::DATA, flags: message.flags(), id, ..Header::default() };
         native::encode_head(self.output.tail(), header, &[], message.bytes.len());
         self.output.push(message.bytes);
     }
 
-    /// The end of a call.
+    /// Sends the end of a call.
     pub(super) fn end(&mut self, id: u32, served: CallTimes, context: &Context, step: Step) {
         let spent = served.spent;
         let value = if spent.is_zero() { 0 } else { u32::try_from(spent.as_micros()).unwrap_or(u32::MAX) };
         let header = Header { id, value, ..Header::default() };
         match step {
-            // As most calls end: a reply that goes as it is, with nothing beside it.
+            // The common case: one uncompressed reply without metadata.
             Step::Reply(message)
                 if message.len() <= self.message_bytes_max()
                     && self.shared.compression.is_none()
@@ -112,7 +112,7 @@ impl Replies<'_> {
         }
     }
 
-    /// The end of a call that did not fail. The error is what it ends with instead; nothing was said then.
+    /// Sends the successful end of a call. The error is the status with which the call ends instead; no frame is sent then.
     fn succeed(&mut self, header: Header, context: &Context, step: Step) -> Result<(), Status> {
         let (flags, message) = match step {
             Step::Reply(message) => {
@@ -125,7 +125,7 @@ impl Replies<'_> {
         let mut trailer = Bytes::new();
         if context.has_metadata() {
             trailer = self.encode_metadata(&context.trailer())?;
-            // A stream has said it when it began.
+            // A stream has sent its reply metadata when it began.
             if flags & flag::OPEN == 0 && !context.reply_metadata().is_empty() {
                 self.open(header.id, context)?;
             }
@@ -134,14 +134,14 @@ impl Replies<'_> {
         Ok(())
     }
 
-    /// The end of a call that did not begin.
+    /// Sends the failure of a call that did not begin.
     pub(super) fn refuse(&mut self, id: u32, status: Status) {
         self.fail(Header { id, ..Header::default() }, None, status);
     }
 
     fn fail(&mut self, mut header: Header, served: Option<(&Context, CallTimes)>, status: Status) {
         self.shared.counters.ended(&status);
-        // A handler that fails with OK has failed all the same.
+        // A handler that returns OK as its error has failed nevertheless.
         header.word = if status.code() == Code::Ok { Code::Unknown } else { status.code() } as u16;
         header.flags = flag::END;
         if status.ran() == Ran::No {
@@ -154,10 +154,10 @@ impl Replies<'_> {
         let mut status = status;
         if let Some((context, served)) = served {
             for (key, value) in context.trailer().iter() {
-                // Checked when it was appended there.
+                // The key and value were checked when the handler appended them.
                 drop(trailer.append(key, value));
             }
-            // What a handler answers of its own accord needs no story.
+            // A status that the handler chose itself needs no story.
             if !status.is_from_handler() || status.story().is_some() {
                 let story = served.story(&status);
                 status = status.with_hop(&story);
@@ -166,7 +166,7 @@ impl Replies<'_> {
         if let Some(story) = status.story() {
             drop(trailer.set(native::STORY_KEY, story));
         }
-        // The error is worth more than what stands beside it.
+        // The error is worth more than its trailer, so an oversized trailer is left out.
         let trailer = self.encode_metadata(&trailer).unwrap_or_else(|left_out| {
             tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
             Bytes::new()
@@ -174,7 +174,7 @@ impl Replies<'_> {
         self.response(header, &trailer, native::encode_error(&status));
     }
 
-    /// The caller may send this much more of a request stream.
+    /// Grants the caller so many more bytes of a request stream.
     pub(super) fn credit(&mut self, id: u32, bytes: u64) {
         let value = u32::try_from(bytes).unwrap_or(u32::MAX);
         native::encode_frame(self.output.tail(), Header { kind: kind::CREDIT, id, value, ..Header::default() }, &[]);
@@ -199,8 +199,8 @@ impl Replies<'_> {
         self.output.push(message);
     }
 
-    /// Metadata as the caller will get it. What it does not accept fails the call: a reply without what the handler has
-    /// put beside it would be another reply.
+    /// Encodes metadata for the caller. Metadata beyond the caller's limit fails the call, as a reply without the handler's
+    /// metadata would be a different reply.
     fn encode_metadata(&self, metadata: &Metadata) -> Result<Bytes, Status> {
         if metadata.is_empty() {
             return Ok(Bytes::new());
@@ -213,7 +213,7 @@ impl Replies<'_> {
         Err(too_long("metadata of the reply", bytes.len(), "metadata_bytes_max", max).with_phase(Phase::Reply))
     }
 
-    /// The longest message that goes out: within the limit of either side.
+    /// The longest message that may be sent: the lower limit of both sides.
     fn message_bytes_max(&self) -> usize {
         self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize)
     }
