@@ -124,8 +124,8 @@ pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits
 }
 
 /// The same, and the session may say that another loop is to go on.
-pub(crate) async fn drive_here(arrival: TransferredStream, session: impl Session, limits: &Limits) -> Driven {
-    let TransferredStream { stream: Stream { reader, writer, peer }, unread } = arrival;
+pub(crate) async fn drive_here(transferred: TransferredStream, session: impl Session, limits: &Limits) -> Driven {
+    let TransferredStream { stream: Stream { reader, writer, peer }, unread } = transferred;
     let mut connection = Connection {
         wrote: false,
         reader,

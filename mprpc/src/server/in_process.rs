@@ -174,7 +174,7 @@ impl LocalServer for ServerAtAddress {
         let polled = nested(|| running.begin_and_poll(shared, &route, message, cx));
         let mut call = Serving {
             bounds: Bounds::of(&request, shared),
-            door: ServerAtAddress { direct: self.direct.clone(), peer: self.peer.clone() },
+            server: ServerAtAddress { direct: self.direct.clone(), peer: self.peer.clone() },
             running: Some(running),
             only: None,
             begun,
@@ -321,7 +321,7 @@ impl Bounds {
 
 /// A call that is being served. Dropping it before the call has ended cancels the call.
 struct Serving {
-    door: ServerAtAddress,
+    server: ServerAtAddress,
     /// `None` once the call has ended.
     running: Option<RunningCall>,
     /// A first stream message that may be the only one, as from a proxy that does not know the kind of the method.
@@ -334,7 +334,7 @@ struct Serving {
 impl Serving {
     /// Drives the call after its first poll, until the reply, the deadline, or the end of the server.
     async fn run(mut self) -> Reply {
-        let direct = self.door.direct.clone();
+        let direct = self.server.direct.clone();
         let mut closing = pin!(direct.closing.notified());
         let mut timer = pin!(Timer::default());
         // `begin` has already polled the handler, with the same waker.
@@ -348,7 +348,7 @@ impl Serving {
             if closing.as_mut().poll(cx).is_ready() || direct.closed.load(Ordering::Acquire) {
                 // The server does not know how far the handler got.
                 let status = Status::unavailable("the server was dropped").with_phase(Phase::Reply);
-                let status = status.with_peer(&self.door.peer.local).with_ran(Ran::Maybe);
+                let status = status.with_peer(&self.server.peer.local).with_ran(Ran::Maybe);
                 return Poll::Ready(self.give_up(status));
             }
             self.poll_deadline(cx, timer.as_mut())
@@ -414,7 +414,7 @@ impl Serving {
         });
         let message = checked.map_err(|status| {
             let spent = clock::now().saturating_duration_since(self.begun);
-            self.door.failed(self.bounds.metadata_bytes_max, Some((&context, spent)), status)
+            self.server.failed(self.bounds.metadata_bytes_max, Some((&context, spent)), status)
         });
         if !running.has_ended() {
             self.cancel(running);
@@ -426,7 +426,7 @@ impl Serving {
     fn give_up(&mut self, status: Status) -> Reply {
         if let Some(running) = self.running.take() {
             if !running.has_ended() {
-                self.door.direct.shared.counters.given_up();
+                self.server.direct.shared.counters.given_up();
             }
             self.cancel(running);
         }
@@ -434,7 +434,7 @@ impl Serving {
     }
 
     fn cancel(&self, running: RunningCall) {
-        nested(|| running.cancel(&self.door.direct.shared));
+        nested(|| running.cancel(&self.server.direct.shared));
     }
 }
 

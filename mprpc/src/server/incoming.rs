@@ -167,9 +167,9 @@ async fn serve_here(accepted: Accepted, incoming_connections: IncomingConnection
     let transport = Transport::new(shared.clone(), peer.clone(), clock::now()).at(place);
     match drive_here(stream.into(), transport, &shared.limits).await {
         Driven::Closed(close) => ended(close, &peer, shared),
-        Driven::Moves(to, arrival) => {
+        Driven::Moves(to, stream) => {
             if let Some(abort) = counted.again() {
-                let serving = go_on(arrival, shared.clone(), counted);
+                let serving = go_on(stream, shared.clone(), counted);
                 incoming_connections.loops.at(to).spawn(Abortable::new(serving, abort));
             }
         }
@@ -177,10 +177,10 @@ async fn serve_here(accepted: Accepted, incoming_connections: IncomingConnection
 }
 
 /// Serves a connection that another loop has accepted.
-async fn go_on(arrival: TransferredStream, shared: Arc<Shared>, _counted: Counted) {
-    let peer = arrival.stream.peer.clone();
+async fn go_on(transferred: TransferredStream, shared: Arc<Shared>, _counted: Counted) {
+    let peer = transferred.stream.peer.clone();
     let transport = Transport::new(shared.clone(), peer.clone(), clock::now());
-    if let Driven::Closed(close) = drive_here(arrival, transport, &shared.limits).await {
+    if let Driven::Closed(close) = drive_here(transferred, transport, &shared.limits).await {
         ended(close, &peer, &shared);
     }
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::method::Placement;
-use crate::net::clock;
+use crate::net::clock::{self, BusyTimer};
 
 /// The mean length of a poll up to which a method may run inline. A hand-over to another thread and back costs about as
 /// much.
@@ -200,9 +200,9 @@ impl PollMeter {
         if !placement.is_measured() || !self.is_due() {
             return poll();
         }
-        let begin = clock::now();
+        let timer = BusyTimer::start(clock::now());
         let polled = poll();
-        placement.inline_poll_took(clock::now().saturating_duration_since(begin));
+        placement.inline_poll_took(timer.busy(clock::now()));
         polled
     }
 

@@ -12,11 +12,11 @@ use crate::net::{Stream, clock};
 /// Serves one connection, from its TLS handshake until its end.
 pub(super) async fn serve(stream: Stream, acceptor: &Acceptor, shared: &Arc<Shared>) -> Close {
     let peer = stream.peer.clone();
-    let arrival = tokio::select! {
-        arrival = acceptor.accept(stream) => arrival,
+    let outcome = tokio::select! {
+        outcome = acceptor.accept(stream) => outcome,
         () = shared.drained() => return Close::Done,
     };
-    match arrival {
+    match outcome {
         Ok(HandshakeOutcome::Tls(stream)) => serve_stream(stream, shared.clone()).await,
         Ok(HandshakeOutcome::Plain(stream)) => turn_away(stream, shared).await,
         Ok(HandshakeOutcome::Gone) => Close::PeerClosed,

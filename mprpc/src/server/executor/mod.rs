@@ -25,7 +25,8 @@ use crate::context::Peer;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::method::MethodKind;
-use crate::net::{HandlerThreads, clock};
+use crate::net::HandlerThreads;
+use crate::net::clock::{self, BusyTimer};
 use crate::priority::Priority;
 use crate::service::Body;
 use crate::status::Status;
@@ -397,9 +398,10 @@ impl QueuedCall {
         let QueuedCall { call, mut running, route, request, caller, .. } = self;
         // The task of a pending handler polls the handler once more, with the waker that the handler keeps.
         let mut cx = task::Context::from_waker(Waker::noop());
+        let timer = BusyTimer::start(now);
         let polled = running.begin_and_poll(shared, &route, request, &mut cx);
         let end = clock::now();
-        route.placement.spread_poll_took(end.saturating_duration_since(now));
+        route.placement.spread_poll_took(timer.busy(end));
         match polled {
             Poll::Ready(step) if step.is_end() => ended.push(call.leave(step), end),
             polled => {
