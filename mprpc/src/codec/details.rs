@@ -73,7 +73,7 @@ mod tests {
     use crate::error_details::{BadRequest, ErrorInfo};
 
     #[test]
-    fn details_come_back_by_type() {
+    fn details_are_found_by_type() {
         let info = ErrorInfo { reason: "NO_STOCK".into(), domain: "shop".into(), ..Default::default() };
         let violation = FieldViolation { field: "name".into(), description: "is empty".into(), ..Default::default() };
         let request = BadRequest { field_violations: vec![violation], ..Default::default() };
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn detail_that_does_not_decode_is_none() {
+    fn malformed_detail_is_none() {
         let mut status = Status::aborted("");
         let detail = |value| Detail { type_url: "example.org/google.rpc.ErrorInfo".into(), value };
         status.details_mut().push(detail(Bytes::from_static(b"\x0a\x05a")));
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn pause_before_another_attempt_is_the_retry_info_that_others_know() {
+    fn retry_after_is_encoded_as_google_rpc_retry_info() {
         let pause = Duration::new(90, 500);
         let status = Status::unavailable("").with_detail(&ErrorInfo::default()).with_retry_after(pause);
         assert_eq!(status.retry_after(), Some(pause));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn pause_that_is_none_is_not_believed() {
+    fn invalid_retry_delay_is_ignored() {
         for (seconds, nanos) in [(-1, 0), (0, -1), (1, 1_000_000_000), (i64::MAX, 0)] {
             let duration = well_known::Duration { seconds, nanos, ..Default::default() };
             let info = RetryInfo { retry_delay: duration.into(), ..Default::default() };

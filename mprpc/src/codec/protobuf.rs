@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_back_at_every_size_around_the_bounds() {
+    fn messages_round_trip_at_every_size_around_the_bounds() {
         for length in [0, 1, 100, SHORT_BYTES_MAX - 3, SHORT_BYTES_MAX, MEDIUM_BYTES_MAX, MEDIUM_BYTES_MAX * 3] {
             let message = text(length);
             let bytes = encode(&message).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn small_messages_are_neighbours_and_stay_as_they_are_when_the_arena_goes_on() {
+    fn small_messages_share_an_arena_and_later_messages_do_not_change_them() {
         let first = encode(&text(10)).unwrap();
         let second = encode(&text(20)).unwrap();
         assert_eq!(second.as_ptr() as usize, first.as_ptr() as usize + first.len());
@@ -154,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn an_arena_whose_slices_are_gone_is_used_again() {
+    fn arena_is_reused_once_its_slices_are_dropped() {
         let places: std::collections::HashSet<usize> =
             (0..10_000).map(|_| encode(&text(1000)).unwrap().as_ptr() as usize / SHORT_ARENA_BYTES).collect();
         assert!(places.len() <= 4, "{}", places.len());
     }
 
     #[test]
-    fn a_request_that_does_not_decode_is_the_callers_fault_and_says_why() {
+    fn malformed_request_is_invalid_argument_and_the_message_says_why() {
         let truncated = Bytes::from_static(b"\x0a\x05a");
         let status = view::<StringValueView<'_>>(&truncated).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);

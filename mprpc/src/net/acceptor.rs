@@ -298,7 +298,7 @@ mod tests {
     use crate::interceptors::tests::Log;
 
     #[tokio::test(start_paused = true)]
-    async fn accept_backoff_is_the_pause_where_the_machine_is_to_blame_and_named_in_the_log() {
+    async fn accept_pauses_and_logs_accept_backoff_only_after_errors_of_the_machine() {
         let log = Log::begin();
         let address = Address::Memory("test".into());
         let backoff = Duration::from_millis(700);

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn lowest_limit_of_the_groups_counts_in_either_version() {
+    fn lowest_cgroup_limit_applies_in_either_version() {
         let root = std::env::temp_dir().join(format!("mprpc-cgroup-{}", std::process::id()));
         write(&root, "app/memory.max", "1000\n");
         write(&root, "app/worker/memory.max", "max\n");

@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_before_the_end_is_read() {
+    async fn bytes_written_before_the_end_are_read() {
         let [(mut reader, other), (_reader, writer)] = ends();
         writer.try_write(b"last").unwrap();
         drop(writer);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lost_connection_is_an_error_at_both_ends_also_for_what_was_written() {
+    async fn lost_connection_fails_both_ends_and_discards_written_bytes() {
         let (pipe, back) = (Pipe::new(10, None), Pipe::new(10, None));
         let ((mut reader, _), (_, writer)) = (Pipe::halves(&pipe, &back), Pipe::halves(&back, &pipe));
         writer.try_write(b"x").unwrap();

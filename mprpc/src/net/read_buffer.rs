@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn large_frames_behind_one_another_are_read_to_where_they_stay() {
+    fn consecutive_large_frames_are_read_into_their_own_buffers() {
         let mut wire = Wire::new();
         (0..4).for_each(|fill| wire.send(&frame(1 << 20, fill)));
         // The first frame began in the shared buffer. Each read takes the rest of one frame and only a few bytes of the

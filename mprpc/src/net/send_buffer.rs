@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_used_again_after_nothing_was_appended() {
+    fn appending_an_empty_buffer_keeps_the_memory() {
         let mut buffer = SendBuffer::default();
         buffer.tail().reserve(8000);
         buffer.push(Bytes::from_static(&[7; 1000]));

@@ -94,7 +94,7 @@ mod tests {
     use crate::status::Code;
 
     #[tokio::test]
-    async fn work_beyond_the_queue_is_refused_and_an_abandoned_place_is_free_again() {
+    async fn work_beyond_queue_max_is_refused_and_dropped_work_frees_its_place() {
         let pool = WorkerPool::new(1, 1);
         let (release, held) = mpsc::channel::<()>();
         let mut first = Box::pin(pool.run(move || held.recv()));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_is_internal_and_the_pool_goes_on() {
+    async fn panicking_work_returns_internal_and_the_pool_keeps_running() {
         let pool = WorkerPool::new(1, 0);
         assert_eq!(pool.run(|| panic!("on purpose")).await.map(|()| 0).unwrap_err().code(), Code::Internal);
         // The permit of the panicked work is released while its thread unwinds.

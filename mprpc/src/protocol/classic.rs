@@ -135,7 +135,7 @@ mod tests {
     ];
 
     #[test]
-    fn requests_are_golden_both_ways() {
+    fn requests_are_golden_in_both_directions() {
         for (service, method, args, whole) in GOLDEN {
             assert_eq!(encode_request(service, method, &hex(args)), hex(whole));
             let mut input = BytesMut::from(&hex(whole)[..]);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_beginning_of_a_request_needs_more() {
+    fn every_incomplete_request_needs_more_bytes() {
         let whole = hex(GOLDEN[1].3);
         for cut in 0..whole.len() {
             let mut input = BytesMut::from(&whole[..cut]);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_nonsense_are_named() {
+    fn errors_name_exceeded_limits_and_malformed_headers() {
         let limits = Limits { message_bytes_max: 10, ..Limits::default() };
         let mut long = encode_request("S", "M", &[0; 11]);
         assert_eq!(

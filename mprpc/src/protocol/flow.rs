@@ -86,7 +86,7 @@ mod tests {
     const WINDOWS: Windows = Windows { stream: 100, connection: 150 };
 
     #[test]
-    fn stream_is_held_to_its_window_and_to_that_of_the_connection() {
+    fn stream_is_bounded_by_its_own_window_and_by_the_connection_window() {
         let mut flow = Flow::default();
         let (mut a, mut b) = (0, 0);
         flow.sent(&mut a, 60);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_of_which_nothing_is_outstanding_is_never_starved() {
+    fn stream_with_nothing_outstanding_is_never_starved() {
         let mut flow = Flow::default();
         let mut unread = 0;
         flow.sent(&mut unread, 1_000_000);

@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_protocols_apart_at_every_length() {
+    fn sniff_tells_protocols_apart_at_every_length() {
         for length in 1..native::MAGIC_BYTES {
             assert_eq!(sniffed(&native::PREFACE[..length]), Sniffed::NeedMore);
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_it_does_not_serve() {
+    fn sniff_names_protocols_that_are_not_served() {
         assert_eq!(sniffed(b"GET / HTTP/1.1\r\n"), Sniffed::Foreign("an HTTP request"));
         assert_eq!(sniffed(b"PRI * HTTP/2.0\r\n"), Sniffed::Foreign("an HTTP/2 preface"));
         assert_eq!(sniffed(b"POST"), Sniffed::NeedMore);

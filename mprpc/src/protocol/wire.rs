@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_read_as_they_were_put() {
+    fn fields_decode_as_they_were_encoded() {
         let mut out = Vec::new();
         put_varint_field(&mut out, 3, 300);
         put_bytes_field(&mut out, 1, b"ab");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_bytes_end_the_reading() {
+    fn malformed_bytes_end_the_iteration() {
         for bytes in [&[0x0a, 5, 1][..], &[0x80], &[0x00, 0], &[0x0b], &[0xff; 11]] {
             let fields: Vec<_> = Fields(bytes).collect();
             assert_eq!(fields, [Err(Malformed)], "{bytes:?}");

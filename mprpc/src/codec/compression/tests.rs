@@ -18,7 +18,7 @@ fn messages() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn messages_come_back_and_a_byte_less_is_refused() {
+fn messages_round_trip_and_a_bound_one_byte_lower_is_refused() {
     for algorithm in Compression::available() {
         for message in messages() {
             let packed = algorithm.compress(&message).unwrap();
@@ -38,7 +38,7 @@ fn messages_come_back_and_a_byte_less_is_refused() {
 }
 
 #[test]
-fn what_is_cut_anywhere_or_followed_by_anything_is_refused() {
+fn truncated_input_and_trailing_bytes_are_refused() {
     let message: Vec<u8> = (0..2000_u32).flat_map(|number| (number / 3).to_le_bytes()).collect();
     for algorithm in Compression::available() {
         let packed = algorithm.compress(&message).unwrap();
@@ -58,7 +58,7 @@ fn what_is_cut_anywhere_or_followed_by_anything_is_refused() {
 }
 
 #[test]
-fn damage_never_panics_and_never_passes_the_bound() {
+fn damaged_input_never_panics_and_never_exceeds_the_bound() {
     let message = b"a message that says the same, ".repeat(100);
     for algorithm in Compression::available() {
         let packed = algorithm.compress(&message).unwrap();
@@ -76,7 +76,7 @@ fn damage_never_panics_and_never_passes_the_bound() {
 
 #[test]
 #[cfg(feature = "lz4")]
-fn lz4_frame_that_is_not_as_long_as_it_says_is_refused() {
+fn lz4_frame_with_a_wrong_declared_length_is_refused() {
     use std::io::Write;
     for (declared, max) in [(99, 1000), (101, 1000), (99, 99), (101, 101)] {
         let info = lz4_flex::frame::FrameInfo::new();
@@ -95,7 +95,7 @@ fn lz4_frame_that_is_not_as_long_as_it_says_is_refused() {
 }
 
 #[test]
-fn algorithm_that_is_not_compiled_in_says_which_feature_it_needs() {
+fn error_of_an_algorithm_that_is_not_compiled_in_names_its_feature() {
     for algorithm in [Compression::Gzip, Compression::Zstd, Compression::Lz4] {
         assert_eq!(Compression::from_number(algorithm as u8), Some(algorithm));
         if !algorithm.is_available() {
@@ -109,7 +109,7 @@ fn algorithm_that_is_not_compiled_in_says_which_feature_it_needs() {
 }
 
 #[test]
-fn what_the_tools_of_others_make_is_read() {
+fn output_of_other_compression_tools_is_decompressed() {
     let text = b"from the tools of others, ".repeat(4);
     // gzip -nc, zstd -c of a pipe, lz4 -BX -c, and lz4 -BD -B4 -BX --content-size -c of 70,000 zeros: linked blocks.
     let (f, l) = ("ff".repeat(256), "ff".repeat(17));

@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_cannot_be_used_change_nothing_and_are_tried_once() {
+    fn unusable_files_change_nothing_and_are_tried_once() {
         let folder = tempfile::tempdir().unwrap();
         let files = ["certificate", "key"].map(|name| folder.path().join(name)).to_vec();
         let write = |file: usize, text: &str| std::fs::write(&files[file], text).unwrap();

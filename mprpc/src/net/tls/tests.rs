@@ -209,7 +209,7 @@ async fn one_byte_that_does_not_fit_is_sent_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_turns_small_parts_leave_as_one_record() {
+async fn small_parts_of_one_turn_leave_as_one_record() {
     let (near, far) = pair(64 << 10).await;
     let mut output = SendBuffer::default();
     // Larger parts are held by reference and not copied, so this is one vectored write of three parts.
@@ -229,7 +229,7 @@ async fn one_turns_small_parts_leave_as_one_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn announced_end_is_clean_and_any_other_is_an_error() {
+async fn announced_end_is_clean_and_any_other_end_is_an_error() {
     let (near, mut far) = pair(64 << 10).await;
     write(&near, &[pattern(10)]).await;
     drop(near);
@@ -250,7 +250,7 @@ async fn announced_end_is_clean_and_any_other_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_is_announced_also_through_a_pipe_that_is_full() {
+async fn writer_announces_the_end_even_through_a_full_pipe() {
     let (near, mut far) = pair(22 + 10).await;
     write(&near, &[pattern(10)]).await;
     let finish = poll_fn(|cx| near.writer.poll_finish(cx));
@@ -337,7 +337,7 @@ async fn server_certificate_is_checked_for_issuer_name_and_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_is_reached_by_number_and_by_a_name_that_was_chosen() {
+async fn client_connects_by_ip_address_and_by_configured_server_name() {
     let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let chosen = TlsClient { server_name: Some("a.svc.example".to_owned()), ..world.client() };
@@ -349,7 +349,7 @@ async fn server_is_reached_by_number_and_by_a_name_that_was_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
+async fn caller_without_the_required_certificate_is_refused_and_learns_why() {
     let world = TestBed::new();
     let (server, _) = world.mutual();
     let stranger = world.other_authority().issue("stranger", &["stranger.example"]);
@@ -387,7 +387,7 @@ async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_without_a_certificate_is_let_in_where_that_is_optional() {
+async fn caller_without_a_certificate_is_accepted_if_certificates_are_optional() {
     let world = TestBed::new();
     let (server, client) = world.mutual();
     let server = TlsServer { client_optional: true, ..server };
@@ -398,7 +398,7 @@ async fn caller_without_a_certificate_is_let_in_where_that_is_optional() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peers_that_do_not_speak_tls_are_named() {
+async fn error_names_a_peer_that_does_not_speak_tls() {
     let world = TestBed::new();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
     let silence: &[u8] = b"";
@@ -423,7 +423,7 @@ async fn peers_that_do_not_speak_tls_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_waits_for_a_handshake_up_to_its_bound() {
+async fn server_waits_for_a_handshake_up_to_tls_handshake_timeout() {
     let world = TestBed::new();
     let limits = Limits { tls_handshake_timeout: Duration::from_secs(2), ..limits() };
     let acceptor = Acceptor::new(&world.server(), &limits).unwrap();
@@ -439,7 +439,7 @@ async fn server_waits_for_a_handshake_up_to_its_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_text_is_left_unread_and_a_peer_that_goes_is_no_failure() {
+async fn plain_text_stays_unread_and_a_peer_that_leaves_is_no_error() {
     let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
@@ -452,7 +452,7 @@ async fn plain_text_is_left_unread_and_a_peer_that_goes_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_that_come_with_the_end_of_the_handshake_are_not_lost() {
+async fn bytes_that_arrive_with_the_end_of_the_handshake_are_kept() {
     let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
@@ -480,7 +480,7 @@ async fn met(acceptor: &Acceptor, connector: &Connector) -> (PeerIdentity, Optio
 }
 
 #[tokio::test]
-async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_reload_interval() {
+async fn new_connections_use_changed_files_after_tls_reload_interval() {
     let world = TestBed::new();
     let (server, client) = world.mutual();
     let (acceptor, connector) =
@@ -505,7 +505,7 @@ async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_relo
 }
 
 #[test]
-fn unusable_files_are_named() {
+fn errors_name_unusable_files() {
     let world = TestBed::new();
     let write = |name: &str, contents: &[u8]| {
         let path = world.folder.path().join(name);

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_behind_bytes_that_are_not_taken_says_nothing() {
+    fn silence_while_output_is_stalled_is_ignored() {
         let now = Instant::now();
         let mut keepalive = Keepalive::default();
         keepalive.begin(now, || PACE);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn only_several_pings_in_a_row_that_are_too_close_are_too_many() {
+    fn peer_may_send_a_few_early_pings_in_a_row_and_no_more() {
         let (now, min) = (Instant::now(), Duration::from_secs(1));
         let mut guard = PingGuard::default();
         for second in 0..100 {

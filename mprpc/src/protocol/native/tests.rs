@@ -69,7 +69,7 @@ fn preface_and_settings_are_golden() {
 }
 
 #[test]
-fn interval_of_pings_is_golden_and_said_only_where_it_is_not_the_default() {
+fn ping_interval_is_golden_and_sent_only_if_it_is_not_the_default() {
     let settings = |ping_interval_min| {
         let settings = Settings::of(&Limits { ping_interval_min, ..golden_limits() });
         Settings { compression: [None; 3], ..settings }
@@ -138,7 +138,7 @@ fn error_with_details_is_golden() {
 }
 
 #[test]
-fn details_beyond_what_an_error_may_take_are_left_out_and_the_others_stay() {
+fn details_that_exceed_the_error_size_are_left_out_and_the_others_stay() {
     let long = |length: usize| ErrorInfo { reason: "x".repeat(length), ..Default::default() };
     let help = LocalizedMessage { message: "too much".into(), ..Default::default() };
     let status = Status::internal("y".repeat(100_000)).with_detail(&long(11_000)).with_detail(&long(16_000));
@@ -161,7 +161,7 @@ fn details_beyond_what_an_error_may_take_are_left_out_and_the_others_stay() {
 }
 
 #[test]
-fn errors_of_a_peer_are_taken_as_far_as_they_can_be_read() {
+fn malformed_error_body_is_decoded_up_to_its_fault() {
     let body = encode_error(&Status::aborted("no").with_detail(&ErrorInfo::default()));
     for cut in 0..body.len() {
         let decoded = decode_error(10, &body[..cut]);
@@ -204,7 +204,7 @@ fn frames_cut_at_every_byte_come_out_whole() {
 }
 
 #[test]
-fn body_beyond_the_limit_is_skipped_however_it_comes() {
+fn body_beyond_the_limit_is_skipped_in_pieces_of_any_size() {
     let mut stream = BytesMut::new();
     encode_frame(&mut stream, Header { kind: kind::REQUEST, id: 1, ..Header::default() }, &[0; 2000]);
     encode_frame(&mut stream, Header { kind: kind::REQUEST, id: 2, ..Header::default() }, b"ok");
@@ -226,7 +226,7 @@ fn body_beyond_the_limit_is_skipped_however_it_comes() {
 }
 
 #[test]
-fn metadata_comes_back_and_bad_metadata_is_refused() {
+fn metadata_round_trips_and_malformed_metadata_is_refused() {
     let mut metadata = Metadata::new();
     metadata.append("Trace-Id", "7").unwrap();
     metadata.append("trace-id", "8").unwrap();
@@ -261,7 +261,7 @@ fn metadata_longer_than_its_frame_is_refused() {
 }
 
 #[test]
-fn peer_accepts_of_the_algorithms_those_that_are_known_each_once_and_by_its_latest_word() {
+fn settings_keep_each_known_algorithm_once_and_the_latest_list_wins() {
     let merged = |bodies: &[&'static [u8]]| {
         let mut settings = Settings::default();
         for body in bodies {
@@ -276,7 +276,7 @@ fn peer_accepts_of_the_algorithms_those_that_are_known_each_once_and_by_its_late
 }
 
 #[test]
-fn message_travels_compressed_where_that_makes_it_shorter_and_it_is_not_small() {
+fn message_is_compressed_only_if_it_is_long_enough_and_gets_shorter() {
     let limits = Limits::default();
     for algorithm in Compression::available() {
         let message = vec![7; limits.compress_bytes_min];
