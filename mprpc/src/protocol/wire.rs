@@ -1,5 +1,5 @@
-//! The little of protobuf's wire format that the frames themselves need: varints and length-delimited fields. Messages
-//! of services are the business of `codec/`.
+//! The parts of protobuf's wire format that the frames need: varints and length-delimited fields. `codec/` handles the
+//! messages of services.
 
 use bytes::BufMut;
 
@@ -10,11 +10,11 @@ pub(crate) enum Field<'a> {
     Varint(u64),
     /// Wire type 2.
     Bytes(&'a [u8]),
-    /// Wire types 1 and 5, whose values nobody here asks for.
+    /// Wire types 1 and 5. No caller needs their values.
     Fixed,
 }
 
-/// Reads the fields of a message; each `None` or a field with its number; the error says that the bytes are none.
+/// Iterates over the fields of a message, each with its number. An error means that the bytes are malformed.
 #[derive(Debug)]
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 

@@ -1,9 +1,9 @@
-//! Each algorithm there and back, beyond the bound, damaged, and from the tools of others.
+//! Every algorithm: round trips, output beyond the bound, damaged input, and input from other tools.
 
 use super::*;
 use crate::status::Code;
 
-/// Text that compresses, and noise that does not.
+/// Text that compresses well, and noise that does not.
 fn messages() -> Vec<Vec<u8>> {
     let noise = |length: usize| {
         let mut random = fastrand::Rng::with_seed(7);
@@ -82,7 +82,7 @@ fn lz4_frame_with_a_wrong_declared_length_is_refused() {
         let info = lz4_flex::frame::FrameInfo::new();
         let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
         encoder.write_all(&[7; 100]).unwrap();
-        // The same frame with a size in its head: a flag, eight bytes, and the head's checksum.
+        // The same frame with a content size in its header: a flag, eight bytes, and the checksum of the header.
         let plain = encoder.finish().unwrap();
         let mut head = vec![plain[4] | 0x08, plain[5]];
         head.extend_from_slice(&u64::to_le_bytes(declared));
@@ -111,7 +111,8 @@ fn error_of_an_algorithm_that_is_not_compiled_in_names_its_feature() {
 #[test]
 fn output_of_other_compression_tools_is_decompressed() {
     let text = b"from the tools of others, ".repeat(4);
-    // gzip -nc, zstd -c of a pipe, lz4 -BX -c, and lz4 -BD -B4 -BX --content-size -c of 70,000 zeros: linked blocks.
+    // Made by gzip -nc, by zstd -c from a pipe, by lz4 -BX -c, and by lz4 -BD -B4 -BX --content-size -c from 70,000 zeros,
+    // which yields linked blocks.
     let (f, l) = ("ff".repeat(256), "ff".repeat(17));
     let linked = format!(
         "04224d185c407011010000000000e3 0b010000 1f000100{f}e750000000 0000eb8972271c000000 1f000100{l}68500000000000105e6fe4 00000000e431bbd1"

@@ -1,4 +1,4 @@
-//! The native frames against the golden bytes of docs/protocol.md, and against cut, long and wrong input.
+//! The native frames against the golden bytes of docs/protocol.md, and against truncated, long and malformed input.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn hex(text: &str) -> Vec<u8> {
 const GOLDEN_SETTINGS: &str = "28000000 01000000 00000000 00000000 0100 0400 00000001 0200 0400 00400000
      0300 0400 00400000 0400 0400 00000400 0500 0400 00001000";
 
-/// A frame, as a peer by hand sends it.
+/// A frame, as a hand-written peer sends it.
 pub(crate) fn frame(header: Header, body: &[u8]) -> BytesMut {
     let mut bytes = BytesMut::new();
     encode_frame(&mut bytes, header, body);
@@ -43,7 +43,7 @@ fn frames(bytes: &[u8]) -> Vec<Decoded> {
     }
 }
 
-/// What the golden settings say.
+/// The limits that the golden SETTINGS express.
 fn golden_limits() -> Limits {
     Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() }
 }
@@ -56,7 +56,7 @@ fn preface_and_settings_are_golden() {
     let mut out = BytesMut::new();
     settings.encode(&mut out);
     assert_eq!(out, hex(GOLDEN_SETTINGS));
-    // The algorithms stand behind, best first.
+    // The list of algorithms comes last, best first.
     let compression = [Some(Compression::Zstd), Some(Compression::Lz4), Some(Compression::Gzip)];
     out.clear();
     Settings { compression, ..settings }.encode(&mut out);
@@ -81,7 +81,7 @@ fn ping_interval_is_golden_and_sent_only_if_it_is_not_the_default() {
     let mut read = Settings::default();
     read.merge(out.split_off(HEADER_BYTES).freeze()).unwrap();
     assert_eq!(read, settings(Duration::from_millis(250)));
-    // A part of a millisecond is one more: the peer is not told less than it is held to.
+    // A fraction of a millisecond rounds up: the peer must not be told a shorter interval than the one that is enforced.
     assert_eq!(settings(Duration::from_micros(1)).ping_interval_min_ms, 1);
     assert_eq!(settings(Duration::MAX).ping_interval_min_ms, u32::MAX);
 }
@@ -151,7 +151,7 @@ fn details_that_exceed_the_error_size_are_left_out_and_the_others_stay() {
     assert_eq!(kept, [4, 11_003, 102, 10]);
     assert_eq!(decoded.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!(decoded.detail::<LocalizedMessage>(), Some(help));
-    // Of any length around the bound, either all of it comes or nothing.
+    // Near the bound, a detail of any length is either encoded whole or left out.
     for length in (16 << 10) - 70..16 << 10 {
         let body = encode_error(&Status::internal("").with_detail(&long(length)));
         assert!(body.len() <= 16 << 10, "{length}");
@@ -169,7 +169,7 @@ fn malformed_error_body_is_decoded_up_to_its_fault() {
         assert!(decoded.message().is_empty() || decoded.message() == "no");
         assert_eq!(decoded.details().count(), 0, "cut at {cut}");
     }
-    // Without a type, with one that is no text, and more of them than anybody needs.
+    // A detail without a type, a detail whose type is not UTF-8, and too many details.
     assert_eq!(decode_error(10, &hex("1a00 1a02 1200 1a03 0a01ff")).details().count(), 0);
     let flood = hex("1a03 0a0161").repeat(100_000);
     assert_eq!(decode_error(10, &flood).details().count(), (16 << 10) / 3);
