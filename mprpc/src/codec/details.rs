@@ -1,5 +1,5 @@
-//! The typed doors to the details of a status, and how long to wait before a call is made again. Their place in the
-//! status and their way over the wire are elsewhere.
+//! Typed access to the details of a status, and the time to wait before a retry. `status` stores the details; `protocol`
+//! sends them.
 
 use std::time::Duration;
 
@@ -10,24 +10,26 @@ use super::well_known;
 use crate::status::{Detail, Status};
 
 impl Status {
-    /// The same, with a message behind the details that are there: any generated one;
-    /// [`error_details`](crate::error_details) has those that the field agrees on.
+    /// Appends a message to the details and returns the status.
     ///
-    /// Code, message and details of one error take 16 KiB on the wire; details that do not fit are left out.
+    /// Any generated message will do; [`error_details`](crate::error_details) has the standard ones. Code, message and
+    /// details of one error may take 16 KiB on the wire; details that do not fit are left out.
     pub fn with_detail<M: Message + MessageName>(mut self, detail: &M) -> Status {
         self.details_mut().push(packed(detail));
         self
     }
 
-    /// The first detail of type `M`; `None` where there is none, or it does not decode. Of the type's URL, what follows
+    /// The first detail of type `M`, or `None` if there is none or it does not decode. Of a type URL, only the part behind
     /// the last `/` counts.
     pub fn detail<M: Message + MessageName>(&self) -> Option<M> {
         let (_, value) = self.details().find(|(type_url, _)| type_name(type_url) == M::FULL_NAME)?;
         M::decode_from_slice(value).ok()
     }
 
-    /// The same, with the word that the call may be made again after `pause`, and no sooner: a `google.rpc.RetryInfo`,
-    /// before the other details, in the place of one that is there. Longer than protobuf's 315,576,000,000 s is that.
+    /// Tells the caller to wait for `pause` before a retry, and returns the status.
+    ///
+    /// The pause is a `google.rpc.RetryInfo` in front of the other details, and replaces an earlier one. A pause beyond
+    /// protobuf's maximum of 315,576,000,000 s is shortened to that maximum.
     pub fn with_retry_after(mut self, pause: Duration) -> Status {
         let delay = well_known::Duration {
             seconds: pause.as_secs().min(SECONDS_MAX) as i64,
@@ -41,8 +43,8 @@ impl Status {
         self
     }
 
-    /// How long to wait before the call is made again, by the word of who failed it; `None` where it said nothing, or
-    /// no duration of 0 or more.
+    /// How long to wait before a retry, as requested by the side that failed the call. `None` if the status does not say,
+    /// or if its duration is negative or invalid.
     pub fn retry_after(&self) -> Option<Duration> {
         let info: RetryInfo = self.detail()?;
         let delay = info.retry_delay.as_option()?;
@@ -52,7 +54,7 @@ impl Status {
     }
 }
 
-/// What a type's URL names: the part behind the last `/`.
+/// The name in a type URL: the part behind the last `/`.
 fn type_name(type_url: &str) -> &str {
     type_url.rsplit_once('/').map_or(type_url, |(_, name)| name)
 }

@@ -26,7 +26,7 @@ pub(crate) enum Acceptor {}
 /// No value exists without the feature.
 pub(crate) enum Connector {}
 
-/// The kind of an accepted connection.
+/// The result of waiting for a handshake on an accepted connection.
 #[expect(dead_code, reason = "there is no acceptor that would say so")]
 pub(crate) enum HandshakeOutcome {
     Tls(Stream),

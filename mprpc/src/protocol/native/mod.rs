@@ -28,7 +28,7 @@ pub(crate) const MAGIC_BYTES: usize = 7;
 /// The length of a frame header.
 pub(crate) const HEADER_BYTES: usize = 16;
 
-/// The key of the trailer that carries the story of a failed call: its attempts, and where the time went.
+/// The key of the trailer that carries the story of a failed call: one line of text per hop.
 pub(crate) const STORY_KEY: &str = "mprpc-story-bin";
 
 /// The kinds of frames, as on the wire.
