@@ -36,7 +36,7 @@ pub(crate) trait Session {
     /// Receives, at the end of a turn, how many bytes the connection holds: unconsumed input plus unwritten output.
     fn left(&mut self, _bytes: usize) {}
 
-    /// How long the session waits for the peer's bytes, and the reason to close when that time has passed.
+    /// The time until which the session waits for the peer's bytes, and the reason to close once that time has passed.
     fn waits_until(&self) -> Option<(Instant, Close)>;
 
     /// The peer ended its direction. `Continue` keeps the connection open for the remaining output.
@@ -92,7 +92,7 @@ pub(crate) enum Close {
     Io(io::ErrorKind),
 }
 
-/// Reads in one poll before other tasks of the loop get their turn.
+/// The most reads in one poll, before other tasks of the loop get their turn.
 const READS_PER_POLL: usize = 8;
 
 /// How a connection left its loop.
