@@ -10,11 +10,11 @@ use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::time::Sleep;
 
 use super::clock;
 use super::read_buffer::ReadBuffer;
 use super::send_buffer::SendBuffer;
+use super::timer::Timer;
 use super::stream::{self, Reader, Stream, Writer};
 use crate::context::Peer;
 use crate::limits::Limits;
@@ -358,31 +358,3 @@ impl<S: Session> Connection<S> {
     }
 }
 
-/// A timer that is cheap to postpone. It is reset only when it fires too early or must fire earlier.
-#[derive(Debug, Default)]
-pub(crate) struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
-    /// The waker of the task that the timer wakes.
-    waker: Option<task::Waker>,
-}
-
-impl Timer {
-    /// Ready once the time `at` has come.
-    pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>, at: Instant) -> Poll<()> {
-        let Timer { sleep, waker } = self.get_mut();
-        let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
-        if sleep.deadline().into_std() > at {
-            sleep.as_mut().reset(at.into());
-        } else if waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) && !sleep.is_elapsed() {
-            return Poll::Pending;
-        }
-        waker.clone_from(&Some(cx.waker().clone()));
-        while sleep.as_mut().poll(cx).is_ready() {
-            if sleep.deadline().into_std() >= at {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(at.into());
-        }
-        Poll::Pending
-    }
-}

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 
-use super::connection::Timer;
+use super::timer::Timer;
 
 /// The read half of a connection. Drop closes its direction, as with a socket.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use crate::endpoint::Address;
 use crate::in_process::{LocalCall, LocalEndpoint, LocalRequest, LocalServer, Reply};
 use crate::metadata::Metadata;
 use crate::method::{Method, MethodDescriptor, Placement};
-use crate::net::connection::Timer;
+use crate::net::timer::Timer;
 use crate::net::memory::PIPE_BYTES;
 use crate::net::{Accepted, Stream, clock};
 use crate::protocol::metadata_bytes;
