@@ -1,5 +1,5 @@
-//! The typed doors to the details of a status, and how long to wait before a call is made again. Their place in the
-//! status and their way over the wire are elsewhere.
+//! Typed access to the details of a status, and the time to wait before a retry. `status` stores the details; `protocol`
+//! sends them.
 
 use std::time::Duration;
 
@@ -10,24 +10,26 @@ use super::well_known;
 use crate::status::{Detail, Status};
 
 impl Status {
-    /// The same, with a message behind the details that are there: any generated one;
-    /// [`error_details`](crate::error_details) has those that the field agrees on.
+    /// Appends a message to the details and returns the status.
     ///
-    /// Code, message and details of one error take 16 KiB on the wire; details that do not fit are left out.
+    /// Any generated message will do; [`error_details`](crate::error_details) has the standard ones. Code, message and
+    /// details of one error may take 16 KiB on the wire; details that do not fit are left out.
     pub fn with_detail<M: Message + MessageName>(mut self, detail: &M) -> Status {
         self.details_mut().push(packed(detail));
         self
     }
 
-    /// The first detail of type `M`; `None` where there is none, or it does not decode. Of the type's URL, what follows
+    /// The first detail of type `M`, or `None` if there is none or it does not decode. Of a type URL, only the part behind
     /// the last `/` counts.
     pub fn detail<M: Message + MessageName>(&self) -> Option<M> {
         let (_, value) = self.details().find(|(type_url, _)| type_name(type_url) == M::FULL_NAME)?;
         M::decode_from_slice(value).ok()
     }
 
-    /// The same, with the word that the call may be made again after `pause`, and no sooner: a `google.rpc.RetryInfo`,
-    /// before the other details, in the place of one that is there. Longer than protobuf's 315,576,000,000 s is that.
+    /// Tells the caller to wait for `pause` before a retry, and returns the status.
+    ///
+    /// The pause is a `google.rpc.RetryInfo` in front of the other details, and replaces an earlier one. A pause beyond
+    /// protobuf's maximum of 315,576,000,000 s is shortened to that maximum.
     pub fn with_retry_after(mut self, pause: Duration) -> Status {
         let delay = well_known::Duration {
             seconds: pause.as_secs().min(SECONDS_MAX) as i64,
@@ -41,8 +43,8 @@ impl Status {
         self
     }
 
-    /// How long to wait before the call is made again, by the word of who failed it; `None` where it said nothing, or
-    /// no duration of 0 or more.
+    /// How long to wait before a retry, as requested by the side that failed the call. `None` if the status does not say,
+    /// or if its duration is negative or invalid.
     pub fn retry_after(&self) -> Option<Duration> {
         let info: RetryInfo = self.detail()?;
         let delay = info.retry_delay.as_option()?;
@@ -52,7 +54,7 @@ impl Status {
     }
 }
 
-/// What a type's URL names: the part behind the last `/`.
+/// The name in a type URL: the part behind the last `/`.
 fn type_name(type_url: &str) -> &str {
     type_url.rsplit_once('/').map_or(type_url, |(_, name)| name)
 }
@@ -73,7 +75,7 @@ mod tests {
     use crate::error_details::{BadRequest, ErrorInfo};
 
     #[test]
-    fn details_come_back_by_type() {
+    fn details_are_found_by_type() {
         let info = ErrorInfo { reason: "NO_STOCK".into(), domain: "shop".into(), ..Default::default() };
         let violation = FieldViolation { field: "name".into(), description: "is empty".into(), ..Default::default() };
         let request = BadRequest { field_violations: vec![violation], ..Default::default() };
@@ -86,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn detail_that_does_not_decode_is_none() {
+    fn malformed_detail_is_none() {
         let mut status = Status::aborted("");
         let detail = |value| Detail { type_url: "example.org/google.rpc.ErrorInfo".into(), value };
         status.details_mut().push(detail(Bytes::from_static(b"\x0a\x05a")));
@@ -96,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn pause_before_another_attempt_is_the_retry_info_that_others_know() {
+    fn retry_after_is_encoded_as_google_rpc_retry_info() {
         let pause = Duration::new(90, 500);
         let status = Status::unavailable("").with_detail(&ErrorInfo::default()).with_retry_after(pause);
         assert_eq!(status.retry_after(), Some(pause));
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn pause_that_is_none_is_not_believed() {
+    fn invalid_retry_delay_is_ignored() {
         for (seconds, nanos) in [(-1, 0), (0, -1), (1, 1_000_000_000), (i64::MAX, 0)] {
             let duration = well_known::Duration { seconds, nanos, ..Default::default() };
             let info = RetryInfo { retry_delay: duration.into(), ..Default::default() };

@@ -1,4 +1,4 @@
-//! Protobuf's JSON form: requests become protobuf bytes, replies become JSON. Knows no HTTP.
+//! Protobuf's JSON form: converts JSON requests to protobuf bytes, and replies to JSON. It knows nothing about HTTP.
 
 use buffa::{Message, MessageName};
 use bytes::Bytes;
@@ -8,8 +8,8 @@ use serde::de::DeserializeOwned;
 use super::protobuf;
 use crate::status::Status;
 
-/// A request in JSON as protobuf bytes, so that a handler gets the same view either way; INVALID_ARGUMENT where it is
-/// no `M`. An empty request is the message with nothing set.
+/// Converts a JSON request to protobuf bytes, so that a handler gets the same view for both codecs. An empty request is a
+/// message with no field set. INVALID_ARGUMENT if the JSON is not an `M`.
 pub(crate) fn to_protobuf<M: Message + MessageName + DeserializeOwned>(json: &[u8]) -> Result<Bytes, Status> {
     if json.is_empty() {
         return Ok(Bytes::new());
@@ -19,7 +19,7 @@ pub(crate) fn to_protobuf<M: Message + MessageName + DeserializeOwned>(json: &[u
     protobuf::encode(&message)
 }
 
-/// A reply as JSON; INTERNAL where it has no JSON form, as an `Any` of an unknown type.
+/// Encodes a reply as JSON. INTERNAL if the reply has no JSON form, such as an `Any` of an unknown type.
 pub(crate) fn encode<M: MessageName + Serialize>(message: &M) -> Result<Bytes, Status> {
     serde_json::to_vec(message)
         .map(Bytes::from)

@@ -1,4 +1,4 @@
-//! Messages to bytes and back. The message library, buffa, is named here and in `codegen` alone.
+//! Encodes messages to bytes and decodes them. Only this module and `codegen` name the message library, buffa.
 
 mod compression;
 mod details;
@@ -9,15 +9,15 @@ pub(crate) mod protobuf;
 pub(crate) use buffa::MessageName;
 pub use compression::Compression;
 
-/// What a generated message can do: `encode_to_vec`, `decode_from_slice`.
+/// The trait of generated messages: `encode_to_vec`, `decode_from_slice`.
 pub use buffa::Message;
-/// What a view of a message can do: `to_owned_message`.
+/// The trait of message views: `to_owned_message`.
 pub use buffa::MessageView;
 /// The well-known types: `Timestamp`, `Duration`, `Any`, `Empty`.
 pub use buffa_types::google::protobuf as well_known;
 
-/// The messages for the details of a [`Status`](crate::Status) that the field agrees on: google.rpc's `ErrorInfo`,
-/// `RetryInfo`, `BadRequest` and so on.
+/// The standard messages for the details of a [`Status`](crate::Status): google.rpc's `ErrorInfo`, `RetryInfo`,
+/// `BadRequest` and so on.
 ///
 /// Source: <https://github.com/googleapis/googleapis/blob/master/google/rpc/error_details.proto>.
 #[allow(
@@ -36,6 +36,6 @@ pub mod error_details {
 pub enum Codec {
     /// Protobuf's binary form.
     Protobuf,
-    /// Protobuf's JSON form. Without the feature `json` a service answers UNIMPLEMENTED to it.
+    /// Protobuf's JSON form. Without the feature `json`, a service answers such requests with UNIMPLEMENTED.
     Json,
 }

@@ -1,4 +1,4 @@
-//! Protobuf's binary form: messages to bytes, and bytes to views or messages. Frames nothing.
+//! Protobuf's binary form: encodes messages, and decodes bytes to views or messages. It does not frame them.
 
 use std::cell::RefCell;
 
@@ -8,49 +8,49 @@ use bytes::{Bytes, BytesMut};
 use crate::recycled::Recycled;
 use crate::status::Status;
 
-/// Encodes a message, once and to its exact length. Up to [`MEDIUM_BYTES_MAX`] it takes a slice of one of the thread's arenas
-/// and allocates nothing; above, it gets a buffer of its own.
+/// Encodes a message once, to its exact length.
 ///
-/// A slice keeps its arena alive; one that is to be kept for long is better copied.
+/// Up to [`MEDIUM_BYTES_MAX`] the message is a slice of one of the thread's arenas, without an allocation. A longer message
+/// gets a buffer of its own. A slice keeps its whole arena alive, so copy a slice that is kept for long.
 #[inline]
 pub(crate) fn encode<M: Message>(message: &M) -> Result<Bytes, Status> {
     ENCODER.with_borrow_mut(|encoder| encoder.encode(message))
 }
 
-/// Decodes a request without copying it; INVALID_ARGUMENT where it is no `V`.
+/// Decodes a request without copying it. INVALID_ARGUMENT if the bytes are not a `V`.
 #[inline]
 pub(crate) fn view<'a, V: MessageView<'a> + MessageName>(bytes: &'a [u8]) -> Result<V, Status> {
     V::decode_view(bytes)
         .map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", V::FULL_NAME)))
 }
 
-/// Decodes a message of a stream of requests; INVALID_ARGUMENT where it is no `M`.
+/// Decodes a message of a request stream. INVALID_ARGUMENT if the bytes are not an `M`.
 pub(crate) fn decode_request<M: Message + MessageName>(bytes: &Bytes) -> Result<M, Status> {
     owned(bytes).map_err(|error| Status::invalid_argument(format!("the request is no {}: {error}", M::FULL_NAME)))
 }
 
-/// Decodes a message that passes; INVALID_ARGUMENT where it is no `M`.
+/// Decodes a message that passes through. INVALID_ARGUMENT if the bytes are not an `M`.
 pub(crate) fn decode_passing<M: Message + MessageName>(bytes: &Bytes) -> Result<M, Status> {
     owned(bytes).map_err(|error| Status::invalid_argument(format!("the message is no {}: {error}", M::FULL_NAME)))
 }
 
-/// Decodes a reply; INTERNAL where it is no `M`.
+/// Decodes a reply. INTERNAL if the bytes are not an `M`.
 pub(crate) fn decode<M: Message + MessageName>(bytes: &Bytes) -> Result<M, Status> {
     owned(bytes).map_err(|error| Status::internal(format!("the reply is no {}: {error}", M::FULL_NAME)))
 }
 
-/// An owned message. Fields that were generated as `Bytes` are slices of a long one, and not copied.
+/// Decodes an owned message. `Bytes` fields of a long message are slices of the input and not copies.
 fn owned<M: Message>(bytes: &Bytes) -> Result<M, DecodeError> {
     if bytes.len() < ALIASED_BYTES_MIN { M::decode_from_slice(bytes) } else { M::decode(&mut bytes.clone()) }
 }
 
-/// Where a thread encodes.
+/// The encoder of a thread, with its buffers.
 struct Encoder {
     short: Arena,
     medium: Arena,
-    /// For the long ones, which have a buffer each.
+    /// Buffers for long messages, one per message.
     long: Recycled,
-    /// The sizes of nested messages, from the first pass of an encoding to the second.
+    /// The sizes of nested messages. The first pass of an encoding computes them for the second.
     sizes: SizeCache,
 }
 
@@ -81,8 +81,8 @@ impl Encoder {
     }
 }
 
-/// A buffer that hands out its front, message by message, and is exchanged when all of it is handed out. The memory is
-/// used again, without an allocation, once all its slices are gone.
+/// A buffer that hands out slices of its front, message by message, and is replaced once it is used up. The memory is
+/// reused, without an allocation, once all slices are dropped.
 struct Arena {
     buffer: BytesMut,
     room: usize,
@@ -111,13 +111,13 @@ thread_local! {
     });
 }
 
-/// Messages up to this share an arena of about a thousand small replies.
+/// Messages up to this size share an arena, which holds about a thousand small replies.
 const SHORT_BYTES_MAX: usize = 8 << 10;
 const SHORT_ARENA_BYTES: usize = 64 << 10;
-/// Messages up to this share another one.
+/// Longer messages, up to this size, share the second arena.
 const MEDIUM_BYTES_MAX: usize = 64 << 10;
 const MEDIUM_ARENA_BYTES: usize = 256 << 10;
-/// A shorter message is copied out of what was read, field by field: it is not worth keeping that for its sake.
+/// Fields of a shorter message are copied out of the input: a short message is not worth keeping the whole input alive.
 const ALIASED_BYTES_MIN: usize = 4 << 10;
 
 #[cfg(test)]
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_back_at_every_size_around_the_bounds() {
+    fn messages_round_trip_at_every_size_around_the_bounds() {
         for length in [0, 1, 100, SHORT_BYTES_MAX - 3, SHORT_BYTES_MAX, MEDIUM_BYTES_MAX, MEDIUM_BYTES_MAX * 3] {
             let message = text(length);
             let bytes = encode(&message).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn small_messages_are_neighbours_and_stay_as_they_are_when_the_arena_goes_on() {
+    fn small_messages_share_an_arena_and_later_messages_do_not_change_them() {
         let first = encode(&text(10)).unwrap();
         let second = encode(&text(20)).unwrap();
         assert_eq!(second.as_ptr() as usize, first.as_ptr() as usize + first.len());
@@ -154,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn an_arena_whose_slices_are_gone_is_used_again() {
+    fn arena_is_reused_once_its_slices_are_dropped() {
         let places: std::collections::HashSet<usize> =
             (0..10_000).map(|_| encode(&text(1000)).unwrap().as_ptr() as usize / SHORT_ARENA_BYTES).collect();
         assert!(places.len() <= 4, "{}", places.len());
     }
 
     #[test]
-    fn a_request_that_does_not_decode_is_the_callers_fault_and_says_why() {
+    fn malformed_request_is_invalid_argument_and_the_message_says_why() {
         let truncated = Bytes::from_static(b"\x0a\x05a");
         let status = view::<StringValueView<'_>>(&truncated).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);

@@ -1,5 +1,5 @@
-//! Listening sockets and names in memory, and the loop that accepts from one and hands the connections out. No error that a peer or the
-//! machine can cause ends it.
+//! Listening sockets and in-process names, and the accept loop that hands out their connections. The accept loop survives
+//! every error that a peer or the machine can cause.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -18,20 +18,20 @@ use super::{memory, tcp};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 
-/// Connections that the kernel keeps for us before they are accepted.
+/// Connections that the kernel queues before this process accepts them.
 const BACKLOG: i32 = 4096;
 
-/// What listens, not yet tied to a runtime. Dropping it closes it, removes the path of a Unix socket, and frees a name in
-/// memory.
+/// A listening socket or an in-process name, not yet registered with a runtime. Drop closes the socket, removes the path of
+/// a Unix socket, and frees an in-process name.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: ListeningSocket,
     address: Address,
-    /// Removed when the listener is dropped.
+    /// The path of a Unix socket, which drop removes.
     path: Option<PathBuf>,
 }
 
-/// What a loop accepts from, not yet tied to its reactor.
+/// The part of a listener that accepts, not yet registered with a reactor.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     socket: ListeningSocket,
@@ -43,15 +43,15 @@ enum ListeningSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
     Memory {
-        /// `None` once it is being accepted from.
+        /// The receiver of new connections. `None` once the accept loop has taken it.
         incoming: Option<mpsc::Receiver<Stream>>,
-        /// Freed with the listener.
+        /// Drop frees the name.
         _name: Option<memory::NameReservation>,
     },
 }
 
 impl Listener {
-    /// Listens at `address`; port 0 takes a free one. Blocks for as long as a host name takes to look up.
+    /// Listens at `address`; port 0 picks a free port. Blocks while the system looks up a host name.
     pub(crate) fn bind(address: &Address) -> Result<Listener, Error> {
         let bound = match address {
             Address::Tcp(address) => bind_tcp(*address, false),
@@ -67,7 +67,7 @@ impl Listener {
         bound.map_err(|error| Error::with_source(ErrorKind::Listen, format!("cannot listen on {address}"), error))
     }
 
-    /// A listener that accepts what comes out of `incoming`.
+    /// A listener that accepts the streams which arrive on `incoming`.
     pub(crate) fn fed(
         address: Address,
         incoming: mpsc::Receiver<Stream>,
@@ -77,15 +77,15 @@ impl Listener {
         Listener { socket, address, path: None }
     }
 
-    /// Where it listens: the real port where 0 was asked for.
+    /// The address it listens at, with the real port if port 0 was asked for.
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Sockets at the address of this one, so that `count` more loops can accept for themselves: the kernel spreads connections
-    /// over them by a hash of their addresses. `None` where it does not.
+    /// Binds `count` more sockets to the same address, so that as many more loops can accept on their own. The kernel
+    /// spreads connections over the sockets by a hash of the addresses. `None` where the system does not do that.
     ///
-    /// This one was bound without them, so a second program that listens here is refused as ever.
+    /// The first socket is bound without SO_REUSEPORT, so a second program that listens at the address still gets an error.
     pub(crate) fn siblings(&self, count: usize) -> Option<Vec<Listener>> {
         let (ListeningSocket::Tcp(listener), Address::Tcp(address)) = (&self.socket, &self.address) else {
             return None;
@@ -101,13 +101,13 @@ impl Listener {
         siblings.inspect_err(|error| tracing::warn!(%address, %error, "one loop accepts for all: no SO_REUSEPORT")).ok()
     }
 
-    /// What accepts from it. The listener stays, for [`Listener::drain`].
+    /// Duplicates the socket for the accept loop. The listener stays open for [`Listener::drain`].
     pub(crate) fn incoming(&mut self) -> io::Result<Incoming> {
         Ok(Incoming { socket: self.socket.duplicate()?, address: self.address.clone() })
     }
 
-    /// Accepts what waits in the kernel already, without waiting for more: closing the socket would reset it. For TCP and
-    /// Unix.
+    /// Accepts the connections that the kernel has already queued, without waiting for more. Closing the socket would reset
+    /// these connections. Only for TCP and Unix sockets.
     pub(crate) fn drain(&self, mut take: impl FnMut(Accepted)) {
         for _ in 0..BACKLOG {
             match self.socket.accept_at_once(&self.address) {
@@ -124,8 +124,8 @@ impl Incoming {
         &self.address
     }
 
-    /// Accepts for ever, and gives each connection to `take`. Must run on a tokio runtime; returns only when that
-    /// refuses the socket.
+    /// Accepts connections forever and gives each one to `take`. Must run on a tokio runtime. Returns only if the runtime
+    /// refuses to register the socket.
     pub(crate) async fn accept(self, backoff: Duration, mut take: impl FnMut(Accepted)) -> io::Error {
         let Incoming { socket, address } = self;
         let mut socket = match socket.register() {
@@ -141,7 +141,7 @@ impl Incoming {
     }
 }
 
-/// What follows a failure to accept: a pause, unless only the peer is to blame.
+/// Logs a failed accept. Pauses for `backoff` unless the peer caused the error.
 async fn failed(address: &Address, error: &io::Error, backoff: Duration) {
     if is_of_the_peer(error) {
         return tracing::debug!(%address, %error, "a connection ended before it was accepted");
@@ -150,14 +150,14 @@ async fn failed(address: &Address, error: &io::Error, backoff: Duration) {
     tokio::time::sleep(backoff).await;
 }
 
-/// Errors of one connection, which say nothing about the next.
+/// Whether the error concerns one connection only, so that the next accept may succeed.
 fn is_of_the_peer(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, TimedOut};
     matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted | TimedOut)
 }
 
 impl ListeningSocket {
-    /// The same socket once more; of names in memory, the one end that is accepted from.
+    /// Duplicates the socket. An in-process name has one receiver, which moves to the duplicate.
     fn duplicate(&mut self) -> io::Result<ListeningSocket> {
         Ok(match self {
             ListeningSocket::Tcp(listener) => ListeningSocket::Tcp(listener.try_clone()?),
@@ -168,11 +168,11 @@ impl ListeningSocket {
         })
     }
 
-    /// Ties the socket to the runtime that this runs on.
+    /// Registers the socket with the reactor of the current runtime.
     fn register(self) -> io::Result<RegisteredSocket> {
         match self {
             ListeningSocket::Tcp(listener) => {
-                // A server of one address knows the local end of its connections.
+                // A server that listens at one specific address knows the local address of its connections.
                 let local = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
                 Ok(RegisteredSocket::Tcp(register(listener)?, local))
             }
@@ -202,8 +202,8 @@ fn accepted_unix((stream, _): (UnixStream, unix::SocketAddr), address: &Address)
     Ok(Accepted::Unix(stream, address.clone()))
 }
 
-/// Has the reactor say when there is something to accept. tokio's own listeners register what they accept with the reactor
-/// that they are on, and it would have to be taken off again: two system calls a connection.
+/// Registers a listener with the reactor for readiness. tokio's own listeners also register each accepted socket with their
+/// reactor. Moving the socket to another loop would then cost two extra system calls per connection.
 #[expect(
     deprecated,
     reason = "the other one is unsafe; it asks that a descriptor stays its owner's, which std's listeners hold to"
@@ -219,7 +219,8 @@ enum RegisteredSocket {
 }
 
 impl RegisteredSocket {
-    /// Accepts one. It is not registered with a reactor yet: it may live on another loop, or not for long enough.
+    /// Accepts one connection without registering it with a reactor: the connection may move to another loop, or end too
+    /// soon to need one.
     async fn accept(&mut self, address: &Address) -> io::Result<Accepted> {
         match self {
             RegisteredSocket::Tcp(listener, local) => {
@@ -230,7 +231,7 @@ impl RegisteredSocket {
             }
             RegisteredSocket::Memory(incoming) => match incoming.recv().await {
                 Some(stream) => Ok(Accepted::Memory(stream)),
-                // Whoever fed it has gone; the listener stays, as a socket would.
+                // All senders have gone. The listener keeps waiting, as a socket would.
                 None => std::future::pending().await,
             },
         }
@@ -249,14 +250,15 @@ fn bind_tcp(address: SocketAddr, shares: bool) -> io::Result<Listener> {
     socket.bind(&SockAddr::from(address))?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
-    // Writes are batched already. What is accepted inherits it, at least on Linux and the BSDs (tcp(7), and measured).
+    // mprpc batches its writes itself, so Nagle's algorithm is off. Accepted sockets inherit the option, at least on Linux
+    // and the BSDs (tcp(7), and measured).
     socket.set_tcp_nodelay(true)?;
     let listener = TcpListener::from(socket);
     let address = Address::Tcp(listener.local_addr()?);
     Ok(Listener { socket: ListeningSocket::Tcp(listener), address, path: None })
 }
 
-/// A path whose owner has gone is taken over; one that answers is in use.
+/// Binds a Unix socket. Replaces the path of a process that has gone; a path whose listener still answers is in use.
 fn bind_unix(path: &Path) -> io::Result<Listener> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse && is_stale(path) => {
@@ -277,11 +279,12 @@ fn is_stale(path: &Path) -> bool {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let ListeningSocket::Tcp(listener) = &self.socket {
-            // What accepts may be on a loop that is blocked. Where this fails, the socket listens for as long as that is there.
+            // The accept loop may run on an event loop that is blocked. If shutdown fails, the socket keeps listening until
+            // that loop drops it.
             let _ = SockRef::from(listener).shutdown(Shutdown::Both);
         }
         if let Some(path) = &self.path {
-            // Already gone is as good.
+            // The path may be gone already.
             let _ = std::fs::remove_file(path);
         }
     }
@@ -295,14 +298,14 @@ mod tests {
     use crate::interceptors::tests::Log;
 
     #[tokio::test(start_paused = true)]
-    async fn accept_backoff_is_the_pause_where_the_machine_is_to_blame_and_named_in_the_log() {
+    async fn accept_pauses_and_logs_accept_backoff_only_after_errors_of_the_machine() {
         let log = Log::begin();
         let address = Address::Memory("test".into());
         let backoff = Duration::from_millis(700);
         let begin = Instant::now();
         failed(&address, &io::ErrorKind::ConnectionReset.into(), backoff).await;
         assert_eq!((begin.elapsed(), log.with("cannot accept").len()), (Duration::ZERO, 0));
-        // EMFILE.
+        // Error 24 is EMFILE.
         failed(&address, &io::Error::from_raw_os_error(24), backoff).await;
         assert_eq!((begin.elapsed(), log.with("accept_backoff=700ms").len()), (backoff, 1));
     }

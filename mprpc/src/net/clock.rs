@@ -1,8 +1,8 @@
-//! The clock: the one place that reads it. Under tokio's paused time it is virtual.
+//! The clock. Only this file reads the time. Under tokio's paused time the clock is virtual.
 
 use std::time::{Duration, Instant};
 
-/// Now, as the runtime sees it.
+/// The current time, as the runtime sees it.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

@@ -1,5 +1,5 @@
-//! A connection's life on its loop: read, hand over, poll, write, until it closes. Bytes only; what they mean is the
-//! session's business.
+//! The lifecycle of a connection on its event loop: read, pass the bytes to the session, poll the session, write, close.
+//! The session interprets the bytes.
 
 use std::future::poll_fn;
 use std::io;
@@ -19,44 +19,45 @@ use super::timer::Timer;
 use crate::context::Peer;
 use crate::limits::Limits;
 
-/// What a connection is for: bytes in, bytes out, polled on the connection's loop.
+/// The user of a connection: takes bytes, returns bytes, and is polled on the connection's loop.
 pub(crate) trait Session {
-    /// Takes what it can use out of `input`, and appends its answers to `output`. What it leaves comes again with more.
+    /// Consumes what it can use of `input` and appends its answers to the output. The rest of `input` comes again with the
+    /// next bytes.
     fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close>;
 
-    /// Polls what waits in the session, and appends its answers. Called every turn, after `received`.
+    /// Polls the session's pending work and appends its answers. The loop calls it every turn, after `received`.
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close>;
 
-    /// Whether the connection may be read from. If not, the session wakes the connection when it may.
+    /// Whether the connection may read. If not, the session wakes the connection once it may.
     fn poll_may_read(&mut self, _cx: &mut task::Context<'_>, _now: Instant) -> bool {
         true
     }
 
-    /// The end of a turn: what the connection holds, of input that the session has left and of output that is not written.
+    /// Receives, at the end of a turn, how many bytes the connection holds: unconsumed input plus unwritten output.
     fn left(&mut self, _bytes: usize) {}
 
-    /// Until when the session waits for the peer's bytes, and what it says when they do not come.
+    /// The time until which the session waits for the peer's bytes, and the reason to close once that time has passed.
     fn waits_until(&self) -> Option<(Instant, Close)>;
 
-    /// The peer ended its side. `Continue` keeps the connection for what is still to be sent.
+    /// The peer ended its direction. `Continue` keeps the connection open for the remaining output.
     fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close>;
 }
 
 /// One turn of a connection's loop.
 pub(crate) struct Turn<'a, 'w> {
-    /// For polling futures; their wake-ups bring the next turn.
+    /// For polling futures. A wake-up starts the next turn.
     pub(crate) cx: &'a mut task::Context<'w>,
-    /// Read once a turn.
+    /// The time, read once per turn.
     pub(crate) now: Instant,
-    /// What will be written at the end of the turn, in one system call.
+    /// Output that the loop writes at the end of the turn, in one system call.
     pub(crate) output: &'a mut SendBuffer,
-    /// Said by `received`: how many bytes the frame it left incomplete is short of, so that room is made at once.
+    /// How many bytes an incomplete frame still lacks. `received` sets it, so that the buffer gets enough room at once.
     pub(crate) missing: usize,
-    /// Bytes of earlier turns wait for the peer, who does not take them.
+    /// The peer does not take output of earlier turns.
     pub(crate) stalled: bool,
-    /// It has taken some of what it had not taken at first, since the turn before.
+    /// The peer has taken some of the stalled output since the previous turn.
     pub(crate) relieved: bool,
-    /// Said by the session: it stopped because the send buffer is full, and goes on once there is room.
+    /// Set by the session when it stopped because the send buffer is full. The session continues once there is room.
     pub(crate) paused: bool,
 }
 
@@ -69,40 +70,40 @@ impl<'a, 'w> Turn<'a, 'w> {
 /// Why a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Close {
-    /// As it should: what is in the send buffer still goes out.
+    /// A regular end. The contents of the send buffer still go out.
     Done,
-    /// The same, and the peer has said all that it may say: it is not waited for.
+    /// The reply is sent and the peer may send nothing more. The connection closes without waiting for the peer's FIN.
     Answered,
-    /// Another loop is to go on with it, the one at this index. The session has taken nothing and written nothing.
+    /// The loop at this index takes over the connection. The session has consumed nothing and written nothing.
     Moves(usize),
-    /// The peer went away.
+    /// The peer closed the connection.
     PeerClosed,
-    /// The peer broke the protocol; the session has logged what it did. What is in the send buffer still goes out.
+    /// The peer broke the protocol, and the session has logged how. The contents of the send buffer still go out.
     Protocol,
-    /// Nothing came within `first_byte_timeout`.
+    /// The peer sent nothing within `first_byte_timeout`.
     FirstByteTimeout,
     /// A frame stayed incomplete for `read_timeout`.
     ReadTimeout,
     /// The peer left its bytes unread for `write_timeout`.
     WriteTimeout,
-    /// The peer gave no sign of life within `keepalive_timeout` of being asked for one. Nothing more is written to it.
+    /// The peer did not answer a keepalive PING within `keepalive_timeout`. Nothing more is written to the peer.
     KeepaliveTimeout,
     /// The socket failed.
     Io(io::ErrorKind),
 }
 
-/// Reads in one poll before others on the loop get their turn.
+/// The most reads in one poll, before other tasks of the loop get their turn.
 const READS_PER_POLL: usize = 8;
 
-/// How a loop is done with a connection.
+/// How a connection left its loop.
 pub(crate) enum Driven {
-    /// It is closed.
+    /// The connection is closed.
     Closed(Close),
-    /// Another loop goes on with it, the one at this index.
+    /// The loop at this index takes over the connection.
     Moves(usize, TransferredStream),
 }
 
-/// A stream that a loop takes over, and what was read of it before.
+/// A stream that another loop takes over, and the bytes that were read from it but not consumed.
 pub(crate) struct TransferredStream {
     pub(crate) stream: Stream,
     unread: ReadBuffer,
@@ -114,16 +115,16 @@ impl From<Stream> for TransferredStream {
     }
 }
 
-/// Runs a connection until it closes; returns why. Dropping the future closes the connection at once.
+/// Runs a connection until it closes, and returns why. Dropping the future closes the connection at once.
 pub(crate) async fn drive(stream: Stream, session: impl Session, limits: &Limits) -> Close {
     match drive_here(stream.into(), session, limits).await {
         Driven::Closed(close) => close,
-        // Nobody asked for that: it ends here.
+        // The caller does not support moves, so the connection ends here.
         Driven::Moves(to, _) => Close::Moves(to),
     }
 }
 
-/// The same, and the session may say that another loop is to go on.
+/// Runs a connection until it closes or moves to another loop at the session's request.
 pub(crate) async fn drive_here(transferred: TransferredStream, session: impl Session, limits: &Limits) -> Driven {
     let TransferredStream { stream: Stream { reader, writer, peer }, unread } = transferred;
     let mut connection = Connection {
@@ -145,7 +146,8 @@ pub(crate) async fn drive_here(transferred: TransferredStream, session: impl Ses
     let mut timer = pin!(Timer::default());
     let mut at_once = Poll::Pending;
     if let Reader::Fresh(_) = connection.reader {
-        // Most classic calls come with their connection and are answered at once: the reactor never hears of it.
+        // Most classic calls arrive with their connection and are answered at once. These connections never register with
+        // the reactor.
         at_once = poll_fn(|cx| Poll::Ready(connection.poll(cx, timer.as_mut()))).await;
         if at_once.is_pending() {
             connection = match connection.registered() {
@@ -173,16 +175,16 @@ struct Connection<S> {
     output: SendBuffer,
     send_buffer_bytes_max: usize,
     write_timeout: Duration,
-    /// Since when the peer has taken nothing of what waits.
+    /// When the peer stopped taking output, if output waits.
     write_stalled_at: Option<Instant>,
-    /// It took something after that.
+    /// The peer took output again after a stall.
     relieved: bool,
-    /// The session has ended; what is in `output` still goes out.
+    /// The session has ended. The contents of `output` still go out.
     closing: Option<Close>,
-    /// The peer was told that nothing more comes, where there is a way to say so.
+    /// The peer knows that nothing more comes, if the stream has a message for that.
     finished: bool,
     peer_closed: bool,
-    /// There is something that the peer may not have read yet.
+    /// Some output may still be unread by the peer.
     wrote: bool,
     /// The session has more to do once the send buffer has room.
     paused: bool,
@@ -194,7 +196,7 @@ impl<S: Session> Connection<S> {
         for round in 0..READS_PER_POLL {
             let full = self.is_full();
             let read = self.read(cx, now);
-            // What wakes the session meanwhile brings a turn of its own.
+            // If something wakes the session meanwhile, the wake-up starts a turn of its own.
             if self.closing.is_none() && (read || round == 0) {
                 let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
                 turn.relieved = std::mem::take(&mut self.relieved);
@@ -213,7 +215,7 @@ impl<S: Session> Connection<S> {
             {
                 return Poll::Ready(close);
             }
-            // Once there is room again, what waits to be read brings no wake-up of its own.
+            // When the send buffer has room again, bytes that wait to be read cause no wake-up of their own.
             let room_again = (full || self.paused) && !self.is_full() && self.session.poll_may_read(cx, now);
             if !read && !room_again {
                 return self.wait(cx, timer, now);
@@ -223,9 +225,10 @@ impl<S: Session> Connection<S> {
         Poll::Pending
     }
 
-    /// Reads once and hands it over; whether there may be more.
+    /// Reads once and passes the bytes to the session. Returns whether there may be more.
     fn read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
-        // A peer that does not read is not read from either: its requests wait in its own send buffer.
+        // Backpressure: this side does not read from a peer that does not read. The peer's requests wait in its own send
+        // buffer.
         if self.closing.is_some() || self.peer_closed || self.is_full() || !self.session.poll_may_read(cx, now) {
             return false;
         }
@@ -261,7 +264,7 @@ impl<S: Session> Connection<S> {
         }
     }
 
-    /// It has to wait: its loop's reactor says when it goes on.
+    /// Registers the stream with the loop's reactor, because the connection has to wait.
     fn registered(self) -> io::Result<Connection<S>> {
         let (reader, writer) = stream::registered(self.reader, self.writer)?;
         Ok(Connection { reader, writer, ..self })
@@ -300,7 +303,7 @@ impl<S: Session> Connection<S> {
                 Err(error) => return Err(error),
             }
         }
-        // An error says that the peer was faster; why this side closes is known already.
+        // An error means that the peer closed first. The reason for closing on this side is known already.
         if self.closing.is_some() && self.writer.poll_finish(cx).is_pending() {
             self.write_stalled_at.get_or_insert(now);
             return Ok(());
@@ -310,14 +313,14 @@ impl<S: Session> Connection<S> {
         Ok(())
     }
 
-    /// Waits until the peer has ended its side too, for `write_timeout` at most, where it has something to read.
+    /// Waits until the peer has ended its direction too, for at most `write_timeout`. Does not wait if nothing was written.
     ///
-    /// The kernel answers the close of a socket that holds unread input with an RST, and that destroys what the peer has
-    /// not read yet (RFC 2525, 2.17): the last reply, or the reason why.
+    /// The kernel answers the close of a socket that holds unread input with an RST. The RST destroys what the peer has not
+    /// read yet (RFC 2525, 2.17): the last reply, or the reason for closing.
     async fn linger(self, close: Close) {
         let Connection { reader, writer, session, wrote, peer_closed, write_timeout, .. } = self;
         drop(session);
-        // Over TLS the peer still says that it has ended.
+        // A TLS peer still sends its close_notify.
         let waits = match close {
             Close::Answered => matches!(writer, Writer::Tls(_)),
             close => matches!(close, Close::Done | Close::Protocol),
@@ -333,20 +336,20 @@ impl<S: Session> Connection<S> {
                 bytes.clear();
             }
         };
-        // Whoever has not read it by then will not.
+        // A peer that has not read its bytes by then never will.
         let _ = tokio::time::timeout(write_timeout, surplus).await;
         writer.close();
     }
 
-    /// Nothing to do now: sets the timer for what is being waited for, or closes when it has passed.
+    /// Waits: sets the timer for the next timeout, or closes if that timeout has passed.
     fn wait(&mut self, cx: &mut task::Context<'_>, timer: Pin<&mut Timer>, now: Instant) -> Poll<Close> {
         if let Reader::Fresh(_) = self.reader {
-            // It is polled again once it is registered, and waits then.
+            // The connection registers with the reactor, then this function runs again and waits.
             return Poll::Pending;
         }
         let write = self.write_stalled_at.and_then(|since| since.checked_add(self.write_timeout));
         let write = write.map(|at| (at, Close::WriteTimeout));
-        // Nothing is owed by a peer that is not read from.
+        // The peer cannot be late while this side does not read from it.
         let read = if self.closing.is_none() && !self.is_full() { self.session.waits_until() } else { None };
         let Some((at, close)) = [write, read].into_iter().flatten().min_by_key(|(at, _)| *at) else {
             return Poll::Pending;

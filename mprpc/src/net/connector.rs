@@ -1,4 +1,4 @@
-//! Opening connections. Not keeping or counting them.
+//! Opens connections. It neither keeps nor counts them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,21 +14,23 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::tls::TlsClient;
 
-/// What opens the connections of a channel: plain, or over TLS where the address is one of TCP.
+/// Opens the connections of a channel. TCP connections use TLS if it is configured; all others are plain.
 pub(crate) struct Connector {
     timeout: Duration,
     tls: Option<tls::Connector>,
 }
 
 impl Connector {
+    /// Reads the TLS files, if TLS is configured.
+    ///
     /// # Errors
-    /// The files of TLS cannot be used, or the feature `tls` is off.
+    /// The TLS files cannot be used, or the feature `tls` is off.
     pub(crate) fn new(tls: Option<&TlsClient>, limits: &Limits) -> Result<Connector, Error> {
         let tls = tls.map(|settings| tls::Connector::new(settings, limits)).transpose()?;
         Ok(Connector { timeout: limits.connect_timeout, tls })
     }
 
-    /// Connects to `address`, the handshake of TLS included, within `connect_timeout`. The stream may be a fresh one
+    /// Connects to `address` and completes the TLS handshake, all within `connect_timeout`. The stream may be fresh
     /// ([`Stream::fresh`]).
     pub(crate) async fn connect(&self, address: &Address) -> io::Result<Stream> {
         let begun = clock::now();
@@ -43,13 +45,13 @@ impl Connector {
     }
 }
 
-/// Connects to `address` within `timeout`, without TLS. The stream may be a fresh one.
+/// Connects to `address` within `timeout`, without TLS. The stream may be fresh ([`Stream::fresh`]).
 #[cfg(feature = "zookeeper")]
 pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<Stream> {
     within(timeout, "", open(address)).await
 }
 
-/// Host names are looked up anew each time, and every address of theirs tried.
+/// Opens a stream. Every attempt looks up the host name again and tries all of its addresses.
 async fn open(address: &Address) -> io::Result<Stream> {
     match address {
         Address::Tcp(address) => open_tcp(*address).await,
@@ -63,7 +65,8 @@ async fn open(address: &Address) -> io::Result<Stream> {
     }
 }
 
-/// A connection on the same host is there at once, and its stream fresh: no reactor has to wait for it.
+/// Opens a TCP stream. A connection on the same host is established at once; its stream is fresh, and no reactor has to
+/// wait for it.
 async fn open_tcp(address: SocketAddr) -> io::Result<Stream> {
     let (socket, is_connected) = tcp::begin_to_connect(address)?;
     if is_connected {

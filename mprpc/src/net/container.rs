@@ -1,10 +1,11 @@
-//! How much memory the kernel lets this process take: the limit of its cgroup, version 2 or 1. Not what the machine has.
+//! The memory limit that the kernel sets for this process through its cgroup, version 2 or 1. The machine's total memory
+//! does not count.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The limit in bytes; `None` where there is none. Read once.
+/// The limit in bytes, or `None` if there is no limit. The process reads it once.
 pub(crate) fn memory_limit() -> Option<usize> {
     static LIMIT: OnceLock<Option<usize>> = OnceLock::new();
     *LIMIT.get_or_init(|| {
@@ -13,11 +14,12 @@ pub(crate) fn memory_limit() -> Option<usize> {
     })
 }
 
-/// A larger number is how version 1 writes that there is no limit.
+/// cgroup version 1 expresses "no limit" as a number of at least this size.
 const LIMIT_MAX: u64 = 1 << 60;
 
-/// The lowest limit of the groups that `groups` names, as `/proc/self/cgroup` has them, and of those above them. A container
-/// may see its own group as the root, and the name of the group as its host has it.
+/// The lowest limit among the groups in `groups` and all of their ancestors. `groups` has the format of
+/// `/proc/self/cgroup`. Inside a container the process's own group may be the root, while `groups` still holds the name
+/// that the host uses.
 fn limit_of(groups: &str, root: &Path) -> Option<usize> {
     let files = groups.lines().filter_map(|line| {
         let [_, controllers, path] = *line.splitn(3, ':').collect::<Vec<_>>() else { return None };
@@ -53,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn lowest_limit_of_the_groups_counts_in_either_version() {
+    fn lowest_cgroup_limit_applies_in_either_version() {
         let root = std::env::temp_dir().join(format!("mprpc-cgroup-{}", std::process::id()));
         write(&root, "app/memory.max", "1000\n");
         write(&root, "app/worker/memory.max", "max\n");
@@ -64,7 +66,7 @@ mod tests {
         assert_eq!(limit_of(version_1, &root), None);
         write(&root, "memory/memory.limit_in_bytes", "2000\n");
         assert_eq!(limit_of(version_1, &root), Some(2000));
-        // The name that the host has for it does not exist inside.
+        // The name that the host uses does not exist inside the container.
         assert_eq!(limit_of("4:memory:/docker/1234\n", &root), Some(2000));
         fs::remove_dir_all(root).unwrap();
     }

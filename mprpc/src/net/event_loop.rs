@@ -1,4 +1,4 @@
-//! Event loops: one thread, one reactor each, muduo's model; and a group of them that connections are spread over.
+//! Event loops, each with one thread and one reactor as in muduo, and groups of loops that share the connections.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,20 +10,22 @@ use tokio::sync::watch;
 
 use crate::error::{Error, ErrorKind};
 
-/// How long a stopping group waits for its loops. One whose handler blocks ends when that returns, or with the process.
+/// How long a stopping group waits for its loops. A loop with a blocking handler ends when the handler returns, or with the
+/// process.
 const STOP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A group of event loops, each a thread of its own. Dropping it stops the loops and waits for them, at most a second;
-/// what runs on them is dropped at its next await.
+/// A group of event loops, each on its own thread.
+///
+/// Drop stops the loops and waits for them, for at most one second. The tasks on the loops are dropped at their next await.
 #[derive(Debug)]
 pub struct LoopGroup {
     loops: Loops,
     stop: watch::Sender<()>,
-    /// Disconnected once every loop has ended.
+    /// Disconnects once every loop has ended.
     ended: Receiver<()>,
 }
 
-/// The loops that connections are spread over, round robin. Cheap to clone; any thread may use it.
+/// The event loops that share the connections, round robin. Cheap to clone; any thread may use it.
 #[derive(Clone, Debug)]
 pub struct Loops {
     handles: Arc<[Handle]>,
@@ -31,7 +33,7 @@ pub struct Loops {
 }
 
 impl LoopGroup {
-    /// Starts `count` loops; 0 means one for each core.
+    /// Starts `count` loops; 0 means one per core.
     pub fn start(count: usize) -> Result<LoopGroup, Error> {
         let count = match count {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -48,7 +50,7 @@ impl LoopGroup {
             let mut stopped = stop.subscribe();
             let running = running.clone();
             let run = move || {
-                // An error means that the group was dropped, which is the other way to say stop.
+                // An error means that the group was dropped, which also stops the loop.
                 let _ = runtime.block_on(stopped.changed());
                 drop(runtime);
                 drop(running);
@@ -59,7 +61,7 @@ impl LoopGroup {
         Ok(LoopGroup { loops, stop, ended })
     }
 
-    /// The loops, for spreading work over them.
+    /// The loops of the group, to spread work over.
     pub fn loops(&self) -> &Loops {
         &self.loops
     }
@@ -75,7 +77,7 @@ impl Drop for LoopGroup {
 }
 
 impl Loops {
-    /// The runtime that this is called on, as the only loop.
+    /// The current runtime, as the only loop.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -88,12 +90,12 @@ impl Loops {
         self.at(self.next_index())
     }
 
-    /// The loop at `index`, which [`Place::elsewhere`] has said.
+    /// The loop at `index`, an index that [`Place::elsewhere`] has returned.
     pub(crate) fn at(&self, index: usize) -> &Handle {
         &self.handles[index]
     }
 
-    /// All of them, each with its place.
+    /// All loops, each with its place.
     pub(crate) fn places(&self) -> impl Iterator<Item = (&Handle, Place)> {
         self.handles.iter().enumerate().map(|(index, handle)| (handle, Place { loops: self.clone(), index }))
     }
@@ -103,7 +105,7 @@ impl Loops {
     }
 }
 
-/// One of the loops that connections are spread over: the one that code runs on.
+/// The position of the current loop within its group.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     loops: Loops,
@@ -111,7 +113,7 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The next loop, round robin; `None` where it is this one.
+    /// The index of the next loop, round robin. `None` if the next loop is the current one.
     pub(crate) fn elsewhere(&self) -> Option<usize> {
         Some(self.loops.next_index()).filter(|index| *index != self.index)
     }

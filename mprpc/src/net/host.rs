@@ -1,10 +1,11 @@
-//! Which host this is: what two processes compare before one uses a path that the other has named.
+//! The identity of the host. Two processes compare it before one of them uses a path that the other has named.
 
 use std::sync::OnceLock;
 
-/// Says which host this is, for as long as it runs: the id that Linux draws at each boot. Containers of one host have the
-/// same, and other files; so whoever uses a path of another process expects that it is not there. `None` where the
-/// system has no such id.
+/// The id that Linux draws at each boot, or `None` if the system has no such id.
+///
+/// Containers on one host share the id but not their files. So a process that uses a path of another process must expect
+/// that the path does not exist.
 pub(crate) fn host_id() -> Option<&'static str> {
     static ID: OnceLock<Option<String>> = OnceLock::new();
     let read = || {

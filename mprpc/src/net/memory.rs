@@ -1,4 +1,4 @@
-//! Listening and connecting inside the process, `memory:NAME`: the table of who listens. The bytes are [`super::pipe`]'s.
+//! Listening and connecting inside the process, `memory:NAME`: the table of listeners. [`super::pipe`] carries the bytes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,15 +9,15 @@ use tokio::sync::mpsc;
 use super::stream::Stream;
 use crate::endpoint::Address;
 
-/// Bytes that one direction of a connection holds before its writer waits; what a socket buffer holds, about.
+/// Bytes that one direction of a connection holds before its writer waits. A socket buffer holds about as many.
 pub(crate) const PIPE_BYTES: usize = 64 << 10;
-/// Connections that wait to be accepted before those who connect wait, too; as the kernel's backlog.
+/// Connections that wait to be accepted. Beyond this number, connecting waits too, as with the kernel's backlog.
 pub(crate) const BACKLOG: usize = 4096;
 
-/// Who listens in this process, by name.
+/// The listeners of this process, by name.
 static LISTENERS: Mutex<BTreeMap<String, mpsc::Sender<Stream>>> = Mutex::new(BTreeMap::new());
 
-/// A name that listens. Dropping it frees the name.
+/// A name that is in use by a listener. Drop frees the name.
 #[derive(Debug)]
 pub(crate) struct NameReservation(String);
 
@@ -27,7 +27,7 @@ impl Drop for NameReservation {
     }
 }
 
-/// Takes a name; what connects to it comes out of the receiver.
+/// Reserves a name. The receiver yields the connections to the name.
 pub(super) fn listen(name: &str) -> io::Result<(NameReservation, mpsc::Receiver<Stream>)> {
     let mut listeners = listeners();
     if listeners.contains_key(name) {
@@ -38,7 +38,7 @@ pub(super) fn listen(name: &str) -> io::Result<(NameReservation, mpsc::Receiver<
     Ok((NameReservation(name.to_owned()), incoming))
 }
 
-/// Connects to a name. The caller bounds the wait for a full backlog.
+/// Connects to a name. The caller bounds the time to wait for a full backlog.
 pub(super) async fn connect(name: &str) -> io::Result<Stream> {
     let refused = || io::Error::new(io::ErrorKind::ConnectionRefused, "refused: nobody in this process listens there");
     let listener = listeners().get(name).cloned().ok_or_else(refused)?;

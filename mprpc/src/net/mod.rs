@@ -1,4 +1,4 @@
-//! The reactor: event loops, sockets, threads and the clock. Knows no RPC.
+//! The reactor: event loops, sockets, threads and the clock. It knows nothing about RPC.
 
 mod acceptor;
 mod allocator;
@@ -46,8 +46,10 @@ use std::sync::OnceLock;
 
 use crate::scope::Scoped;
 
-/// `tokio::spawn` for work that a handler starts and does not wait for here: calls made in it inherit the deadline of
-/// the call that is being served, as calls of the handler itself do.
+/// Spawns a task that inherits the deadline of the current call.
+///
+/// Use it instead of `tokio::spawn` for work that a handler starts and does not await. Calls that the task makes inherit
+/// the deadline of the call that is being served, as the handler's own calls do.
 ///
 /// # Panics
 /// Outside a tokio runtime.
@@ -59,13 +61,15 @@ thread_local! {
     static IS_BACKGROUND: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether this is the thread of the background loop, which must not wait for itself.
+/// Whether the current thread is the background loop's. That thread must not block on work of the background loop.
 pub(crate) fn is_background() -> bool {
     IS_BACKGROUND.get()
 }
 
-/// The process's background loop: one thread for what belongs to no caller's runtime (discovery, registration, calls
-/// from threads without a runtime). Started at the first use, it lives as long as the process.
+/// The background loop of the process: one thread for work that belongs to no caller's runtime.
+///
+/// Discovery, registration, and calls from threads without a runtime run on the loop. It starts at its first use and lives
+/// as long as the process.
 pub fn background() -> &'static tokio::runtime::Handle {
     static BACKGROUND: OnceLock<tokio::runtime::Handle> = OnceLock::new();
     BACKGROUND.get_or_init(|| {

@@ -1,4 +1,4 @@
-//! A pipe in memory: the bytes of one direction of a connection without sockets. Two of them are a connection.
+//! An in-memory pipe: one direction of a connection without sockets. Two pipes make a connection.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -11,61 +11,61 @@ use bytes::{Buf, BytesMut};
 
 use super::timer::Timer;
 
-/// The half of a connection that is read. Closes its direction when dropped, as a socket does.
+/// The read half of a connection. Drop closes its direction, as with a socket.
 #[derive(Debug)]
 pub(crate) struct PipeReader {
     pipe: Arc<Pipe>,
     timer: Timer,
 }
 
-/// The half of a connection that is written. Closes its direction when dropped, as a socket does.
+/// The write half of a connection. Drop closes its direction, as with a socket.
 #[derive(Debug)]
 pub(crate) struct PipeWriter {
     output: Arc<Pipe>,
-    /// The other direction, for closing both.
+    /// The other direction, needed to close both.
     input: Arc<Pipe>,
 }
 
-/// One direction.
+/// One direction of a connection.
 #[derive(Debug)]
 pub(crate) struct Pipe {
     state: Mutex<State>,
-    /// What the bytes travel over; `None`: they are there at once.
+    /// The wire that the bytes travel over. Without one, bytes arrive at once.
     wire: Option<Arc<dyn Wire>>,
 }
 
-/// What decides when the bytes of a pipe arrive. The pipe is locked where it is asked.
+/// Decides when the bytes of a pipe arrive. The pipe is locked during every call.
 pub(crate) trait Wire: fmt::Debug + Send + Sync {
-    /// These bytes were written.
+    /// The writer wrote these bytes.
     fn sent(&self, bytes: &[u8]);
 
-    /// The writer has ended: its end travels behind what it wrote.
+    /// The writer ended the stream. The end travels behind the bytes that the writer wrote.
     fn ended(&self);
 
-    /// What is there now.
+    /// What has arrived by now.
     fn arrived(&self) -> Arrived;
 
-    /// So many of the bytes that have arrived were read.
+    /// The reader took this many of the arrived bytes.
     fn taken(&self, bytes: usize);
 }
 
-/// What is there to be read.
+/// The part of a pipe that has arrived and can be read.
 #[derive(Debug)]
 pub(crate) struct Arrived {
-    /// Bytes at the front of the pipe.
+    /// Readable bytes at the front of the pipe.
     pub(crate) bytes: usize,
-    /// Behind them comes nothing more.
+    /// The stream ends behind these bytes.
     pub(crate) end: bool,
-    /// When more arrives, as far as is known.
+    /// When more arrives, if that is known.
     pub(crate) next: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// Written, and not read yet.
+    /// Bytes that are written and not read yet.
     bytes: BytesMut,
     capacity: usize,
-    /// The writer has ended.
+    /// The writer has ended the stream.
     ended: bool,
     /// The reader has gone.
     deaf: bool,
@@ -75,13 +75,13 @@ struct State {
     writer: Option<Waker>,
 }
 
-/// What a read takes at least where it is there, and makes room for.
+/// A read makes room for at least this many bytes, and takes them if they are there.
 const READ_BYTES_MIN: usize = 4 << 10;
-/// An empty pipe larger than this gives its memory back.
+/// An empty pipe frees a buffer larger than this.
 const KEEP_BYTES_MAX: usize = 16 << 10;
 
 impl PipeReader {
-    /// Reads once into the spare room of `buffer`; 0 bytes are the end of the stream.
+    /// Reads once into the spare room of `buffer`. 0 bytes mean the end of the stream.
     pub(crate) fn poll_read(&mut self, cx: &mut task::Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         loop {
             let next = match self.pipe.poll_read(cx, buffer) {
@@ -95,7 +95,7 @@ impl PipeReader {
 }
 
 impl PipeReader {
-    /// The first byte, left where it is; `None` at the end. Not for pipes with a wire, on which bytes take their time.
+    /// Peeks at the first byte; `None` at the end of the stream. Not for pipes with a wire, whose bytes arrive later.
     #[cfg(feature = "tls")]
     pub(crate) fn poll_first_byte(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<u8>>> {
         let mut state = self.pipe.lock();
@@ -111,12 +111,12 @@ impl PipeReader {
 }
 
 impl PipeWriter {
-    /// Writes what the pipe takes at once; `WouldBlock` when that is nothing.
+    /// Writes as much as the pipe takes at once. Fails with `WouldBlock` if the pipe takes nothing.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.output.try_write(&[IoSlice::new(bytes)])
     }
 
-    /// The same, from several buffers.
+    /// Like [`PipeWriter::try_write`], from several buffers.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.output.try_write(slices)
     }
@@ -126,7 +126,7 @@ impl PipeWriter {
         self.output.poll_write_ready(cx)
     }
 
-    /// Ends this direction: what was written can still be read.
+    /// Ends this direction. The peer can still read what was written.
     pub(crate) fn finish(&self) {
         self.output.end();
     }
@@ -151,18 +151,18 @@ impl Drop for PipeWriter {
 }
 
 impl Pipe {
-    /// A pipe that holds `capacity` bytes before its writer has to wait.
+    /// A pipe whose writer waits once the pipe holds `capacity` bytes.
     pub(crate) fn new(capacity: usize, wire: Option<Arc<dyn Wire>>) -> Arc<Pipe> {
         Arc::new(Pipe { state: Mutex::new(State { capacity, ..State::default() }), wire })
     }
 
-    /// The halves of the end that reads `input` and writes `output`.
+    /// The two halves of the end that reads `input` and writes `output`.
     pub(crate) fn halves(input: &Arc<Pipe>, output: &Arc<Pipe>) -> (PipeReader, PipeWriter) {
         let reader = PipeReader { pipe: input.clone(), timer: Timer::default() };
         (reader, PipeWriter { output: output.clone(), input: input.clone() })
     }
 
-    /// The error says when to ask again, where that is known; the reader is woken otherwise.
+    /// Reads once. The error holds the time to ask again, if that is known; otherwise the pipe wakes the reader.
     fn poll_read(
         &self,
         cx: &mut task::Context<'_>,
@@ -186,7 +186,7 @@ impl Pipe {
             state.reader = Some(cx.waker().clone());
             return Err(arrived.next);
         }
-        // What comes over a wire comes in the same pieces however much room a thread's buffer happens to have.
+        // Over a wire, the size of a read must not depend on the spare room in a thread's buffer.
         let spare = if self.wire.is_some() { 0 } else { buffer.capacity() - buffer.len() };
         let length = arrived.bytes.min(spare.max(READ_BYTES_MIN));
         buffer.extend_from_slice(&state.bytes[..length]);
@@ -209,7 +209,7 @@ impl Pipe {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         if state.deaf && self.wire.is_some() && !state.ended {
-            // That nobody reads is not known here before the news has travelled.
+            // The writer cannot know that the reader has gone before the news has travelled.
             return Ok(slices.iter().map(|slice| slice.len()).sum());
         }
         if state.ended || state.deaf {
@@ -245,7 +245,7 @@ impl Pipe {
         Poll::Pending
     }
 
-    /// The writer ends: what it wrote can still be read.
+    /// Ends the stream. The reader can still read what was written.
     fn end(&self) {
         self.change(|state| {
             if let (false, Some(wire)) = (state.ended, &self.wire) {
@@ -255,7 +255,7 @@ impl Pipe {
         });
     }
 
-    /// The reader goes: what was written is of no use any more.
+    /// The reader leaves. The pipe drops what was written.
     fn turn_deaf(&self) {
         self.change(|state| {
             state.deaf = true;
@@ -263,13 +263,13 @@ impl Pipe {
         });
     }
 
-    /// Loses the connection: whoever reads or writes gets an error, whatever was on its way.
+    /// Loses the connection. Every later read and write fails, even for bytes that were in transit.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn lose(&self) {
         self.change(|state| state.lost = true);
     }
 
-    /// Has the reader look again: its wire has changed.
+    /// Wakes the reader to look again, because its wire has changed.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn wake_reader(&self) {
         self.change(|_| {});
@@ -289,7 +289,7 @@ impl Pipe {
     }
 }
 
-/// Wakes, with the pipe unlocked: a waker may do as it likes.
+/// Wakes a task. The caller has unlocked the pipe, because a waker may run any code.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
@@ -302,7 +302,7 @@ mod tests {
 
     use super::*;
 
-    /// The ends of a connection whose directions hold ten bytes.
+    /// The two ends of a connection whose directions hold ten bytes each.
     fn ends() -> [(PipeReader, PipeWriter); 2] {
         let (a, b) = (Pipe::new(10, None), Pipe::new(10, None));
         [Pipe::halves(&a, &b), Pipe::halves(&b, &a)]
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_written_before_the_end_is_read() {
+    async fn bytes_written_before_the_end_are_read() {
         let [(mut reader, other), (_reader, writer)] = ends();
         writer.try_write(b"last").unwrap();
         drop(writer);
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn lost_connection_is_an_error_at_both_ends_also_for_what_was_written() {
+    async fn lost_connection_fails_both_ends_and_discards_written_bytes() {
         let (pipe, back) = (Pipe::new(10, None), Pipe::new(10, None));
         let ((mut reader, _), (_, writer)) = (Pipe::halves(&pipe, &back), Pipe::halves(&back, &pipe));
         writer.try_write(b"x").unwrap();

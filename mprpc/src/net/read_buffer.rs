@@ -1,5 +1,5 @@
-//! Bytes that were read. Frames are sliced out of them without a copy: small ones out of a buffer that all connections of
-//! a loop share, a large one out of a buffer of its own, into which it was read.
+//! The read buffer of a connection. Frames are sliced out of it without a copy. All connections of a loop share one buffer
+//! for small frames; a large frame is read into a buffer of its own.
 
 use std::cell::RefCell;
 use std::io;
@@ -10,35 +10,35 @@ use bytes::BytesMut;
 use super::stream::Reader;
 use crate::recycled::Recycled;
 
-/// What the bytes leave behind: nothing, or the beginning of a frame.
+/// The bytes that are read and not consumed: nothing, or the beginning of a frame.
 #[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
     own: BytesMut,
-    /// How many bytes it is short of, as far as that is known.
+    /// How many bytes the incomplete frame still lacks, as far as that is known.
     missing: usize,
 }
 
-/// Room that a read is offered at least.
+/// The minimum room that a read offers.
 const READ_BYTES_MIN: usize = 4 << 10;
-/// The room that a loop's shared buffer offers at first, and the most of it. It grows where a read takes all of it: at
-/// 16 KiB a message 256 KiB are 2.6 times as fast as 20 KiB, at 32 B they are no faster, and whoever keeps a message keeps
-/// the buffer that it stands in.
+/// The initial and the maximum room of a loop's shared buffer. The room grows when a read fills it. With messages of 16
+/// KiB, a room of 256 KiB is 2.6 times as fast as 20 KiB; with messages of 32 B it is no faster. Whoever keeps a message
+/// also keeps the whole buffer that the message is a slice of.
 const SHARED_ROOM_BYTES: usize = 64 << 10;
 const SHARED_ROOM_BYTES_MAX: usize = 512 << 10;
-/// A frame that is incomplete and longer than this gets a buffer of its own.
+/// An incomplete frame that is longer than this gets a buffer of its own.
 const SHARED_FRAME_BYTES_MAX: usize = 64 << 10;
-/// What is read beyond the end of such a frame: enough to see how long the next one is, which then gets a buffer of its
-/// own before it is read.
+/// Bytes that are read beyond the end of a large frame. They suffice to learn the length of the next frame, which then gets
+/// a buffer of its own before it is read.
 const AHEAD_BYTES: usize = 64;
 thread_local! {
-    /// So that an idle connection holds no buffer.
+    /// Shared, so that an idle connection holds no buffer.
     static SHARED: RefCell<Shared> = RefCell::default();
     static LARGE: RefCell<Recycled> = RefCell::default();
 }
 
 impl ReadBuffer {
-    /// Reads once and gives what is there to `take`, which consumes complete frames and says how many bytes the one that
-    /// it leaves is short of. `Ok(0)`: the stream ended.
+    /// Reads once and gives the bytes to `take`. `take` consumes complete frames and returns how many bytes the remaining
+    /// frame lacks. `Ok(0)` means that the stream ended.
     pub(crate) fn poll_read(
         &mut self,
         cx: &mut task::Context<'_>,
@@ -48,7 +48,7 @@ impl ReadBuffer {
         if self.own.len() + self.missing > SHARED_FRAME_BYTES_MAX {
             return self.read_apart(cx, reader, take);
         }
-        // Nothing is moved there and back for a read that finds nothing.
+        // A read that would find nothing must not copy the remainder back and forth.
         if !self.own.is_empty() && reader.poll_read_ready(cx)?.is_pending() {
             return Poll::Pending;
         }
@@ -70,7 +70,7 @@ impl ReadBuffer {
         polled
     }
 
-    /// Reads the rest of a large frame to where the rest of it is.
+    /// Reads the rest of a large frame into the frame's own buffer.
     fn read_apart(
         &mut self,
         cx: &mut task::Context<'_>,
@@ -93,7 +93,7 @@ impl ReadBuffer {
         polled
     }
 
-    /// Gives `take` once more what it left, without reading.
+    /// Gives the remainder to `take` again, without reading.
     pub(crate) fn again(&mut self, take: impl FnOnce(&mut BytesMut) -> usize) {
         self.missing = take(&mut self.own);
         if self.own.is_empty() {
@@ -101,13 +101,14 @@ impl ReadBuffer {
         }
     }
 
-    /// What is incomplete.
+    /// The incomplete frame.
     pub(crate) fn incomplete(&self) -> &BytesMut {
         &self.own
     }
 }
 
-/// What is left of a read, and `missing` bytes to come, in a buffer that is no larger than that: `own`, where it will do.
+/// Stores the remainder of a read in a buffer that is just large enough for it and `missing` more bytes. The buffer is
+/// `own` unless the frame is large.
 fn keep(mut own: BytesMut, left: &[u8], missing: usize) -> BytesMut {
     if left.is_empty() {
         return BytesMut::new();
@@ -116,7 +117,7 @@ fn keep(mut own: BytesMut, left: &[u8], missing: usize) -> BytesMut {
     if missing > 0 && frame_bytes > SHARED_FRAME_BYTES_MAX {
         let room = frame_bytes + AHEAD_BYTES;
         own = LARGE.with_borrow_mut(|recycled| recycled.take(room));
-        // What a recycled one has beyond that would be read into, and would have to be copied.
+        // A recycled buffer may be larger. Bytes that are read into the excess would have to be copied later.
         drop(own.split_off(room));
     }
     own.clear();
@@ -124,21 +125,21 @@ fn keep(mut own: BytesMut, left: &[u8], missing: usize) -> BytesMut {
     own
 }
 
-/// The buffer that all connections of a loop read into, one after the other.
+/// The buffer that all connections of a loop read into, one after another.
 #[derive(Default)]
 struct Shared {
     buffer: BytesMut,
     room: usize,
-    /// The longest read since the room was chosen.
+    /// The longest read since the current room was chosen.
     longest: usize,
     recycled: Recycled,
 }
 
 impl Shared {
-    /// The buffer, empty, with room to read into.
+    /// The empty buffer, with room to read into.
     fn with_room(&mut self) -> &mut BytesMut {
         let room = self.room.max(SHARED_ROOM_BYTES);
-        // Where reads take all there is room for, a shorter one would be one more.
+        // If reads fill the whole room, a smaller room would cost an extra read.
         let enough = if self.longest > room / 2 { room } else { room / 4 };
         if !self.buffer.try_reclaim(room) && self.buffer.capacity() < enough {
             if self.longest < room / 4 {
@@ -169,7 +170,7 @@ mod tests {
     use crate::endpoint::Address;
     use crate::net::{Stream, Writer};
 
-    /// Frames of a length before the bytes, in memory; what comes of them.
+    /// An in-memory stream of frames with a length prefix, and the frames that were read from it.
     struct Wire {
         reader: Reader,
         writer: Writer,
@@ -189,7 +190,7 @@ mod tests {
             assert_eq!(self.writer.try_write(bytes).unwrap(), bytes.len());
         }
 
-        /// Reads all there is; how many reads that took.
+        /// Reads until nothing is left. Returns the number of reads.
         fn read(&mut self) -> usize {
             let mut cx = task::Context::from_waker(std::task::Waker::noop());
             let mut reads = 0;
@@ -237,11 +238,11 @@ mod tests {
     }
 
     #[test]
-    fn large_frames_behind_one_another_are_read_to_where_they_stay() {
+    fn consecutive_large_frames_are_read_into_their_own_buffers() {
         let mut wire = Wire::new();
         (0..4).for_each(|fill| wire.send(&frame(1 << 20, fill)));
-        // The first one began in the shared buffer. Each read takes the rest of a frame, and of the next one so little that
-        // it costs nothing to move: so none but the beginning of the first was copied.
+        // The first frame began in the shared buffer. Each read takes the rest of one frame and only a few bytes of the
+        // next, which are cheap to move. So only the beginning of the first frame was copied.
         assert_eq!(wire.read(), 5);
         assert_eq!(wire.frames.iter().map(Bytes::len).collect::<Vec<_>>(), [1 << 20; 4]);
     }

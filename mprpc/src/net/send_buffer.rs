@@ -1,4 +1,4 @@
-//! Bytes that wait to be written: small ones copied together, large ones referred to.
+//! Bytes that wait to be written. Small payloads are copied together; large ones are held by reference.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -7,20 +7,21 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::stream::Writer;
 
-/// From here on a payload is referred to, not copied. Measured: copying wins at 32 B, ties at 1 KiB, loses at 16 KiB.
+/// A payload longer than this is held by reference and not copied. Measured: copying wins at 32 B, ties at 1 KiB, loses at
+/// 16 KiB.
 const COPY_BYTES_MAX: usize = 4 << 10;
-/// Buffers that go into one system call.
+/// Buffers per system call.
 const SLICES_MAX: usize = 64;
-/// An empty buffer larger than this is given back, so that an idle connection holds next to nothing.
+/// An empty buffer larger than this is freed, so that an idle connection holds next to nothing.
 const KEEP_BYTES_MAX: usize = 16 << 10;
 
 /// Bytes that wait to be written to one connection.
 #[derive(Debug, Default)]
 pub(crate) struct SendBuffer {
-    /// Complete segments, before what `tail` holds.
+    /// Complete segments. They precede the bytes in `tail`.
     segments: VecDeque<Bytes>,
     tail: BytesMut,
-    /// Bytes in `segments`.
+    /// Total bytes in `segments`.
     segment_bytes: usize,
 }
 
@@ -30,17 +31,17 @@ impl SendBuffer {
         self.segment_bytes + self.tail.len()
     }
 
-    /// Whether none wait.
+    /// Whether no bytes wait.
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Where small things are appended.
+    /// The buffer to append small things to.
     pub(crate) fn tail(&mut self) -> &mut BytesMut {
         &mut self.tail
     }
 
-    /// Appends a payload: copied when small, referred to when large.
+    /// Appends a payload: copies a small one, holds a large one by reference.
     pub(crate) fn push(&mut self, payload: Bytes) {
         if payload.len() <= COPY_BYTES_MAX {
             self.tail.extend_from_slice(&payload);
@@ -53,7 +54,7 @@ impl SendBuffer {
         self.push_segment(payload);
     }
 
-    /// Appends a header of a fixed length and the payload behind it.
+    /// Appends a header of fixed length and then the payload.
     #[inline]
     pub(crate) fn push_framed<const N: usize>(&mut self, header: [u8; N], payload: Bytes) {
         let is_copied = payload.len() <= COPY_BYTES_MAX;
@@ -66,7 +67,7 @@ impl SendBuffer {
         }
     }
 
-    /// The same, for a payload that is kept elsewhere too.
+    /// Like [`SendBuffer::push`], for a payload that others hold as well.
     pub(crate) fn push_shared(&mut self, payload: &Bytes) {
         if payload.len() <= COPY_BYTES_MAX {
             self.tail.extend_from_slice(payload);
@@ -75,7 +76,7 @@ impl SendBuffer {
         }
     }
 
-    /// Moves everything that waits in `other` behind what waits here.
+    /// Appends everything that waits in `other`, and empties `other`.
     pub(crate) fn append(&mut self, other: &mut SendBuffer) {
         if other.is_empty() {
             return;
@@ -98,7 +99,7 @@ impl SendBuffer {
         self.segments.push_back(segment);
     }
 
-    /// Writes once what the socket takes; returns how many bytes that were.
+    /// Writes once as much as the socket takes. Returns the number of bytes.
     pub(crate) fn write_to(&mut self, writer: &Writer) -> io::Result<usize> {
         let written = if self.segments.is_empty() {
             writer.try_write(&self.tail)?
@@ -115,7 +116,7 @@ impl SendBuffer {
         self.wrote(written)
     }
 
-    /// The same, for bytes behind which the writer is closed.
+    /// Like [`SendBuffer::write_to`], for the last bytes before the writer closes.
     pub(crate) fn write_last_to(&mut self, writer: &Writer) -> io::Result<usize> {
         if !self.segments.is_empty() {
             return self.write_to(writer);
@@ -160,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_used_again_after_nothing_was_appended() {
+    fn appending_an_empty_buffer_keeps_the_memory() {
         let mut buffer = SendBuffer::default();
         buffer.tail().reserve(8000);
         buffer.push(Bytes::from_static(&[7; 1000]));

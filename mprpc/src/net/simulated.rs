@@ -1,6 +1,7 @@
-//! One direction of a connection of a simulated network: when the bytes of a pipe arrive. Not who is connected to whom.
+//! One direction of a connection in a simulated network: it decides when the bytes of a pipe arrive. It does not know which
+//! hosts are connected.
 //!
-//! Time is tokio's, so that under a paused clock no test waits for a delay; its timers have a resolution of 1 ms.
+//! Time is tokio's, so under a paused clock no test waits for a delay. Its timers have a resolution of 1 ms.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -10,28 +11,28 @@ use std::time::{Duration, Instant};
 use super::clock;
 use super::pipe::{Arrived, Wire};
 
-/// Bytes that travel together and arrive at one instant: what an Ethernet frame holds of a TCP stream.
+/// Bytes that travel together and arrive at the same instant: the TCP payload of one Ethernet frame.
 const SEGMENT_BYTES: usize = 1460;
 
-/// How bytes travel.
+/// The delay and the bandwidth of a simulated connection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LinkConditions {
-    /// From one end to the other.
+    /// The time from one end to the other.
     pub(crate) delay: Duration,
-    /// Up to this much more, drawn anew for each segment.
+    /// The maximum extra delay, drawn anew for each segment.
     pub(crate) jitter: Duration,
-    /// `None`: as many at a time as the pipe holds.
+    /// The bandwidth. `None` means that only the capacity of the pipe limits it.
     pub(crate) bytes_per_second: Option<u64>,
 }
 
-/// What keeps bytes from travelling.
+/// Faults that keep bytes from travelling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LinkFaults {
-    /// Nothing gets from one end to the other.
+    /// The network is partitioned: nothing gets from one end to the other.
     pub(crate) parted: bool,
-    /// The end that writes does not run.
+    /// The writing end does not run.
     pub(crate) writer_frozen: bool,
-    /// The end that reads does not run.
+    /// The reading end does not run.
     pub(crate) reader_frozen: bool,
 }
 
@@ -45,7 +46,7 @@ impl LinkFaults {
 #[derive(Debug)]
 pub(crate) struct SimulatedWire {
     state: Mutex<State>,
-    /// Which one it is, in the trace.
+    /// Identifies the wire in the trace.
     number: u64,
     trace: Arc<Trace>,
 }
@@ -55,20 +56,20 @@ struct State {
     conditions: LinkConditions,
     faults: LinkFaults,
     rng: fastrand::Rng,
-    /// On their way, in order.
+    /// Segments in transit, in order.
     segments: VecDeque<Segment>,
-    /// Bytes that are there, and not read yet.
+    /// Bytes that have arrived and are not read yet.
     arrived: usize,
     ended: bool,
-    /// The wire carries the bytes before until then.
+    /// When the wire has finished sending the earlier bytes.
     busy_until: Instant,
 }
 
 #[derive(Debug)]
 struct Segment {
-    /// 0 is the end of the stream.
+    /// The length. 0 marks the end of the stream.
     bytes: usize,
-    /// `None` while something keeps it from travelling.
+    /// The time of arrival, or `None` while a fault holds the segment back.
     arrives: Option<Instant>,
 }
 
@@ -94,13 +95,13 @@ impl SimulatedWire {
         SimulatedWire { state, number, trace }
     }
 
-    /// From now on bytes travel so, also those that are kept from travelling now.
+    /// Changes the conditions and the faults from now on. The change also applies to segments that a fault holds back now.
     pub(crate) fn change(&self, conditions: LinkConditions, faults: LinkFaults) {
         let now = clock::now();
         let mut state = self.lock();
         state.settle(now);
         if faults.parted && !state.faults.parted {
-            // What is under way is lost, and sent once more when the way is open again.
+            // A partition loses the segments in transit. They are sent again when the partition ends.
             state.segments.iter_mut().for_each(|segment| segment.arrives = None);
         }
         state.conditions = conditions;
@@ -110,7 +111,7 @@ impl SimulatedWire {
         }
     }
 
-    /// What a frozen writer has written since it froze was never written: it did not run.
+    /// Drops everything that a frozen writer has written since it froze, as if the writer had not run.
     pub(crate) fn forget_what_is_held(&self) {
         let mut state = self.lock();
         if state.faults.writer_frozen {
@@ -163,7 +164,7 @@ impl Wire for SimulatedWire {
 }
 
 impl State {
-    /// Takes in what has arrived. What came before those in front of it waits for them.
+    /// Counts the segments that have arrived. A segment that arrives early waits for those before it.
     fn settle(&mut self, now: Instant) {
         while let Some(segment) = self.segments.pop_front_if(|next| next.arrives.is_some_and(|at| at <= now)) {
             self.arrived += segment.bytes;
@@ -171,7 +172,7 @@ impl State {
         }
     }
 
-    /// Sends what has not departed yet on its way.
+    /// Sets the time of arrival of every segment that has not departed yet.
     fn depart(&mut self, now: Instant) {
         for segment in self.segments.iter_mut().filter(|segment| segment.arrives.is_none()) {
             self.busy_until = self.busy_until.max(now);
@@ -184,12 +185,12 @@ impl State {
     }
 }
 
-/// A time from none to this one.
+/// A random duration of at most `longest`.
 pub(crate) fn up_to(longest: Duration, rng: &mut fastrand::Rng) -> Duration {
     Duration::from_nanos(rng.u64(..=u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX)))
 }
 
-/// What happened, and when, as one number.
+/// A hash over all events and their times.
 #[derive(Debug)]
 pub(crate) struct Trace {
     begun: Instant,
@@ -198,7 +199,7 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) fn begin() -> Trace {
-        // Without random keys: the same in every run.
+        // The hasher has no random keys, so every run yields the same fingerprint.
         Trace { begun: clock::now(), hasher: Mutex::new(DefaultHasher::new()) }
     }
 

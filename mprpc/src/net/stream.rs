@@ -1,4 +1,5 @@
-//! The two halves of a connected stream: TCP, Unix, in memory, or TLS over one of these. Knows no buffers and no time.
+//! The two halves of a connected stream: TCP, Unix, in-memory, or TLS over one of these. They know neither buffers nor
+//! time.
 //!
 //! A reader has one owner. A writer can be shared: whoever has bytes for an idle connection writes them.
 
@@ -24,7 +25,7 @@ use super::tls::{TlsReader, TlsWriter};
 use crate::context::Peer;
 use crate::endpoint::Address;
 
-/// A connected stream, and the addresses of its ends.
+/// A connected stream and the addresses of its two ends.
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) reader: Reader,
@@ -32,7 +33,7 @@ pub(crate) struct Stream {
     pub(crate) peer: Arc<Peer>,
 }
 
-/// The half that is read.
+/// The read half.
 #[derive(Debug)]
 pub(crate) enum Reader {
     /// See [`Stream::fresh`].
@@ -44,7 +45,7 @@ pub(crate) enum Reader {
     Tls(TlsReader),
 }
 
-/// The half that is written.
+/// The write half.
 #[derive(Debug)]
 pub(crate) enum Writer {
     /// See [`Stream::fresh`].
@@ -57,15 +58,18 @@ pub(crate) enum Writer {
 }
 
 impl Stream {
-    /// A TCP stream that was opened here to `peer`. Nobody asks which end this is: it goes by the address of the other.
+    /// A TCP stream that this process opened to `peer`. No caller needs the local address, so both addresses are that of
+    /// `peer`.
     pub(crate) fn tcp(stream: TcpStream, peer: SocketAddr) -> Stream {
         let (reader, writer) = stream.into_split();
         Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer: Arc::new(tcp_peer(peer, peer)) }
     }
 
-    /// A connected TCP stream that no reactor knows. Where it would have to wait, reading is pending without a wake-up and
-    /// writing fails with `WouldBlock`; [`Stream::registered`] makes it one that waits. So a stream that never waits costs
-    /// the reactor nothing, and any loop may take it.
+    /// A connected TCP stream that is not registered with a reactor.
+    ///
+    /// Where the stream would have to wait, a read is pending without a wake-up and a write fails with `WouldBlock`.
+    /// [`Stream::registered`] turns it into a stream that can wait. So a stream that never waits costs the reactor nothing,
+    /// and any loop may take it.
     pub(crate) fn fresh(stream: StdTcpStream, peer: SocketAddr, local: SocketAddr) -> Stream {
         Stream::of_fresh(stream, Arc::new(tcp_peer(peer, local)))
     }
@@ -75,13 +79,13 @@ impl Stream {
         Stream { reader: Reader::Fresh(stream.clone()), writer: Writer::Fresh(stream), peer }
     }
 
-    /// Registers a fresh stream with the reactor of the loop that this runs on; others are registered.
+    /// Registers a fresh stream with the reactor of the current loop. All other streams are registered already.
     pub(crate) fn registered(self) -> io::Result<Stream> {
         let (reader, writer) = registered(self.reader, self.writer)?;
         Ok(Stream { reader, writer, peer: self.peer })
     }
 
-    /// The reverse, for TCP: a stream that another loop may take.
+    /// Removes a TCP stream from its reactor, so that another loop may take it.
     pub(crate) fn unregistered(self) -> io::Result<Stream> {
         match self {
             Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer } => {
@@ -92,8 +96,8 @@ impl Stream {
         }
     }
 
-    /// For a stream that was opened here for many calls, or for more than its socket takes at once: registers it and turns
-    /// Nagle's algorithm off, as writes are batched already.
+    /// Registers the stream and turns off Nagle's algorithm, because mprpc batches its writes itself. For a stream that
+    /// this process opened for many calls, or for more bytes than the socket takes at once.
     pub(crate) fn for_many_writes(self) -> io::Result<Stream> {
         let stream = self.registered()?;
         if let Writer::Tcp(writer) = &stream.writer {
@@ -102,14 +106,14 @@ impl Stream {
         Ok(stream)
     }
 
-    /// A Unix stream. The end that connected has no path; it goes by the path of the end that listens.
+    /// A Unix stream. The connecting end has no path, so both ends use the path of the listening end.
     pub(crate) fn unix(stream: UnixStream, address: Address) -> Stream {
         let (reader, writer) = stream.into_split();
         let peer = Peer { address: address.clone(), local: address, identity: None };
         Stream { reader: Reader::Unix(reader), writer: Writer::Unix(writer), peer: Arc::new(peer) }
     }
 
-    /// An accepted stream: fresh if it is one of TCP, otherwise registered with the reactor of the loop that this runs on.
+    /// An accepted stream. A TCP stream is fresh; all others are registered with the reactor of the current loop.
     pub(crate) fn accepted(accepted: Accepted) -> io::Result<Stream> {
         match accepted {
             Accepted::Tcp { stream, peer, local } => Ok(Stream::fresh(stream, peer, local)),
@@ -118,21 +122,21 @@ impl Stream {
         }
     }
 
-    /// Two ends in memory, each direction holding `capacity` bytes. Both go by the address of the end that listens.
+    /// Two connected in-memory ends. Each direction holds `capacity` bytes. Both ends use the address of the listening end.
     pub(crate) fn pair(address: Address, capacity: usize) -> (Stream, Stream) {
         let (a, b) = (Pipe::new(capacity, None), Pipe::new(capacity, None));
         let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None });
         (Stream::memory(&a, &b, peer.clone()), Stream::memory(&b, &a, peer))
     }
 
-    /// The end in memory that reads `input` and writes `output`.
+    /// The in-memory end that reads `input` and writes `output`.
     pub(crate) fn memory(input: &Arc<Pipe>, output: &Arc<Pipe>, peer: Arc<Peer>) -> Stream {
         let (reader, writer) = Pipe::halves(input, output);
         Stream { reader: Reader::Memory(reader), writer: Writer::Memory(writer), peer }
     }
 }
 
-/// [`Stream::registered`], for the two halves of a stream.
+/// Like [`Stream::registered`], for the two halves of a stream.
 pub(super) fn registered(reader: Reader, writer: Writer) -> io::Result<(Reader, Writer)> {
     let Reader::Fresh(socket) = reader else { return Ok((reader, writer)) };
     drop(writer);
@@ -145,10 +149,10 @@ fn tcp_peer(address: SocketAddr, local: SocketAddr) -> Peer {
     Peer { address: Address::Tcp(address), local: Address::Tcp(local), identity: None }
 }
 
-/// An accepted socket on its way to the loop it will live on.
+/// An accepted socket, before it reaches the loop that will run it.
 #[derive(Debug)]
 pub(crate) enum Accepted {
-    /// It has inherited from its listener that Nagle's algorithm is off.
+    /// Nagle's algorithm is off: the socket inherits that from its listener.
     Tcp {
         stream: StdTcpStream,
         peer: SocketAddr,
@@ -159,10 +163,9 @@ pub(crate) enum Accepted {
 }
 
 impl Reader {
-    /// Reads once into the spare room of `buffer`; 0 bytes are the end of the stream.
+    /// Reads once into the spare room of `buffer`. 0 bytes mean the end of the stream.
     ///
-    /// tokio forgets the socket's readiness after a read that did not fill the room, so the next poll costs no system
-    /// call.
+    /// tokio clears the socket's readiness after a read that did not fill the room, so the next poll costs no system call.
     pub(crate) fn poll_read(&mut self, cx: &mut task::Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         match self {
             Reader::Fresh(socket) => read_fresh(socket, buffer),
@@ -173,9 +176,9 @@ impl Reader {
         }
     }
 
-    /// Reads once; how many bytes, and whether the stream is known to end behind them. 0 bytes are the end.
+    /// Reads once. Returns the number of bytes, and whether the stream is known to end behind them. 0 bytes mean the end.
     ///
-    /// Where the end came with the bytes, that spares the read that would find it.
+    /// If the end arrived together with the bytes, the caller saves the read that would find it.
     pub(crate) async fn read_up_to_end(&mut self, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
         let Reader::Tcp(reader) = self else {
             let read = poll_fn(|cx| self.poll_read(cx, buffer)).await?;
@@ -183,7 +186,7 @@ impl Reader {
         };
         loop {
             reader.readable().await?;
-            // A reset is an end too, and none that a reply may be taken from: an error comes with it.
+            // A reset is also an end, but an end with an error. A reply must not be taken from it.
             let ready = reader.ready(Interest::READABLE | Interest::ERROR).await?;
             let has_ended = ready.is_read_closed() && !ready.is_error();
             let room = buffer.capacity() - buffer.len();
@@ -195,7 +198,7 @@ impl Reader {
         }
     }
 
-    /// Ready when a read may find something; said too often rather than too rarely.
+    /// Ready when a read may find something. False positives are possible; false negatives are not.
     pub(crate) fn poll_read_ready(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Reader::Tcp(reader) => reader.as_ref().poll_read_ready(cx),
@@ -204,7 +207,7 @@ impl Reader {
         }
     }
 
-    /// The first byte that the next read will give, left where it is; `None` at the end. For registered TCP, and in memory.
+    /// Peeks at the first byte of the next read; `None` at the end. Only for registered TCP and in-memory streams.
     #[cfg(feature = "tls")]
     pub(crate) fn poll_first_byte(&mut self, cx: &mut task::Context<'_>) -> Poll<io::Result<Option<u8>>> {
         match self {
@@ -221,8 +224,8 @@ impl Reader {
 }
 
 impl Writer {
-    /// Writes what the socket takes at once; `WouldBlock` when that is nothing. Bytes that were offered are offered again
-    /// until they are taken, before any others: TLS may have encrypted them.
+    /// Writes as much as the socket takes at once. Fails with `WouldBlock` if the socket takes nothing. The caller must
+    /// offer the same bytes again until they are taken, before any others: TLS may have encrypted them already.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Writer::Fresh(socket) => (&**socket).write(bytes),
@@ -233,7 +236,7 @@ impl Writer {
         }
     }
 
-    /// The same, from several buffers in one system call.
+    /// Like [`Writer::try_write`], from several buffers in one system call.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Writer::Fresh(socket) => (&**socket).write_vectored(slices),
@@ -244,7 +247,8 @@ impl Writer {
         }
     }
 
-    /// [`Writer::try_write`] for the last bytes before [`Writer::close`]: over TCP they travel with the end.
+    /// Like [`Writer::try_write`], for the last bytes before [`Writer::close`]. Over TCP the bytes travel together with the
+    /// end.
     pub(crate) fn try_write_last(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Writer::Fresh(socket) => tcp::write_last(socket, bytes),
@@ -256,9 +260,9 @@ impl Writer {
         }
     }
 
-    /// Closes both directions now, whoever else holds the writer. Closing what is closed already does nothing.
+    /// Closes both directions now, even if others hold the writer. Does nothing if the stream is closed already.
     pub(crate) fn shutdown(&self) {
-        // An error says that the peer was faster.
+        // An error means that the peer closed first.
         let _ = match self {
             Writer::Fresh(socket) => socket.shutdown(Shutdown::Both),
             Writer::Tcp(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Both),
@@ -274,9 +278,9 @@ impl Writer {
         };
     }
 
-    /// Ends this direction: the peer reads what was written, and then the end. The other direction goes on.
+    /// Ends this direction. The peer reads what was written and then the end. The other direction stays open.
     pub(crate) fn finish(&self) {
-        // An error says that the peer was faster.
+        // An error means that the peer closed first.
         let _ = match self {
             Writer::Fresh(socket) => socket.shutdown(Shutdown::Write),
             Writer::Tcp(writer) => SockRef::from(writer.as_ref()).shutdown(Shutdown::Write),
@@ -292,7 +296,7 @@ impl Writer {
         };
     }
 
-    /// Drops the writer where its reader goes with it: closing the socket says all there is to say.
+    /// Drops the writer together with its reader, without a shutdown: closing the socket is enough.
     pub(crate) fn close(self) {
         match self {
             Writer::Tcp(writer) => writer.forget(),
@@ -301,8 +305,8 @@ impl Writer {
         }
     }
 
-    /// Says to the peer that nothing more comes, where the stream has a word for it that must not be lost: ready once
-    /// the socket has taken it. Dropping the writer then ends the stream.
+    /// Announces the end of the stream to the peer, if the stream type has such a message and must not lose it. Ready once
+    /// the socket has taken the message. Dropping the writer then ends the stream.
     pub(crate) fn poll_finish(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Writer::Fresh(_) | Writer::Tcp(_) | Writer::Unix(_) | Writer::Memory(_) => Poll::Ready(Ok(())),
@@ -310,7 +314,7 @@ impl Writer {
         }
     }
 
-    /// Ready when a write may take bytes. Only one task may wait; a fresh stream does not wake it.
+    /// Ready when a write may take bytes. Only one task may wait. A fresh stream does not wake the task.
     pub(crate) fn poll_write_ready(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Writer::Fresh(_) => Poll::Pending,
@@ -322,7 +326,7 @@ impl Writer {
     }
 }
 
-/// What a read of a fresh stream takes at most: the request of nearly every classic call.
+/// The most that a read of a fresh stream takes. The request of nearly every classic call fits.
 const FRESH_READ_BYTES: usize = 4 << 10;
 
 fn read_fresh(mut socket: &StdTcpStream, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {

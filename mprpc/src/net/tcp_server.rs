@@ -1,5 +1,5 @@
-//! The reactor's public face: a server of bytes with a callback for connections and one for messages, as muduo's
-//! `TcpServer`. The RPC server stands on the same loops, not on this.
+//! The public interface of the reactor: a byte server with one callback for connections and one for messages, like muduo's
+//! `TcpServer`. The RPC server uses the same event loops, but not this type.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -24,11 +24,11 @@ use crate::limits::Limits;
 type ConnectionCallback = dyn Fn(&Connection) + Send + Sync;
 type MessageCallback = dyn Fn(&Connection, &mut BytesMut) + Send + Sync;
 
-/// A server of bytes: callbacks run on the loop of their connection, so they must not block.
+/// A byte server. Callbacks run on the loop of their connection, so they must not block.
 pub struct TcpServer {
-    /// Event loops, each a thread; 0 means one for each core.
+    /// The number of event loops, each on its own thread; 0 means one per core.
     pub threads: usize,
-    /// Bounds: connections, the send buffer, the write timeout, the pause of the accept loop.
+    /// The limits: connections, send buffer, write timeout, and the pause of the accept loop after an error.
     pub limits: Limits,
     listener: Listener,
     callbacks: Callbacks,
@@ -41,7 +41,7 @@ struct Callbacks {
     message: Arc<MessageCallback>,
 }
 
-/// One connection of a [`TcpServer`]. Cheap to clone; any thread may use it.
+/// A connection of a [`TcpServer`]. Cheap to clone; any thread may use it.
 #[derive(Clone)]
 pub struct Connection {
     peer: Arc<Peer>,
@@ -60,13 +60,13 @@ struct Waiting {
     loop_waker: Option<Waker>,
 }
 
-/// Stops the [`TcpServer`] it came from.
+/// Stops the [`TcpServer`] that created it.
 #[derive(Clone, Debug)]
 pub struct Stopper(watch::Sender<bool>);
 
 impl TcpServer {
-    /// Listens at `address` (`127.0.0.1:8000`, port 0 takes a free one, `unix:/path`). Until [`TcpServer::run`] the
-    /// kernel keeps what connects.
+    /// Listens at `address` (`127.0.0.1:8000` or `unix:/path`; port 0 picks a free port). Until [`TcpServer::run`] the
+    /// kernel queues incoming connections.
     pub fn bind(address: &str) -> Result<TcpServer, Error> {
         let address: Address = address.parse().map_err(|text: String| Error::new(ErrorKind::Config, text))?;
         let callbacks = Callbacks { connection: Arc::new(|_| {}), message: Arc::new(|_, input| input.clear()) };
@@ -75,27 +75,29 @@ impl TcpServer {
         Ok(TcpServer { threads: 0, limits: Limits::default(), listener, callbacks, stop })
     }
 
-    /// Called when a connection has begun, and again when it has ended ([`Connection::is_connected`] tells which).
+    /// Sets the callback for the beginning and the end of a connection. [`Connection::is_connected`] tells which of the two
+    /// it is.
     pub fn on_connection(&mut self, callback: impl Fn(&Connection) + Send + Sync + 'static) {
         self.callbacks.connection = Arc::new(callback);
     }
 
-    /// Called with all that was read and not yet taken. What the callback leaves comes again with what follows.
+    /// Sets the callback for received bytes. The callback gets all unconsumed bytes. Bytes that it leaves come again with
+    /// the next ones.
     pub fn on_message(&mut self, callback: impl Fn(&Connection, &mut BytesMut) + Send + Sync + 'static) {
         self.callbacks.message = Arc::new(callback);
     }
 
-    /// Where it listens: the real port where 0 was asked for.
+    /// The address it listens at, with the real port if port 0 was asked for.
     pub fn address(&self) -> &Address {
         self.listener.address()
     }
 
-    /// What stops the server from another thread.
+    /// A handle that stops the server from another thread.
     pub fn stopper(&self) -> Stopper {
         Stopper(self.stop.clone())
     }
 
-    /// Serves on this thread and its loops until it is stopped. Connections that are open then are closed.
+    /// Serves on this thread and on the event loops until [`Stopper::stop`]. Then it closes the open connections.
     pub fn run(mut self) -> Result<(), Error> {
         let group = LoopGroup::start(self.threads)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -153,30 +155,30 @@ async fn serve(accepted: Accepted, callbacks: Callbacks, limits: &Limits) {
 }
 
 impl Connection {
-    /// The address of the other end.
+    /// The address of the peer.
     pub fn peer(&self) -> &Address {
         &self.peer.address
     }
 
-    /// The address of this end.
+    /// The local address.
     pub fn local(&self) -> &Address {
         &self.peer.local
     }
 
-    /// Whether it is open; false in the callback that says that it has ended.
+    /// Whether the connection is open. `false` in the callback that reports the end of the connection.
     pub fn is_connected(&self) -> bool {
         self.outbox.connected.load(Ordering::Acquire)
     }
 
-    /// Sends bytes. Everything sent during a callback leaves in one write when the callback has returned. On a
-    /// connection that has ended it does nothing.
+    /// Sends bytes. All bytes that a callback sends leave in one write after the callback returns. Does nothing if the
+    /// connection has ended.
     pub fn send(&self, bytes: impl Into<Bytes>) {
         let mut waiting = self.outbox.lock();
         waiting.output.push(bytes.into());
         waiting.wake();
     }
 
-    /// Closes once everything sent so far is written.
+    /// Closes the connection once everything sent so far is written.
     pub fn close(&self) {
         let mut waiting = self.outbox.lock();
         waiting.close = true;
@@ -210,7 +212,7 @@ struct CallbackSession {
 }
 
 impl Drop for CallbackSession {
-    /// Says that the connection has ended, also when its loop is stopped.
+    /// Reports the end of the connection, even if its loop is stopped.
     fn drop(&mut self) {
         self.connection.outbox.connected.store(false, Ordering::Release);
         (self.callbacks.connection)(&self.connection);

@@ -6,16 +6,16 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-/// A timer that is cheap to push back: it is set again only when it fires early or has to fire earlier.
+/// A timer that is cheap to postpone. It is reset only when it fires too early or must fire earlier.
 #[derive(Debug, Default)]
 pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whom it wakes.
+    /// The waker of the task that the timer wakes.
     waker: Option<task::Waker>,
 }
 
 impl Timer {
-    /// Ready when `at` has come.
+    /// Ready once the time `at` has come.
     pub(crate) fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>, at: Instant) -> Poll<()> {
         let Timer { sleep, waker } = self.get_mut();
         let sleep = sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));

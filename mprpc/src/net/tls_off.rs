@@ -1,4 +1,4 @@
-//! What stands for `tls/` in a build without the feature `tls`: words without values, and an error that names it.
+//! Replaces `tls/` in a build without the feature `tls`: types without values, and an error that names the feature.
 
 use std::io::{self, IoSlice};
 use std::task::{self, Poll};
@@ -12,21 +12,21 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::tls::{TlsClient, TlsServer};
 
-/// There is none.
+/// No value exists without the feature.
 #[derive(Debug)]
 pub(crate) enum TlsReader {}
 
-/// There is none.
+/// No value exists without the feature.
 #[derive(Debug)]
 pub(crate) enum TlsWriter {}
 
-/// There is none.
+/// No value exists without the feature.
 pub(crate) enum Acceptor {}
 
-/// There is none.
+/// No value exists without the feature.
 pub(crate) enum Connector {}
 
-/// What came over an accepted connection.
+/// The result of waiting for a handshake on an accepted connection.
 #[expect(dead_code, reason = "there is no acceptor that would say so")]
 pub(crate) enum HandshakeOutcome {
     Tls(Stream),

@@ -1,4 +1,4 @@
-//! Threads for work that blocks or computes for long: hashing, files, a database. Such work on an event loop would stall
+//! Threads for work that blocks or computes for long: hashing, files, a database. On an event loop, such work would stall
 //! every connection of the loop.
 
 use std::sync::Arc;
@@ -8,8 +8,9 @@ use tokio::sync::Semaphore;
 
 use crate::status::Status;
 
-/// Threads for work that blocks or computes for long. A handler gives the work away and waits without holding up its
-/// event loop:
+/// A pool of threads for work that blocks or computes for long.
+///
+/// A handler passes the work to the pool and awaits the result without blocking its event loop:
 ///
 /// ```
 /// # async fn handler() -> Result<(), mprpc::Status> {
@@ -21,7 +22,7 @@ use crate::status::Status;
 /// # tokio::runtime::Runtime::new().unwrap().block_on(handler()).unwrap();
 /// ```
 ///
-/// Cheap to clone; clones share the threads. Pools share the process's idle threads, but not their bounds.
+/// Cheap to clone; clones share the threads. Pools share the idle threads of the process, but each pool has its own limits.
 #[derive(Clone, Debug)]
 pub struct WorkerPool {
     turns: Arc<Semaphore>,
@@ -30,16 +31,16 @@ pub struct WorkerPool {
 }
 
 impl WorkerPool {
-    /// A pool that does `threads` pieces of work at a time, while up to `queue_max` more wait for their turn.
+    /// A pool that runs up to `threads` pieces of work at a time and queues up to `queue_max` more.
     pub fn new(threads: usize, queue_max: usize) -> WorkerPool {
         WorkerPool { turns: Arc::new(Semaphore::new(threads.max(1))), waiting: Arc::default(), queue_max }
     }
 
-    /// Does the work on a thread of the pool, first come, first served. Dropping the future takes it out of the queue;
-    /// work that has begun runs to its end.
+    /// Runs the work on a thread of the pool, in FIFO order. Dropping the future removes queued work from the queue; work
+    /// that has begun runs to its end.
     ///
     /// # Errors
-    /// RESOURCE_EXHAUSTED where `queue_max` wait already; INTERNAL where the work panicked.
+    /// RESOURCE_EXHAUSTED if the queue already holds `queue_max` pieces of work; INTERNAL if the work panicked.
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
         let turn = match self.turns.clone().try_acquire_owned() {
             Ok(turn) => turn,
@@ -58,13 +59,13 @@ impl WorkerPool {
 }
 
 impl Default for WorkerPool {
-    /// A thread for each core, for work that computes; 1024 wait.
+    /// One thread per core, for work that computes, and a queue of 1024.
     fn default() -> WorkerPool {
         WorkerPool::new(std::thread::available_parallelism().map_or(1, usize::from), 1024)
     }
 }
 
-/// A place in the queue; dropping it gives it back.
+/// A place in the queue. Drop frees the place.
 struct Place<'a>(&'a AtomicUsize);
 
 impl Place<'_> {
@@ -93,7 +94,7 @@ mod tests {
     use crate::status::Code;
 
     #[tokio::test]
-    async fn work_beyond_the_queue_is_refused_and_an_abandoned_place_is_free_again() {
+    async fn work_beyond_queue_max_is_refused_and_dropped_work_frees_its_place() {
         let pool = WorkerPool::new(1, 1);
         let (release, held) = mpsc::channel::<()>();
         let mut first = Box::pin(pool.run(move || held.recv()));
@@ -110,10 +111,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn work_that_panics_is_internal_and_the_pool_goes_on() {
+    async fn panicking_work_returns_internal_and_the_pool_keeps_running() {
         let pool = WorkerPool::new(1, 0);
         assert_eq!(pool.run(|| panic!("on purpose")).await.map(|()| 0).unwrap_err().code(), Code::Internal);
-        // The turn of the panicked work has come back with its unwinding.
+        // The permit of the panicked work is released while its thread unwinds.
         while pool.turns.available_permits() == 0 {
             tokio::task::yield_now().await;
         }

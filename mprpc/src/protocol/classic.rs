@@ -1,4 +1,4 @@
-//! The C++ MPRPC frame, as its programs send and read it. `docs/protocol.md` and its golden bytes specify it.
+//! The frame of C++ MPRPC, as the C++ programs send and read it. `docs/protocol.md` and its golden bytes specify the frame.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -10,7 +10,7 @@ const SERVICE_NAME: u32 = 1;
 const METHOD_NAME: u32 = 2;
 const ARGS_SIZE: u32 = 3;
 
-/// A request.
+/// A classic request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// The name of the service without its package.
@@ -19,17 +19,17 @@ pub(crate) struct Request {
     pub(crate) args: Bytes,
 }
 
-/// A step of decoding a request.
+/// The result of one decoding step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded {
-    /// The request is not complete; this many bytes of it are missing at least.
+    /// The request is incomplete. At least this many bytes are missing.
     NeedMore(usize),
     Request(Request),
-    /// The bytes are no request; the text says why.
+    /// The bytes are not a request. The text says why.
     Malformed(String),
 }
 
-/// The request that `input` begins with, cut out of it once it is complete.
+/// Decodes the request at the front of `input`, and removes it once it is complete.
 pub(crate) fn decode_request(input: &mut BytesMut, limits: &Limits) -> Decoded {
     let Some(size) = input.first_chunk::<SIZE_BYTES>() else {
         return Decoded::NeedMore(SIZE_BYTES - input.len());
@@ -71,7 +71,7 @@ fn decode_header(bytes: &[u8]) -> Option<(String, String, usize)> {
     Some((service.to_owned(), method.to_owned(), args_bytes))
 }
 
-/// A request as the C++ programs send it; proto3 leaves out an `args_size` of 0.
+/// Encodes a request as the C++ programs do. proto3 omits an `args_size` of 0.
 pub(crate) fn encode_request(service: &str, method: &str, args: &[u8]) -> BytesMut {
     let mut header = Vec::with_capacity(service.len() + method.len() + 16);
     put_bytes_field(&mut header, SERVICE_NAME, service.as_bytes());
@@ -94,7 +94,7 @@ mod tests {
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
     }
 
-    /// Requests of C++ programs in use: service, method, arguments, the whole.
+    /// Requests of C++ programs in use: service, method, arguments, the whole frame.
     const GOLDEN: [(&str, &str, &str, &str); 6] = [
         (
             "UserServiceRpc",
@@ -135,7 +135,7 @@ mod tests {
     ];
 
     #[test]
-    fn requests_are_golden_both_ways() {
+    fn requests_are_golden_in_both_directions() {
         for (service, method, args, whole) in GOLDEN {
             assert_eq!(encode_request(service, method, &hex(args)), hex(whole));
             let mut input = BytesMut::from(&hex(whole)[..]);
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn every_beginning_of_a_request_needs_more() {
+    fn every_incomplete_request_needs_more_bytes() {
         let whole = hex(GOLDEN[1].3);
         for cut in 0..whole.len() {
             let mut input = BytesMut::from(&whole[..cut]);
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_and_nonsense_are_named() {
+    fn errors_name_exceeded_limits_and_malformed_headers() {
         let limits = Limits { message_bytes_max: 10, ..Limits::default() };
         let mut long = encode_request("S", "M", &[0; 11]);
         assert_eq!(

@@ -1,31 +1,31 @@
-//! Flow control by credit: how many bytes of a stream may be on their way or unread. Arithmetic only; the same for the
-//! sender, who asks before it sends, and for the receiver, who holds the sender to it.
+//! Flow control by credit: bounds the bytes of a stream that are in transit or unread. This file holds arithmetic only. The
+//! sender asks before it sends; the receiver enforces the same rules.
 
-/// What a message costs beside its bytes, so that empty ones are not free.
+/// The cost of a message in addition to its bytes, so that empty messages are not free.
 const MESSAGE_OVERHEAD_BYTES: u64 = 16;
 
-/// What a message of this many bytes costs.
+/// The cost of a message of this many bytes.
 pub(crate) fn cost(message_bytes: usize) -> u64 {
     message_bytes as u64 + MESSAGE_OVERHEAD_BYTES
 }
 
-/// What a receiver is willing to hold unread.
+/// The flow-control windows: how many unread bytes a receiver is willing to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Windows {
-    /// Of one stream.
+    /// The window of one stream.
     pub(crate) stream: u64,
-    /// Of all streams of the connection together.
+    /// The window of all streams of the connection together.
     pub(crate) connection: u64,
 }
 
 impl Windows {
-    /// The wider of both.
+    /// The larger of both windows, for the stream and for the connection.
     pub(crate) fn at_least(self, other: Windows) -> Windows {
         Windows { stream: self.stream.max(other.stream), connection: self.connection.max(other.connection) }
     }
 }
 
-/// The bytes of all streams of a connection, in one direction, that are sent and not credited yet.
+/// The flow-control state of one direction of a connection: the bytes of all streams that are sent and not credited yet.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     outstanding: u64,
@@ -34,14 +34,14 @@ pub(crate) struct Flow {
 impl Flow {
     /// Whether a stream with `outstanding` bytes may send a message.
     ///
-    /// A stream of which nothing is outstanding always may. So a message larger than a window passes, and streams that
-    /// nobody reads cannot starve the others: these fall back to one message at a time.
+    /// A stream with nothing outstanding may always send. So a message larger than a window passes, and unread streams
+    /// cannot starve the others, which then send one message at a time.
     pub(crate) fn admits(&self, outstanding: u64, cost: u64, windows: Windows) -> bool {
         outstanding == 0
             || (outstanding + cost <= windows.stream && self.outstanding.saturating_add(cost) <= windows.connection)
     }
 
-    /// The same, for the receiver. The error says which window the message is beyond.
+    /// Checks a received message against the windows. The error names the window that the message exceeds.
     pub(crate) fn check(&self, outstanding: u64, cost: u64, windows: Windows) -> Result<(), String> {
         if self.admits(outstanding, cost, windows) {
             return Ok(());
@@ -54,26 +54,26 @@ impl Flow {
         Err(format!("a message of {cost} bytes with {unread} of {whose} unread is beyond {limit} {window}"))
     }
 
-    /// A message was sent on a stream.
+    /// Records a message that was sent on a stream.
     pub(crate) fn sent(&mut self, stream: &mut u64, cost: u64) {
         *stream += cost;
         self.outstanding += cost;
     }
 
-    /// The receiver has read this much of a stream.
+    /// Records that the receiver has read this many bytes of a stream.
     pub(crate) fn credited(&mut self, stream: &mut u64, bytes: u64) {
-        // More than was sent is a peer's mistake, and gains it nothing.
+        // A peer that credits more than was sent makes a mistake and gains nothing.
         let bytes = bytes.min(*stream);
         *stream -= bytes;
         self.outstanding -= bytes;
     }
 
-    /// The stream has ended: nothing of it is waited for any more.
+    /// Records the end of a stream. Its outstanding bytes no longer count.
     pub(crate) fn ended(&mut self, stream: &mut u64) {
         self.credited(stream, u64::MAX);
     }
 
-    /// Bytes of all streams together.
+    /// The outstanding bytes of all streams together.
     pub(crate) fn outstanding(&self) -> u64 {
         self.outstanding
     }
@@ -86,7 +86,7 @@ mod tests {
     const WINDOWS: Windows = Windows { stream: 100, connection: 150 };
 
     #[test]
-    fn stream_is_held_to_its_window_and_to_that_of_the_connection() {
+    fn stream_is_bounded_by_its_own_window_and_by_the_connection_window() {
         let mut flow = Flow::default();
         let (mut a, mut b) = (0, 0);
         flow.sent(&mut a, 60);
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_of_which_nothing_is_outstanding_is_never_starved() {
+    fn stream_with_nothing_outstanding_is_never_starved() {
         let mut flow = Flow::default();
         let mut unread = 0;
         flow.sent(&mut unread, 1_000_000);

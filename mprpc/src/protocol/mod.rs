@@ -1,4 +1,4 @@
-//! Which protocol a connection speaks, told by its first bytes. The frames themselves are in the modules below.
+//! Detects the protocol of a connection from its first bytes. The modules below encode and decode the frames.
 
 pub(crate) mod classic;
 pub(crate) mod flow;
@@ -9,31 +9,31 @@ pub(crate) use native::{Message, metadata_bytes};
 
 use crate::limits::Limits;
 
-/// What the first bytes of a connection say.
+/// The protocol that the first bytes of a connection indicate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sniffed {
-    /// They may still become several things.
+    /// The bytes still fit several protocols.
     NeedMore,
-    /// The native protocol; its preface has not been checked beyond its magic.
+    /// The native protocol. Only the magic of its preface has been checked.
     Native,
     /// The classic frame.
     Classic,
-    /// The hello of TLS, where plain text is spoken.
+    /// A TLS ClientHello on a connection without TLS.
     TlsHello,
-    /// Nothing that is known. Read as the size of a classic header, it is this.
+    /// No known protocol. The number is the first four bytes, read as the size of a classic header.
     Unknown(u32),
-    /// Something that is not served here, by name.
+    /// A known protocol that is not served here, by name.
     Foreign(&'static str),
 }
 
-/// What a TLS hello is answered with in plain text: a record of TLS 1.2 with the fatal alert `unexpected_message`
-/// (RFC 8446, 5.1 and 6). No server that speaks TLS finds a hello unexpected, so the caller can tell.
+/// The plaintext answer to a TLS ClientHello: a TLS 1.2 record with the fatal alert `unexpected_message` (RFC 8446, 5.1 and
+/// 6). A server that speaks TLS never sends this alert in answer to a ClientHello, so the client can tell the difference.
 pub(crate) const TLS_REFUSAL: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 10];
 
-/// The beginnings of a TLS hello: a handshake record of any version that is in use.
+/// The first bytes of a TLS ClientHello: a handshake record of any version in use.
 const TLS_HELLO: [&[u8]; 3] = [b"\x16\x03\x01", b"\x16\x03\x02", b"\x16\x03\x03"];
 
-/// Beginnings of protocols that are known and not served, for the log.
+/// The first bytes of known protocols that are not served. The names go into the log.
 const FOREIGN: [(&[u8], &str); 10] = [
     (b"GET ", "an HTTP request"),
     (b"POST ", "an HTTP request"),
@@ -47,7 +47,7 @@ const FOREIGN: [(&[u8], &str); 10] = [
     (b"SSH-", "an SSH greeting"),
 ];
 
-/// Tells the protocol from the first bytes.
+/// Detects the protocol from the first bytes.
 pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
     let magic = &native::PREFACE[..native::MAGIC_BYTES];
     if bytes.starts_with(magic) {
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_protocols_apart_at_every_length() {
+    fn sniff_tells_protocols_apart_at_every_length() {
         for length in 1..native::MAGIC_BYTES {
             assert_eq!(sniffed(&native::PREFACE[..length]), Sniffed::NeedMore);
         }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn names_what_it_does_not_serve() {
+    fn sniff_names_protocols_that_are_not_served() {
         assert_eq!(sniffed(b"GET / HTTP/1.1\r\n"), Sniffed::Foreign("an HTTP request"));
         assert_eq!(sniffed(b"PRI * HTTP/2.0\r\n"), Sniffed::Foreign("an HTTP/2 preface"));
         assert_eq!(sniffed(b"POST"), Sniffed::NeedMore);

@@ -1,5 +1,5 @@
-//! The little of protobuf's wire format that the frames themselves need: varints and length-delimited fields. Messages
-//! of services are the business of `codec/`.
+//! The parts of protobuf's wire format that the frames need: varints and length-delimited fields. `codec/` handles the
+//! messages of services.
 
 use bytes::BufMut;
 
@@ -10,11 +10,11 @@ pub(crate) enum Field<'a> {
     Varint(u64),
     /// Wire type 2.
     Bytes(&'a [u8]),
-    /// Wire types 1 and 5, whose values nobody here asks for.
+    /// Wire types 1 and 5. No caller needs their values.
     Fixed,
 }
 
-/// Reads the fields of a message; each `None` or a field with its number; the error says that the bytes are none.
+/// Iterates over the fields of a message, each with its number. An error means that the bytes are malformed.
 #[derive(Debug)]
 pub(crate) struct Fields<'a>(pub(crate) &'a [u8]);
 
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_read_as_they_were_put() {
+    fn fields_decode_as_they_were_encoded() {
         let mut out = Vec::new();
         put_varint_field(&mut out, 3, 300);
         put_bytes_field(&mut out, 1, b"ab");
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_bytes_end_the_reading() {
+    fn malformed_bytes_end_the_iteration() {
         for bytes in [&[0x0a, 5, 1][..], &[0x80], &[0x00, 0], &[0x0b], &[0xff; 11]] {
             let fields: Vec<_> = Fields(bytes).collect();
             assert_eq!(fields, [Err(Malformed)], "{bytes:?}");

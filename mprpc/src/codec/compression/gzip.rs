@@ -1,4 +1,4 @@
-//! gzip, RFC 1952: one member, and nothing behind it.
+//! gzip, RFC 1952: exactly one member.
 
 use std::io::Write;
 

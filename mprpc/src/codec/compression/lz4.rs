@@ -1,6 +1,6 @@
-//! LZ4 as a frame: one, without a dictionary, and nothing behind it. The blocks are decoded by lz4_flex, the frame is
-//! read here: lz4_flex takes a frame that ends between two blocks for a whole one, and buffers several blocks of the
-//! size that the frame asks for.
+//! LZ4, as exactly one frame without a dictionary. lz4_flex decodes the blocks; this file decodes the frame. lz4_flex
+//! itself accepts a frame that ends between two blocks as complete, and buffers several blocks of the size that the frame
+//! declares.
 //!
 //! Source: <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>.
 
@@ -60,10 +60,10 @@ pub(super) fn decompress(bytes: &[u8], max: usize) -> Result<Vec<u8>, Fault> {
     Ok(output.bytes)
 }
 
-/// What a frame says of itself.
+/// The header of a frame.
 struct Head {
     block_bytes_max: usize,
-    /// Blocks refer to what stands before them.
+    /// Whether blocks refer to the output of earlier blocks.
     linked: bool,
     block_checksums: bool,
     content_bytes: Option<u64>,
@@ -98,7 +98,7 @@ impl Head {
     }
 }
 
-/// What is left of the frame.
+/// The rest of the frame.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -150,7 +150,7 @@ impl Output {
         Ok(())
     }
 
-    /// The next `length` bytes, which are within `max`.
+    /// The next `length` bytes of the output, which are within `max`.
     fn room(&mut self, length: usize) -> &mut [u8] {
         let end = self.filled + length;
         if self.bytes.len() < end {
@@ -168,9 +168,9 @@ const NOT_AS_DECLARED: &str = "it is not as long as the frame says";
 const MAGIC: u32 = 0x184d_2204;
 const VERSION: u8 = 1;
 const END_MARK: u32 = 0;
-/// The bit of a block that was not worth compressing.
+/// The bit that marks a block which is stored uncompressed.
 const STORED: u32 = 1 << 31;
 /// How far back a block may refer.
 const WINDOW_BYTES: usize = 64 << 10;
-/// No byte of a block makes more than this.
+/// The maximum number of output bytes per byte of a block.
 const EXPANSION_MAX: usize = 255;

@@ -1,4 +1,4 @@
-//! In the place of an algorithm that is not compiled in.
+//! Replaces an algorithm that is not compiled in.
 
 use super::Fault;
 

@@ -1,4 +1,5 @@
-//! Compression of messages, whole ones, and back within a bound. Which one a connection uses is decided elsewhere.
+//! Compresses whole messages, and decompresses them within a bound. The choice of algorithm for a connection is made
+//! elsewhere.
 
 #[cfg(feature = "gzip")]
 mod gzip;
@@ -9,7 +10,7 @@ mod missing;
 #[cfg(feature = "zstd")]
 mod zstd;
 
-// An algorithm that is not compiled in answers in its place.
+// An algorithm that is not compiled in is replaced by `missing`.
 #[cfg(not(feature = "gzip"))]
 use missing as gzip;
 #[cfg(not(feature = "lz4"))]
@@ -23,22 +24,23 @@ use bytes::Bytes;
 
 use crate::status::Status;
 
-/// How messages are compressed. Each algorithm is a feature of the crate, by the same name; all are off by default.
+/// A compression algorithm for messages.
 ///
-/// What it is called on the wire is in `docs/protocol.md`.
+/// Each algorithm is a feature of the crate with the same name; all are off by default. `docs/protocol.md` has the names on
+/// the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Compression {
-    /// RFC 1952. Slow, and known everywhere.
+    /// RFC 1952. Slow, but supported everywhere.
     Gzip = 1,
-    /// RFC 8878. The smallest result of the three, at a good pace.
+    /// RFC 8878. The smallest result of the three, at a good speed.
     Zstd = 2,
-    /// LZ4, as a frame. The fastest.
+    /// LZ4, as a frame. The fastest of the three.
     Lz4 = 3,
 }
 
 impl Compression {
-    /// Those that are compiled in, best first.
+    /// The algorithms that are compiled in, best first.
     pub fn available() -> &'static [Compression] {
         &[
             #[cfg(feature = "zstd")]
@@ -50,12 +52,12 @@ impl Compression {
         ]
     }
 
-    /// Whether it is compiled in.
+    /// Whether the algorithm is compiled in.
     pub fn is_available(self) -> bool {
         Compression::available().contains(&self)
     }
 
-    /// The name of the algorithm and of the feature: `zstd`.
+    /// The name of the algorithm and of its feature, such as `zstd`.
     pub fn name(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
@@ -64,15 +66,17 @@ impl Compression {
         }
     }
 
-    /// The bytes, compressed at the algorithm's usual level; more than there were where they cannot be made fewer.
-    /// UNIMPLEMENTED where the algorithm is not compiled in.
+    /// Compresses the bytes at the algorithm's default level. The result is longer than the input if the input is
+    /// incompressible.
+    ///
+    /// UNIMPLEMENTED if the algorithm is not compiled in.
     pub fn compress(self, bytes: &[u8]) -> Result<Bytes, Status> {
         let mut out = Vec::new();
         self.compress_to(bytes, &mut out)?;
         Ok(out.into())
     }
 
-    /// As [`Compression::compress`], behind what `out` holds.
+    /// Like [`Compression::compress`], but appends to `out`.
     pub(crate) fn compress_to(self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Status> {
         let done = match self {
             Compression::Gzip => gzip::compress(bytes, out),
@@ -86,13 +90,15 @@ impl Compression {
         })
     }
 
-    /// What was compressed to `bytes`. It is counted while it grows, so that a bomb costs no more than a message may; a
-    /// size that the bytes say of themselves is believed within the bound alone. Takes at most twice `bytes_max` of
-    /// memory; below 2 MiB, where the decoder's own counts, 512 KiB more.
+    /// Decompresses `bytes` to at most `bytes_max` bytes.
     ///
-    /// RESOURCE_EXHAUSTED beyond `bytes_max`, which is `limits.message_bytes_max` to the message of the error.
-    /// INVALID_ARGUMENT where the bytes are cut, damaged, followed by others, or need more memory than that.
-    /// UNIMPLEMENTED where the algorithm is not compiled in.
+    /// The output is counted while it grows, so that a decompression bomb costs no more than the largest message. A size
+    /// that the bytes declare is trusted only within the bound. Uses at most twice `bytes_max` of memory; below 2 MiB,
+    /// where the decoder's own memory matters, 512 KiB more.
+    ///
+    /// RESOURCE_EXHAUSTED beyond `bytes_max`, which the error message calls `limits.message_bytes_max`. INVALID_ARGUMENT if
+    /// the bytes are truncated, damaged, followed by other bytes, or need more memory than that. UNIMPLEMENTED if the
+    /// algorithm is not compiled in.
     pub fn decompress(self, bytes: &[u8], bytes_max: usize) -> Result<Bytes, Status> {
         let done = match self {
             Compression::Gzip => gzip::decompress(bytes, bytes_max),
@@ -100,7 +106,7 @@ impl Compression {
             Compression::Lz4 => lz4::decompress(bytes, bytes_max),
         };
         let fitting = |mut message: Vec<u8>| {
-            // A message may be kept for long, and its buffer with it.
+            // A message may be kept for long, together with its buffer.
             if message.len() < message.capacity() / 2 {
                 message.shrink_to_fit();
             }
@@ -117,7 +123,7 @@ impl Compression {
         })
     }
 
-    /// The algorithm that a peer names.
+    /// The algorithm with this number on the wire.
     pub(crate) fn from_number(number: u8) -> Option<Compression> {
         [Compression::Gzip, Compression::Zstd, Compression::Lz4].into_iter().find(|known| *known as u8 == number)
     }
@@ -133,7 +139,7 @@ impl fmt::Display for Compression {
     }
 }
 
-/// Why something cannot be compressed or decompressed.
+/// Why a message cannot be compressed or decompressed.
 #[cfg_attr(
     not(all(feature = "gzip", feature = "lz4", feature = "zstd")),
     allow(dead_code, reason = "what is compiled in does not come to each of them")
@@ -145,7 +151,7 @@ enum Fault {
         expect(dead_code, reason = "every algorithm is compiled in")
     )]
     Missing,
-    /// Beyond the bound.
+    /// The message exceeds the bound.
     TooLong,
     Broken(String),
 }
@@ -157,7 +163,7 @@ impl Fault {
     }
 }
 
-/// Everything that comes out of `decoder`, if it is `max` bytes at most. The buffer begins with `first` bytes.
+/// Reads everything from `decoder`, up to `max` bytes. The buffer starts with a length of `first` bytes.
 #[cfg(any(feature = "gzip", feature = "zstd"))]
 fn read_within(decoder: &mut impl std::io::Read, first: usize, max: usize) -> Result<Vec<u8>, Fault> {
     let mut out = vec![0; first.min(max)];
@@ -180,10 +186,10 @@ fn read_within(decoder: &mut impl std::io::Read, first: usize, max: usize) -> Re
     }
 }
 
-/// Makes the buffer at least `length` long, which is within `max`.
+/// Grows the buffer to at least `length` bytes; `length` is within `max`.
 ///
-/// Its lengths are `max`, a half of it, a quarter of it and so on, so that the last move is from a half to the whole: an
-/// allocator that copies then holds one and a half times `max`, and leaves a half for the decoder and its window.
+/// The lengths are `max`, `max`/2, `max`/4 and so on, so the last step goes from half of `max` to `max`. An allocator that
+/// copies then holds one and a half times `max`, which leaves half of `max` for the decoder and its window.
 #[cfg(any(feature = "gzip", feature = "lz4", feature = "zstd"))]
 fn grow(out: &mut Vec<u8>, length: usize, max: usize) {
     let mut size = max;
@@ -194,7 +200,7 @@ fn grow(out: &mut Vec<u8>, length: usize, max: usize) {
     out.resize(size, 0);
 }
 
-/// The least that a buffer grows to.
+/// The minimum length that a buffer grows to.
 #[cfg(any(feature = "gzip", feature = "lz4", feature = "zstd"))]
 const FIRST_BYTES: usize = 1024;
 

@@ -1,9 +1,9 @@
-//! Each algorithm there and back, beyond the bound, damaged, and from the tools of others.
+//! Every algorithm: round trips, output beyond the bound, damaged input, and input from other tools.
 
 use super::*;
 use crate::status::Code;
 
-/// Text that compresses, and noise that does not.
+/// Text that compresses well, and noise that does not.
 fn messages() -> Vec<Vec<u8>> {
     let noise = |length: usize| {
         let mut random = fastrand::Rng::with_seed(7);
@@ -18,7 +18,7 @@ fn messages() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn messages_come_back_and_a_byte_less_is_refused() {
+fn messages_round_trip_and_a_bound_one_byte_lower_is_refused() {
     for algorithm in Compression::available() {
         for message in messages() {
             let packed = algorithm.compress(&message).unwrap();
@@ -38,7 +38,7 @@ fn messages_come_back_and_a_byte_less_is_refused() {
 }
 
 #[test]
-fn what_is_cut_anywhere_or_followed_by_anything_is_refused() {
+fn truncated_input_and_trailing_bytes_are_refused() {
     let message: Vec<u8> = (0..2000_u32).flat_map(|number| (number / 3).to_le_bytes()).collect();
     for algorithm in Compression::available() {
         let packed = algorithm.compress(&message).unwrap();
@@ -58,7 +58,7 @@ fn what_is_cut_anywhere_or_followed_by_anything_is_refused() {
 }
 
 #[test]
-fn damage_never_panics_and_never_passes_the_bound() {
+fn damaged_input_never_panics_and_never_exceeds_the_bound() {
     let message = b"a message that says the same, ".repeat(100);
     for algorithm in Compression::available() {
         let packed = algorithm.compress(&message).unwrap();
@@ -76,13 +76,13 @@ fn damage_never_panics_and_never_passes_the_bound() {
 
 #[test]
 #[cfg(feature = "lz4")]
-fn lz4_frame_that_is_not_as_long_as_it_says_is_refused() {
+fn lz4_frame_with_a_wrong_declared_length_is_refused() {
     use std::io::Write;
     for (declared, max) in [(99, 1000), (101, 1000), (99, 99), (101, 101)] {
         let info = lz4_flex::frame::FrameInfo::new();
         let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
         encoder.write_all(&[7; 100]).unwrap();
-        // The same frame with a size in its head: a flag, eight bytes, and the head's checksum.
+        // The same frame with a content size in its header: a flag, eight bytes, and the checksum of the header.
         let plain = encoder.finish().unwrap();
         let mut head = vec![plain[4] | 0x08, plain[5]];
         head.extend_from_slice(&u64::to_le_bytes(declared));
@@ -95,7 +95,7 @@ fn lz4_frame_that_is_not_as_long_as_it_says_is_refused() {
 }
 
 #[test]
-fn algorithm_that_is_not_compiled_in_says_which_feature_it_needs() {
+fn error_of_an_algorithm_that_is_not_compiled_in_names_its_feature() {
     for algorithm in [Compression::Gzip, Compression::Zstd, Compression::Lz4] {
         assert_eq!(Compression::from_number(algorithm as u8), Some(algorithm));
         if !algorithm.is_available() {
@@ -109,9 +109,10 @@ fn algorithm_that_is_not_compiled_in_says_which_feature_it_needs() {
 }
 
 #[test]
-fn what_the_tools_of_others_make_is_read() {
+fn output_of_other_compression_tools_is_decompressed() {
     let text = b"from the tools of others, ".repeat(4);
-    // gzip -nc, zstd -c of a pipe, lz4 -BX -c, and lz4 -BD -B4 -BX --content-size -c of 70,000 zeros: linked blocks.
+    // Made by gzip -nc, by zstd -c from a pipe, by lz4 -BX -c, and by lz4 -BD -B4 -BX --content-size -c from 70,000 zeros,
+    // which yields linked blocks.
     let (f, l) = ("ff".repeat(256), "ff".repeat(17));
     let linked = format!(
         "04224d185c407011010000000000e3 0b010000 1f000100{f}e750000000 0000eb8972271c000000 1f000100{l}68500000000000105e6fe4 00000000e431bbd1"

@@ -1,15 +1,15 @@
-//! What went wrong with TLS, in words for whoever has to put it right.
+//! Errors of TLS, worded for the person who has to fix the cause.
 
 use std::fmt;
 use std::io;
 
 use rustls::{AlertDescription, CertificateError, Connection, Error};
 
-/// What TLS itself found wrong; the cause inside an [`io::Error`].
+/// An error that TLS itself reports. It is the cause inside an [`io::Error`].
 #[derive(Debug)]
 struct Failure {
     text: String,
-    /// The peer refused the handshake, though it had seemed done: nothing that was sent has been read.
+    /// The peer refused a handshake that had seemed complete. The peer has read none of the bytes sent to it.
     refusal: bool,
 }
 
@@ -21,17 +21,17 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Whether a connection that was made ended because the server does not accept this side's certificate, or its lack.
-/// In TLS 1.3 the caller learns that only with its first read; nothing it sent has been read by anyone.
+/// Whether the server ended an established connection because it does not accept the client's certificate, or because there
+/// is none. In TLS 1.3 the client learns this only from its first read; the server has read none of the client's bytes.
 pub(crate) fn is_refusal(error: &io::Error) -> bool {
     failure(error).is_some_and(|failure| failure.refusal)
 }
 
-/// The error of a connection on which plaintext was `heard`, or not yet.
+/// Converts an error of a connection. `heard` says whether the peer has sent plaintext before.
 pub(super) fn of_connection(tls: &Connection, heard: bool, error: &Error) -> io::Error {
     let connects = matches!(tls, Connection::Client(_));
     let text = match error {
-        // The first is what a plain mprpc server says, the other what other servers' words look like.
+        // A plain mprpc server sends this alert. The replies of other plain servers are invalid TLS messages.
         Error::AlertReceived(AlertDescription::UnexpectedMessage) | Error::InvalidMessage(_)
             if connects && tls.is_handshaking() =>
         {
@@ -53,7 +53,7 @@ pub(super) fn of_connection(tls: &Connection, heard: bool, error: &Error) -> io:
     io::Error::new(kind, Failure { text, refusal })
 }
 
-/// The error of a handshake: a socket's own says less than that there was one.
+/// Adds to a socket error that it happened during the handshake.
 pub(super) fn in_handshake(error: io::Error) -> io::Error {
     if failure(&error).is_some() {
         return error;
@@ -69,7 +69,7 @@ fn failure(error: &io::Error) -> Option<&Failure> {
     error.get_ref()?.downcast_ref()
 }
 
-/// What the other side said before it closed.
+/// The text for an alert that the peer sent before it closed.
 fn refused(alert: AlertDescription, connects: bool) -> String {
     let peer = if connects { "the server" } else { "the caller" };
     let ours = if connects { "the client certificate" } else { "the server's certificate" };
@@ -98,7 +98,7 @@ fn is_about_a_certificate(alert: AlertDescription) -> bool {
     )
 }
 
-/// What is wrong with a certificate; follows "the server's certificate".
+/// Describes the fault of a certificate. The text follows "the server's certificate".
 fn certificate(what: &CertificateError, connects: bool) -> String {
     match what {
         CertificateError::UnknownIssuer => {
@@ -124,7 +124,7 @@ fn certificate(what: &CertificateError, connects: bool) -> String {
     }
 }
 
-/// A name without the kind that rustls puts around it: `DnsName("db.example")`.
+/// Strips the kind that rustls puts around a name: `DnsName("db.example")`.
 fn bare(name: &str) -> &str {
     let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
     inner.unwrap_or(name).trim_matches('"')

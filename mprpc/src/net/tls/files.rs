@@ -1,4 +1,4 @@
-//! The files of certificates and keys, made into what rustls works with, and made anew when they change.
+//! Loads certificate and key files into rustls configurations, and reloads them when the files change.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,18 +15,18 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::tls::{TlsClient, TlsServer};
 
-/// A file of certificates or of a key. A longer one is an error.
+/// The maximum size of a certificate or key file. A longer file is an error.
 const FILE_BYTES_MAX: usize = 1 << 20;
-/// A shorter interval would be a busy loop.
+/// The minimum reload interval. A shorter one would be a busy loop.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
-/// What is made of some files: at first, and again whenever they change to something it can be made of.
+/// A value made from files. It is replaced whenever the files change, if the new contents are usable.
 pub(super) struct Reloaded<T>(Arc<ArcSwap<T>>);
 
-/// Makes a `T` of the contents of some files, in their order. The error says what is wrong, and with which.
+/// Makes a `T` from the contents of the files, in their order. The error says what is wrong, and with which file.
 type Make<T> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, String> + Send>;
 
-/// What a server shows and demands.
+/// The server's configuration: its certificate, and the certificates that it requires.
 pub(super) fn server(settings: &TlsServer, interval: Duration) -> Result<Reloaded<ServerConfig>, String> {
     let files = files(&settings.certificate, &settings.key, "tls.certificate", "tls.key")?;
     if settings.client_optional && settings.client_ca.is_none() {
@@ -57,7 +57,7 @@ fn server_config(settings: &TlsServer, contents: &[Vec<u8>]) -> Result<ServerCon
     builder.with_single_cert(chain, key).map_err(|error| unusable(&settings.certificate, &settings.key, &error))
 }
 
-/// What a caller believes, and shows where it is asked.
+/// The client's configuration: the issuers that it trusts, and the certificate that it presents on request.
 pub(super) fn client(settings: &TlsClient, interval: Duration) -> Result<Reloaded<ClientConfig>, String> {
     if settings.ca.as_os_str().is_empty() {
         return Err("tls.ca is not set: it says from which issuers a server's certificate is believed".to_owned());
@@ -86,7 +86,7 @@ fn client_config(settings: &TlsClient, contents: &[Vec<u8>]) -> Result<ClientCon
     builder.with_client_auth_cert(chain, private).map_err(|error| unusable(certificate, key, &error))
 }
 
-/// The two files of a certificate with its key; neither goes without the other.
+/// The paths of a certificate and its key. One without the other is an error.
 fn files(certificate: &Path, key: &Path, certificate_key: &str, key_key: &str) -> Result<Vec<PathBuf>, String> {
     match (certificate.as_os_str().is_empty(), key.as_os_str().is_empty()) {
         (false, false) => Ok(vec![certificate.to_owned(), key.to_owned()]),
@@ -140,7 +140,7 @@ fn unusable(certificate: &Path, key: &Path, error: &rustls::Error) -> String {
 }
 
 impl<T: Send + Sync + 'static> Reloaded<T> {
-    /// Reads the files now, and from then on every `interval`, for as long as this lives.
+    /// Reads the files now and then every `interval`, until the value is dropped.
     fn load(files: Vec<PathBuf>, interval: Duration, make: Make<T>) -> Result<Reloaded<T>, String> {
         let contents = read(&files);
         let first = make(contents.as_ref().map_err(String::clone)?)?;
@@ -150,7 +150,7 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
         Ok(Reloaded(current))
     }
 
-    /// What was made last.
+    /// The latest value.
     pub(super) fn current(&self) -> Arc<T> {
         self.0.load_full()
     }
@@ -158,7 +158,7 @@ impl<T: Send + Sync + 'static> Reloaded<T> {
 
 struct Watch<T> {
     files: Vec<PathBuf>,
-    /// What stood in the files when they were last looked at, or why they could not be read.
+    /// The contents at the last look, or the reason why the files could not be read.
     seen: Result<Vec<Vec<u8>>, String>,
     make: Make<T>,
     current: Weak<ArcSwap<T>>,
@@ -168,7 +168,7 @@ impl<T: Send + Sync + 'static> Watch<T> {
     async fn run(mut self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            // Files may lie on a disk that hangs, and the background loop has other work.
+            // The files may be on a disk that hangs, and the background loop has other work.
             let mut watch = self;
             match tokio::task::spawn_blocking(move || watch.look().then_some(watch)).await {
                 Ok(Some(watch)) => self = watch,
@@ -178,10 +178,10 @@ impl<T: Send + Sync + 'static> Watch<T> {
         }
     }
 
-    /// Makes a new `T` if the files have changed; whether anybody still wants one.
+    /// Makes a new `T` if the files have changed. Returns whether the value is still in use.
     ///
-    /// The contents are compared, not the times of change: those are too coarse for two changes in a row, and links
-    /// that are swung to another folder have none of their own.
+    /// Contents are compared, not modification times. Those are too coarse for two changes in a row, and a symlink that is
+    /// switched to another folder has no modification time of its own.
     fn look(&mut self) -> bool {
         let Some(current) = self.current.upgrade() else { return false };
         let contents = read(&self.files);
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_cannot_be_used_change_nothing_and_are_tried_once() {
+    fn unusable_files_change_nothing_and_are_tried_once() {
         let folder = tempfile::tempdir().unwrap();
         let files = ["certificate", "key"].map(|name| folder.path().join(name)).to_vec();
         let write = |file: usize, text: &str| std::fs::write(&files[file], text).unwrap();

@@ -1,4 +1,4 @@
-//! How a TLS connection comes about, at the side that accepts and at the side that connects.
+//! The TLS handshake, on the accepting and on the connecting side.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,46 +20,48 @@ use crate::limits::Limits;
 use crate::net::stream::{Reader, Stream, Writer};
 use crate::tls::{TlsClient, TlsServer};
 
-/// The side that accepts: its certificate, and whom it lets in.
+/// The accepting side: its certificate, and which clients it accepts.
 pub(crate) struct Acceptor {
     config: Reloaded<ServerConfig>,
     handshake_timeout: Duration,
 }
 
-/// The side that connects: whom it believes, and the certificate that it shows.
+/// The connecting side: which servers it trusts, and the certificate that it presents.
 pub(crate) struct Connector {
     config: Reloaded<ClientConfig>,
     server_name: Option<ServerName<'static>>,
     connect_timeout: Duration,
 }
 
-/// What came over an accepted connection.
+/// The result of waiting for a handshake on an accepted connection.
 pub(crate) enum HandshakeOutcome {
-    /// A handshake, and it is done.
+    /// The handshake is complete.
     Tls(Stream),
-    /// Something else, which has not been read yet.
+    /// The peer speaks something other than TLS. Its bytes are still unread.
     Plain(Stream),
-    /// The end, before the first byte.
+    /// The peer ended the stream before its first byte.
     Gone,
 }
 
-/// What every TLS record of a handshake begins with. No other protocol here does.
+/// The first byte of every TLS record of a handshake. No other protocol here begins with this byte.
 const HANDSHAKE_RECORD: u8 = 0x16;
-/// How long a caller whose handshake was refused may take to read why, and how much of its own is read meanwhile.
+/// How long a client whose handshake was refused may take to read the reason, and how many of the client's bytes are read
+/// and discarded meanwhile.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
 const FAREWELL_BYTES_MAX: usize = 256 << 10;
 
 impl Acceptor {
-    /// Reads the files, and looks after them from now on for as long as it lives.
+    /// Reads the files and watches them for as long as the acceptor lives.
     ///
     /// # Errors
-    /// A file cannot be read, or is not what it should be.
+    /// A file cannot be read, or its contents are unusable.
     pub(crate) fn new(settings: &TlsServer, limits: &Limits) -> Result<Acceptor, Error> {
         let config = files::server(settings, limits.tls_reload_interval).map_err(wrong)?;
         Ok(Acceptor { config, handshake_timeout: limits.tls_handshake_timeout })
     }
 
-    /// Shakes hands, within `tls_handshake_timeout`. The error says why there is no connection, after the peer was told.
+    /// Performs the handshake within `tls_handshake_timeout`. The error says why the handshake failed; the peer has been
+    /// told.
     pub(crate) async fn accept(&self, stream: Stream) -> io::Result<HandshakeOutcome> {
         match timeout(self.handshake_timeout, self.accept_in_time(stream)).await {
             Ok(arrival) => arrival,
@@ -79,10 +81,10 @@ impl Acceptor {
 }
 
 impl Connector {
-    /// Reads the files, and looks after them from now on for as long as it lives.
+    /// Reads the files and watches them for as long as the connector lives.
     ///
     /// # Errors
-    /// A file cannot be read, or is not what it should be; the server's name is none.
+    /// A file cannot be read, its contents are unusable, or the server name is invalid.
     pub(crate) fn new(settings: &TlsClient, limits: &Limits) -> Result<Connector, Error> {
         let server_name = match &settings.server_name {
             Some(name) => Some(server_name(name.clone()).map_err(wrong)?),
@@ -92,7 +94,7 @@ impl Connector {
         Ok(Connector { config, server_name, connect_timeout: limits.connect_timeout })
     }
 
-    /// Shakes hands with the server at `address`, for as long as `within`. The error says what is wrong with it.
+    /// Performs the handshake with the server at `address`, for at most `within`. The error says what is wrong.
     pub(crate) async fn connect(&self, stream: Stream, address: &Address, within: Duration) -> io::Result<Stream> {
         let name = match (&self.server_name, address) {
             (Some(name), _) => name.clone(),
@@ -122,15 +124,15 @@ fn server_name(name: String) -> Result<ServerName<'static>, String> {
     ServerName::try_from(name.clone()).map_err(|_| format!("'{name}' is no name that a certificate can be for"))
 }
 
-/// The stream as it is once both sides have proved what they had to.
+/// Performs the handshake and returns the encrypted stream.
 async fn shake_hands(stream: Stream, tls: rustls::Connection) -> io::Result<Stream> {
     let Stream { reader, writer, peer } = stream;
     let accepts = matches!(tls, rustls::Connection::Server(_));
     let (mut reader, writer) = halves(reader, writer, tls);
     if let Err(error) = poll_fn(|cx| reader.poll_handshake(cx)).await {
         if accepts {
-            // Its caller may have sent requests already. A socket that is closed with bytes unread is reset, and the
-            // alert that says why would be lost with it.
+            // The client may have sent requests already. The kernel resets a socket that is closed with unread bytes, and
+            // the reset would destroy the alert that holds the reason.
             let _ = timeout(FAREWELL_TIMEOUT, read_and_forget(&mut reader.inner)).await;
         }
         return Err(error);
@@ -163,7 +165,7 @@ impl TlsReader {
     }
 }
 
-/// Reads up to the end or to a bound.
+/// Reads and discards bytes up to the end of the stream or `FAREWELL_BYTES_MAX`.
 async fn read_and_forget(reader: &mut Reader) {
     let mut forgotten = 0;
     let mut bytes = BytesMut::new();

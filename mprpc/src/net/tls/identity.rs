@@ -1,11 +1,11 @@
-//! The names in a certificate. Whether it is to be believed was decided before.
+//! Reads the names in a certificate. The certificate has been verified before.
 
 use rustls::pki_types::CertificateDer;
 use webpki::EndEntityCert;
 
 use crate::tls::PeerIdentity;
 
-/// The names in a certificate; none where it does not read as one.
+/// The names in a certificate. There are none if the certificate cannot be parsed.
 pub(super) fn of(certificate: &CertificateDer<'_>) -> PeerIdentity {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else { return PeerIdentity::default() };
     PeerIdentity {
@@ -15,7 +15,7 @@ pub(super) fn of(certificate: &CertificateDer<'_>) -> PeerIdentity {
     }
 }
 
-/// 2.5.4.3, as it is encoded.
+/// The object identifier 2.5.4.3 in its DER encoding.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
 const OBJECT_IDENTIFIER: u8 = 0x06;
@@ -25,8 +25,8 @@ const IA5_STRING: u8 = 0x16;
 const SEQUENCE: u8 = 0x30;
 const SET: u8 = 0x31;
 
-/// The common name in what stands inside the sequence of a subject (RFC 5280, 4.1.2.4): sets of pairs of an identifier
-/// and a string. The last counts where there are several, as the most particular; `None` where it is no text.
+/// The common name in the content of a subject's sequence (RFC 5280, 4.1.2.4): sets of pairs of an identifier and a string.
+/// The last common name counts, because it is the most specific. `None` if it is not text.
 fn common_name(mut subject: &[u8]) -> Option<String> {
     let mut found = None;
     while !subject.is_empty() {
@@ -46,7 +46,7 @@ fn common_name(mut subject: &[u8]) -> Option<String> {
     found
 }
 
-/// The content of the DER element that `bytes` begin with, if it has this tag, and what follows it.
+/// Splits `bytes` into the content of the first DER element and the rest. `None` if the element has another tag.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&first, rest) = bytes.split_first()?;
     let (&length, rest) = rest.split_first()?;
@@ -92,7 +92,7 @@ mod tests {
         ] {
             assert_eq!(common_name(&subject).as_deref(), expected);
             for cut in 0..subject.len() {
-                // Whatever it says, it does not panic.
+                // Truncated input must not panic, whatever the result.
                 let _ = common_name(&subject[..cut]);
             }
         }

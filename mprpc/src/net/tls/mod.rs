@@ -1,8 +1,8 @@
-//! TLS over any stream: the two halves of a connection, and the bytes between them. How a connection comes about stands
-//! in `handshake`, which certificates it shows and trusts in `files`.
+//! TLS over any stream: the read half, the write half, and the records between them. `handshake` establishes connections;
+//! `files` loads the certificates to present and to trust.
 //!
-//! Both halves share one rustls connection behind a lock, which is held for as long as a socket takes or gives what it
-//! has at once, and never over a wait.
+//! Both halves share one rustls connection behind a lock. The lock is held while a socket takes or gives what it has at
+//! once, and never across a wait.
 
 mod errors;
 mod files;
@@ -24,19 +24,19 @@ use super::stream::{Reader, Writer};
 pub(crate) use errors::is_refusal;
 pub(crate) use handshake::{Acceptor, Connector, HandshakeOutcome};
 
-/// The half that is read.
+/// The read half.
 pub(crate) struct TlsReader {
     inner: Box<Reader>,
     shared: Arc<Shared>,
-    /// Plaintext that came with the end of the handshake.
+    /// Plaintext that arrived together with the end of the handshake.
     early: BytesMut,
-    /// Whether plaintext has come: the peer has accepted the handshake.
+    /// Whether plaintext has arrived, which means that the peer has accepted the handshake.
     heard: bool,
-    /// The peer has said that it sends nothing more.
+    /// The peer has announced that it sends nothing more.
     closed: bool,
 }
 
-/// The half that is written. Dropping it says to the peer that nothing more comes, as far as the socket takes that.
+/// The write half. Drop sends close_notify, if the socket takes it at once.
 pub(crate) struct TlsWriter(Arc<Shared>);
 
 struct Shared {
@@ -46,25 +46,25 @@ struct Shared {
 
 struct State {
     tls: rustls::Connection,
-    /// The last byte that was encrypted is not counted as written yet, because the socket has not taken all ciphertext.
+    /// Whether the last encrypted byte is not counted as written yet, because the socket has not taken all ciphertext.
     ///
-    /// So whoever writes still has something to write until nothing is left here, and no ciphertext waits without
-    /// anybody who waits for the socket. And bytes that were not counted provably cannot be read by the peer: the end of
-    /// their record has not left.
+    /// The writer then still has a byte to write until no ciphertext is left, so ciphertext never waits without a task that
+    /// waits for the socket. The peer provably cannot read bytes that are not counted, because the end of their record has
+    /// not left.
     held_back: bool,
 }
 
-/// Plaintext that is encrypted before the socket is asked to take it: four records, one system call.
+/// Plaintext that is encrypted before the socket is asked to take it: four records in one system call.
 const WRITE_BYTES_MAX: usize = 64 << 10;
-/// Ciphertext that is read in one system call.
+/// Ciphertext that one system call reads.
 const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
-    /// Where ciphertext is read into; empty between two reads. One for all connections of a loop.
+    /// The buffer that ciphertext is read into, shared by all connections of a loop. It is empty between two reads.
     static CIPHERTEXT: RefCell<BytesMut> = RefCell::default();
 }
 
-/// The halves of a connection whose handshake is still to come.
+/// The two halves of a connection before its handshake.
 fn halves(reader: Reader, writer: Writer, mut tls: rustls::Connection) -> (TlsReader, TlsWriter) {
     tls.set_buffer_limit(Some(WRITE_BYTES_MAX));
     let shared = Arc::new(Shared { writer, state: Mutex::new(State { tls, held_back: false }) });
@@ -79,8 +79,8 @@ fn halves(reader: Reader, writer: Writer, mut tls: rustls::Connection) -> (TlsRe
 }
 
 impl TlsReader {
-    /// Appends what came; 0 bytes are the end that the peer announced. An end that it did not announce is an error: the
-    /// stream may have been cut.
+    /// Appends the received plaintext. 0 bytes mean the end that the peer announced. An end without announcement is an
+    /// error, because the stream may have been truncated.
     pub(crate) fn poll_read(&mut self, cx: &mut task::Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
         if !self.early.is_empty() {
             let early = std::mem::take(&mut self.early);
@@ -93,7 +93,7 @@ impl TlsReader {
                 return Poll::Ready(Ok(0));
             }
             if let Err(error) = ready!(self.poll_receive(cx, buffer)) {
-                // Buffers are shared by connections: what stands before the fault must not stay in one.
+                // Connections share buffers, so the plaintext before the fault must not stay in the buffer.
                 buffer.truncate(before);
                 return Poll::Ready(Err(error));
             }
@@ -101,7 +101,7 @@ impl TlsReader {
         Poll::Ready(Ok(buffer.len() - before))
     }
 
-    /// Reads the socket once, and appends the plaintext of the records that are complete.
+    /// Reads the socket once and appends the plaintext of the complete records.
     fn poll_receive(&mut self, cx: &mut task::Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<()>> {
         let mut ciphertext = CIPHERTEXT.take();
         ciphertext.reserve(READ_BYTES);
@@ -123,7 +123,7 @@ impl TlsReader {
         let before = buffer.len();
         let mut state = self.shared.lock();
         let decrypted = state.decrypt(ciphertext, buffer);
-        // Answers of the protocol itself, an alert among them, wait for no plaintext to go with.
+        // TLS itself has answers to send, alerts among them. They do not wait for plaintext to travel with.
         let flushed = state.flush(&self.shared.writer);
         self.heard |= buffer.len() > before;
         self.closed = decrypted.map_err(|error| errors::of_connection(&state.tls, self.heard, &error))?;
@@ -134,16 +134,17 @@ impl TlsReader {
                 }
                 Ok(())
             }
-            // Whoever writes next finds out; what came before it is still read.
+            // The next write reports the error. Bytes that arrived before it are still read.
             _ => Ok(()),
         }
     }
 }
 
 impl TlsWriter {
-    /// Encrypts and writes what the socket takes at once, at most `WRITE_BYTES_MAX`; `WouldBlock` when that is nothing.
+    /// Encrypts and writes as much as the socket takes at once, up to `WRITE_BYTES_MAX`. Fails with `WouldBlock` if the
+    /// socket takes nothing.
     ///
-    /// Bytes that were offered once must be offered again until they are taken: they may be encrypted already.
+    /// The caller must offer the same bytes again until they are taken, because they may be encrypted already.
     pub(crate) fn try_write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut state = self.0.lock();
         state.flush(&self.0.writer)?;
@@ -160,7 +161,7 @@ impl TlsWriter {
         }
     }
 
-    /// The same, from one buffer.
+    /// Like [`TlsWriter::try_write_vectored`], from one buffer.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.try_write_vectored(&[IoSlice::new(bytes)])
     }
@@ -170,20 +171,20 @@ impl TlsWriter {
         self.0.writer.poll_write_ready(cx)
     }
 
-    /// Says that nothing more comes; ready once the socket has taken that.
+    /// Sends close_notify. Ready once the socket has taken it.
     pub(crate) fn poll_finish(&self, cx: &mut task::Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.0.lock();
         state.tls.send_close_notify();
         self.0.poll_flush(&mut state, cx)
     }
 
-    /// Says that nothing more comes, as far as the socket takes that at once, and ends this direction.
+    /// Sends close_notify, if the socket takes it at once, and ends this direction.
     pub(crate) fn finish(&self) {
         self.0.finish_at_once();
         self.0.writer.finish();
     }
 
-    /// The same, and closes both directions.
+    /// Sends close_notify, if the socket takes it at once, and closes both directions.
     pub(crate) fn shutdown(&self) {
         self.0.finish_at_once();
         self.0.writer.shutdown();
@@ -204,7 +205,7 @@ impl Shared {
     fn finish_at_once(&self) {
         let mut state = self.lock();
         state.tls.send_close_notify();
-        // An error says that the peer was faster, or does not read: then it sees an end that nobody announced.
+        // An error means that the peer closed first or does not read. The peer then sees an end without announcement.
         let _ = state.flush(&self.writer);
     }
 
@@ -219,16 +220,17 @@ impl Shared {
 }
 
 impl State {
-    /// Appends the plaintext of what came; whether the peer has announced its end. What follows that is dropped.
+    /// Appends the plaintext of `ciphertext`. Returns whether the peer has announced its end; bytes behind the end are
+    /// dropped.
     fn decrypt(&mut self, mut ciphertext: &[u8], plaintext: &mut BytesMut) -> Result<bool, rustls::Error> {
         let mut closed = false;
         while !ciphertext.is_empty() && !closed {
-            // What is here is read in full before more is given, so rustls' own buffers are never full.
+            // Each round reads all available plaintext before it adds ciphertext, so rustls' own buffers are never full.
             let given =
                 self.tls.read_tls(&mut ciphertext).map_err(|error| rustls::Error::General(error.to_string()))?;
             closed = self.tls.process_new_packets()?.peer_has_closed() || given == 0;
             let mut reader = self.tls.reader();
-            // An error says that there is no more for now.
+            // An error means that there is no more plaintext for now.
             while let Ok(bytes) = reader.fill_buf()
                 && !bytes.is_empty()
             {
@@ -240,7 +242,7 @@ impl State {
         Ok(closed)
     }
 
-    /// Writes the ciphertext that waits; `WouldBlock` while some is left.
+    /// Writes the pending ciphertext. Fails with `WouldBlock` while some is left.
     fn flush(&mut self, writer: &Writer) -> io::Result<()> {
         while self.tls.wants_write() {
             if self.tls.write_tls(&mut Socket(writer))? == 0 {
@@ -251,7 +253,7 @@ impl State {
     }
 }
 
-/// A writer as rustls wants it.
+/// Adapts a [`Writer`] to the trait that rustls requires.
 struct Socket<'a>(&'a Writer);
 
 impl Write for Socket<'_> {

@@ -1,4 +1,4 @@
-//! TLS over streams in memory, under virtual time: the halves, the handshake, what is wrong, files that change.
+//! TLS over in-memory streams, under virtual time: the two halves, the handshake, its errors, and changed files.
 
 #[path = "../../../tests/support/certificates.rs"]
 pub(crate) mod certificates;
@@ -20,7 +20,7 @@ use crate::net::{SendBuffer, Stream};
 use crate::protocol::TLS_REFUSAL;
 use crate::tls::{PeerIdentity, TlsClient, TlsServer};
 
-/// A folder with an authority, a server's certificate for `localhost` and a caller's.
+/// A folder with a certificate authority, a server certificate for `localhost` and a client certificate.
 struct TestBed {
     folder: TempDir,
     authority: Authority,
@@ -72,7 +72,7 @@ fn localhost() -> Address {
     "localhost:1".parse().unwrap()
 }
 
-/// Both ends of one handshake over pipes that hold `capacity` bytes: the caller's, then the server's.
+/// Both ends after one handshake over pipes that hold `capacity` bytes: the client's end, then the server's.
 async fn shake(
     server: &Acceptor,
     client: &Connector,
@@ -89,7 +89,7 @@ async fn pair_of(server: &TlsServer, client: &TlsClient, capacity: usize) -> (St
     let accepted = tokio::sync::Notify::new();
     let caller = async {
         let mut near = connector.connect(near, &localhost(), Duration::from_secs(3)).await.unwrap();
-        // A narrow pipe does not hold the server's last words, which a caller reads sooner or later.
+        // A narrow pipe does not hold the server's last handshake bytes, so the client reads them later.
         let mut nothing = BytesMut::new();
         tokio::select! { read = read(&mut near, &mut nothing) => panic!("{read:?}"), () = accepted.notified() => near }
     };
@@ -109,7 +109,7 @@ async fn pair(capacity: usize) -> (Stream, Stream) {
     pair_of(&world.server(), &world.client(), capacity).await
 }
 
-/// What the caller and the server say to a handshake that does not come about.
+/// The errors of the client and the server after a handshake that fails.
 async fn failure(server: &TlsServer, client: &TlsClient, address: &Address) -> (String, String) {
     let (acceptor, connector) = (Acceptor::new(server, &limits()).unwrap(), Connector::new(client, &limits()).unwrap());
     let begun = Instant::now();
@@ -124,7 +124,7 @@ async fn read(stream: &mut Stream, buffer: &mut BytesMut) -> io::Result<usize> {
     poll_fn(|cx| stream.reader.poll_read(cx, buffer)).await
 }
 
-/// Reads that many bytes.
+/// Reads `length` bytes.
 async fn read_all(stream: &mut Stream, length: usize) -> BytesMut {
     let mut bytes = BytesMut::new();
     while bytes.len() < length {
@@ -133,7 +133,7 @@ async fn read_all(stream: &mut Stream, length: usize) -> BytesMut {
     bytes
 }
 
-/// Writes everything as the drivers do.
+/// Writes everything, in the same way as the connection drivers.
 async fn write(stream: &Stream, parts: &[Bytes]) {
     let mut output = SendBuffer::default();
     parts.iter().for_each(|part| output.push(part.clone()));
@@ -174,7 +174,8 @@ async fn bytes_count_as_written_only_once_their_ciphertext_has_left() {
     let message = pattern(1000);
     let mut output = SendBuffer::default();
     output.push(message.clone());
-    // The pipe takes a part of the record: one byte stays, so that somebody waits until the rest can leave.
+    // The pipe takes only a part of the record. One byte stays uncounted, so that the writer waits until the rest can
+    // leave.
     while let Err(error) = output.write_to(&near.writer) {
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
@@ -208,10 +209,10 @@ async fn one_byte_that_does_not_fit_is_sent_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_turns_small_parts_leave_as_one_record() {
+async fn small_parts_of_one_turn_leave_as_one_record() {
     let (near, far) = pair(64 << 10).await;
     let mut output = SendBuffer::default();
-    // Larger ones are referred to and not copied, so these are three parts of one vectored write.
+    // Larger parts are held by reference and not copied, so this is one vectored write of three parts.
     for length in [20, 5000, 16] {
         output.push(pattern(length));
     }
@@ -228,7 +229,7 @@ async fn one_turns_small_parts_leave_as_one_record() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn announced_end_is_clean_and_any_other_is_an_error() {
+async fn announced_end_is_clean_and_any_other_end_is_an_error() {
     let (near, mut far) = pair(64 << 10).await;
     write(&near, &[pattern(10)]).await;
     drop(near);
@@ -249,7 +250,7 @@ async fn announced_end_is_clean_and_any_other_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_is_announced_also_through_a_pipe_that_is_full() {
+async fn writer_announces_the_end_even_through_a_full_pipe() {
     let (near, mut far) = pair(22 + 10).await;
     write(&near, &[pattern(10)]).await;
     let finish = poll_fn(|cx| near.writer.poll_finish(cx));
@@ -261,7 +262,7 @@ async fn end_is_announced_also_through_a_pipe_that_is_full() {
     assert_eq!(read(&mut far, &mut bytes).await.unwrap(), 0);
 }
 
-/// Over a socket, which gives more in one read than the pipes do.
+/// Uses a socket, because one read of a socket returns more than one read of a pipe.
 #[tokio::test]
 async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
     let world = TestBed::new();
@@ -279,7 +280,7 @@ async fn forged_bytes_are_an_error_and_leave_nothing_in_the_buffer() {
     let mut forged = Vec::new();
     {
         let mut state = writer.0.lock();
-        // The first of them is decrypted before the fault behind the second is met.
+        // The reader decrypts the first record before it meets the fault behind the second.
         for _ in 0..2 {
             state.tls.writer().write_all(&pattern(5000)).unwrap();
             state.tls.write_tls(&mut forged).unwrap();
@@ -336,7 +337,7 @@ async fn server_certificate_is_checked_for_issuer_name_and_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_is_reached_by_number_and_by_a_name_that_was_chosen() {
+async fn client_connects_by_ip_address_and_by_configured_server_name() {
     let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let chosen = TlsClient { server_name: Some("a.svc.example".to_owned()), ..world.client() };
@@ -348,7 +349,7 @@ async fn server_is_reached_by_number_and_by_a_name_that_was_chosen() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
+async fn caller_without_the_required_certificate_is_refused_and_learns_why() {
     let world = TestBed::new();
     let (server, _) = world.mutual();
     let stranger = world.other_authority().issue("stranger", &["stranger.example"]);
@@ -373,7 +374,7 @@ async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
         let acceptor = Acceptor::new(&server, &limits()).unwrap();
         let connector = Connector::new(&client, &limits()).unwrap();
         let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
-        // The caller's side is done first, in TLS 1.3; it learns the rest by its first read.
+        // In TLS 1.3 the client finishes first. It learns the result with its first read.
         let caller = async {
             let mut near = connector.connect(near, &localhost(), Duration::from_secs(3)).await.unwrap();
             read(&mut near, &mut BytesMut::new()).await.unwrap_err()
@@ -386,7 +387,7 @@ async fn caller_without_the_certificate_asked_for_is_refused_and_learns_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_without_a_certificate_is_let_in_where_that_is_optional() {
+async fn caller_without_a_certificate_is_accepted_if_certificates_are_optional() {
     let world = TestBed::new();
     let (server, client) = world.mutual();
     let server = TlsServer { client_optional: true, ..server };
@@ -397,7 +398,7 @@ async fn caller_without_a_certificate_is_let_in_where_that_is_optional() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peers_that_do_not_speak_tls_are_named() {
+async fn error_names_a_peer_that_does_not_speak_tls() {
     let world = TestBed::new();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
     let silence: &[u8] = b"";
@@ -422,7 +423,7 @@ async fn peers_that_do_not_speak_tls_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_waits_for_a_handshake_up_to_its_bound() {
+async fn server_waits_for_a_handshake_up_to_tls_handshake_timeout() {
     let world = TestBed::new();
     let limits = Limits { tls_handshake_timeout: Duration::from_secs(2), ..limits() };
     let acceptor = Acceptor::new(&world.server(), &limits).unwrap();
@@ -438,7 +439,7 @@ async fn server_waits_for_a_handshake_up_to_its_bound() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_text_is_left_unread_and_a_peer_that_goes_is_no_failure() {
+async fn plain_text_stays_unread_and_a_peer_that_leaves_is_no_error() {
     let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
@@ -451,7 +452,7 @@ async fn plain_text_is_left_unread_and_a_peer_that_goes_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_that_come_with_the_end_of_the_handshake_are_not_lost() {
+async fn bytes_that_arrive_with_the_end_of_the_handshake_are_kept() {
     let world = TestBed::new();
     let acceptor = Acceptor::new(&world.server(), &limits()).unwrap();
     let connector = Connector::new(&world.client(), &limits()).unwrap();
@@ -462,7 +463,7 @@ async fn bytes_that_come_with_the_end_of_the_handshake_are_not_lost() {
         near
     };
     let (_near, far) = tokio::join!(caller, async {
-        // Looks only once everything is there.
+        // The acceptor looks only after all bytes have arrived.
         sleep(Duration::from_millis(1)).await;
         acceptor.accept(far).await
     });
@@ -470,7 +471,7 @@ async fn bytes_that_come_with_the_end_of_the_handshake_are_not_lost() {
     assert_eq!(read_all(&mut far, 30_000).await, pattern(30_000));
 }
 
-/// Who a new connection meets, and what the server then learns of the caller.
+/// The server's names as the client sees them, and the client's names as the server sees them.
 async fn met(acceptor: &Acceptor, connector: &Connector) -> (PeerIdentity, Option<PeerIdentity>) {
     let (near, far) = shake(acceptor, connector, &localhost(), 64 << 10).await;
     let Ok(HandshakeOutcome::Tls(far)) = far else { panic!("no connection: {:?}", far.err()) };
@@ -479,7 +480,7 @@ async fn met(acceptor: &Acceptor, connector: &Connector) -> (PeerIdentity, Optio
 }
 
 #[tokio::test]
-async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_reload_interval() {
+async fn new_connections_use_changed_files_after_tls_reload_interval() {
     let world = TestBed::new();
     let (server, client) = world.mutual();
     let (acceptor, connector) =
@@ -504,7 +505,7 @@ async fn changed_files_are_shown_to_new_connections_on_both_sides_after_tls_relo
 }
 
 #[test]
-fn unusable_files_are_named() {
+fn errors_name_unusable_files() {
     let world = TestBed::new();
     let write = |name: &str, contents: &[u8]| {
         let path = world.folder.path().join(name);

@@ -1,5 +1,5 @@
-//! A message in a frame, compressed or as it is. A compressed one has the flag COMPRESSED, and a byte before it that names the
-//! algorithm.
+//! A message in a frame, compressed or plain. The frame of a compressed message has the flag COMPRESSED, and a byte before
+//! the message names the algorithm.
 
 use bytes::Bytes;
 
@@ -9,16 +9,16 @@ use crate::limits::Limits;
 use crate::protocol::flow::cost;
 use crate::status::Status;
 
-/// A message as it is on the wire.
+/// A message as on the wire.
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) bytes: Bytes,
-    /// It has to be decompressed by whoever reads it, so that what waits stays within its window.
+    /// Whether the reader has to decompress the message. A queued message stays compressed, so that it fits its window.
     pub(crate) compressed: bool,
 }
 
 impl Message {
-    /// The message as the peer will get it: compressed where that is `wanted` and worth it.
+    /// Encodes a message for the peer. Compresses it if an algorithm is `wanted` and the message gets shorter.
     #[inline]
     pub(crate) fn encode(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
         match wanted.and_then(|algorithm| compress_message(algorithm, &message, limits)) {
@@ -27,25 +27,25 @@ impl Message {
         }
     }
 
-    /// The message itself; the errors are those of [`decompress_message`].
+    /// Decodes the message. The errors are those of [`decompress_message`].
     #[inline]
     pub(crate) fn decode(self, message_bytes_max: usize) -> Result<Bytes, Status> {
         if self.compressed { decompress_message(&self.bytes, message_bytes_max) } else { Ok(self.bytes) }
     }
 
-    /// What it costs in the windows.
+    /// The cost of the message in the flow-control windows.
     pub(crate) fn cost(&self) -> u64 {
         cost(self.bytes.len())
     }
 
-    /// What its frame says of it.
+    /// The flags that the message adds to its frame.
     pub(crate) fn flags(&self) -> u8 {
         if self.compressed { flag::COMPRESSED } else { 0 }
     }
 }
 
-/// What stands in the place of `message` in a frame with the flag COMPRESSED; `None` where the message travels as it is:
-/// it is shorter than `compress_bytes_min`, or would not get shorter.
+/// Compresses `message` for a frame with the flag COMPRESSED. `None` if the message is shorter than `compress_bytes_min` or
+/// would not get shorter; it then travels plain.
 #[inline(never)]
 pub(crate) fn compress_message(algorithm: Compression, message: &[u8], limits: &Limits) -> Option<Bytes> {
     if message.len() < limits.compress_bytes_min {
@@ -56,8 +56,10 @@ pub(crate) fn compress_message(algorithm: Compression, message: &[u8], limits: &
     (body.len() < message.len()).then(|| body.into())
 }
 
-/// The message of a frame with the flag COMPRESSED. RESOURCE_EXHAUSTED beyond `message_bytes_max`; INVALID_ARGUMENT where
-/// it cannot be decompressed; UNIMPLEMENTED where the algorithm is not known here, or not compiled in.
+/// Decompresses the message of a frame with the flag COMPRESSED.
+///
+/// RESOURCE_EXHAUSTED beyond `message_bytes_max`; INVALID_ARGUMENT if the message cannot be decompressed; UNIMPLEMENTED if
+/// the algorithm is unknown or not compiled in.
 #[inline(never)]
 pub(crate) fn decompress_message(body: &[u8], message_bytes_max: usize) -> Result<Bytes, Status> {
     let Some((number, compressed)) = body.split_first() else {

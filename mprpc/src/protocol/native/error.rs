@@ -1,4 +1,5 @@
-//! A status in the body of a RESPONSE: protobuf's `google.rpc.Status`. Its trailer and its story travel elsewhere.
+//! A status in the body of a RESPONSE, as protobuf's `google.rpc.Status`. Trailers and the story of the call travel
+//! elsewhere.
 
 use bytes::Bytes;
 
@@ -10,13 +11,14 @@ const MESSAGE: u32 = 2;
 const DETAILS: u32 = 3;
 const ANY_TYPE_URL: u32 = 1;
 const ANY_VALUE: u32 = 2;
-/// A message is for a person: what is beyond this is cut, so that an error is never what exceeds a limit.
+/// The maximum length of an error message, which is meant for people. A longer message is cut, so that an error never
+/// exceeds a limit itself.
 const MESSAGE_BYTES_MAX: usize = 4096;
-/// Bytes of the body. Details that do not fit are left out, for the same reason; and no more of them are taken from a
-/// peer.
+/// The maximum length of the body. Details that do not fit are left out, for the same reason. The decoder takes no more
+/// details than this from a peer either.
 const ERROR_BYTES_MAX: usize = 16 * 1024;
 
-/// The body of a RESPONSE that carries `status`.
+/// Encodes `status` as the body of a RESPONSE.
 pub(crate) fn encode_error(status: &Status) -> Bytes {
     let message = status.message();
     let message = &message[..message.floor_char_boundary(MESSAGE_BYTES_MAX)];
@@ -27,7 +29,7 @@ pub(crate) fn encode_error(status: &Status) -> Bytes {
     }
     for (type_url, value) in status.details() {
         let before = out.len();
-        // One that is too long on the face of it is not even tried.
+        // A detail that is too long even before its encoding is skipped at once.
         if before + type_url.len() + value.len() > ERROR_BYTES_MAX {
             continue;
         }
@@ -44,8 +46,9 @@ pub(crate) fn encode_error(status: &Status) -> Bytes {
     out.into()
 }
 
-/// The status that the body carries; `code` is that of the header, and holds when the body cannot be read. What is
-/// before the place where the body is broken counts. Copies what it keeps.
+/// Decodes the status in the body and copies what it keeps.
+///
+/// `code` is the code in the header, which counts. If the body is malformed, the fields before the fault count.
 pub(crate) fn decode_error(code: u16, body: &[u8]) -> Status {
     let code = u8::try_from(code).map_or(Code::Unknown, Code::from_number);
     let mut message = None;
@@ -68,7 +71,7 @@ pub(crate) fn decode_error(code: u16, body: &[u8]) -> Status {
     status
 }
 
-/// `None` for what names no type.
+/// Decodes one detail. `None` if the detail names no type.
 fn decode_any(any: &[u8]) -> Option<Detail> {
     let mut detail = Detail { type_url: String::new(), value: Bytes::new() };
     for field in Fields(any) {

@@ -1,42 +1,42 @@
-//! Signs of life: when a silent peer is asked for one, when it is given up, and how often it may ask itself. Arithmetic
-//! only; the same for both sides.
+//! Keepalive: when to send a PING to a silent peer, when to give the peer up, and how often the peer may send PINGs itself.
+//! This file holds arithmetic only, and both sides use it.
 
 use std::mem;
 use std::time::{Duration, Instant};
 
-/// Whether the peer of calls in flight is alive: asked for at intervals, not at each read.
+/// Whether the peer of in-flight calls is alive. The check runs at intervals, not at each read.
 ///
-/// What came last may have come right after a look. So a dead peer is found after two intervals and the timeout at most.
+/// The last byte may have come right after a check. So it takes at most two intervals plus the timeout to find a dead peer.
 #[derive(Debug, Default)]
 pub(crate) struct Keepalive {
-    /// `None` while no call is in flight.
+    /// The time of the next check. `None` while no call is in flight.
     look_at: Option<Instant>,
-    /// Something came since the last look.
+    /// Whether bytes have come since the last check.
     heard: bool,
-    /// A PING was sent at the last look.
+    /// Whether the last check sent a PING.
     pinged: bool,
 }
 
-/// How often a peer is asked, and how long its answer may take.
+/// The interval between keepalive checks, and the time that the answer to a PING may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pace {
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
 }
 
-/// What a look after the peer comes to.
+/// The result of a keepalive check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// Nothing to do.
+    /// The peer is alive, or no call is in flight.
     Well,
-    /// It was silent: to be sent a PING.
+    /// The peer was silent. The caller must send a PING.
     Ping,
-    /// It did not answer that.
+    /// The peer did not answer the PING.
     Dead,
 }
 
 impl Keepalive {
-    /// Calls are in flight: the peer is looked after from now on. Whether that begins now.
+    /// Starts the checks, because calls are in flight. Returns whether they were off before.
     pub(crate) fn begin(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
         let begins = self.look_at.is_none();
         if begins {
@@ -45,18 +45,18 @@ impl Keepalive {
         begins
     }
 
-    /// Bytes came, whatever they say.
+    /// Records that bytes of any kind came from the peer.
     pub(crate) fn heard(&mut self) {
         self.heard = true;
     }
 
-    /// When to look next.
+    /// The time of the next check.
     pub(crate) fn look_at(&self) -> Option<Instant> {
         self.look_at
     }
 
-    /// The look at `now`. Where bytes are `stalled`, waiting for a peer that does not take them, its silence says nothing:
-    /// a PING would wait behind them, and `write_timeout` decides.
+    /// Checks the peer at `now`. While output is `stalled` because the peer does not take it, the peer's silence does not
+    /// count: a PING would wait behind the output, and `write_timeout` applies.
     pub(crate) fn look(&mut self, now: Instant, in_flight: bool, stalled: bool, pace: Pace) -> Look {
         if !in_flight {
             self.look_at = None;
@@ -72,24 +72,24 @@ impl Keepalive {
     }
 }
 
-/// Holds a peer to the interval of PINGs that it was told.
+/// Enforces the minimum interval between PINGs, which the peer knows from SETTINGS.
 #[derive(Debug, Default)]
 pub(crate) struct PingGuard {
     last: Option<Instant>,
-    /// PINGs that each came too soon after the one before.
+    /// Consecutive PINGs that each came too soon after the previous one.
     too_close: u32,
-    /// PINGs that may come too soon without being counted.
+    /// PINGs that may still come too soon without being counted.
     forgiven: u32,
 }
 
 impl PingGuard {
-    /// The peer was not read from for so long: the PINGs that it sent meanwhile come together.
+    /// Forgives the PINGs that the peer sent while this side did not read for `paused`. They arrive together.
     pub(crate) fn forgive(&mut self, paused: Duration, interval_min: Duration) {
         let sent = paused.as_micros() / interval_min.as_micros().max(1);
         self.forgiven = u32::try_from(sent).unwrap_or(u32::MAX);
     }
 
-    /// A PING came; whether it is one too many.
+    /// Records a PING. Returns whether it is one too many.
     pub(crate) fn is_one_too_many(&mut self, now: Instant, interval_min: Duration) -> bool {
         let last = self.last.replace(now);
         let too_close = last.is_some_and(|last| now.saturating_duration_since(last) < interval_min);
@@ -102,7 +102,7 @@ impl PingGuard {
     }
 }
 
-/// A network that stalls brings PINGs together that were sent apart: so many in a row are taken for that.
+/// How many consecutive PINGs may come too soon. A network that stalls delivers PINGs together that were sent apart.
 const TOO_CLOSE_MAX: u32 = 4;
 
 #[cfg(test)]
@@ -111,7 +111,8 @@ mod tests {
 
     const PACE: Pace = Pace { interval: Duration::from_secs(10), timeout: Duration::from_secs(5) };
 
-    /// Looks whenever it is time to, hearing the peer up to `dies_at`, and returns how long after that it is found dead.
+    /// Runs every check on time while the peer lives until `dies_at`. Returns how long after its death the peer is found
+    /// dead.
     fn found_after(dies_at: Duration, now: Instant) -> Duration {
         let mut keepalive = Keepalive::default();
         assert!(keepalive.begin(now, || PACE));
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_behind_bytes_that_are_not_taken_says_nothing() {
+    fn silence_while_output_is_stalled_is_ignored() {
         let now = Instant::now();
         let mut keepalive = Keepalive::default();
         keepalive.begin(now, || PACE);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn only_several_pings_in_a_row_that_are_too_close_are_too_many() {
+    fn peer_may_send_a_few_early_pings_in_a_row_and_no_more() {
         let (now, min) = (Instant::now(), Duration::from_secs(1));
         let mut guard = PingGuard::default();
         for second in 0..100 {

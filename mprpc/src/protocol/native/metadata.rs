@@ -1,4 +1,4 @@
-//! Metadata on the native wire: pairs, one behind the other.
+//! Metadata in the native protocol: consecutive pairs of key and value.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -6,16 +6,16 @@ use crate::metadata::Metadata;
 
 const PAIR_HEADER_BYTES: usize = 6;
 
-/// Bytes that the pairs take on the wire: what `metadata_bytes_max` bounds, also where nothing is encoded.
+/// The encoded size of the metadata in bytes. `metadata_bytes_max` bounds this size, even for calls that encode nothing.
 pub(crate) fn metadata_bytes(metadata: &Metadata) -> usize {
     metadata.iter().map(|(key, value)| PAIR_HEADER_BYTES + key.len() + value.len()).sum()
 }
 
-/// The pairs as bytes: `u16 key_length`, `u32 value_length`, key, value.
+/// Encodes the pairs. Each is `u16 key_length`, `u32 value_length`, key, value.
 pub(crate) fn encode_metadata(metadata: &Metadata) -> Bytes {
     let mut out = BytesMut::with_capacity(metadata_bytes(metadata));
     for (key, value) in metadata.iter() {
-        // `Metadata` bounds its keys below this.
+        // `Metadata` bounds the length of its keys below this.
         out.put_u16_le(u16::try_from(key.len()).unwrap_or(u16::MAX));
         out.put_u32_le(super::wire_length(value.len()));
         out.put_slice(key.as_bytes());
@@ -24,7 +24,7 @@ pub(crate) fn encode_metadata(metadata: &Metadata) -> Bytes {
     out.freeze()
 }
 
-/// The pairs of `bytes`, which are copied; the error says what is wrong with them.
+/// Decodes the pairs and copies them. The error says what is wrong.
 pub(crate) fn decode_metadata(mut bytes: Bytes) -> Result<Metadata, String> {
     let mut metadata = Metadata::new();
     while !bytes.is_empty() {

@@ -1,5 +1,5 @@
-//! The native protocol: preface, frame header, and what stands in a body. Bytes to frames and back; no sockets, no
-//! clock. `docs/protocol.md` is its specification.
+//! The native protocol: preface, frame header and frame body. It converts between bytes and frames, without sockets or a
+//! clock. `docs/protocol.md` is the specification.
 
 mod compressed;
 mod error;
@@ -21,17 +21,17 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use crate::limits::Limits;
 
-/// What either side sends first: the magic, then the version.
+/// The first bytes that each side sends: the magic, then the version.
 pub(crate) const PREFACE: [u8; 8] = *b"\x89MPRPC\n\x01";
-/// How much of the preface is the same in every version.
+/// The length of the magic, which is the same in every version.
 pub(crate) const MAGIC_BYTES: usize = 7;
-/// The bytes of a frame header.
+/// The length of a frame header.
 pub(crate) const HEADER_BYTES: usize = 16;
 
-/// The key of the trailer in which a failed call's story travels.
+/// The key of the trailer that carries the story of a failed call: one line of text per hop.
 pub(crate) const STORY_KEY: &str = "mprpc-story-bin";
 
-/// The kind of a frame, as on the wire.
+/// The kinds of frames, as on the wire.
 pub(crate) mod kind {
     pub(crate) const SETTINGS: u8 = 1;
     pub(crate) const METHOD: u8 = 2;
@@ -67,8 +67,8 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// As one number, little-endian on the wire: it is written at once, where eight parts would be put together in memory
-    /// first and waited for.
+    /// Encodes the header as one number, little-endian on the wire. The CPU writes the number at once. Eight separate
+    /// fields would be assembled in memory first, and the read behind them would wait for that.
     pub(crate) fn encode(self) -> u128 {
         let low = u64::from(self.length)
             | u64::from(self.kind) << 32
@@ -78,7 +78,7 @@ impl Header {
         u128::from(low) | u128::from(high) << 64
     }
 
-    /// Read at once too, and taken apart in registers.
+    /// Decodes the header with one read and separates the fields in registers.
     pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Header {
         let number = u128::from_le_bytes(*bytes);
         let (low, high) = (number as u64, (number >> 64) as u64);
@@ -97,60 +97,60 @@ impl Header {
     }
 }
 
-/// A step of decoding.
+/// The result of one decoding step.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Decoded {
-    /// The frame is not complete; this many bytes of it are missing at least.
+    /// The frame is incomplete. At least this many bytes are missing.
     NeedMore(usize),
-    /// A frame.
+    /// A complete frame: its header and its body.
     Frame(Header, Bytes),
-    /// The header of a frame whose body is beyond `body_bytes_max`. The body is skipped as it comes.
+    /// The header of a frame whose body exceeds `body_bytes_max`. The decoder skips the body as it arrives.
     TooLong(Header),
 }
 
-/// Cuts frames out of what was read, and skips the bodies that are too long.
+/// Cuts frames out of the received bytes, and skips bodies that are too long.
 #[derive(Debug)]
 pub(crate) struct Decoder {
     body_bytes_max: usize,
     skip_bytes: usize,
-    /// Complete frames that were cut out of the input together: that is dear, and a slice of them cheap.
+    /// Complete frames that were cut out of the input together. One cut is expensive; slices of it are cheap.
     complete: Bytes,
 }
 
 impl Decoder {
-    /// For what this side accepts under `limits`.
+    /// A decoder for the frames that this side accepts under `limits`.
     pub(crate) fn of(limits: &Limits) -> Decoder {
         let metadata_bytes_max = limits.metadata_bytes_max.saturating_add(size_of::<u32>());
         Decoder::new(limits.message_bytes_max.saturating_add(metadata_bytes_max))
     }
 
-    /// `body_bytes_max` bounds what a frame may make the reader hold.
+    /// A decoder that accepts bodies of at most `body_bytes_max` bytes. A frame cannot make the reader hold more.
     pub(crate) fn new(body_bytes_max: usize) -> Decoder {
         Decoder { body_bytes_max, skip_bytes: 0, complete: Bytes::new() }
     }
 
-    /// The same, with bodies of at most so many bytes.
+    /// Lowers the limit on bodies to `body_bytes_max`, if it is higher.
     pub(crate) fn at_most(self, body_bytes_max: usize) -> Decoder {
         Decoder { body_bytes_max: self.body_bytes_max.min(body_bytes_max), ..self }
     }
 
-    /// The longest body that is taken.
+    /// The maximum length of a body.
     pub(crate) fn body_bytes_max(&self) -> usize {
         self.body_bytes_max
     }
 
-    /// Bytes of complete frames that were cut out of the input and are not taken yet.
+    /// Bytes of complete frames that were cut out of the input and are not decoded yet.
     #[inline]
     pub(crate) fn complete_bytes(&self) -> usize {
         self.complete.len()
     }
 
-    /// Moves these to a buffer of their own, as they may stay for a while: they are slices of one that is shared.
+    /// Copies the complete frames out of the shared buffer, because they may stay for a while.
     pub(crate) fn compact(&mut self) {
         self.complete = Bytes::copy_from_slice(&self.complete);
     }
 
-    /// Skips the frame that `input` begins with and that is incomplete: its header, where that is there.
+    /// Skips the incomplete frame at the front of `input`. Returns its header, if that is complete.
     pub(crate) fn skip(&mut self, input: &mut BytesMut) -> Option<Header> {
         let header = Header::decode(input.first_chunk()?);
         input.advance(HEADER_BYTES);
@@ -158,7 +158,7 @@ impl Decoder {
         Some(header)
     }
 
-    /// The next frame of `input`, without copying its body. Those behind it that are complete may leave `input` with it.
+    /// Decodes the next frame of `input` without copying its body. Complete frames behind it may be cut out of `input` too.
     pub(crate) fn decode(&mut self, input: &mut BytesMut) -> Decoded {
         if self.complete.is_empty()
             && let Some(incomplete) = self.cut(input)
@@ -170,7 +170,7 @@ impl Decoder {
         };
         let header = Header::decode(bytes);
         let end = HEADER_BYTES + header.length as usize;
-        // The last one takes over the count of references of all.
+        // The last frame takes over the reference to the shared buffer, which saves an increment of the reference count.
         if end == self.complete.len() {
             let mut body = mem::take(&mut self.complete);
             body.advance(HEADER_BYTES);
@@ -181,7 +181,8 @@ impl Decoder {
         Decoded::Frame(header, body)
     }
 
-    /// Cuts out all frames that are complete, up to one that is too long; if there is none, what there is instead.
+    /// Cuts out all complete frames up to one that is too long. If there is no complete frame, returns what is there
+    /// instead.
     fn cut(&mut self, input: &mut BytesMut) -> Option<Decoded> {
         if self.skip_bytes > 0 {
             let skipped = self.skip_bytes.min(input.len());
@@ -215,14 +216,14 @@ impl Decoder {
         Some(stopped)
     }
 
-    /// Whether a frame was begun and is not complete.
+    /// Whether a frame has begun and is incomplete.
     pub(crate) fn is_inside_a_frame(&self, input: &BytesMut) -> bool {
         self.skip_bytes > 0 || !input.is_empty()
     }
 }
 
-/// Splits the body of a frame into its metadata, still encoded, where it has any, and its message. `None`: the metadata is
-/// longer than the frame.
+/// Splits the body of a frame into its encoded metadata, if any, and its message. `None` if the metadata is longer than the
+/// frame.
 pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Option<Bytes>, Bytes)> {
     if !header.has(flag::METADATA) {
         return Some((None, body));
@@ -235,7 +236,7 @@ pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Option<Byte
     Some((Some(metadata), body))
 }
 
-/// Appends the begin of a frame with metadata, where there is any, up to its message of `message_bytes`.
+/// Appends the header of a frame and its metadata, if any. A message of `message_bytes` must follow.
 #[inline]
 pub(crate) fn encode_head(out: &mut BytesMut, mut header: Header, metadata: &[u8], message_bytes: usize) {
     let mut length = message_bytes;
@@ -257,7 +258,7 @@ pub(crate) fn encode_frame(out: &mut impl BufMut, header: Header, body: &[u8]) {
     out.put_slice(body);
 }
 
-/// A length as it stands in a header. Bodies are bounded by `Limits` before they come here.
+/// A length as a field of the wire format. `Limits` bounds every body before its length gets here.
 pub(crate) fn wire_length(length: usize) -> u32 {
     u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! The SETTINGS frame: what a side accepts.
+//! The SETTINGS frame: what its sender accepts.
 
 use std::time::Duration;
 
@@ -18,23 +18,23 @@ const CONNECTION_WINDOW_BYTES: u16 = 5;
 const COMPRESSION: u16 = 6;
 const PING_INTERVAL_MIN: u16 = 7;
 
-/// What a side accepts.
+/// What one side of a connection accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) message_bytes_max: u32,
     pub(crate) metadata_bytes_max: u32,
     pub(crate) in_flight_max: u32,
-    /// How much of a stream may be under way to the side before it has read some.
+    /// The flow-control window of one stream, in bytes.
     pub(crate) stream_window_bytes: u32,
-    /// The same for all streams of the connection together.
+    /// The flow-control window of all streams of the connection together, in bytes.
     pub(crate) connection_window_bytes: u32,
-    /// The algorithms, best first, then nothing.
+    /// The compression algorithms, best first. Unused slots are `None`.
     pub(crate) compression: [Option<Compression>; 3],
     pub(crate) ping_interval_min_ms: u32,
 }
 
 impl Default for Settings {
-    /// What holds for a peer that has not said otherwise: docs/protocol.md.
+    /// The settings of a peer that has not sent others (docs/protocol.md).
     fn default() -> Settings {
         Settings {
             message_bytes_max: 16 << 20,
@@ -63,23 +63,24 @@ impl Settings {
         }
     }
 
-    /// How much of a stream, and of all streams, the side is willing to hold unread.
+    /// The flow-control windows of the sender of these settings.
     pub(crate) fn windows(self) -> Windows {
         Windows { stream: self.stream_window_bytes.into(), connection: self.connection_window_bytes.into() }
     }
 
-    /// How often the sender of the settings may be asked for a sign of life by one that is under `limits`.
+    /// How often this side, under `limits`, may send a PING to the sender of these settings, and how long the answer may
+    /// take.
     pub(crate) fn pace(self, limits: &Limits) -> Pace {
         let accepted = Duration::from_millis(self.ping_interval_min_ms.into());
         Pace { interval: limits.keepalive_interval.max(accepted), timeout: limits.keepalive_timeout }
     }
 
-    /// Whether the side decompresses this.
+    /// Whether the sender of these settings decompresses `algorithm`.
     pub(crate) fn accepts(&self, algorithm: Compression) -> bool {
         self.compression.contains(&Some(algorithm))
     }
 
-    /// Appends the frame.
+    /// Appends the SETTINGS frame.
     pub(crate) fn encode(self, out: &mut BytesMut) {
         let mut body = Vec::with_capacity(64);
         for (key, value) in [
@@ -101,7 +102,7 @@ impl Settings {
         encode_frame(out, Header { kind: kind::SETTINGS, ..Header::default() }, &body);
     }
 
-    /// Takes over what a frame's body says; skips what it does not know. The error says what is wrong.
+    /// Merges the body of a SETTINGS frame. Unknown keys are skipped. The error says what is wrong.
     pub(crate) fn merge(&mut self, mut body: Bytes) -> Result<(), &'static str> {
         while !body.is_empty() {
             if body.len() < 4 {
@@ -140,7 +141,7 @@ fn put_entry(body: &mut Vec<u8>, key: u16, value: &[u8]) {
     body.put_slice(value);
 }
 
-/// The algorithms in their order, each once; those that are there are all that are known.
+/// The algorithms in their order, without duplicates. The array has room for every known algorithm.
 fn best_first(algorithms: impl Iterator<Item = Compression>) -> [Option<Compression>; 3] {
     let mut set = [None; 3];
     let mut filled = 0;

@@ -1,4 +1,4 @@
-//! The native frames against the golden bytes of docs/protocol.md, and against cut, long and wrong input.
+//! The native frames against the golden bytes of docs/protocol.md, and against truncated, long and malformed input.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn hex(text: &str) -> Vec<u8> {
 const GOLDEN_SETTINGS: &str = "28000000 01000000 00000000 00000000 0100 0400 00000001 0200 0400 00400000
      0300 0400 00400000 0400 0400 00000400 0500 0400 00001000";
 
-/// A frame, as a peer by hand sends it.
+/// A frame, as a hand-written peer sends it.
 pub(crate) fn frame(header: Header, body: &[u8]) -> BytesMut {
     let mut bytes = BytesMut::new();
     encode_frame(&mut bytes, header, body);
@@ -43,7 +43,7 @@ fn frames(bytes: &[u8]) -> Vec<Decoded> {
     }
 }
 
-/// What the golden settings say.
+/// The limits that the golden SETTINGS express.
 fn golden_limits() -> Limits {
     Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() }
 }
@@ -56,7 +56,7 @@ fn preface_and_settings_are_golden() {
     let mut out = BytesMut::new();
     settings.encode(&mut out);
     assert_eq!(out, hex(GOLDEN_SETTINGS));
-    // The algorithms stand behind, best first.
+    // The list of algorithms comes last, best first.
     let compression = [Some(Compression::Zstd), Some(Compression::Lz4), Some(Compression::Gzip)];
     out.clear();
     Settings { compression, ..settings }.encode(&mut out);
@@ -69,7 +69,7 @@ fn preface_and_settings_are_golden() {
 }
 
 #[test]
-fn interval_of_pings_is_golden_and_said_only_where_it_is_not_the_default() {
+fn ping_interval_is_golden_and_sent_only_if_it_is_not_the_default() {
     let settings = |ping_interval_min| {
         let settings = Settings::of(&Limits { ping_interval_min, ..golden_limits() });
         Settings { compression: [None; 3], ..settings }
@@ -81,7 +81,7 @@ fn interval_of_pings_is_golden_and_said_only_where_it_is_not_the_default() {
     let mut read = Settings::default();
     read.merge(out.split_off(HEADER_BYTES).freeze()).unwrap();
     assert_eq!(read, settings(Duration::from_millis(250)));
-    // A part of a millisecond is one more: the peer is not told less than it is held to.
+    // A fraction of a millisecond rounds up: the peer must not be told a shorter interval than the one that is enforced.
     assert_eq!(settings(Duration::from_micros(1)).ping_interval_min_ms, 1);
     assert_eq!(settings(Duration::MAX).ping_interval_min_ms, u32::MAX);
 }
@@ -138,7 +138,7 @@ fn error_with_details_is_golden() {
 }
 
 #[test]
-fn details_beyond_what_an_error_may_take_are_left_out_and_the_others_stay() {
+fn details_that_exceed_the_error_size_are_left_out_and_the_others_stay() {
     let long = |length: usize| ErrorInfo { reason: "x".repeat(length), ..Default::default() };
     let help = LocalizedMessage { message: "too much".into(), ..Default::default() };
     let status = Status::internal("y".repeat(100_000)).with_detail(&long(11_000)).with_detail(&long(16_000));
@@ -151,7 +151,7 @@ fn details_beyond_what_an_error_may_take_are_left_out_and_the_others_stay() {
     assert_eq!(kept, [4, 11_003, 102, 10]);
     assert_eq!(decoded.retry_after(), Some(Duration::from_secs(1)));
     assert_eq!(decoded.detail::<LocalizedMessage>(), Some(help));
-    // Of any length around the bound, either all of it comes or nothing.
+    // Near the bound, a detail of any length is either encoded whole or left out.
     for length in (16 << 10) - 70..16 << 10 {
         let body = encode_error(&Status::internal("").with_detail(&long(length)));
         assert!(body.len() <= 16 << 10, "{length}");
@@ -161,7 +161,7 @@ fn details_beyond_what_an_error_may_take_are_left_out_and_the_others_stay() {
 }
 
 #[test]
-fn errors_of_a_peer_are_taken_as_far_as_they_can_be_read() {
+fn malformed_error_body_is_decoded_up_to_its_fault() {
     let body = encode_error(&Status::aborted("no").with_detail(&ErrorInfo::default()));
     for cut in 0..body.len() {
         let decoded = decode_error(10, &body[..cut]);
@@ -169,7 +169,7 @@ fn errors_of_a_peer_are_taken_as_far_as_they_can_be_read() {
         assert!(decoded.message().is_empty() || decoded.message() == "no");
         assert_eq!(decoded.details().count(), 0, "cut at {cut}");
     }
-    // Without a type, with one that is no text, and more of them than anybody needs.
+    // A detail without a type, a detail whose type is not UTF-8, and too many details.
     assert_eq!(decode_error(10, &hex("1a00 1a02 1200 1a03 0a01ff")).details().count(), 0);
     let flood = hex("1a03 0a0161").repeat(100_000);
     assert_eq!(decode_error(10, &flood).details().count(), (16 << 10) / 3);
@@ -204,7 +204,7 @@ fn frames_cut_at_every_byte_come_out_whole() {
 }
 
 #[test]
-fn body_beyond_the_limit_is_skipped_however_it_comes() {
+fn body_beyond_the_limit_is_skipped_in_pieces_of_any_size() {
     let mut stream = BytesMut::new();
     encode_frame(&mut stream, Header { kind: kind::REQUEST, id: 1, ..Header::default() }, &[0; 2000]);
     encode_frame(&mut stream, Header { kind: kind::REQUEST, id: 2, ..Header::default() }, b"ok");
@@ -226,7 +226,7 @@ fn body_beyond_the_limit_is_skipped_however_it_comes() {
 }
 
 #[test]
-fn metadata_comes_back_and_bad_metadata_is_refused() {
+fn metadata_round_trips_and_malformed_metadata_is_refused() {
     let mut metadata = Metadata::new();
     metadata.append("Trace-Id", "7").unwrap();
     metadata.append("trace-id", "8").unwrap();
@@ -261,7 +261,7 @@ fn metadata_longer_than_its_frame_is_refused() {
 }
 
 #[test]
-fn peer_accepts_of_the_algorithms_those_that_are_known_each_once_and_by_its_latest_word() {
+fn settings_keep_each_known_algorithm_once_and_the_latest_list_wins() {
     let merged = |bodies: &[&'static [u8]]| {
         let mut settings = Settings::default();
         for body in bodies {
@@ -276,7 +276,7 @@ fn peer_accepts_of_the_algorithms_those_that_are_known_each_once_and_by_its_late
 }
 
 #[test]
-fn message_travels_compressed_where_that_makes_it_shorter_and_it_is_not_small() {
+fn message_is_compressed_only_if_it_is_long_enough_and_gets_shorter() {
     let limits = Limits::default();
     for algorithm in Compression::available() {
         let message = vec![7; limits.compress_bytes_min];
