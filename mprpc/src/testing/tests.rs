@@ -1,4 +1,4 @@
-//! The kit itself: what it does to bytes and connections, and that a seed repeats a run.
+//! Tests of the test kit: its effect on bytes and connections, and that a seed repeats a run.
 
 mod seeds;
 
@@ -34,7 +34,7 @@ const LATE: usize = 2;
 const A: &str = "10.0.0.1:8000";
 const B: &str = "10.0.0.2:8000";
 
-/// Answers with what it was sent, at once or after 50 ms, or never. Counts the calls that it is working on.
+/// Returns the request as the reply: at once, after 50 ms, or never. Counts the in-flight calls.
 #[derive(Clone, Default)]
 struct Echo {
     in_flight: Arc<AtomicUsize>,
@@ -139,7 +139,7 @@ async fn delay_is_drawn_once_for_two_hosts_and_within_its_range() {
         assert!((ms(20)..=ms(202)).contains(&round_trip), "{round_trip:?}");
         let begin = Instant::now();
         echo(&stub, "x").await.unwrap();
-        // The timers are as fine as a millisecond, each way.
+        // Timers have a resolution of 1 ms in each direction.
         assert!(begin.elapsed().abs_diff(round_trip) <= ms(2));
         drawn.push(round_trip);
     }
@@ -171,7 +171,7 @@ async fn jitter_keeps_the_order_of_bytes() {
     let text: String = (0..100_000u32).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
     let begin = Instant::now();
     assert!(echo(&stub, &text).await.unwrap().value == text);
-    // Some of many segments take nearly all of it, there and back.
+    // With many segments, some get nearly the full jitter in each direction.
     assert!((ms(80)..=ms(250)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
     let calls = (0..50).map(|number| {
         let call = echo(&stub, &number.to_string());
@@ -288,7 +288,7 @@ async fn frozen_host_that_is_killed_has_not_answered() {
     let (reply, ()) = tokio::join!(late(&stub).into_future(), async {
         sleep(ms(10)).await;
         network.freeze(A);
-        // The handler ends meanwhile: only the simulation lets it.
+        // The handler ends while its host is frozen, which only the simulation allows.
         sleep(ms(100)).await;
         network.kill(A);
     });
@@ -316,7 +316,7 @@ async fn partition_holds_what_is_on_its_way() {
     network.set_delay(ms(50)..=ms(50));
     serve(&network, A);
     let stub = stub(network.channel(A));
-    // Half-way there, connecting; half-way back; and both again for the request.
+    // The partition begins half-way there (25 ms) or half-way back (75 ms), first while connecting, then during a call.
     for parted_at in [25, 75] {
         for healed_at in [1000, 2000] {
             network.cut(A);
