@@ -1,5 +1,6 @@
-//! Calls that nobody waits for any more: dropped, expired, lost with their connection. What their handlers learn, what is
-//! counted and logged, and which of them go on all the same.
+//! Tests of calls that nobody waits for any more: dropped, expired, or lost with their connection.
+//!
+//! The tests check what handlers learn, what the server counts and logs, and which handlers go on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,11 +17,11 @@ use crate::testing::{Host, Network};
 
 const A: &str = "10.0.0.1:1";
 
-/// What became of the handlers.
+/// Counts how the handlers ended.
 #[derive(Default)]
 struct Outcome {
     dropped: AtomicU64,
-    /// Tasks of theirs that were told, by [`Context::cancelled`].
+    /// Tasks of handlers that learned of the cancellation from [`Context::cancelled`].
     told: AtomicU64,
     finished: AtomicU64,
 }
@@ -40,7 +41,7 @@ impl Drop for Dropped {
     }
 }
 
-/// A service whose handlers take ten seconds, and spawn a task that waits to be told of a cancel.
+/// A service whose handlers take ten seconds and spawn a task that waits for a cancellation.
 fn slow() -> (Arc<Outcome>, All) {
     let fate = Arc::new(Outcome::default());
     let shared = fate.clone();
@@ -158,7 +159,7 @@ async fn method_that_runs_to_completion_goes_on_without_its_caller_and_knows_it(
     assert_eq!(world.host.stats().calls_cancelled, 1);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(world.fate.of(), (1, 1, 1));
-    // Others are dropped as ever.
+    // The server still drops handlers of other methods.
     let call = world.client.call("Down", MethodKind::ServerStreaming, Body::Message(Bytes::new()));
     timeout(Duration::from_secs(1), call.into_future()).await.expect_err("it takes ten seconds");
     sleep(Duration::from_millis(5)).await;

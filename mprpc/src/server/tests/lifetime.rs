@@ -1,5 +1,4 @@
-//! How long a native connection lives at the server: callers without a sign of life, idle ones, old ones, and those that
-//! ask too often.
+//! Tests of the lifetime of a native connection at the server: keepalive, idle timeout, maximum age, and too many PINGs.
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -16,7 +15,7 @@ fn ping(value: u32) -> BytesMut {
     frame(Header { kind: kind::PING, value, ..Header::default() })
 }
 
-/// Reads up to the first byte behind the greeting.
+/// Reads until at least one frame has arrived after the greeting. Returns the last frame.
 async fn next_frame(peer: &mut Peer) -> (Header, String) {
     let mut bytes = BytesMut::new();
     while bytes.len() <= greeting_bytes() {
@@ -44,7 +43,7 @@ async fn caller_that_falls_silent_with_calls_in_flight_is_asked_and_then_cut_off
 async fn silent_caller_that_does_not_read_is_cut_off_without_waiting_for_it() {
     let limits = Limits { write_timeout: Duration::from_secs(3600), ..Limits::default() };
     let peer = super::raw::peer_with_window(limits.clone(), 1 << 10);
-    // The greeting fits into the window. So does the PING, and nobody reads either.
+    // Both the greeting and the PING fit into the pipe. The peer reads neither.
     peer.send(&native_calls(&[])[..PREFACE.len()]);
     let calls = native_calls(&[(1, "Hang", b"")]);
     let mut rest = &calls[PREFACE.len()..];
@@ -134,7 +133,7 @@ async fn idle_timeout_of_a_caller_that_stays_is_named_by_the_server_which_closes
     assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Unavailable as u16));
     assert_eq!(reason, b"no call for longer than idle_timeout 300s");
     assert_eq!(begin.elapsed().as_secs(), 330);
-    // A call that crosses it did not run.
+    // A call that crosses the GO_AWAY does not run.
     peer.send(&native_calls(&[(3, "Echo", b"")])[native_calls(&[]).len()..]);
     let mut bytes = BytesMut::from(&PREFACE[..]);
     assert!(peer.read_some(&mut bytes).await > 0);
@@ -188,7 +187,7 @@ async fn connection_age_max_lets_calls_finish_within_the_grace() {
         assert_eq!(server.await.unwrap(), Close::PeerClosed);
     }
     let (youngest, oldest) = (ages.iter().min().unwrap(), ages.iter().max().unwrap());
-    // A call takes a second, and the last one ends after the GO_AWAY.
+    // A call takes a second, and the last call ends after the GO_AWAY.
     assert!(youngest.as_secs() >= 90 && oldest.as_secs() <= 101, "{youngest:?} {oldest:?}");
     assert!(*oldest - *youngest > Duration::from_secs(2), "{youngest:?} {oldest:?}: they would all come back at once");
 }
@@ -243,7 +242,7 @@ async fn caller_that_asks_more_often_than_ping_interval_min_is_closed_with_the_l
     let fast = peer(Limits::default());
     fast.send(&native_calls(&[(1, "Hang", b"")]));
     for value in 0..10 {
-        // An error says that it was closed.
+        // An error means that the server has closed the connection.
         let _ = fast.writer.try_write(&ping(value));
         sleep(Duration::from_millis(500)).await;
     }
@@ -263,7 +262,7 @@ async fn session_ends_at_a_protocol_error_though_the_reason_waits_to_be_read() {
     let begin = Instant::now();
     let mut bytes = BytesMut::new();
     while peer.read_some(&mut bytes).await > 0 {}
-    // The test's own, and that of the task which waits for the peer: those of the session and its calls are gone.
+    // Two references are left: the test's, and that of the task that waits for the peer. The session and calls are gone.
     assert_eq!((Arc::strong_count(&peer.shared), begin.elapsed()), (2, Duration::ZERO));
     assert_eq!(peer.server.await.unwrap(), Close::Protocol);
     assert_eq!(begin.elapsed(), Limits::default().write_timeout, "it does not wait for ever");

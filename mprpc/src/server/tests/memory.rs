@@ -1,5 +1,5 @@
-//! The budget of memory, under virtual time: who is paused, what resumes it, what is refused, and that all of it is given
-//! back.
+//! Tests of the memory budget under virtual time: which connections pause, what resumes them, what the server refuses, and
+//! that the server releases all memory.
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::protocol::native::tests::frame;
 
 const WINDOW: usize = 8 << 20;
 const MESSAGE: usize = 20_000;
-/// What a parked call of such a message is charged.
+/// The memory that the server charges for a parked call with a message of `MESSAGE` bytes.
 const CALL: u64 = 21_024;
 
 fn limits(memory: usize, connection: usize) -> Limits {
@@ -22,7 +22,7 @@ fn limits(memory: usize, connection: usize) -> Limits {
 }
 
 fn server(limits: Limits) -> Arc<Shared> {
-    // What ends at once holds nothing then; what waits for its turn does.
+    // Inline calls end at once and hold no memory. A call that waits in the queue would hold memory.
     let placement = [("test.Probe/Echo".to_owned(), Placement::Inline)].into();
     Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap()
 }
@@ -34,14 +34,14 @@ async fn greeted(shared: &Arc<Shared>) -> Peer {
     peer
 }
 
-/// A unary call that has so long.
+/// Encodes a unary call with the timeout `time`. Zero means no deadline.
 fn call(id: u32, name: &str, time: Duration, bytes: usize) -> BytesMut {
     let (word, value) = (number(name), time.as_micros() as u32);
     let header = Header { kind: kind::REQUEST, flags: flag::END, word, id, value, ..Header::default() };
     frame(header, &vec![7; bytes])
 }
 
-/// The same without a deadline.
+/// Encodes a unary call without a deadline.
 fn endless(id: u32, name: &str, bytes: usize) -> BytesMut {
     call(id, name, Duration::ZERO, bytes)
 }
@@ -67,7 +67,7 @@ async fn connection_beyond_connection_memory_bytes_max_is_not_read_from_until_de
     }
     assert!(said(&mut greedy).await.is_empty());
     let stats = shared.stats();
-    // The fifth is beyond; what was read together with it waits undecoded.
+    // The fifth call exceeds the limit. The bytes that arrived with this call wait undecoded.
     assert_eq!((stats.calls, stats.memory_pauses), (5, 1));
     assert!((5 * CALL..5 * CALL + (64 << 10)).contains(&stats.memory_bytes), "{stats:?}");
     modest.send(&endless(1, "Echo", MESSAGE));
@@ -92,13 +92,13 @@ async fn largest_holders_are_paused_first_as_memory_bytes_max_comes_nearer() {
         large.send(&endless(id, "Hang", MESSAGE));
     }
     said(&mut large).await;
-    // It holds more than is left.
+    // The large connection holds more memory than is left, so it pauses.
     assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (5, 1));
     small.send(&endless(1, "Hang", MESSAGE));
     small.send(&endless(2, "Echo", MESSAGE));
     assert_eq!(answered(&mut small).await.0, 0);
     assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (7, 1));
-    // The end of the one gives room to the other.
+    // A cancelled call and a closed connection release their memory.
     small.send(&cancel(1));
     assert_eq!(answered(&mut small).await.0, Code::Cancelled as u16);
     large.server.abort();
@@ -126,7 +126,7 @@ async fn connection_that_pauses_longer_than_memory_pause_max_is_read_from_and_it
         let text = String::from_utf8_lossy(&body).into_owned();
         assert!(text.contains("connection_memory_bytes_max 100000"), "{text}");
     }
-    // What frees memory is read.
+    // The server still reads frames that free memory, such as CANCEL.
     peer.send(&cancel(1));
     peer.send(&cancel(2));
     assert_eq!(ids(&said(&mut peer).await, Code::Cancelled), [1, 2]);
@@ -194,7 +194,7 @@ async fn large_frames_leave_room_for_callers_that_hold_less() {
         said(&mut peer).await;
         large.push(peer);
     }
-    // The second would leave less than it holds, and waits.
+    // The second frame waits: with it, the connection would hold more than is left.
     assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (3, 1));
     small.send(&endless(2, "Echo", MESSAGE));
     assert_eq!(answered(&mut small).await.0, 0);
@@ -214,7 +214,7 @@ async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
     peer.send(&cancel(1));
     said(&mut peer).await;
     assert_eq!(shared.stats().memory_bytes, 0);
-    // A message of a MiB that waits for the caller's window.
+    // A message of 1 MiB waits for the caller's flow-control window.
     let size = [&3u32.to_le_bytes()[..], &(1u32 << 20).to_le_bytes()].concat();
     peer.send(&request_frame(2, "Count", flag::END, &size));
     said(&mut peer).await;

@@ -1,4 +1,4 @@
-//! Caller and server over a connection in memory, under virtual time.
+//! Tests with a caller and a server over a connection in memory, under virtual time.
 
 mod cancellation;
 mod compressed;
@@ -65,10 +65,10 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");
 
-/// The bytes that `Large` answers with.
+/// The size of the reply of `Large`.
 pub(crate) const LARGE_BYTES: usize = 64 << 10;
 
-/// A service with one method for each way a call can go.
+/// A service with one method for each possible outcome of a call.
 pub(crate) struct Probe;
 
 impl Service for Probe {
@@ -112,7 +112,7 @@ impl Drop for PanicsInDrop {
     }
 }
 
-/// A caller's and a server's end of one connection.
+/// The caller's end and the server's end of one connection.
 struct Pair {
     caller: Multiplexed,
     server: JoinHandle<Close>,
@@ -135,7 +135,7 @@ fn pair_with(shared: Arc<Shared>, of_caller: Limits) -> Pair {
     Pair { caller: Multiplexed::open(near, &address, &of_caller), server, shared }
 }
 
-/// The frames that came, without preface and SETTINGS.
+/// Decodes the received frames, without preface and SETTINGS.
 pub(crate) fn decode(mut bytes: BytesMut) -> Vec<(Header, Bytes)> {
     if bytes.starts_with(&PREFACE) {
         drop(bytes.split_to(PREFACE.len()));
@@ -164,7 +164,7 @@ async fn calls_are_answered_each_with_its_own_reply() {
     let calls: Vec<_> = (0..200u32)
         .map(|number| {
             let caller = caller.clone();
-            // Some handlers are ready at once and some are not, so replies overtake each other.
+            // Some handlers finish at once and others sleep, so replies overtake each other.
             let name = if number % 3 == 0 { "Sleep" } else { "Echo" };
             tokio::spawn(async move { (number, caller.unary(&request(name, number.to_le_bytes().to_vec())).await) })
         })
@@ -236,7 +236,7 @@ async fn metadata_reaches_the_handler() {
 async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("Hang", "")).await.unwrap_err();
-    // Both sides end it at the same instant, and either may be first to say so.
+    // Both sides end the call at the same instant, so the status may come from either side.
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!(matches!(status.phase(), Some(Phase::Handle | Phase::Reply)), "{status}");
     assert_eq!(pair.caller.unary(&request("Echo", "on")).await.unwrap(), "on");
@@ -259,7 +259,7 @@ async fn abandoned_calls_free_their_place() {
     let limits = Limits { in_flight_max: 2, ..Limits::default() };
     let pair = pair(limits);
     for _ in 0..20 {
-        // Gives up long before the handler would answer; the CANCEL makes the server answer at once.
+        // The caller gives up long before the handler would answer. The CANCEL makes the server answer at once.
         assert!(timeout(Duration::from_millis(10), pair.caller.unary(&request("Hang", ""))).await.is_err());
         assert_eq!(pair.caller.unary(&request("Echo", "free")).await.unwrap(), "free");
     }
@@ -281,7 +281,7 @@ async fn in_flight_max_is_named_on_both_sides() {
 async fn too_long_messages_are_refused_with_limit_and_size() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
     let pair = pair_of(small.clone(), Limits::default());
-    // Before the server has said what it accepts, it has to refuse; afterwards the caller knows.
+    // The first time, the server refuses the message. Then the caller knows the server's limit from its SETTINGS.
     for _ in 0..2 {
         let status = pair.caller.unary(&request("Echo", vec![0; 1001])).await.unwrap_err();
         assert_eq!((status.code(), status.ran()), (Code::ResourceExhausted, Ran::No));
@@ -322,7 +322,7 @@ async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
     assert_eq!(reply.unwrap(), "in flight");
     let status = pair.caller.unary(&request("Echo", "late")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
-    // The caller closes once its last call has ended, and the server ends with it.
+    // The caller closes the connection after its last call, and then the server's end closes too.
     assert_eq!(pair.server.await.unwrap(), Close::PeerClosed);
 }
 

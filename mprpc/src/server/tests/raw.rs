@@ -1,4 +1,4 @@
-//! Bytes that no well-behaved caller sends: every beginning, cut and nonsense, and what the server does about each.
+//! Tests with bytes that no well-behaved caller sends: split, incomplete, malformed and unknown input.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::protocol::classic;
 use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::status::Code;
 
-/// A peer that sends what it likes.
+/// A peer that sends arbitrary bytes.
 pub(super) struct Peer {
     pub(super) reader: Reader,
     pub(super) writer: Writer,
@@ -31,12 +31,12 @@ pub(super) fn peer(limits: Limits) -> Peer {
 }
 
 pub(super) fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
-    // As most handlers run, once they are known: what is read is answered in the same turn.
+    // Inline, as most measured handlers run: the server answers a request in the turn that reads it.
     let placement = [(PROBE.name.to_owned(), Placement::Inline)].into();
     peer_of(Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap(), capacity)
 }
 
-/// Another connection of a server.
+/// Opens another connection to the server behind `shared`.
 pub(super) fn peer_of(shared: Arc<Shared>, capacity: usize) -> Peer {
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
@@ -52,17 +52,17 @@ impl Peer {
         poll_fn(|cx| self.reader.poll_read(cx, buffer)).await.unwrap()
     }
 
-    /// Everything up to the end of the stream, and why the server closed.
+    /// Reads to the end of the stream. Returns the bytes and the server's reason for closing.
     pub(super) async fn read_to_end(mut self) -> (BytesMut, Close, Arc<Shared>) {
         let mut bytes = BytesMut::new();
         while self.read_some(&mut bytes).await > 0 {}
-        // The server waits for that, where it has said something.
+        // A server that has sent something waits for the peer to close.
         drop(self.writer);
         (bytes, self.server.await.unwrap(), self.shared)
     }
 }
 
-/// The one reason for which a connection was rejected.
+/// The reason of the only rejected connection.
 pub(super) fn rejection(shared: &Shared) -> &'static str {
     let rejected = shared.stats().rejected;
     assert_eq!(rejected.values().sum::<u64>(), 1, "{rejected:?}");
@@ -158,7 +158,7 @@ async fn what_is_no_request_is_closed_at_once_counted_and_named() {
         let begin = Instant::now();
         peer.send(bytes);
         let (answer, close, shared) = peer.read_to_end().await;
-        // Only TLS has a word for it: the alert unexpected_message.
+        // Only TLS has an answer for this case: the alert unexpected_message.
         let expected: &[u8] = if reason == "a TLS hello" { b"\x15\x03\x03\0\x02\x02\x0a" } else { b"" };
         assert_eq!(answer, expected, "{reason}");
         assert_eq!((close, rejection(&shared)), (Close::Protocol, reason), "{bytes:?}");
@@ -178,7 +178,7 @@ async fn peer_that_says_nothing_is_closed_after_first_byte_timeout() {
     assert_eq!(rejection(&shared), "nothing within first_byte_timeout");
 }
 
-/// The preface, one METHOD for each method of the probe, and a REQUEST for each of `calls`.
+/// Encodes the preface, one METHOD for each method of the probe, and a REQUEST for each of `calls`.
 pub(super) fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
     let mut bytes = BytesMut::from(&PREFACE[..]);
     for (number, method) in PROBE.methods.iter().enumerate() {
@@ -194,14 +194,14 @@ pub(super) fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
     bytes
 }
 
-/// The preface and the settings that the server sends first.
+/// The size of the server's greeting: preface and SETTINGS.
 pub(super) fn greeting_bytes() -> usize {
     let mut settings = BytesMut::new();
     Settings::of(&Limits::default()).encode(&mut settings);
     PREFACE.len() + settings.len()
 }
 
-/// The frames that came, without the greeting.
+/// Decodes the received frames, without the preface.
 pub(super) fn frames(mut bytes: BytesMut) -> Vec<(Header, Vec<u8>)> {
     assert_eq!(bytes.split_to(PREFACE.len()), PREFACE[..]);
     let mut decoder = Decoder::new(1 << 20);
@@ -357,7 +357,7 @@ async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_af
     encode_frame(&mut request, header, &[7; 1000]);
     let begin = Instant::now();
     let mut sent = 0;
-    // Sends for as long as the server takes it. It stops taking once its own send buffer is full.
+    // Sends until the server reads no more. The server stops reading when its own send buffer is full.
     let flood = async {
         loop {
             let mut rest = &request[..];
@@ -391,7 +391,7 @@ async fn peer_that_read_late_is_read_from_again() {
     encode_frame(&mut request, header, &[7; 1008]);
     let mut replies = BytesMut::new();
     while peer.read_some(&mut replies).await > 0 && replies.len() < greeting_bytes() {}
-    // The replies to these fill the window and the send buffer; the requests behind them wait in the server's window.
+    // The replies to the first requests fill the pipe and the send buffer. Later requests wait in the other pipe.
     let mut sent = 0;
     while let Ok(written) = peer.writer.try_write(&request[sent % 1024..]) {
         sent += written;

@@ -1,4 +1,4 @@
-//! Streams over a connection in memory, under virtual time: both ways, slow readers, ends of every kind.
+//! Tests of streams over a connection in memory, under virtual time: both directions, slow readers, every kind of end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::*;
 use crate::streaming::Streaming;
 
-/// The streaming methods of the probe. `Count` answers a request of two u32 with so many messages of so many bytes.
+/// Runs the streaming methods of the probe. The request of `Count` is two u32: the number and the size of the replies.
 pub(super) async fn serve(name: &str, context: Context, request: Body) -> Result<Body, Status> {
     match name {
         "Count" => {
@@ -43,7 +43,7 @@ pub(super) async fn serve(name: &str, context: Context, request: Body) -> Result
                 _ => Streaming::new(first.chain(stream::pending())),
             }))
         }
-        // Never reads what it is sent.
+        // Never reads its requests.
         "Deaf" => {
             let _requests = request;
             std::future::pending().await
@@ -122,10 +122,10 @@ async fn both_sides_talk_in_turn_and_close_one_after_the_other() {
 #[tokio::test(start_paused = true)]
 async fn unary_shapes_and_streams_meet_as_streams_of_one() {
     let pair = pair(Limits::default());
-    // A stream of one message, without DATA frames.
+    // `Sum` takes a stream. One message counts as a stream of one, without DATA frames.
     let sum = pair.caller.unary(&endless("Sum", Body::Message(Bytes::from_static(b"12345")))).await.unwrap();
     assert_eq!(sum, 5u64.to_le_bytes()[..]);
-    // A stream where one message is taken.
+    // `Echo` takes one message, so the server refuses a stream.
     let method = &PROBE.methods[0];
     let context = Context::new(method, None, Deadline::NONE, Metadata::new());
     let wrong = Request::new(context, Body::Stream(Streaming::of([Bytes::new()])), Deadline::NONE, |_| true);
@@ -200,7 +200,7 @@ async fn dropped_stream_is_cancelled_at_the_server_and_is_no_failure() {
         let mut stream = open(&pair.caller, &endless("Break", Body::Message("go on".into()))).await;
         stream.next().await.unwrap().unwrap();
         drop(stream);
-        // The place is free again once the server has answered the CANCEL.
+        // The server frees the call's place in `in_flight_max` when it answers the CANCEL.
         let sum = loop {
             match pair.caller.unary(&request("Echo", "free")).await {
                 Err(status) if status.code() == Code::ResourceExhausted => sleep(Duration::from_millis(1)).await,
@@ -226,19 +226,19 @@ async fn stream_that_nobody_reads_holds_no_more_than_its_window() {
     let call = pair.caller.call(&deaf);
     assert!(timeout(Duration::from_secs(60), call).await.is_err());
     let window = Limits::default().stream_window_bytes / 1016;
-    // One more is held by the sender.
+    // The sender holds one more message.
     assert_eq!(asked.load(Ordering::Relaxed), window + 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn unread_streams_do_not_starve_the_others() {
     let pair = pair(Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() });
-    // As many as fill the window of the connection, and more.
+    // These streams fill more than the connection window.
     let mut unread = Vec::new();
     for _ in 0..16 {
         unread.push(open(&pair.caller, &count(1000, 1000)).await);
     }
-    // Messages that are larger than what is left, than a stream's window, and than the connection's.
+    // The messages are larger than the rest of the window, than the stream window, and than the connection window.
     for size in [10, 10_000, 300_000, 2_000_000] {
         let mut stream = open(&pair.caller, &count(50, size)).await;
         let mut messages = 0;
@@ -248,7 +248,7 @@ async fn unread_streams_do_not_starve_the_others() {
         }
         assert_eq!(messages, 50);
     }
-    // And nothing of the unread ones is lost.
+    // The unread streams lose nothing.
     for mut stream in unread {
         for index in 0..1000 {
             assert_eq!(stream.next().await.unwrap().unwrap(), message(index, 1000));
@@ -260,7 +260,7 @@ async fn unread_streams_do_not_starve_the_others() {
 #[tokio::test(start_paused = true)]
 async fn too_long_message_of_a_stream_fails_its_call_alone() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
-    // The server's limit, before and after the caller knows of it.
+    // Reaches the server's limit, before and after the caller knows the limit.
     let pair = pair_of(small.clone(), Limits::default());
     for _ in 0..2 {
         let requests = Streaming::of([Bytes::from(vec![0; 2000])]);
@@ -272,7 +272,7 @@ async fn too_long_message_of_a_stream_fails_its_call_alone() {
     let status = stream.next().await.unwrap().unwrap_err();
     assert!(status.message().contains("2000") && status.message().contains("message_bytes_max 1000"), "{status}");
     assert_eq!(pair.caller.unary(&request("Echo", "on")).await.unwrap(), "on");
-    // The caller's, which the server knows of.
+    // Reaches the caller's limit, which the server knows.
     let pair = pair_of(Limits::default(), small);
     let mut stream = open(&pair.caller, &count(1, 2000)).await;
     let status = stream.next().await.unwrap().unwrap_err();
@@ -303,7 +303,7 @@ async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
             sender.take().unwrap().finish();
         }
         let Pair { caller, shared, server: _server } = pair;
-        // Tasks run in the order in which they are woken: the server says it, and the caller has not read it yet.
+        // Tasks run in wake order: the server sends GO_AWAY before the caller reads it.
         shared.drain();
         let calling = tokio::spawn(async move {
             let again = endless("Sum", Body::Stream(requests));
@@ -336,7 +336,7 @@ async fn stream_of_requests_that_was_read_is_not_kept() {
     assert!(kept.is_unique(), "messages that were read are kept");
 }
 
-/// The must of the issue: ten thousand streams on one connection, of which one is never read.
+/// Acceptance test: ten thousand streams share one connection, and one of them is never read.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_streams_share_a_connection_with_one_that_is_never_read() {
     const STREAMS: usize = 10_000;
@@ -358,7 +358,7 @@ async fn ten_thousand_streams_share_a_connection_with_one_that_is_never_read() {
             })
         })
         .collect();
-    // What waits at the caller never exceeds the windows: that of the connection, and one message a stream.
+    // The caller never buffers more than the connection window and one message for each stream.
     let mut most = 0;
     for stream in streams {
         let received = caller.received_bytes();

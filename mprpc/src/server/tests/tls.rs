@@ -1,4 +1,4 @@
-//! Calls over TLS in memory, and peers that come to an address of TLS without it.
+//! Tests of calls over TLS in memory, and of peers that send plain text to a TLS address.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -14,7 +14,7 @@ use crate::net::tls::tests::certificates::Authority;
 use crate::protocol::classic;
 use crate::tls::{TlsClient, TlsServer};
 
-/// A server of TLS, and what its callers believe.
+/// A TLS server, and a connector that trusts the server's authority.
 struct TestBed {
     shared: Arc<Shared>,
     connector: Connector,
@@ -38,7 +38,7 @@ fn world(mutual: bool) -> TestBed {
 }
 
 impl TestBed {
-    /// The caller's end of a connection that the server serves as one of TLS.
+    /// Opens a connection that the server serves with TLS. Returns the caller's end and the server's task.
     fn open(&self, capacity: usize) -> (Stream, JoinHandle<Close>) {
         let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
         let shared = self.shared.clone();
@@ -95,7 +95,7 @@ async fn reply_that_leaves_no_room_for_its_end_is_not_taken_for_whole() {
         while output.write_to(&stream.writer).is_err() || !output.is_empty() {
             poll_fn(|cx| stream.writer.poll_write_ready(cx)).await.unwrap();
         }
-        // Reads nothing until the server has given up, or is done.
+        // Reads nothing until the server has given up or has answered.
         let close = server.await.unwrap();
         let mut reply = BytesMut::new();
         let end = loop {
@@ -170,7 +170,7 @@ async fn call_without_the_certificate_asked_for_did_not_run() {
 async fn tls_handshake_timeout_is_how_long_a_handshake_may_take_and_named_in_the_log() {
     let (log, world) = (Log::begin(), world(false));
     let bound = Limits::default().tls_handshake_timeout;
-    // Just in time.
+    // This handshake ends just before the timeout.
     let (near, server) = world.open(64 << 10);
     sleep(bound - Duration::from_millis(1)).await;
     let address = "localhost:1".parse().unwrap();
@@ -178,7 +178,7 @@ async fn tls_handshake_timeout_is_how_long_a_handshake_may_take_and_named_in_the
     assert!(log.with("tls_handshake_timeout").is_empty());
     drop(stream);
     server.await.unwrap();
-    // And not.
+    // This handshake never ends.
     let (_stream, server) = world.open(64 << 10);
     let begun = clock::now();
     server.await.unwrap();
