@@ -1,5 +1,6 @@
-//! The file registry with providers that are processes of their own, killed and restarted. Its parsing and its locks
-//! are tested beside their code.
+//! Tests of the file registry with providers as separate processes, which the tests kill and restart.
+//!
+//! The unit tests beside the code cover parsing and locks.
 
 #![allow(
     clippy::unwrap_used,
@@ -44,7 +45,7 @@ async fn a_killed_provider_is_noticed_and_its_successor_found() {
         slowest = slowest.max(took);
     }
     println!("kill -9 noticed within {slowest:?}");
-    // Far above what it takes (under 100 ms), for machines that are busy; far below the slow reading (5 s).
+    // Noticing takes under 100 ms. The bound leaves room for busy machines and is far below the slow polling (5 s).
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 
     other.terminate();
@@ -89,7 +90,7 @@ async fn a_dropped_registration_withdraws() {
 async fn a_folder_that_cannot_be_written_is_told_and_tried_again() {
     let folder = Folder::new();
     std::fs::create_dir(&folder.path).unwrap();
-    // A file where the folder of the service has to be: root may write everywhere, but not below a file.
+    // A file takes the place of the service's folder. Root may write everywhere, but not below a file.
     let obstacle = folder.path.join(USERS.name);
     std::fs::write(&obstacle, "").unwrap();
     let target: Target = folder.url().parse().unwrap();
@@ -133,7 +134,7 @@ fn registration(address: &str) -> Registration {
     Registration { service: &USERS, endpoint: address.parse().unwrap() }
 }
 
-/// A folder that does not exist yet, removed with everything in it at the end of its test.
+/// The path of a folder that does not exist yet. Dropping this removes the folder and its contents.
 struct Folder {
     path: PathBuf,
 }

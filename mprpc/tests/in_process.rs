@@ -1,5 +1,6 @@
-//! Servers and callers of one process over connections in memory: the same as sockets, without them. Calls without a
-//! connection are in same_process.rs.
+//! Tests of servers and callers in one process over connections in memory, which behave like sockets.
+//!
+//! Tests of direct calls, without a connection, are in same_process.rs.
 
 #![allow(
     clippy::unwrap_used,
@@ -88,7 +89,7 @@ async fn server_that_is_dropped_fails_what_it_was_serving() {
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
 }
 
-/// Far beyond what a pipe holds: both sides have to wait for each other.
+/// The messages are far larger than a pipe holds, so both sides have to wait for each other.
 #[tokio::test]
 async fn large_messages_pass() {
     let _running = serve("memory:large");

@@ -1,4 +1,4 @@
-//! Providers that have a Unix socket beside their address, and callers on the same host: when it is used, and when not.
+//! Tests of providers with a Unix socket beside their address: when callers on the same host use the socket.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ static WAY: ServiceDescriptor = ServiceDescriptor {
     methods: &[MethodDescriptor::new("Here", "test.Way/Here", MethodKind::Unary, Idempotency::Unknown)],
 };
 
-/// Answers with the address of its caller.
+/// A service that replies with the address of its caller.
 struct Way;
 
 impl Service for Way {
@@ -63,21 +63,21 @@ impl World {
         self.folder.path().join("sockets").join(format!("{}.sock", self.address.replace(':', "-")))
     }
 
-    /// What the registry says of the provider.
+    /// The provider's entry in the registry.
     fn entry(&self) -> String {
         let folder = self.folder.path().join("registry/test.Way");
         let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
         std::fs::read_to_string(file.path()).unwrap()
     }
 
-    /// The address that the provider sees a new caller come from.
+    /// Calls from a new channel. Returns the caller's address as the provider sees it.
     async fn way(&self, options: ChannelOptions) -> String {
         let registry = format!("file:{}", self.folder.path().join("registry").display());
         call(&RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way")).await
     }
 }
 
-/// As of another process on this host.
+/// Options under which a caller behaves like another process on this host.
 fn elsewhere() -> ChannelOptions {
     ChannelOptions { same_process: false, ..ChannelOptions::default() }
 }
@@ -86,7 +86,7 @@ async fn call(client: &RawClient) -> String {
     String::from_utf8(client.unary("Here", "").await.unwrap().into()).unwrap()
 }
 
-/// Where there is always the same.
+/// A resolver with one endpoint that never changes.
 struct Fixed(Endpoint);
 
 impl Resolver for Fixed {
@@ -106,7 +106,7 @@ async fn caller_on_the_same_host_finds_the_socket_in_the_registry_and_calls_ther
     assert!(entry.contains(&format!("address = {}\n", world.address)), "{entry}");
     assert!(entry.contains(&format!("unix = {path}\nhost = ")), "{entry}");
     assert_eq!(world.way(elsewhere()).await, socket);
-    // One that has only the address uses that.
+    // A caller that has only the TCP address uses TCP.
     let client = RawClient::new(Channel::with_options(&world.address, elsewhere()).unwrap(), "test.Way");
     assert!(call(&client).await.starts_with("127.0.0.1:"));
     assert_eq!(world.running.stats().connections_accepted, 2);
@@ -123,13 +123,13 @@ async fn caller_that_does_not_want_it_uses_tcp() {
 async fn socket_that_cannot_be_reached_costs_nothing_but_the_attempt() {
     let world = World::new().await;
     let path = world.socket();
-    // As another container sees it that has the same host and other files.
+    // The socket is missing, as for a container on the same host with another file system.
     std::fs::rename(&path, path.with_extension("away")).unwrap();
     assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
-    // As after a provider that was killed: a socket that nobody listens at.
+    // Nobody listens at the socket, as after a provider was killed.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
-    // The connection that there is stays; the next one looks again.
+    // An open connection stays on TCP. The next connection tries the socket again.
     std::fs::rename(path.with_extension("away"), &path).unwrap();
     assert!(world.way(elsewhere()).await.starts_with("unix:"));
 }
@@ -200,7 +200,7 @@ async fn neither_side_of_tls_is_gone_around() {
     let options = ChannelOptions { tls: Some(tls), ..elsewhere() };
     assert!(secure.way(options.clone()).await.starts_with("127.0.0.1:"));
 
-    // A caller that believes only who proves it does not go to a socket where nobody does.
+    // A caller with TLS does not use the Unix socket of a server without TLS.
     let plain = World::new().await;
     let registry = format!("file:{}", plain.folder.path().join("registry").display());
     let client = RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way");

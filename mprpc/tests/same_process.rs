@@ -1,4 +1,4 @@
-//! Calls between a caller and a server of one process, without a socket: what holds over a connection holds here.
+//! Tests of direct calls between a caller and a server in one process: they behave like calls over a connection.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ static NEAR: ServiceDescriptor = ServiceDescriptor {
     ],
 };
 
-/// What `Near` tells of its handlers.
+/// An event that a handler of `Near` reports.
 #[derive(Debug, PartialEq)]
 enum Event {
     Dropped { cancelled: bool },
@@ -57,7 +57,7 @@ enum Event {
 
 struct Near {
     events: mpsc::UnboundedSender<Event>,
-    /// To itself, where it has one.
+    /// A client of this service itself, which `Deeper` uses.
     deeper: Arc<Mutex<Option<RawClient>>>,
 }
 
@@ -205,7 +205,7 @@ async fn every_kind_of_address_is_called_without_a_connection() {
 async fn advertised_address_and_what_a_registry_says_lead_here_too() {
     let folder = tempfile::tempdir().unwrap();
     let registry = format!("file:{}", folder.path().display());
-    // Nobody could connect to it: the documentation's network.
+    // Nobody can connect to this address, which belongs to the network for documentation.
     let advertise = Some("192.0.2.1:80".parse().unwrap());
     let server = Server { advertise, registry: Some(registry.clone()), ..Server::default() };
     let world = serve("0.0.0.0:0", server);
@@ -242,7 +242,7 @@ fn handler_runs_where_its_caller_does_and_never_on_the_background_loop() {
     assert_eq!(running.stats().connections_accepted, 1);
 }
 
-/// What a call came to, as far as it is the same each time.
+/// Makes a call and describes its outcome, without the parts that differ from run to run.
 async fn outcome(client: &RawClient, method: &str, message: Vec<u8>, asked: Option<usize>) -> String {
     let call = client.unary(method, message).timeout(Duration::from_millis(700));
     let call = if let Some(bytes) = asked { call.metadata("asked", vec![b'x'; bytes]) } else { call };
@@ -264,7 +264,7 @@ async fn outcome(client: &RawClient, method: &str, message: Vec<u8>, asked: Opti
 #[tokio::test]
 async fn every_outcome_is_the_one_of_a_connection() {
     let limits = Limits { message_bytes_max: 2000, metadata_bytes_max: 200, ..Limits::default() };
-    // Direct calls never wait for their turn, so those over a socket do not either.
+    // Inline, because direct calls never wait in the queue, so calls over the socket must not wait either.
     let placement = [("test.Near".to_owned(), mprpc::Placement::Inline)].into();
     let world = serve("127.0.0.1:0", Server { limits, placement, ..Server::default() });
     let (near, far) = (client(&world.address), over_a_socket(&world.address));
@@ -286,7 +286,7 @@ async fn every_outcome_is_the_one_of_a_connection() {
         let direct = outcome(&near, method, vec![0; bytes], asked).await;
         assert_eq!(direct, outcome(&far, method, vec![0; bytes], asked).await, "{method}");
     }
-    // What the caller knows of a limit of the server's it says itself, and the server otherwise.
+    // If the caller knows the server's limit, the caller refuses the call. Otherwise the server refuses it.
     for (method, bytes, asked, limit) in [
         ("Echo", 2001, None, "message_bytes_max 2000"),
         ("Echo", 1, Some(300), "metadata_bytes_max 200"),
@@ -446,7 +446,7 @@ async fn streams_go_over_a_connection_in_memory_and_wait_for_their_reader() {
     while let Ok(Event::Counted(number)) = world.events.try_recv() {
         made = number;
     }
-    // The window is 256 KiB, and a message 16.
+    // The window is 256 KiB and a message is 16 KiB.
     assert!((10..40).contains(&made), "{made}");
     let mut more = 0;
     while let Some(message) = count.next().await {
@@ -533,7 +533,7 @@ async fn nobody_gets_around_the_tls_of_either_side() {
     let peer = client_with(&world.address, options.clone()).unary("Peer", "").await.unwrap();
     assert!(String::from_utf8_lossy(&peer).contains("billing.internal"), "{peer:?}");
 
-    // A caller that believes only who proves it is not handed to a server that proves nothing.
+    // A caller with TLS never calls a server without TLS, even in the same process.
     let plain = serve("127.0.0.1:0", Server::default());
     client_with(&plain.address, options).unary("Echo", "x").await.unwrap_err();
     assert_eq!(plain.running.stats().calls, 0);

@@ -1,4 +1,4 @@
-//! Servers and callers over real sockets: addresses, runtimes, graceful stop. Logic is tested in memory, beside the code.
+//! Tests of servers and callers over real sockets: addresses, runtimes, graceful stop. Unit tests in memory cover the logic.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ fn text(value: &str) -> StringValue {
     StringValue { value: value.to_owned(), ..StringValue::default() }
 }
 
-/// A blocking call from a thread without a runtime.
+/// Makes a blocking call from a thread without a runtime.
 fn call_echo(stub: &Stub, value: &str) -> Result<String, Status> {
     stub.unary::<_, StringValue>(AT_ONCE, &text(value)).wait().map(|reply| reply.value)
 }
@@ -112,11 +112,11 @@ fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(running.stop());
     release.send(()).unwrap();
-    // The turn that was blocked still ends with its reply; then the loop ends.
+    // The blocked turn of the loop still ends with its reply. Then the loop ends.
     assert_eq!(caller.join().unwrap().unwrap(), "x");
 }
 
-/// Its handler blocks the loop until it is released.
+/// A service whose handler blocks the loop until the test releases it.
 struct Blocking {
     begun: std::sync::mpsc::Sender<()>,
     released: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
@@ -129,7 +129,7 @@ impl Service for Blocking {
 
     fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         self.begun.send(()).unwrap();
-        // An error says that the test has ended.
+        // An error means that the test has ended.
         let _ = self.released.lock().unwrap().recv();
         Box::pin(async move { Ok(request) })
     }
@@ -178,7 +178,7 @@ fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
         let reply: StringValue =
             runtime.block_on(async { stub.unary(AT_ONCE, &text(&round.to_string())).await }).unwrap();
         assert_eq!(reply.value, round.to_string());
-        // The runtime ends here, and its connection with it; the channel does not.
+        // The runtime ends here, and its connection too. The channel lives on.
     }
     let threads = (0..8).map(|number: usize| {
         let stub = stub.clone();
@@ -204,7 +204,7 @@ async fn stop_finishes_what_is_in_flight_and_frees_the_port() {
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     let again = server(&address.to_string()).start().unwrap();
     assert_eq!(again.addresses()[0], address);
-    // An endpoint that refused pauses; waiting for it is what a caller can ask for.
+    // The endpoint is in backoff after the refusal. `wait_for_ready` makes the call wait for the endpoint.
     let reply: StringValue = stub.unary(AT_ONCE, &text("again")).wait_for_ready(true).await.unwrap();
     assert_eq!(reply.value, "again");
 }

@@ -1,4 +1,4 @@
-//! The reactor alone, as muduo's users write it: callbacks, threads, sending from elsewhere, closing.
+//! Tests of the reactor alone, used as in muduo: callbacks, threads, sending from another thread, closing.
 
 #![allow(
     clippy::unwrap_used,

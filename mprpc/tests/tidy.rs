@@ -1,6 +1,7 @@
-//! The invariants of docs/architecture.md that the compiler does not hold: levels, who touches sockets and the clock,
-//! where protocols are named, that every limit is reached for, that what is written leads somewhere. Reads the sources as
-//! text.
+//! Tests of the invariants in docs/architecture.md that the compiler does not check. The tests read the sources as text.
+//!
+//! The tests cover the levels of modules, the use of sockets and the clock, the files that name a protocol, the use of
+//! every limit, and the links in documents.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,7 +11,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of each level, from the ground up. A module uses its own level and those below it.
+/// The modules of each level, from the bottom up. A module uses its own level and the levels below.
 const LEVELS: [&[&str]; 6] = [
     &[
         "status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "priority", "recycled",
@@ -23,7 +24,7 @@ const LEVELS: [&[&str]; 6] = [
     &["config", "logging", "codegen", "testing", "bench"],
 ];
 
-/// What may be found only below one of these, and why.
+/// Words that may occur only below the given paths, and the reason.
 const ONLY_IN: [(&[&str], &[&str], &str); 4] = [
     (&["TcpStream", "TcpListener", "UnixStream", "UnixListener"], &["net/"], "sockets belong to net/"),
     (&["thread::Builder", "thread::spawn"], &["net/", "logging/"], "threads belong to net/, and one to the log"),
@@ -45,9 +46,9 @@ const ONLY_IN: [(&[&str], &[&str], &str); 4] = [
 const FILE_LINES_MAX: usize = 700;
 
 struct Source {
-    /// Below `src/`, with `/`.
+    /// The path below `src/`, with `/` as separator.
     path: String,
-    /// Without its tests and without comments, so that prose may name what code may not.
+    /// The code without tests and comments, because comments may use words that code may not.
     code: String,
     lines: usize,
 }
@@ -87,7 +88,7 @@ fn level(module: &str) -> Option<usize> {
     LEVELS.iter().position(|modules| modules.contains(&module))
 }
 
-/// The modules that follow `crate::` in code, also those in braces.
+/// The modules that follow `crate::` in code, also inside braces.
 fn used(code: &str) -> Vec<String> {
     let mut used = Vec::new();
     for (_, rest) in code.match_indices("crate::").map(|(at, word)| (at, &code[at + word.len()..])) {
@@ -136,7 +137,7 @@ fn sockets_threads_clock_and_protocols_stay_where_they_belong() {
 
 #[test]
 fn there_is_no_unsafe_code() {
-    // Measured there: what malloc_trim gives back.
+    // net/allocator.rs may use unsafe: the benefit of malloc_trim was measured there.
     for source in sources().iter().filter(|source| source.path != "net/allocator.rs") {
         assert!(!source.code.contains("unsafe "), "{}: measure what it brings first, and say so here", source.path);
     }
@@ -177,7 +178,7 @@ fn fields_of_limits(sources: &[Source]) -> Vec<String> {
     fields
 }
 
-/// All files of Rust below a folder, tests included.
+/// The contents of all Rust files below a folder, including tests.
 fn texts(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -191,7 +192,7 @@ fn texts(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The functions that stand right below a mark as a test.
+/// The names of all test functions in `text`.
 fn names_of_tests(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut is_test = false;
@@ -215,7 +216,7 @@ fn no_file_gets_away() {
     }
 }
 
-/// The documents of the repository, by path, and what stands in them outside of code.
+/// The documents of the repository: their paths, and their text without code blocks.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut documents = Vec::new();
@@ -224,7 +225,7 @@ fn documents() -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
                 let text = fs::read_to_string(&path).unwrap();
-                // What is between two fences is every other part.
+                // Every second part lies between two fences, so it is code.
                 documents.push((path, text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")));
             }
         }
@@ -233,7 +234,7 @@ fn documents() -> Vec<(PathBuf, String)> {
     documents
 }
 
-/// What a heading is called in a link: `## What passes on` is `#what-passes-on`.
+/// The anchor of a heading in a link, without `#`: `## Repository layout` has the anchor `repository-layout`.
 fn anchor(heading: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     heading.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")

@@ -1,5 +1,5 @@
-//! The registry on a real ZooKeeper: both layouts, and every way in which a session, a node, a provider or the server
-//! goes and comes back. What is decided without a server is tested beside its code.
+//! Tests of the registry on a real ZooKeeper: both layouts, and the loss and return of sessions, nodes, providers and the
+//! server. The unit tests beside the code cover decisions that need no server.
 
 #![cfg(feature = "zookeeper")]
 #![allow(
@@ -79,7 +79,7 @@ async fn classic_providers_are_found_with_the_methods_they_have_nodes_for() {
     let services = list_services(&place.target(false), PATIENCE).await.unwrap();
     assert_eq!((services.len(), services[0].0.as_str(), services[0].1.len()), (1, "UserServiceRpc", 2));
 
-    // The same address in both layouts is native.
+    // An address that is registered in both layouts is native.
     let _registered = place.register("127.0.0.1:9000", false);
     until(&mut shown, "one of each", |r| shows(r, &["127.0.0.1:9000", "classic:127.0.0.1:9001"])).await;
 }
@@ -183,7 +183,7 @@ async fn a_provider_asked_to_end_is_gone_at_once() {
     provider.terminate();
     let took = until(&mut shown, "an empty list", |r| shows(r, &[])).await;
     println!("withdrawn {took:?} after SIGTERM");
-    // Below the session timeout, so it was withdrawn and did not expire.
+    // The time is below the session timeout, so the provider withdrew the node and the session did not expire.
     assert!(took < Duration::from_millis(1500), "{took:?}");
 }
 
@@ -208,7 +208,7 @@ async fn nodes_that_cannot_be_read_are_skipped_and_counted() {
     })
     .await;
 
-    // An operator takes one out by its weight.
+    // An operator takes an endpoint out of use by setting its weight to 0.
     place.client.set_data(&place.native("127.0.0.1:3"), br#"{"mprpc":1,"weight":0}"#, None).await.unwrap();
     until(&mut shown, "its weight", |r| r.endpoints.iter().any(|endpoint| endpoint.weight == 0)).await;
 }
@@ -227,7 +227,7 @@ async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
     }
 }
 
-// More than one thread: starting a server blocks one, and what is shown meanwhile is recorded.
+// Uses two threads: starting a server blocks one, while the other records the resolutions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     let mut server = ZooKeeper::own();
@@ -253,7 +253,8 @@ async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     assert!(!lists.is_empty());
     assert!(lists.iter().all(|list| shows(list, &["127.0.0.1:8000"])), "{lists:?}");
 
-    // Longer away than the session lasts by the client's own clock, and back with nothing: built anew.
+    // The server is away until the session expires by the client's own clock, and returns without data. The client then
+    // creates a new session and registers again.
     server.stop();
     server.wipe();
     until(
@@ -291,11 +292,11 @@ async fn a_server_that_is_away_at_the_start_is_waited_for() {
 const EPHEMERAL: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
 const PERSISTENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
 
-/// A place of a test's own in a server: a chroot that nothing else uses.
+/// The part of a server that belongs to one test: a chroot that nothing else uses.
 struct Place<Client> {
     address: String,
     chroot: String,
-    /// A session of the test's own, to look and to meddle with.
+    /// The test's own session, which reads and changes nodes.
     client: Client,
     _server: Option<Arc<ZooKeeper>>,
 }
@@ -308,7 +309,7 @@ impl Place<Client> {
         Place { address: server.address.clone(), chroot, client, _server: Some(server) }
     }
 
-    /// Whether the server still has the session.
+    /// Whether the server still has the session `id`.
     fn has_session(&self, id: i64) -> bool {
         let dump = self._server.as_ref().unwrap().ask("dump").unwrap();
         dump.contains(&format!("0x{id:x}"))
@@ -316,7 +317,7 @@ impl Place<Client> {
 }
 
 impl Place<()> {
-    /// The chroot is not there yet: providers create it.
+    /// Chooses a chroot that does not exist yet. Providers create it.
     fn at(address: &str) -> Place<()> {
         let chroot = format!("/test-{:016x}/apps", fastrand::u64(..));
         Place { address: address.into(), chroot, client: (), _server: None }
@@ -363,7 +364,7 @@ async fn refused(state: &mut watch::Receiver<RegistrationState>) {
     assert!(reached, "it is {:?}", state.borrow());
 }
 
-/// Tries until it succeeds.
+/// Retries `try_it` until it succeeds. Panics after `PATIENCE`.
 async fn eventually<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(what: &str, try_it: impl Fn() -> F) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
@@ -375,7 +376,7 @@ async fn eventually<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(wha
     }
 }
 
-/// Everything that is shown until it is stopped.
+/// Records every resolution until `stopped` fires.
 fn record(
     mut shown: watch::Receiver<Resolution>,
     mut stopped: oneshot::Receiver<()>,
