@@ -129,7 +129,7 @@ fn classic_connections_are_accepted_by_several_loops() {
 }
 
 #[test]
-fn first_bytes_in_pieces_are_served() {
+fn connections_with_first_bytes_in_pieces_are_served() {
     let (running, address) = start(2, Echo);
     let native = b"\x89MPRPC\n\x01";
     // The kernel chooses the accepting loop by a hash. Of eight connections, some reach a loop that is not next in turn.
@@ -157,7 +157,7 @@ fn first_bytes_in_pieces_are_served() {
 }
 
 #[test]
-fn classic_messages_longer_than_sockets_hold_come_back_whole() {
+fn classic_messages_larger_than_socket_buffers_come_back_whole() {
     let (running, address) = start(2, Echo);
     let classic = stub(&format!("classic:{address}"));
     for length in [1, 4000, 4096, 5000, 70_000, 8 << 20] {
@@ -169,7 +169,7 @@ fn classic_messages_longer_than_sockets_hold_come_back_whole() {
 }
 
 #[test]
-fn second_server_at_the_address_is_refused_and_the_next_one_is_not() {
+fn second_server_at_an_address_is_refused_until_the_first_stops() {
     for listen in ["127.0.0.1:0", "[::1]:0"] {
         let server = |address: &str| Server { listen: vec![address.parse().unwrap()], loops: 3, ..Server::default() };
         let running = server(listen).add(Echo).start().unwrap();
@@ -186,7 +186,7 @@ fn second_server_at_the_address_is_refused_and_the_next_one_is_not() {
 }
 
 #[test]
-fn stop_serves_what_waits_in_the_kernel_though_the_loop_is_blocked() {
+fn stop_serves_connections_in_the_backlog_although_the_loop_is_blocked() {
     let (release, released) = channel();
     let (begun, begins) = channel();
     let (running, address) = start(1, Blocking { begun, released: Mutex::new(released) });
@@ -216,7 +216,7 @@ fn stop_serves_what_waits_in_the_kernel_though_the_loop_is_blocked() {
 }
 
 #[test]
-fn server_without_room_closes_on_every_loop() {
+fn full_server_closes_new_connections_on_every_loop() {
     let mut server = Server { loops: 2, ..Server::default() }.add(Echo);
     server.limits.connections_max = 2;
     let running = server.start().unwrap();

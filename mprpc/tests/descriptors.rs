@@ -42,7 +42,7 @@ fn provider() {
 }
 
 #[test]
-fn provider_without_descriptors_pauses_and_serves_again() {
+fn provider_out_of_descriptors_pauses_and_serves_again() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "provider", "--nocapture", "--test-threads=1"]).env(PROVIDER, "1");
     let mut provider = Provider(command.stdout(Stdio::piped()).spawn().unwrap());

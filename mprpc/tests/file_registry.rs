@@ -27,7 +27,7 @@ fn provider_process() {
 }
 
 #[tokio::test]
-async fn a_killed_provider_is_noticed_and_its_successor_found() {
+async fn killed_provider_disappears_and_its_successor_is_found() {
     let folder = Folder::new();
     let url = folder.url();
     let mut shown = url.parse::<Target>().unwrap().resolver().unwrap().watch(USERS.name);
@@ -54,7 +54,7 @@ async fn a_killed_provider_is_noticed_and_its_successor_found() {
 }
 
 #[tokio::test]
-async fn an_entry_removed_by_an_operator_comes_back() {
+async fn entry_removed_by_an_operator_comes_back() {
     let folder = Folder::new();
     let target: Target = folder.url().parse().unwrap();
     let mut shown = target.resolver().unwrap().watch(USERS.name);
@@ -76,7 +76,7 @@ async fn an_entry_removed_by_an_operator_comes_back() {
 }
 
 #[tokio::test]
-async fn a_dropped_registration_withdraws() {
+async fn dropped_registration_withdraws() {
     let folder = Folder::new();
     let target: Target = folder.url().parse().unwrap();
     let mut shown = target.resolver().unwrap().watch(USERS.name);
@@ -87,7 +87,7 @@ async fn a_dropped_registration_withdraws() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_written_is_told_and_tried_again() {
+async fn unwritable_folder_is_reported_and_retried() {
     let folder = Folder::new();
     std::fs::create_dir(&folder.path).unwrap();
     // A file takes the place of the service's folder. Root may write everywhere, but not below a file.
@@ -109,7 +109,7 @@ async fn a_folder_that_cannot_be_written_is_told_and_tried_again() {
 }
 
 #[tokio::test]
-async fn withdraw_grace_is_how_long_callers_may_still_come_after_the_withdrawal() {
+async fn server_accepts_callers_for_withdraw_grace_after_the_withdrawal() {
     for grace in [Duration::ZERO, Duration::from_millis(400)] {
         let folder = Folder::new();
         let limits = Limits { withdraw_grace: grace, ..Limits::default() };

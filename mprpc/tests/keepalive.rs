@@ -176,7 +176,7 @@ async fn end_of_stream(signal: Signal) -> (Status, Duration) {
 }
 
 #[tokio::test]
-async fn kill_9_of_the_server_in_the_midst_of_a_stream_is_an_error_within_the_bound() {
+async fn killed_server_fails_an_open_stream_within_the_bound() {
     for _ in 0..5 {
         let (status, after) = end_of_stream(Signal::KILL).await;
         assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
@@ -185,7 +185,7 @@ async fn kill_9_of_the_server_in_the_midst_of_a_stream_is_an_error_within_the_bo
 }
 
 #[tokio::test]
-async fn server_that_freezes_in_the_midst_of_a_stream_is_found_within_the_bound() {
+async fn frozen_server_fails_an_open_stream_within_the_bound() {
     let (status, after) = end_of_stream(Signal::STOP).await;
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
     assert!(status.message().contains("keepalive_timeout"), "{status}");
@@ -193,7 +193,7 @@ async fn server_that_freezes_in_the_midst_of_a_stream_is_found_within_the_bound(
 }
 
 #[test]
-fn caller_that_freezes_is_found_by_the_server_within_the_bound() {
+fn server_detects_a_frozen_caller_within_the_bound() {
     let (running, stops) = start(limits());
     let (caller, _) = Process::start(&format!("caller {}", running.addresses()[0]));
     caller.signal(Signal::STOP);
@@ -208,7 +208,7 @@ fn caller_that_freezes_is_found_by_the_server_within_the_bound() {
 
 /// It is a race whether the kernel destroys bytes that were written before a close, so the test makes 20 attempts.
 #[test]
-fn last_reply_is_not_destroyed_by_input_that_nobody_reads() {
+fn unread_input_does_not_destroy_the_last_reply() {
     let (running, _stops) = start(Limits::default());
     let Address::Tcp(address) = running.addresses()[0] else { panic!("no TCP address") };
     let message = vec![7; 2 << 20];
@@ -226,7 +226,7 @@ fn last_reply_is_not_destroyed_by_input_that_nobody_reads() {
 }
 
 #[test]
-fn no_call_fails_while_connections_end_under_many_threads() {
+fn no_call_fails_while_connections_end_with_many_threads() {
     // Every few calls find that their connection has reached its idle timeout or its maximum age.
     let of_server = Limits { connection_age_max: Duration::from_millis(20), ..Limits::default() };
     // On a busy machine, a connection may reach 5 ms idle before its first call begins, several times in a row.

@@ -58,7 +58,7 @@ fn message(random: &[u8], index: u64) -> Bytes {
 }
 
 #[tokio::test]
-async fn stream_of_a_gib_arrives_whole_and_neither_side_holds_much_of_it() {
+async fn stream_of_a_gib_arrives_whole_in_bounded_memory() {
     let random: Arc<[u8]> = std::iter::repeat_with(|| fastrand::u8(..)).take(MESSAGE_BYTES).collect();
     let running = Server { loops: 1, ..Server::default() }.add(Files(random.clone())).start().unwrap();
     let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };

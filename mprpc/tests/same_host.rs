@@ -97,7 +97,7 @@ impl Resolver for Fixed {
 }
 
 #[tokio::test]
-async fn caller_on_the_same_host_finds_the_socket_in_the_registry_and_calls_there() {
+async fn caller_on_the_same_host_uses_the_socket_from_the_registry() {
     let world = World::new().await;
     let socket = format!("unix:{}", world.socket().canonicalize().unwrap().display());
     let listening: Vec<_> = world.running.addresses().iter().map(ToString::to_string).collect();
@@ -113,14 +113,14 @@ async fn caller_on_the_same_host_finds_the_socket_in_the_registry_and_calls_ther
 }
 
 #[tokio::test]
-async fn caller_that_does_not_want_it_uses_tcp() {
+async fn caller_with_same_host_false_uses_tcp() {
     let world = World::new().await;
     let way = world.way(ChannelOptions { same_host: false, ..elsewhere() }).await;
     assert!(way.starts_with("127.0.0.1:"), "{way}");
 }
 
 #[tokio::test]
-async fn socket_that_cannot_be_reached_costs_nothing_but_the_attempt() {
+async fn caller_falls_back_to_tcp_if_the_socket_is_unreachable() {
     let world = World::new().await;
     let path = world.socket();
     // The socket is missing, as for a container on the same host with another file system.
@@ -135,7 +135,7 @@ async fn socket_that_cannot_be_reached_costs_nothing_but_the_attempt() {
 }
 
 #[tokio::test]
-async fn path_of_another_host_is_not_touched() {
+async fn caller_ignores_the_socket_of_another_host() {
     let world = World::new().await;
     let host = world.entry().lines().find_map(|line| line.strip_prefix("host = ").map(str::to_owned)).unwrap();
     for (host, way) in [(host, "unix:"), ("another".to_owned(), "127.0.0.1:")] {
@@ -148,7 +148,7 @@ async fn path_of_another_host_is_not_touched() {
 }
 
 #[tokio::test]
-async fn what_a_killed_server_left_is_taken_over_and_what_a_stopped_one_had_is_removed() {
+async fn server_takes_over_a_stale_socket_and_removes_its_own_at_stop() {
     let World { folder, running, address } = World::new().await;
     running.stop().await;
     let sockets = folder.path().join("sockets");
@@ -161,7 +161,7 @@ async fn what_a_killed_server_left_is_taken_over_and_what_a_stopped_one_had_is_r
 }
 
 #[tokio::test]
-async fn socket_is_only_there_where_it_is_of_use_and_a_folder_that_cannot_be_is_an_error() {
+async fn socket_needs_a_registry_and_an_unusable_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let sockets = folder.path().join("sockets");
     let running = Server { unix_folder: Some(sockets.clone()), ..Server::default() }.add(Way).serve().unwrap();
@@ -175,7 +175,7 @@ async fn socket_is_only_there_where_it_is_of_use_and_a_folder_that_cannot_be_is_
 }
 
 #[test]
-fn both_ends_are_configured_by_keys() {
+fn configuration_keys_control_socket_folder_and_same_host() {
     let arguments = ["program", "--unix-folder=/run/sockets", "--same-host=false", "--same-process=false"];
     let read = |_: &Path| -> Result<Vec<u8>, mprpc::Error> { Ok(Vec::new()) };
     let config = mprpc::Config::from_sources(&[], arguments.map(Into::into), [], read).unwrap();
@@ -187,7 +187,7 @@ fn both_ends_are_configured_by_keys() {
 
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn neither_side_of_tls_is_gone_around() {
+async fn same_host_sockets_do_not_bypass_tls_of_either_side() {
     let folder = tempfile::tempdir().unwrap();
     let authority = certificates::Authority::new(folder.path(), "ca");
     let issued = authority.issue("server", &["127.0.0.1"]);

@@ -57,7 +57,7 @@ fn every_kind_of_address_serves() {
 }
 
 #[test]
-fn socket_path_of_a_dead_server_is_taken_over_and_of_a_live_one_not() {
+fn server_takes_over_the_socket_path_of_a_dead_server_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
     let listen = format!("unix:{}", path.display());
@@ -71,7 +71,7 @@ fn socket_path_of_a_dead_server_is_taken_over_and_of_a_live_one_not() {
 }
 
 #[test]
-fn port_in_use_is_an_error_that_names_it() {
+fn port_in_use_is_an_error_with_the_address() {
     let running = server("127.0.0.1:0").start().unwrap();
     let address = running.addresses()[0].to_string();
     let error = server(&address).start().err().unwrap().to_string();
@@ -98,7 +98,7 @@ fn background_loop_refuses_to_wait_for_itself() {
 }
 
 #[test]
-fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
+fn handler_that_blocks_its_loop_does_not_delay_the_stop() {
     let mut server = server("127.0.0.1:0");
     server.limits.drain_timeout = Duration::from_millis(100);
     let (release, released) = std::sync::mpsc::channel::<()>();
@@ -136,7 +136,7 @@ impl Service for Blocking {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
+async fn ambient_runtime_serves_and_calls_without_mprpc_threads() {
     let running = server("127.0.0.1:0").serve().unwrap();
     let stub = stub(&running.addresses()[0].to_string());
     let calls = (0..500).map(|number| {
@@ -154,7 +154,7 @@ async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
 }
 
 #[tokio::test]
-async fn dropped_server_closes_its_connections_on_the_ambient_runtime_too() {
+async fn dropped_server_closes_its_connections_on_the_ambient_runtime() {
     let running = server("127.0.0.1:0").serve().unwrap();
     let stub = stub(&running.addresses()[0].to_string());
     let slow = stub.unary::<_, StringValue>(SLOW, &text("x")).into_future();
@@ -190,7 +190,7 @@ fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
 }
 
 #[tokio::test]
-async fn stop_finishes_what_is_in_flight_and_frees_the_port() {
+async fn stop_finishes_in_flight_calls_and_frees_the_port() {
     let running = server("127.0.0.1:0").start().unwrap();
     let address = running.addresses()[0].clone();
     let stub = stub(&address.to_string());
@@ -248,7 +248,7 @@ fn rolling_restart_behind_a_registry_fails_no_call() {
 }
 
 #[test]
-fn connections_max_closes_the_surplus_and_keeps_serving() {
+fn server_closes_connections_beyond_connections_max_and_keeps_serving() {
     let mut server = server("127.0.0.1:0");
     server.limits.connections_max = 2;
     let running = server.start().unwrap();

@@ -99,7 +99,7 @@ fn used(code: &str) -> Vec<String> {
 }
 
 #[test]
-fn modules_use_their_own_level_and_those_below() {
+fn modules_use_only_their_own_level_and_the_levels_below() {
     let mut wrong = Vec::new();
     for source in sources() {
         let Some(own) = level(source.module()) else {
@@ -144,7 +144,7 @@ fn there_is_no_unsafe_code() {
 }
 
 #[test]
-fn every_limit_is_reached_for() {
+fn every_limit_is_used() {
     let sources = sources();
     for field in fields_of_limits(&sources) {
         let used = sources.iter().filter(|source| !matches!(source.module(), "limits" | "config"));
@@ -153,7 +153,7 @@ fn every_limit_is_reached_for() {
 }
 
 #[test]
-fn every_limit_names_a_test_that_reaches_it() {
+fn every_limit_has_a_test_with_its_name() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let texts: Vec<String> = ["src", "tests"].iter().flat_map(|folder| texts(&root.join(folder))).collect();
     let tests: Vec<&str> = texts.iter().flat_map(|text| names_of_tests(text)).collect();
@@ -208,7 +208,7 @@ fn names_of_tests(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn no_file_gets_away() {
+fn no_file_is_too_long_or_lacks_its_first_line() {
     for source in sources() {
         assert!(source.lines <= FILE_LINES_MAX, "{} has {} lines", source.path, source.lines);
         let first = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&source.path)).unwrap();
@@ -241,7 +241,7 @@ fn anchor(heading: &str) -> String {
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_in_documents_resolve() {
     let documents = documents();
     let mut wrong = Vec::new();
     for (path, text) in &documents {
@@ -268,7 +268,7 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn every_page_is_there_in_both_languages_and_in_their_contents() {
+fn every_page_exists_in_both_languages_and_is_in_the_index() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let pages = |language: &str| -> Vec<String> {
         let names = fs::read_dir(docs.join(language)).unwrap().map(|entry| entry.unwrap().file_name());

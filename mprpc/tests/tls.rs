@@ -147,7 +147,7 @@ fn refusal(stub: &Stub) -> String {
 }
 
 #[test]
-fn native_and_classic_calls_go_over_tls_by_name_and_by_number() {
+fn native_and_classic_calls_work_over_tls_by_name_and_by_address() {
     let world = World::new();
     let running = start(world.tls(), limits());
     for target in [by_name(&running), address(&running)] {
@@ -163,7 +163,7 @@ fn native_and_classic_calls_go_over_tls_by_name_and_by_number() {
 }
 
 #[test]
-fn large_messages_go_both_ways() {
+fn large_messages_come_back_whole_over_tls() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let large: String = (0..6 << 20).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
@@ -174,7 +174,7 @@ fn large_messages_go_both_ways() {
 }
 
 #[test]
-fn handler_sees_who_called() {
+fn handler_sees_the_callers_identity() {
     let world = World::new();
     let caller = world.authority.issue("billing", &["billing.example", "spiffe://example.org/billing"]);
     let running = start(world.mutual_tls(), limits());
@@ -190,7 +190,7 @@ fn handler_sees_who_called() {
 }
 
 #[test]
-fn caller_that_cannot_prove_itself_is_refused_before_anything_runs() {
+fn caller_without_valid_certificate_is_refused_before_any_call_runs() {
     let world = World::new();
     let running = start(world.mutual_tls(), limits());
     let other = Authority::new(world.folder.path(), "other");
@@ -208,7 +208,7 @@ fn caller_that_cannot_prove_itself_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn server_that_is_somebody_else_is_not_called() {
+fn server_with_wrong_certificate_is_not_called() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let named = TlsClient { server_name: Some("db.example".to_owned()), ..world.trusting() };
@@ -231,7 +231,7 @@ fn server_that_is_somebody_else_is_not_called() {
 }
 
 #[test]
-fn plain_caller_and_tls_server_tell_each_other() {
+fn plain_text_caller_of_a_tls_server_fails_with_the_reason() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let status = call(&stub(&address(&running), None), ECHO, "x").unwrap_err();
@@ -244,7 +244,7 @@ fn plain_caller_and_tls_server_tell_each_other() {
 }
 
 #[test]
-fn tls_caller_of_a_plain_server_learns_that() {
+fn tls_caller_of_a_plain_text_server_fails_with_the_reason() {
     let world = World::new();
     let running = Server { loops: 1, ..Server::default() }.add(Door).start().unwrap();
     for target in [address(&running), format!("classic:{}", address(&running))] {
@@ -265,7 +265,7 @@ fn unix_sockets_stay_plain() {
 }
 
 #[test]
-fn stalled_handshake_is_closed_in_time_and_holds_up_nobody() {
+fn stalled_handshakes_time_out_and_do_not_delay_other_callers() {
     let world = World::new();
     let limits = Limits { tls_handshake_timeout: Duration::from_millis(500), ..limits() };
     let running = start(world.tls(), limits);
@@ -285,7 +285,7 @@ fn stalled_handshake_is_closed_in_time_and_holds_up_nobody() {
 }
 
 #[test]
-fn certificates_are_swapped_under_load_without_a_failed_call() {
+fn certificates_are_replaced_under_load_without_a_failed_call() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let done = Arc::new(AtomicBool::new(false));
@@ -332,7 +332,7 @@ fn certificates_are_swapped_under_load_without_a_failed_call() {
 }
 
 #[test]
-fn keys_of_the_configuration_reach_server_and_caller() {
+fn tls_configuration_keys_reach_server_and_caller() {
     let world = World::new();
     let caller = world.authority.issue("from-conf", &["caller.example"]);
     let tls = TlsConfig {
@@ -396,7 +396,7 @@ with socket.create_connection(('127.0.0.1', int(port)), timeout=30) as plain:
 ";
 
 #[test]
-fn python_calls_over_tls() {
+fn python_client_calls_over_tls() {
     if !Command::new("python3").args(["-c", "import ssl"]).status().is_ok_and(|status| status.success()) {
         return println!("skipped: python3 with ssl is not installed");
     }
@@ -412,7 +412,7 @@ fn python_calls_over_tls() {
 }
 
 #[test]
-fn openssl_calls_over_tls_of_both_versions() {
+fn openssl_client_calls_over_both_tls_versions() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let (request, reply) = classic_call();

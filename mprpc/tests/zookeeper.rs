@@ -32,7 +32,7 @@ fn provider_process() {
 }
 
 #[tokio::test]
-async fn a_provider_stands_in_both_layouts_until_it_is_withdrawn() {
+async fn provider_is_registered_in_both_layouts_until_it_withdraws() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     until(&mut shown, "an empty list", |r| matches!(r.state, ResolutionState::Current(_)) && shows(r, &[])).await;
@@ -67,7 +67,7 @@ async fn a_provider_stands_in_both_layouts_until_it_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn classic_providers_are_found_with_the_methods_they_have_nodes_for() {
+async fn classic_providers_are_found_with_the_methods_of_their_nodes() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     place.client.create(&format!("{}/UserServiceRpc", place.chroot), b"", &PERSISTENT).await.unwrap();
@@ -85,7 +85,7 @@ async fn classic_providers_are_found_with_the_methods_they_have_nodes_for() {
 }
 
 #[tokio::test]
-async fn a_classic_node_is_left_to_its_live_owner_and_taken_over_when_it_goes() {
+async fn classic_node_stays_with_its_live_owner_and_is_taken_over_after_its_end() {
     let place = Place::new(ZooKeeper::shared()).await;
     let first = Provider::start(&place.url(true), "127.0.0.1:8001");
     let login = place.classic("Login");
@@ -109,7 +109,7 @@ async fn a_classic_node_is_left_to_its_live_owner_and_taken_over_when_it_goes() 
 }
 
 #[tokio::test]
-async fn a_node_deleted_by_an_operator_comes_back() {
+async fn node_deleted_by_an_operator_comes_back() {
     let place = Place::new(ZooKeeper::shared()).await;
     let registered = place.register("127.0.0.1:8000", true);
     stands(&registered).await;
@@ -129,7 +129,7 @@ async fn a_node_deleted_by_an_operator_comes_back() {
 }
 
 #[tokio::test]
-async fn a_provider_whose_session_expired_is_registered_again() {
+async fn provider_with_expired_session_registers_again() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     let frozen = Provider::start(&place.url(true), "127.0.0.1:8000");
@@ -147,7 +147,7 @@ async fn a_provider_whose_session_expired_is_registered_again() {
 }
 
 #[tokio::test]
-async fn a_provider_killed_and_started_at_once_ends_with_one_registration() {
+async fn provider_killed_and_restarted_at_once_has_one_registration() {
     let place = Place::new(ZooKeeper::shared()).await;
     let path = place.native("127.0.0.1:8000");
     let login = place.classic("Login");
@@ -175,7 +175,7 @@ async fn a_provider_killed_and_started_at_once_ends_with_one_registration() {
 }
 
 #[tokio::test]
-async fn a_provider_asked_to_end_is_gone_at_once() {
+async fn terminated_provider_withdraws_at_once() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     let provider = Provider::start(&place.url(true), "127.0.0.1:8000");
@@ -188,7 +188,7 @@ async fn a_provider_asked_to_end_is_gone_at_once() {
 }
 
 #[tokio::test]
-async fn nodes_that_cannot_be_read_are_skipped_and_counted() {
+async fn invalid_nodes_are_skipped_and_counted() {
     let place = Place::new(ZooKeeper::shared()).await;
     let before = entries_skipped();
     let registered = place.register("127.0.0.1:8000", true);
@@ -214,7 +214,7 @@ async fn nodes_that_cannot_be_read_are_skipped_and_counted() {
 }
 
 #[tokio::test]
-async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
+async fn watches_of_one_service_share_a_session_that_outlives_each_of_them() {
     let place = Place::new(ZooKeeper::shared()).await;
     let (mut first, second) = (place.watch(), place.watch());
     until(&mut first, "an empty list", |r| matches!(r.state, ResolutionState::Current(_))).await;
@@ -229,7 +229,7 @@ async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
 
 // Uses two threads: starting a server blocks one, while the other records the resolutions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
+async fn zookeeper_restart_empties_no_list_and_keeps_providers_registered() {
     let mut server = ZooKeeper::own();
     let place = Place::at(&server.address);
     let registered = place.register("127.0.0.1:8000", true);
@@ -272,7 +272,7 @@ async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_at_the_start_is_waited_for() {
+async fn clients_wait_for_a_zookeeper_that_is_down_at_the_start() {
     let mut server = ZooKeeper::stopped();
     let place = Place::at(&server.address);
     let registered = place.register("127.0.0.1:8000", false);

@@ -73,7 +73,7 @@ async fn no_call_fails_while_zookeeper_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn caller_and_provider_start_without_zookeeper_and_meet_when_it_is_there() {
+async fn caller_and_provider_start_without_zookeeper_and_meet_when_it_starts() {
     let mut server = ZooKeeper::stopped();
     let registry = format!("zookeeper://{}/late", server.address);
     let running = provider(&registry);

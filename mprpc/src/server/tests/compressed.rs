@@ -16,7 +16,7 @@ fn with(mut request: Request, algorithm: Compression) -> Request {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_come_back_whole_whoever_compresses_and_whatever_by() {
+async fn messages_come_back_whole_with_every_compression() {
     for algorithm in Compression::available() {
         let pair = compressing(Limits::default(), Some(*algorithm));
         pair.caller.greeted().await.unwrap();
@@ -36,7 +36,7 @@ async fn messages_come_back_whole_whoever_compresses_and_whatever_by() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bomb_stops_at_the_limit_of_the_side_that_reads_it() {
+async fn bomb_is_refused_at_the_servers_message_limit() {
     for algorithm in Compression::available() {
         let small = Limits { message_bytes_max: 64 << 10, ..Limits::default() };
         let zeros = Bytes::from(vec![0; 8 << 20]);

@@ -133,7 +133,7 @@ async fn connection_is_read_while_a_handler_holds_its_thread() {
 }
 
 #[tokio::test]
-async fn expired_and_cancelled_calls_never_reach_their_handler_and_blocking_threads_max_is_how_many_run() {
+async fn calls_that_expire_or_are_cancelled_while_blocking_threads_max_are_busy_never_reach_their_handler() {
     let gate = Gate::default();
     let limits = Limits { blocking_threads_max: 1, ..Limits::default() };
     let server =
@@ -156,7 +156,7 @@ async fn expired_and_cancelled_calls_never_reach_their_handler_and_blocking_thre
 }
 
 #[tokio::test]
-async fn queue_calls_max_is_how_many_calls_wait_and_named_in_the_refusal() {
+async fn call_beyond_queue_calls_max_is_refused_with_the_limits_name() {
     let gate = Gate::default();
     let limits = Limits { blocking_threads_max: 1, queue_calls_max: 2, ..Limits::default() };
     let server = Server { placement: placed(Placement::Blocking), limits, ..Server::default() };
@@ -174,7 +174,7 @@ async fn queue_calls_max_is_how_many_calls_wait_and_named_in_the_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handlers_that_are_spread_wait_fail_panic_stream_and_are_given_up_as_others() {
+async fn spread_handlers_behave_like_other_handlers() {
     let server = Server { placement: [("test.Probe".to_owned(), Placement::Spread)].into(), ..Server::default() };
     let shared = server.add(Probe).share().unwrap();
     let pair = pair_with(shared.clone(), Limits::default());
@@ -198,7 +198,7 @@ async fn handlers_that_are_spread_wait_fail_panic_stream_and_are_given_up_as_oth
 }
 
 #[tokio::test(start_paused = true)]
-async fn measured_method_is_answered_in_the_same_turn_once_it_is_known_to_be_short() {
+async fn short_measured_method_is_answered_in_the_same_turn() {
     let shared = Server::default().add(Probe).share().unwrap();
     let mut peer = greeted(&shared).await;
     for _ in 0..200 {
@@ -212,7 +212,7 @@ async fn measured_method_is_answered_in_the_same_turn_once_it_is_known_to_be_sho
 }
 
 #[test]
-fn placement_of_a_method_that_is_not_there_is_an_error_that_names_it() {
+fn unknown_method_in_placement_is_an_error_with_its_name() {
     let placement = [("test.Probe/Nothing".to_owned(), Placement::Spread)].into();
     let error = Server { placement, ..Server::default() }.add(Probe).share().err().unwrap();
     assert!(error.to_string().contains("test.Probe/Nothing"), "{error}");

@@ -238,7 +238,7 @@ pub(crate) async fn send(rng: &mut Rng, stream: &mut Stream, mut bytes: BytesMut
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_survives_what_no_caller_sends_and_holds_no_more_than_its_limits() {
+async fn server_survives_random_frames_and_stays_within_its_limits() {
     let shared = Server { limits: limits(), ..Server::default() }.add(service()).share().unwrap();
     let most = Arc::default();
     for seed in 0..SEEDS {

@@ -105,7 +105,7 @@ async fn went_away(peer: Peer) -> String {
 pub(super) const EXHAUSTED: u16 = Code::ResourceExhausted as u16;
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_holds_for_requests_messages_of_streams_and_replies() {
+async fn message_bytes_max_limits_requests_stream_messages_and_replies() {
     let limits = Limits { message_bytes_max: 1000, metadata_bytes_max: 100, ..Limits::default() };
     let mut peer = greeted(&limits);
     said(&mut peer).await;
@@ -132,7 +132,7 @@ async fn message_bytes_max_holds_for_requests_messages_of_streams_and_replies() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_of_a_classic_request_is_named_in_the_log() {
+async fn classic_request_beyond_message_bytes_max_is_logged_with_the_limit() {
     let limits = Limits { message_bytes_max: 1000, ..Limits::default() };
     let log = Log::begin();
     let within = peer(limits.clone());
@@ -160,7 +160,7 @@ fn metadata_of(bytes: usize) -> Metadata {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_bytes_max_of_a_request_is_named_with_the_size() {
+async fn request_beyond_metadata_bytes_max_fails_with_limit_and_size() {
     let mut peer = greeted(&Limits { metadata_bytes_max: 100, ..Limits::default() });
     said(&mut peer).await;
     for (size, code) in [(100, 0), (101, EXHAUSTED)] {
@@ -191,7 +191,7 @@ fn talkative() -> All {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_bytes_max_of_the_caller_fails_a_reply_that_is_beyond_it() {
+async fn reply_beyond_metadata_bytes_max_of_the_caller_fails() {
     let network = Network::from_seed(3);
     let host = network.serve(A, Server::default().add(talkative()));
     let limits = Limits { metadata_bytes_max: 100, ..Limits::default() };
@@ -224,7 +224,7 @@ async fn metadata_bytes_max_of_the_caller_fails_a_reply_that_is_beyond_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_header_bytes_max_is_named_in_the_log() {
+async fn request_beyond_classic_header_bytes_max_is_logged_with_the_limit() {
     // An RpcHeader of `header_bytes` bytes. An unknown field, which the server skips, fills the header up.
     let request = |header_bytes: usize| {
         let mut header = classic::encode_request("Probe", "Echo", b"x").split_off(4);
@@ -245,7 +245,7 @@ async fn classic_header_bytes_max_is_named_in_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_flight_max_is_named_to_the_call_that_is_one_too_many() {
+async fn call_beyond_in_flight_max_fails_with_the_limits_name() {
     let mut peer = greeted(&Limits { in_flight_max: 2, ..Limits::default() });
     said(&mut peer).await;
     peer.send(&request_frame(1, "Hang", flag::END, b""));
@@ -261,7 +261,7 @@ async fn in_flight_max_is_named_to_the_call_that_is_one_too_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_max_is_counted_logged_and_what_the_caller_suspects() {
+async fn connection_beyond_connections_max_is_counted_logged_and_named_in_the_callers_status() {
     let log = Log::begin();
     let network = Network::from_seed(3);
     let limits = Limits { connections_max: 1, ..Limits::default() };
@@ -289,7 +289,7 @@ fn fill(peer: &Peer, id: u32, bytes: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
+async fn caller_that_exceeds_stream_window_bytes_gets_go_away_with_the_limit() {
     let limits = Limits { stream_window_bytes: 300_000, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
         let mut peer = greeted(&limits);
@@ -311,7 +311,7 @@ async fn stream_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
+async fn caller_that_exceeds_connection_window_bytes_gets_go_away_with_the_limit() {
     let window = 1 << 20;
     let limits = Limits { stream_window_bytes: window / 4, connection_window_bytes: window, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
@@ -335,7 +335,7 @@ async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it()
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_window_bytes_and_connection_window_bytes_of_the_caller_hold_the_server() {
+async fn server_keeps_to_stream_window_bytes_and_connection_window_bytes_of_the_caller() {
     // Each stream may always have one unread message. The last of four streams sends it beyond the connection window.
     for (stream, connection, streams, before, after) in [(1000, 10_000, 1, 1000, 1000), (1000, 2500, 4, 3000, 500)] {
         let mut peer = peer_with_window(Limits::default(), 1 << 20);
@@ -358,7 +358,7 @@ async fn stream_window_bytes_and_connection_window_bytes_of_the_caller_hold_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_for_no_call_is_ignored_and_one_behind_the_end_is_a_protocol_error() {
+async fn message_for_unknown_call_is_ignored_and_message_after_the_end_is_a_protocol_error() {
     let mut peer = greeted(&Limits::default());
     said(&mut peer).await;
     peer.send(&data(7, 0, b"nobody's"));
@@ -378,7 +378,7 @@ async fn message_for_no_call_is_ignored_and_one_behind_the_end_is_a_protocol_err
 
 #[cfg(feature = "gzip")]
 #[tokio::test(start_paused = true)]
-async fn compress_bytes_min_is_the_shortest_reply_that_is_compressed() {
+async fn replies_from_compress_bytes_min_on_are_compressed() {
     let limits = Limits { compress_bytes_min: 500, ..Limits::default() };
     let compression = Some(crate::codec::Compression::Gzip);
     let shared = Server { limits, compression, ..Server::default() }.add(Probe).share().unwrap();
@@ -395,7 +395,7 @@ async fn compress_bytes_min_is_the_shortest_reply_that_is_compressed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_byte_timeout_is_how_long_a_connection_may_be_silent_and_named_in_the_log() {
+async fn connection_without_bytes_is_closed_at_first_byte_timeout_and_logged() {
     let log = Log::begin();
     let bound = Limits::default().first_byte_timeout;
     let mut in_time = peer(Limits::default());
@@ -411,7 +411,7 @@ async fn first_byte_timeout_is_how_long_a_connection_may_be_silent_and_named_in_
 }
 
 #[tokio::test(start_paused = true)]
-async fn read_timeout_is_how_long_a_frame_may_be_incomplete_and_named_in_the_log() {
+async fn incomplete_frame_closes_the_connection_at_read_timeout_and_is_logged() {
     let log = Log::begin();
     let bound = Limits::default().read_timeout;
     for (patience, in_time) in [(bound - ms(1), true), (bound + ms(1), false)] {
@@ -431,7 +431,7 @@ async fn read_timeout_is_how_long_a_frame_may_be_incomplete_and_named_in_the_log
 }
 
 #[tokio::test(start_paused = true)]
-async fn write_timeout_is_how_long_a_peer_may_leave_bytes_unread_and_named_in_the_log() {
+async fn peer_that_leaves_bytes_unread_is_closed_at_write_timeout_and_logged() {
     let log = Log::begin();
     let bound = Limits::default().write_timeout;
     for (patience, in_time) in [(bound - ms(2), true), (bound + ms(2), false)] {
@@ -448,7 +448,7 @@ async fn write_timeout_is_how_long_a_peer_may_leave_bytes_unread_and_named_in_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn keepalive_interval_and_keepalive_timeout_end_a_silent_caller_and_are_named_in_the_log() {
+async fn silent_caller_is_closed_after_keepalive_interval_and_keepalive_timeout_and_logged() {
     let log = Log::begin();
     let limits = Limits { keepalive_interval: ms(4000), keepalive_timeout: ms(3000), ..Limits::default() };
     for answers in [true, false] {
@@ -475,7 +475,7 @@ async fn keepalive_interval_and_keepalive_timeout_end_a_silent_caller_and_are_na
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_age_max_is_the_reason_that_the_caller_reads() {
+async fn go_away_names_connection_age_max_as_its_reason() {
     let mut peer = peer(Limits { connection_age_max: ms(100_000), ..Limits::default() });
     peer.send(&native_calls(&[]));
     said(&mut peer).await;
@@ -490,7 +490,7 @@ async fn connection_age_max_is_the_reason_that_the_caller_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_timeout_is_how_long_calls_may_take_at_a_stop_and_named_to_those_it_cuts_off() {
+async fn stop_ends_calls_after_drain_timeout_with_the_limits_name() {
     let log = Log::begin();
     for (call, in_time) in [(2999, true), (3001, false)] {
         let network = Network::from_seed(3);
@@ -519,7 +519,7 @@ async fn drain_timeout_is_how_long_calls_may_take_at_a_stop_and_named_to_those_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_keeps_to_its_windows_is_never_refused() {
+async fn stream_within_its_windows_is_never_refused() {
     let pair = pair(Limits { stream_window_bytes: 100, connection_window_bytes: 150, ..Limits::default() });
     let requests = |messages: usize| crate::streaming::Streaming::of((0..messages).map(|_| Bytes::from(vec![7; 60])));
     for _ in 0..3 {

@@ -58,7 +58,7 @@ fn ids(frames: &[(Header, Bytes)], code: Code) -> Vec<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_beyond_connection_memory_bytes_max_is_not_read_from_until_deadlines_free_it() {
+async fn connection_beyond_connection_memory_bytes_max_pauses_until_deadlines_free_memory() {
     let shared = server(limits(10_000_000, 100_000));
     let mut greedy = greeted(&shared).await;
     let mut modest = greeted(&shared).await;
@@ -84,7 +84,7 @@ async fn connection_beyond_connection_memory_bytes_max_is_not_read_from_until_de
 }
 
 #[tokio::test(start_paused = true)]
-async fn largest_holders_are_paused_first_as_memory_bytes_max_comes_nearer() {
+async fn largest_connections_pause_first_near_memory_bytes_max() {
     let shared = server(limits(200_000, 200_000));
     let mut large = greeted(&shared).await;
     let mut small = greeted(&shared).await;
@@ -107,7 +107,7 @@ async fn largest_holders_are_paused_first_as_memory_bytes_max_comes_nearer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_that_pauses_longer_than_memory_pause_max_is_read_from_and_its_new_calls_are_refused() {
+async fn connection_paused_for_memory_pause_max_is_read_again_and_refuses_new_calls() {
     let shared = server(limits(10_000_000, 100_000));
     let mut peer = greeted(&shared).await;
     for id in 1..=5 {
@@ -136,7 +136,7 @@ async fn connection_that_pauses_longer_than_memory_pause_max_is_read_from_and_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_could_never_fit_into_connection_memory_bytes_max_is_refused_with_limit_and_size() {
+async fn call_larger_than_connection_memory_bytes_max_fails_with_limit_and_size() {
     let shared = server(limits(10_000_000, 300_000));
     let mut peer = greeted(&shared).await;
     for size in [300_001, 5_000_000] {
@@ -156,7 +156,7 @@ async fn call_that_could_never_fit_into_connection_memory_bytes_max_is_refused_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_frame_waits_for_its_room_before_it_is_read() {
+async fn large_frame_waits_for_free_memory_before_it_is_read() {
     let shared = server(limits(10_000_000, 2_000_000));
     let mut peer = greeted(&shared).await;
     peer.send(&call(1, "Sleep", ms(10_000), 900_000));
@@ -180,7 +180,7 @@ async fn large_frame_waits_for_its_room_before_it_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_frames_leave_room_for_callers_that_hold_less() {
+async fn large_frames_leave_memory_for_smaller_callers() {
     let shared = server(limits(300_000, 150_000));
     let mut small = greeted(&shared).await;
     small.send(&endless(1, "Hang", MESSAGE));
@@ -204,7 +204,7 @@ async fn large_frames_leave_room_for_callers_that_hold_less() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
+async fn unread_streams_and_unsent_replies_count_as_memory_until_released() {
     let shared = server(Limits::default());
     let mut peer = greeted(&shared).await;
     peer.send(&request_frame(1, "Deaf", flag::OPEN, b""));
@@ -238,7 +238,7 @@ async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_is_counted_as_it_is_held() {
+async fn metadata_counts_with_its_decoded_size() {
     let shared = server(Limits::default());
     let mut peer = greeted(&shared).await;
     let mut metadata = Metadata::new();
@@ -251,7 +251,7 @@ async fn metadata_is_counted_as_it_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn paused_connection_whose_peer_has_gone_gives_back_what_it_holds() {
+async fn paused_connection_releases_its_memory_after_its_peer_closes() {
     let shared = server(limits(10_000_000, 100_000));
     let mut peer = greeted(&shared).await;
     (1..=8).for_each(|id| peer.send(&endless(id, "Hang", MESSAGE)));
@@ -266,7 +266,7 @@ async fn paused_connection_whose_peer_has_gone_gives_back_what_it_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_is_not_read_from_is_neither_silent_nor_late_nor_too_eager() {
+async fn peer_of_paused_connection_violates_no_timeout_or_ping_limit() {
     let bounds = Limits {
         keepalive_interval: ms(1000),
         keepalive_timeout: ms(1000),

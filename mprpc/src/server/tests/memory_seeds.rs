@@ -29,7 +29,7 @@ const WINDOW: usize = 16 << 10;
 const CALLS: usize = 16;
 
 #[tokio::test(start_paused = true)]
-async fn budget_holds_for_every_mix_of_callers_and_all_of_it_is_given_back() {
+async fn memory_budget_holds_for_every_mix_of_callers_and_is_released() {
     let mut pauses = 0;
     for seed in 0..SEEDS {
         let mut random = fastrand::Rng::with_seed(seed);

@@ -158,7 +158,7 @@ fn request(name: &str, message: impl Into<Bytes>) -> Request {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_answered_each_with_its_own_reply() {
+async fn each_call_gets_its_own_reply() {
     let pair = pair(Limits::default());
     let caller = Arc::new(pair.caller);
     let calls: Vec<_> = (0..200u32)
@@ -186,7 +186,7 @@ async fn empty_and_large_messages_come_back_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_arrive_as_they_were_returned() {
+async fn handler_failures_arrive_unchanged() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("Fail", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message(), status.ran()), (Code::NotFound, "no such thing", Ran::Yes));
@@ -196,14 +196,14 @@ async fn failures_arrive_as_they_were_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_of_a_handlers_own_call_does_not_say_that_the_handler_did_not_run() {
+async fn handler_that_passes_on_a_not_run_status_counts_as_run() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("PassOn", "")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Yes));
 }
 
 #[tokio::test(start_paused = true)]
-async fn panic_of_a_handler_is_internal_and_nothing_else_dies() {
+async fn handler_panic_is_internal_and_the_connection_lives_on() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("Panic", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"));
@@ -255,7 +255,7 @@ async fn call_whose_deadline_has_passed_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn abandoned_calls_free_their_place() {
+async fn abandoned_calls_free_their_place_in_flight() {
     let limits = Limits { in_flight_max: 2, ..Limits::default() };
     let pair = pair(limits);
     for _ in 0..20 {
@@ -266,7 +266,7 @@ async fn abandoned_calls_free_their_place() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_flight_max_is_named_on_both_sides() {
+async fn caller_refuses_call_beyond_its_in_flight_max() {
     let narrow = Limits { in_flight_max: 1, ..Limits::default() };
     let pair = pair_of(Limits::default(), narrow.clone());
     let hanging = async { tokio::time::timeout(Duration::from_secs(1), pair.caller.unary(&request("Hang", ""))).await };
@@ -278,7 +278,7 @@ async fn in_flight_max_is_named_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_long_messages_are_refused_with_limit_and_size() {
+async fn too_long_messages_fail_with_limit_and_size() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
     let pair = pair_of(small.clone(), Limits::default());
     // The first time, the server refuses the message. Then the caller knows the server's limit from its SETTINGS.
@@ -295,7 +295,7 @@ async fn too_long_messages_are_refused_with_limit_and_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_connection_fails_what_is_in_flight_as_may_have_run() {
+async fn lost_connection_fails_in_flight_calls_as_maybe_run() {
     let pair = pair(Limits::default());
     let lose = async {
         sleep(Duration::from_millis(5)).await;
@@ -311,7 +311,7 @@ async fn lost_connection_fails_what_is_in_flight_as_may_have_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
+async fn drain_finishes_in_flight_calls_and_refuses_new_ones() {
     let pair = pair(Limits::default());
     let drain = async {
         sleep(Duration::from_millis(5)).await;
@@ -327,7 +327,7 @@ async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_without_an_end_are_none() {
+async fn infinite_limits_never_apply() {
     let limits = Limits {
         message_bytes_max: usize::MAX,
         metadata_bytes_max: usize::MAX,

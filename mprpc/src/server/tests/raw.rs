@@ -82,7 +82,7 @@ async fn classic_call_is_answered_and_the_connection_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_request_split_anywhere_is_waited_for() {
+async fn classic_request_split_anywhere_is_answered() {
     let whole = classic_request("Echo", b"reply");
     for cut in 1..whole.len() {
         let peer = peer(Limits::default());
@@ -95,7 +95,7 @@ async fn classic_request_split_anywhere_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_request_that_never_completes_is_closed_in_time() {
+async fn incomplete_classic_request_is_closed_at_read_timeout() {
     let limits = Limits::default();
     let whole = classic_request("Echo", b"reply");
     let header_of_100 = [&100u32.to_le_bytes()[..], b"\x0a"].concat();
@@ -132,7 +132,7 @@ async fn classic_second_request_on_a_connection_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_request_is_closed_at_once_counted_and_named() {
+async fn invalid_request_is_closed_at_once_and_counted_by_reason() {
     let over = [&5000u32.to_le_bytes()[..], b"x"].concat();
     let long_args = {
         let mut header = BytesMut::from(&b"\x12\0\0\0\x0a\x05Probe\x12\x04Echo\x18"[..]);
@@ -167,7 +167,7 @@ async fn what_is_no_request_is_closed_at_once_counted_and_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_says_nothing_is_closed_after_first_byte_timeout() {
+async fn silent_peer_is_closed_after_first_byte_timeout() {
     let limits = Limits::default();
     let peer = peer(limits.clone());
     let begin = Instant::now();
@@ -253,7 +253,7 @@ async fn handler_is_stopped_at_its_deadline_without_a_cancel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_half_a_frame_is_closed_after_read_timeout() {
+async fn native_incomplete_frame_is_closed_after_read_timeout() {
     let whole = native_calls(&[(1, "Echo", b"one")]);
     let peer = peer(Limits::default());
     peer.send(&whole[..whole.len() - 1]);
@@ -295,7 +295,7 @@ async fn native_unknown_kinds_and_flags_are_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_frame_of_an_unknown_kind_is_skipped_however_long() {
+async fn native_frame_of_unknown_kind_is_skipped_whatever_its_length() {
     let mut peer = peer(Limits { message_bytes_max: 100, metadata_bytes_max: 0, ..Limits::default() });
     let mut bytes = native_calls(&[]);
     encode_frame(&mut bytes, Header { kind: 200, ..Header::default() }, &[7; 1000]);
@@ -309,7 +309,7 @@ async fn native_frame_of_an_unknown_kind_is_skipped_however_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_violations_are_answered_by_go_away_that_says_what() {
+async fn native_violations_are_answered_by_go_away_with_the_reason() {
     let method = |number: u16, path: &[u8]| {
         let mut bytes = BytesMut::from(&PREFACE[..]);
         encode_frame(&mut bytes, Header { kind: kind::METHOD, word: number, ..Header::default() }, path);
@@ -337,7 +337,7 @@ async fn native_violations_are_answered_by_go_away_that_says_what() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_preface_of_another_version_is_answered_by_ours() {
+async fn native_preface_of_another_version_is_answered_with_our_version() {
     let peer = peer(Limits::default());
     peer.send(b"\x89MPRPC\n\x07");
     let (answer, _, shared) = peer.read_to_end().await;
@@ -348,7 +348,7 @@ async fn native_preface_of_another_version_is_answered_by_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_after_write_timeout() {
+async fn peer_that_never_reads_fills_send_buffer_bytes_max_and_is_closed_after_write_timeout() {
     let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
     let peer = peer_with_window(limits.clone(), 4 << 10);
     peer.send(&native_calls(&[]));
@@ -382,7 +382,7 @@ async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_af
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_read_late_is_read_from_again() {
+async fn server_resumes_reading_after_a_slow_peer_reads() {
     let limits = Limits { send_buffer_bytes_max: 1 << 10, ..Limits::default() };
     let mut peer = peer_with_window(limits, 16 << 10);
     peer.send(&native_calls(&[]));
@@ -407,7 +407,7 @@ async fn peer_that_read_late_is_read_from_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_keep_to_what_the_caller_accepts() {
+async fn replies_keep_to_the_callers_message_limit() {
     let mut peer = peer(Limits::default());
     let mut bytes = BytesMut::from(&PREFACE[..]);
     Settings::of(&Limits { message_bytes_max: 10, ..Limits::default() }).encode(&mut bytes);
@@ -423,7 +423,7 @@ async fn replies_keep_to_what_the_caller_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_large_replies_to_small_requests_wait_for_their_turn() {
+async fn large_replies_to_small_requests_wait_for_the_peer_to_read() {
     let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
     let mut peer = peer_with_window(limits, 1 << 20);
     let mut bytes = native_calls(&[]);
@@ -447,7 +447,7 @@ async fn many_large_replies_to_small_requests_wait_for_their_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_before_the_greeting_is_said_after_ours() {
+async fn drain_during_the_greeting_sends_go_away_after_settings() {
     let peer = peer(Limits::default());
     peer.send(&PREFACE[..PREFACE.len() - 1]);
     sleep(Duration::from_millis(1)).await;
@@ -465,7 +465,7 @@ async fn drain_before_the_greeting_is_said_after_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_lets_a_classic_call_finish_and_closes_those_who_said_nothing() {
+async fn drain_finishes_a_classic_call_and_closes_silent_connections() {
     let asking = peer(Limits::default());
     asking.send(&classic_request("Sleep", b"late"));
     tokio::task::yield_now().await;

@@ -81,7 +81,7 @@ pub(super) async fn open(caller: &Multiplexed, request: &Request) -> Streaming<B
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_stream_comes_whole_and_in_order_with_metadata_and_trailer() {
+async fn server_stream_arrives_whole_and_in_order_with_metadata_and_trailer() {
     let pair = pair(Limits::default());
     for (messages, size) in [(0, 0), (1, 10), (1000, 0), (300, 5000), (3, 1 << 20)] {
         let request = count(messages, size);
@@ -106,7 +106,7 @@ async fn client_stream_arrives_whole_and_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_sides_talk_in_turn_and_close_one_after_the_other() {
+async fn bidirectional_stream_alternates_and_closes_cleanly() {
     let pair = pair(Limits::default());
     let (sender, requests) = Streaming::channel(1);
     let mut replies = open(&pair.caller, &endless("Talk", Body::Stream(requests))).await;
@@ -120,7 +120,7 @@ async fn both_sides_talk_in_turn_and_close_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unary_shapes_and_streams_meet_as_streams_of_one() {
+async fn message_counts_as_stream_of_one_and_unary_method_refuses_a_stream() {
     let pair = pair(Limits::default());
     // `Sum` takes a stream. One message counts as a stream of one, without DATA frames.
     let sum = pair.caller.unary(&endless("Sum", Body::Message(Bytes::from_static(b"12345")))).await.unwrap();
@@ -135,7 +135,7 @@ async fn unary_shapes_and_streams_meet_as_streams_of_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_does_not_end_well_never_looks_as_if_it_had() {
+async fn failed_stream_never_ends_without_an_error() {
     let cases = [("fail", Code::DataLoss), ("panic", Code::Internal), ("drop", Code::Aborted)];
     for (how, code) in cases {
         let pair = pair(Limits::default());
@@ -154,7 +154,7 @@ async fn stream_that_does_not_end_well_never_looks_as_if_it_had() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_connection_in_the_midst_of_a_stream_is_an_error_at_both_ends() {
+async fn lost_connection_fails_an_open_stream_at_both_ends() {
     let pair = pair(Limits::default());
     let (sender, requests) = Streaming::channel(1);
     let mut replies = open(&pair.caller, &endless("Talk", Body::Stream(requests))).await;
@@ -194,7 +194,7 @@ async fn deadline_ends_a_stream_at_both_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_stream_is_cancelled_at_the_server_and_is_no_failure() {
+async fn dropped_stream_is_cancelled_at_the_server_and_does_not_count_as_failed() {
     let pair = pair(Limits { in_flight_max: 1, ..Limits::default() });
     for round in 1..=20 {
         let mut stream = open(&pair.caller, &endless("Break", Body::Message("go on".into()))).await;
@@ -214,7 +214,7 @@ async fn dropped_stream_is_cancelled_at_the_server_and_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_nobody_reads_holds_no_more_than_its_window() {
+async fn unread_stream_takes_no_more_than_its_window() {
     let pair = pair(Limits::default());
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
@@ -231,7 +231,7 @@ async fn stream_that_nobody_reads_holds_no_more_than_its_window() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unread_streams_do_not_starve_the_others() {
+async fn unread_streams_do_not_starve_other_streams() {
     let pair = pair(Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() });
     // These streams fill more than the connection window.
     let mut unread = Vec::new();
@@ -258,7 +258,7 @@ async fn unread_streams_do_not_starve_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_long_message_of_a_stream_fails_its_call_alone() {
+async fn too_long_stream_message_fails_only_its_call() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
     // Reaches the server's limit, before and after the caller knows the limit.
     let pair = pair_of(small.clone(), Limits::default());
@@ -281,7 +281,7 @@ async fn too_long_message_of_a_stream_fails_its_call_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failing_stream_of_requests_fails_the_call_with_its_reason() {
+async fn failed_request_stream_fails_the_call_with_its_status() {
     let pair = pair(Limits::default());
     let requests = stream::iter([Ok(Bytes::from_static(b"one")), Err(Status::data_loss("the file is cut off"))]);
     let request = endless("Sum", Body::Stream(Streaming::new(requests)));
@@ -290,7 +290,7 @@ async fn failing_stream_of_requests_fails_the_call_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
+async fn request_stream_that_crosses_a_go_away_is_returned_whole() {
     for (messages, finishes) in [(0, true), (3, true), (3, false), (10_000, true)] {
         let pair = pair(Limits::default());
         pair.caller.unary(&request("Echo", "")).await.unwrap();
@@ -322,7 +322,7 @@ async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_of_requests_that_was_read_is_not_kept() {
+async fn request_stream_does_not_keep_read_messages() {
     let pair = pair(Limits::default());
     let kept = Bytes::from(vec![7; 5000]);
     let (sender, requests) = Streaming::channel(1);

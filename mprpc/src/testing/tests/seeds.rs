@@ -151,7 +151,7 @@ fn run_alone(seed: u64) -> Report {
 }
 
 #[test]
-fn seed_repeats_a_run_byte_for_byte() {
+fn same_seed_repeats_a_run_byte_for_byte() {
     let mut fingerprints = Vec::new();
     for seed in 0..20 {
         let (first, second) = (run_alone(seed), run_alone(seed));
@@ -164,7 +164,7 @@ fn seed_repeats_a_run_byte_for_byte() {
 }
 
 #[test]
-fn every_call_ends_in_time_and_runs_at_most_once_from_200_seeds() {
+fn every_call_ends_in_time_and_runs_at_most_once_for_200_seeds() {
     let (mut answered, mut failed) = (0, 0);
     for seed in 0..200 {
         let report = run_alone(seed);
