@@ -36,6 +36,13 @@ use crate::service::{BoxFuture, Service};
 ///
 /// Everything between caller and handler is real, including the native protocol. Only sockets, names and registries are
 /// missing. The service runs on the caller's runtime. The service is dropped with the last client of the channel.
+///
+/// ```no_run
+/// # async fn test(service: impl mprpc::Service) {
+/// let client = mprpc::RawClient::new(mprpc::testing::connect(service), "test.Echo");
+/// assert_eq!(client.unary("Echo", "hello").await.unwrap(), "hello");
+/// # }
+/// ```
 pub fn connect(service: impl Service) -> Channel {
     connect_to(Server::default().add(service))
 }

@@ -38,6 +38,16 @@ const CLIENT: &str = "client";
 ///
 /// A network is cheap to clone, and its clones share one state. A server lives until the test stops or kills it, or until
 /// its runtime ends.
+///
+/// ```no_run
+/// # async fn test(service: impl mprpc::Service) {
+/// let network = mprpc::testing::Network::from_seed(1);
+/// network.serve("10.0.0.1:8000", mprpc::Server::default().add(service));
+/// let client = mprpc::RawClient::new(network.channel("10.0.0.1:8000"), "test.Echo");
+/// network.cut("10.0.0.1:8000");
+/// assert_eq!(client.unary("Echo", "hello").await.unwrap(), "hello");
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Shared>,
