@@ -1,5 +1,5 @@
-//! Connections that arrive, over real sockets: which loop serves them, in what pieces they come, and what becomes of those
-//! that wait in the kernel when their server stops.
+//! Tests of incoming connections over real sockets: the loop that serves a connection, first bytes that come in pieces, and
+//! connections that wait in the kernel when their server stops.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +26,7 @@ use mprpc::{
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Answers with the name of the thread that it runs on.
+/// A service that replies with the name of its handler's thread.
 struct Where;
 
 impl Service for Where {
@@ -41,7 +41,7 @@ impl Service for Where {
     }
 }
 
-/// Its handler blocks its thread until it is released.
+/// A service whose handler blocks its thread until the test releases it.
 struct Blocking {
     begun: Sender<()>,
     released: Mutex<Receiver<()>>,
@@ -54,14 +54,14 @@ impl Service for Blocking {
 
     fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         self.begun.send(()).unwrap();
-        // An error says that the test has ended.
+        // An error means that the test has ended.
         let _ = self.released.lock().unwrap().recv();
         Box::pin(async move { Ok(request) })
     }
 }
 
 fn start(loops: usize, service: impl Service) -> (ServerHandle, SocketAddr) {
-    // So that the thread of a handler is that of its loop.
+    // Inline, so that a handler runs on the thread of its loop.
     let placement = [(service.descriptor().name.to_owned(), mprpc::Placement::Inline)].into();
     let running = Server { loops, placement, ..Server::default() }.add(service).start().unwrap();
     let Address::Tcp(address) = running.addresses()[0] else { panic!("not TCP") };
@@ -82,7 +82,7 @@ fn call(stub: &Stub, value: &str) -> String {
     stub.unary::<_, StringValue>(AT_ONCE, &value).wait().unwrap().value
 }
 
-/// A classic request to `Echo`: header size, RpcHeader, message.
+/// Encodes a classic request to `Echo`: header size, RpcHeader, message.
 fn classic_request(message: &[u8]) -> Vec<u8> {
     let header = [b"\x0a\x04Echo\x12\x04Echo\x18", &[message.len() as u8][..]].concat();
     [&(header.len() as u32).to_le_bytes()[..], &header, message].concat()
@@ -121,7 +121,7 @@ fn classic_connections_are_accepted_by_several_loops() {
     assert_eq!(loops.len(), 2, "{loops:?}");
     let stats = running.stats();
     assert_eq!((stats.connections_accepted, stats.calls), (64, 64));
-    // The caller may see the end of the last one before the server has counted it.
+    // The caller may see the end of the last connection before the server counts it.
     while running.stats().connections_open > 0 {
         std::thread::yield_now();
     }
@@ -129,10 +129,10 @@ fn classic_connections_are_accepted_by_several_loops() {
 }
 
 #[test]
-fn first_bytes_in_pieces_are_served() {
+fn connections_with_first_bytes_in_pieces_are_served() {
     let (running, address) = start(2, Echo);
     let native = b"\x89MPRPC\n\x01";
-    // A hash says which loop accepts: of eight, some come to one that is not the next.
+    // The kernel chooses the accepting loop by a hash. Of eight connections, some reach a loop that is not next in turn.
     for _ in 0..8 {
         let mut socket = TcpStream::connect(address).unwrap();
         for piece in [&native[..0], &native[..3], &native[3..]] {
@@ -157,7 +157,7 @@ fn first_bytes_in_pieces_are_served() {
 }
 
 #[test]
-fn classic_messages_longer_than_sockets_hold_come_back_whole() {
+fn classic_messages_larger_than_socket_buffers_come_back_whole() {
     let (running, address) = start(2, Echo);
     let classic = stub(&format!("classic:{address}"));
     for length in [1, 4000, 4096, 5000, 70_000, 8 << 20] {
@@ -169,14 +169,14 @@ fn classic_messages_longer_than_sockets_hold_come_back_whole() {
 }
 
 #[test]
-fn second_server_at_the_address_is_refused_and_the_next_one_is_not() {
+fn second_server_at_an_address_is_refused_until_the_first_stops() {
     for listen in ["127.0.0.1:0", "[::1]:0"] {
         let server = |address: &str| Server { listen: vec![address.parse().unwrap()], loops: 3, ..Server::default() };
         let running = server(listen).add(Echo).start().unwrap();
         let address = running.addresses()[0].to_string();
         let refused = server(&address).add(Echo).start().err().unwrap().to_string();
         assert!(refused.contains("in use"), "{refused}");
-        // It leaves connections behind that the kernel remembers for a minute.
+        // These calls leave closed connections, which the kernel remembers for a minute.
         (0..8).for_each(|_| drop(call(&stub(&format!("classic:{address}")), "before")));
         stop(running);
         let running = server(&address).add(Echo).start().unwrap();
@@ -186,7 +186,7 @@ fn second_server_at_the_address_is_refused_and_the_next_one_is_not() {
 }
 
 #[test]
-fn stop_serves_what_waits_in_the_kernel_though_the_loop_is_blocked() {
+fn stop_serves_connections_in_the_backlog_although_the_loop_is_blocked() {
     let (release, released) = channel();
     let (begun, begins) = channel();
     let (running, address) = start(1, Blocking { begun, released: Mutex::new(released) });
@@ -200,7 +200,7 @@ fn stop_serves_what_waits_in_the_kernel_though_the_loop_is_blocked() {
     begins.recv_timeout(PATIENCE).unwrap();
     let waiting: Vec<TcpStream> = (0..5).map(|_| connect().unwrap()).collect();
     let stopping = std::thread::spawn(move || stop(running));
-    // From then on the address refuses, whether or not the loop is blocked.
+    // Once the stop begins, the address refuses connections, even while the loop is blocked.
     let refused = loop {
         match TcpStream::connect(address) {
             Ok(silent) => drop(silent),
@@ -216,7 +216,7 @@ fn stop_serves_what_waits_in_the_kernel_though_the_loop_is_blocked() {
 }
 
 #[test]
-fn server_without_room_closes_on_every_loop() {
+fn full_server_closes_new_connections_on_every_loop() {
     let mut server = Server { loops: 2, ..Server::default() }.add(Echo);
     server.limits.connections_max = 2;
     let running = server.start().unwrap();

@@ -1,5 +1,5 @@
-//! A GiB of zeros in a MiB: decompressing it stops at the message limit, and never takes more than twice the limit of
-//! memory. A program of its own, because its allocator counts.
+//! Decompresses a GiB of zeros that was compressed to a MiB. Decompression stops at the message limit and never takes more
+//! memory than twice the limit. This is a separate program because its allocator counts the whole program's memory.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,8 +21,8 @@ use zstd::zstd_safe::CParameter;
 static ALLOCATOR: Counting = Counting::new();
 
 const GIB: usize = 1 << 30;
-/// The decoder's own, as the documentation of `Compression::decompress` says; it is within twice the limit where that is
-/// not small.
+/// The decoder's own memory, as the documentation of `Compression::decompress` says. Twice the limit includes this memory
+/// unless the limit is small.
 const DECODER_BYTES_MAX: usize = 512 << 10;
 
 fn bytes_max(limit: usize) -> usize {
@@ -36,8 +36,8 @@ fn zeros_into(encoder: &mut impl Write) {
     }
 }
 
-/// A GiB of zeros, as a peer would send it that does not say beforehand how much will come, and with the largest window
-/// that is taken under `limit`.
+/// Compresses a GiB of zeros, without the uncompressed size in the header. Uses the largest window that decompression
+/// accepts under `limit`.
 fn bomb(algorithm: Compression, limit: usize) -> Vec<u8> {
     match algorithm {
         Compression::Gzip => {
@@ -59,10 +59,10 @@ fn bomb(algorithm: Compression, limit: usize) -> Vec<u8> {
     }
 }
 
-/// Held by the test that counts: the counters are of the whole program.
+/// A test holds this lock while it counts, because the counters cover the whole program.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The memory that `work` took at its worst, beyond what there was before.
+/// Runs `work`. Returns its result and its peak memory, beyond the memory in use before.
 fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     ALLOCATOR.begin();
     let result = work();
@@ -70,7 +70,7 @@ fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
 }
 
 #[test]
-fn bombs_stop_at_the_message_limit_and_take_no_more_than_twice_the_limit() {
+fn bombs_stop_at_the_message_limit_within_twice_its_memory() {
     let _alone = ALONE.lock().unwrap();
     for algorithm in Compression::available() {
         for limit in [16 << 20, 10_000_001, 1 << 20] {

@@ -1,4 +1,4 @@
-//! A provider that runs out of file descriptors: it pauses, says so, and serves again once there are some.
+//! Tests a provider that runs out of file descriptors: it pauses, logs this, and serves again when descriptors are free.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,11 +17,11 @@ use echo::Echo;
 use mprpc::Server;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// Says to this program that it is the provider.
+/// The environment variable that makes this program the provider.
 const PROVIDER: &str = "MPRPC_TEST_PROVIDER_WITH_FEW_DESCRIPTORS";
 const DESCRIPTORS: u64 = 40;
 
-/// Stops the provider however the test ends.
+/// A running provider. Stopped when dropped, so that it also stops when the test fails.
 struct Provider(Child);
 
 impl Drop for Provider {
@@ -31,7 +31,7 @@ impl Drop for Provider {
     }
 }
 
-/// The provider itself, where this program was started as one.
+/// Runs the provider if this program was started as one.
 #[test]
 fn provider() {
     if std::env::var_os(PROVIDER).is_none() {
@@ -42,7 +42,7 @@ fn provider() {
 }
 
 #[test]
-fn provider_without_descriptors_pauses_and_serves_again() {
+fn provider_out_of_descriptors_pauses_and_serves_again() {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "provider", "--nocapture", "--test-threads=1"]).env(PROVIDER, "1");
     let mut provider = Provider(command.stdout(Stdio::piped()).spawn().unwrap());
@@ -51,14 +51,14 @@ fn provider_without_descriptors_pauses_and_serves_again() {
         lines.map(Result::unwrap).find_map(|line| line.split_once("listening on ").map(|(_, at)| at.to_owned()));
     let address = address.unwrap();
     let held: Vec<TcpStream> = (0..2 * DESCRIPTORS).map(|_| TcpStream::connect(&address).unwrap()).collect();
-    // The last ones wait in the kernel: the provider cannot accept them. The first is served all the same.
+    // The provider cannot accept the last connections, so they wait in the kernel. It still serves the first one.
     assert_eq!(classic_echo(&held[0]), b"ab");
     drop(held);
     assert_eq!(classic_echo(&TcpStream::connect(&address).unwrap()), b"ab");
     assert!(provider.0.try_wait().unwrap().is_none(), "the provider lives");
 }
 
-/// The classic frame of `Echo/Echo` with the arguments `ab`, and all that comes back.
+/// Sends a classic request to `Echo/Echo` with the arguments `ab`. Returns all bytes of the reply.
 fn classic_echo(mut stream: &TcpStream) -> Vec<u8> {
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     stream.write_all(b"\x0e\0\0\0\x0a\x04Echo\x12\x04Echo\x18\x02ab").unwrap();

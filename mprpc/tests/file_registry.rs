@@ -1,5 +1,6 @@
-//! The file registry with providers that are processes of their own, killed and restarted. Its parsing and its locks
-//! are tested beside their code.
+//! Tests of the file registry with providers as separate processes, which the tests kill and restart.
+//!
+//! The unit tests beside the code cover parsing and locks.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,7 +27,7 @@ fn provider_process() {
 }
 
 #[tokio::test]
-async fn a_killed_provider_is_noticed_and_its_successor_found() {
+async fn killed_provider_disappears_and_its_successor_is_found() {
     let folder = Folder::new();
     let url = folder.url();
     let mut shown = url.parse::<Target>().unwrap().resolver().unwrap().watch(USERS.name);
@@ -44,7 +45,7 @@ async fn a_killed_provider_is_noticed_and_its_successor_found() {
         slowest = slowest.max(took);
     }
     println!("kill -9 noticed within {slowest:?}");
-    // Far above what it takes (under 100 ms), for machines that are busy; far below the slow reading (5 s).
+    // Noticing takes under 100 ms. The bound leaves room for busy machines and is far below the slow polling (5 s).
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
 
     other.terminate();
@@ -53,7 +54,7 @@ async fn a_killed_provider_is_noticed_and_its_successor_found() {
 }
 
 #[tokio::test]
-async fn an_entry_removed_by_an_operator_comes_back() {
+async fn entry_removed_by_an_operator_comes_back() {
     let folder = Folder::new();
     let target: Target = folder.url().parse().unwrap();
     let mut shown = target.resolver().unwrap().watch(USERS.name);
@@ -75,7 +76,7 @@ async fn an_entry_removed_by_an_operator_comes_back() {
 }
 
 #[tokio::test]
-async fn a_dropped_registration_withdraws() {
+async fn dropped_registration_withdraws() {
     let folder = Folder::new();
     let target: Target = folder.url().parse().unwrap();
     let mut shown = target.resolver().unwrap().watch(USERS.name);
@@ -86,10 +87,10 @@ async fn a_dropped_registration_withdraws() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_written_is_told_and_tried_again() {
+async fn unwritable_folder_is_reported_and_retried() {
     let folder = Folder::new();
     std::fs::create_dir(&folder.path).unwrap();
-    // A file where the folder of the service has to be: root may write everywhere, but not below a file.
+    // A file takes the place of the service's folder. Root may write everywhere, but not below a file.
     let obstacle = folder.path.join(USERS.name);
     std::fs::write(&obstacle, "").unwrap();
     let target: Target = folder.url().parse().unwrap();
@@ -108,7 +109,7 @@ async fn a_folder_that_cannot_be_written_is_told_and_tried_again() {
 }
 
 #[tokio::test]
-async fn withdraw_grace_is_how_long_callers_may_still_come_after_the_withdrawal() {
+async fn server_accepts_callers_for_withdraw_grace_after_the_withdrawal() {
     for grace in [Duration::ZERO, Duration::from_millis(400)] {
         let folder = Folder::new();
         let limits = Limits { withdraw_grace: grace, ..Limits::default() };
@@ -133,7 +134,7 @@ fn registration(address: &str) -> Registration {
     Registration { service: &USERS, endpoint: address.parse().unwrap() }
 }
 
-/// A folder that does not exist yet, removed with everything in it at the end of its test.
+/// The path of a folder that does not exist yet. Dropping this removes the folder and its contents.
 struct Folder {
     path: PathBuf,
 }

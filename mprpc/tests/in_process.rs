@@ -1,5 +1,6 @@
-//! Servers and callers of one process over connections in memory: the same as sockets, without them. Calls without a
-//! connection are in same_process.rs.
+//! Tests of servers and callers in one process over connections in memory, which behave like sockets.
+//!
+//! Tests of direct calls, without a connection, are in same_process.rs.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,7 +31,7 @@ fn call(stub: &Stub, method: usize, value: &str) -> Call<StringValue> {
 }
 
 #[tokio::test]
-async fn list_of_names_is_called_in_turn() {
+async fn names_in_a_list_are_called_in_turn() {
     let (one, two) = (serve("memory:list/one"), serve("memory:list/two"));
     let stub = stub("list:memory:list/one,classic:memory:list/two");
     for _ in 0..10 {
@@ -40,7 +41,7 @@ async fn list_of_names_is_called_in_turn() {
 }
 
 #[tokio::test]
-async fn name_is_taken_until_its_server_goes() {
+async fn name_is_in_use_until_its_server_stops() {
     let first = serve("memory:taken");
     let second = Server { listen: vec!["memory:taken".parse().unwrap()], ..Server::default() };
     let error = second.serve().err().unwrap().to_string();
@@ -52,7 +53,7 @@ async fn name_is_taken_until_its_server_goes() {
 }
 
 #[tokio::test]
-async fn nobody_there_refuses() {
+async fn call_to_a_name_without_server_is_refused() {
     for target in ["memory:nobody", "classic:memory:nobody"] {
         let status = call(&stub(target), AT_ONCE, "x").await.unwrap_err();
         assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
@@ -62,7 +63,7 @@ async fn nobody_there_refuses() {
 }
 
 #[tokio::test]
-async fn server_that_stops_finishes_its_calls_and_refuses_the_next() {
+async fn stopped_server_finishes_its_calls_and_refuses_new_ones() {
     let running = serve("memory:stops");
     let stub = stub("memory:stops");
     let slow = tokio::spawn(call(&stub, SLOW, "slow").into_future());
@@ -76,7 +77,7 @@ async fn server_that_stops_finishes_its_calls_and_refuses_the_next() {
 }
 
 #[tokio::test]
-async fn server_that_is_dropped_fails_what_it_was_serving() {
+async fn dropped_server_fails_its_in_flight_calls() {
     let running = serve("memory:dropped");
     let stub = stub("memory:dropped");
     let slow = tokio::spawn(call(&stub, SLOW, "slow").into_future());
@@ -88,9 +89,9 @@ async fn server_that_is_dropped_fails_what_it_was_serving() {
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
 }
 
-/// Far beyond what a pipe holds: both sides have to wait for each other.
+/// The messages are far larger than a pipe holds, so both sides have to wait for each other.
 #[tokio::test]
-async fn large_messages_pass() {
+async fn messages_larger_than_a_pipe_come_back_whole() {
     let _running = serve("memory:large");
     for target in ["memory:large", "classic:memory:large"] {
         let large = "x".repeat(8 << 20);
@@ -126,7 +127,7 @@ fn loops_and_threads_of_one_process_call_each_other() {
 }
 
 #[tokio::test]
-async fn name_in_memory_is_not_announced() {
+async fn memory_name_is_not_announced() {
     let folder = tempfile::tempdir().unwrap();
     let registry = Some(format!("file:{}", folder.path().display()));
     let listen = vec!["memory:announced".parse().unwrap()];

@@ -1,5 +1,6 @@
-//! Peers that die, freeze and come of age, as processes of their own and over real sockets. The arithmetic and every moment
-//! at which a connection can end are tested in memory, beside the code.
+//! Tests of peers that die, freeze or reach their maximum age, as separate processes over real sockets.
+//!
+//! The unit tests beside the code cover the arithmetic and every point in time at which a connection can end.
 
 #![allow(
     clippy::unwrap_used,
@@ -32,14 +33,14 @@ static CLOCK: ServiceDescriptor = ServiceDescriptor {
 const TICK: usize = 0;
 const ECHO: usize = 1;
 
-/// Ticks without end, and says when it has stopped to.
+/// A service that streams ticks without end, and reports when a stream has stopped.
 struct Clock(SyncSender<()>);
 
 struct Stopped(SyncSender<()>);
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        // An error says that nobody wants to know.
+        // An error means that no test waits for the report.
         let _ = self.0.try_send(());
     }
 }
@@ -67,7 +68,7 @@ impl Service for Clock {
     }
 }
 
-/// Short, and long enough for a machine that is busy.
+/// Short limits, but long enough for a busy machine.
 fn limits() -> Limits {
     Limits {
         keepalive_interval: Duration::from_millis(1000),
@@ -76,7 +77,7 @@ fn limits() -> Limits {
     }
 }
 
-/// Within which a dead peer is found, as documented; and what a busy machine may add.
+/// The documented time within which a dead peer is found, plus an allowance for a busy machine.
 fn bound() -> Duration {
     2 * limits().keepalive_interval + limits().keepalive_timeout + Duration::from_millis(1500)
 }
@@ -91,7 +92,7 @@ fn stub(address: &str, limits: Limits) -> Stub {
     Stub::new(Channel::with_options(address, options).unwrap(), &CLOCK)
 }
 
-/// What a child process does, where this is one.
+/// Plays the role in `ROLE` if this process is a child.
 #[test]
 fn child_process() {
     let Ok(role) = std::env::var(ROLE) else { return };
@@ -118,11 +119,11 @@ fn child_process() {
     }
 }
 
-/// This test binary once more, in a role. Killed when dropped.
+/// A child process that runs this test binary in a role. Killed when dropped.
 struct Process(Child);
 
 impl Process {
-    /// Returns once it is ready, with what it then says.
+    /// Starts a child. Returns when the child is ready, with the text that it prints then.
     fn start(role: &str) -> (Process, String) {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_process", "--nocapture"])
@@ -151,8 +152,8 @@ impl Drop for Process {
 const ROLE: &str = "MPRPC_TEST_KEEPALIVE";
 const READY: &str = "it is ready: ";
 
-/// Reads a stream of ticks, ends its server in the midst of it by `signal`, and returns how the stream ended and after
-/// how long.
+/// Reads a stream of ticks and sends `signal` to the server in the midst of the stream. Returns the status of the stream
+/// and the time from the signal to the end.
 async fn end_of_stream(signal: Signal) -> (Status, Duration) {
     let (server, address) = Process::start("server");
     let ticks = stub(&address, limits()).server_streaming::<_, StringValue>(TICK, &StringValue::default());
@@ -175,7 +176,7 @@ async fn end_of_stream(signal: Signal) -> (Status, Duration) {
 }
 
 #[tokio::test]
-async fn kill_9_of_the_server_in_the_midst_of_a_stream_is_an_error_within_the_bound() {
+async fn killed_server_fails_an_open_stream_within_the_bound() {
     for _ in 0..5 {
         let (status, after) = end_of_stream(Signal::KILL).await;
         assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
@@ -184,7 +185,7 @@ async fn kill_9_of_the_server_in_the_midst_of_a_stream_is_an_error_within_the_bo
 }
 
 #[tokio::test]
-async fn server_that_freezes_in_the_midst_of_a_stream_is_found_within_the_bound() {
+async fn frozen_server_fails_an_open_stream_within_the_bound() {
     let (status, after) = end_of_stream(Signal::STOP).await;
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
     assert!(status.message().contains("keepalive_timeout"), "{status}");
@@ -192,7 +193,7 @@ async fn server_that_freezes_in_the_midst_of_a_stream_is_found_within_the_bound(
 }
 
 #[test]
-fn caller_that_freezes_is_found_by_the_server_within_the_bound() {
+fn server_detects_a_frozen_caller_within_the_bound() {
     let (running, stops) = start(limits());
     let (caller, _) = Process::start(&format!("caller {}", running.addresses()[0]));
     caller.signal(Signal::STOP);
@@ -205,13 +206,13 @@ fn caller_that_freezes_is_found_by_the_server_within_the_bound() {
     }
 }
 
-/// Whether the kernel destroys what was written before a close is a race, so it is run several times.
+/// It is a race whether the kernel destroys bytes that were written before a close, so the test makes 20 attempts.
 #[test]
-fn last_reply_is_not_destroyed_by_input_that_nobody_reads() {
+fn unread_input_does_not_destroy_the_last_reply() {
     let (running, _stops) = start(Limits::default());
     let Address::Tcp(address) = running.addresses()[0] else { panic!("no TCP address") };
     let message = vec![7; 2 << 20];
-    // A classic request: the header says service, method and how many bytes of arguments follow.
+    // A classic request: the header holds service, method and the size of the arguments.
     let mut request = b"\x12\0\0\0\x0a\x05Clock\x12\x04Echo\x18\x80\x80\x80\x01".to_vec();
     request.extend_from_slice(&message);
     request.extend_from_slice(&[9; 100_000]);
@@ -225,10 +226,10 @@ fn last_reply_is_not_destroyed_by_input_that_nobody_reads() {
 }
 
 #[test]
-fn no_call_fails_while_connections_end_under_many_threads() {
-    // Every few calls find their connection idle, or old.
+fn no_call_fails_while_connections_end_with_many_threads() {
+    // Every few calls find that their connection has reached its idle timeout or its maximum age.
     let of_server = Limits { connection_age_max: Duration::from_millis(20), ..Limits::default() };
-    // On a machine that is busy a connection of 5 ms may be idle before its first call can begin, several times in a row.
+    // On a busy machine, a connection may reach 5 ms idle before its first call begins, several times in a row.
     let of_caller = Limits { idle_timeout: Duration::from_millis(5), attempts_max: 100, ..Limits::default() };
     let (running, _stops) = start(of_server);
     let stub = stub(&running.addresses()[0].to_string(), of_caller);
@@ -245,7 +246,7 @@ fn no_call_fails_while_connections_end_under_many_threads() {
                     let reply = runtime.block_on(call.into_future()).unwrap();
                     assert_eq!(reply.value, request.value);
                     calls += 1;
-                    // Around the idle timeout.
+                    // The pause is close to the idle timeout.
                     std::thread::sleep(Duration::from_micros(4900 + (calls * 37) % 250));
                 }
                 calls

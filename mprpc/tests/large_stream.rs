@@ -1,4 +1,4 @@
-//! A stream of a GiB over loopback: it arrives whole, and neither side ever holds much of it.
+//! Streams a GiB over loopback. The stream arrives whole, and neither side ever holds much of it.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ static ALLOCATOR: Counting = Counting::new();
 
 const MESSAGE_BYTES: usize = 64 << 10;
 const MESSAGES: u64 = (1 << 30) / MESSAGE_BYTES as u64;
-/// What client and server hold together beyond what they held before.
+/// The most memory that client and server together may hold beyond what they held before the call.
 const HELD_BYTES_MAX: usize = 16 << 20;
 
 static FILES: ServiceDescriptor = ServiceDescriptor {
@@ -50,7 +50,7 @@ impl Service for Files {
     }
 }
 
-/// No two messages are the same.
+/// Creates message `index`. No two messages are equal.
 fn message(random: &[u8], index: u64) -> Bytes {
     let mut message = random.to_vec();
     message[..8].copy_from_slice(&index.to_le_bytes());
@@ -58,7 +58,7 @@ fn message(random: &[u8], index: u64) -> Bytes {
 }
 
 #[tokio::test]
-async fn stream_of_a_gib_arrives_whole_and_neither_side_holds_much_of_it() {
+async fn stream_of_a_gib_arrives_whole_in_bounded_memory() {
     let random: Arc<[u8]> = std::iter::repeat_with(|| fastrand::u8(..)).take(MESSAGE_BYTES).collect();
     let running = Server { loops: 1, ..Server::default() }.add(Files(random.clone())).start().unwrap();
     let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };

@@ -1,5 +1,6 @@
-//! Configuration and log of a whole process: this program starts itself as a child, by `MPRPC_TEST_PROCESS`. No harness,
-//! since the end of `main` and of the main thread is what is tested.
+//! Tests of configuration and log of a whole process. This program starts itself as a child, with `MPRPC_TEST_PROCESS`.
+//!
+//! The tests run without a harness because they test the end of `main` and of the main thread.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -155,7 +156,7 @@ fn standard_error_that_nobody_reads_does_not_hold_the_program(_: &Folder) {
     let begin = Instant::now();
     let flags = ["--log.queue_bytes_max=64KiB", "--log.flush_timeout=100ms"];
     let mut child = command("flood", &flags).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    // Only standard output is read: standard error stays full as long as the program runs.
+    // The test reads only standard output, so standard error stays full while the program runs.
     let dropped = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
     assert!(child.wait().unwrap().success());
     assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
@@ -192,7 +193,7 @@ fn command(mode: &str, arguments: &[&str]) -> Command {
     command
 }
 
-/// A folder for the log of a child.
+/// The folder for a child's log.
 struct Folder(PathBuf);
 
 impl Folder {
@@ -212,7 +213,7 @@ impl Folder {
         command(mode, arguments).arg(folder).env(variable, value).output().unwrap()
     }
 
-    /// All that the log files hold.
+    /// The contents of all log files.
     fn log(&self) -> String {
         let files = std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path());
         let is_log = |path: &PathBuf| path.extension() != Some("conf".as_ref());

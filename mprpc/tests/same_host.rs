@@ -1,4 +1,4 @@
-//! Providers that have a Unix socket beside their address, and callers on the same host: when it is used, and when not.
+//! Tests of providers with a Unix socket beside their address: when callers on the same host use the socket.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,7 +25,7 @@ static WAY: ServiceDescriptor = ServiceDescriptor {
     methods: &[MethodDescriptor::new("Here", "test.Way/Here", MethodKind::Unary, Idempotency::Unknown)],
 };
 
-/// Answers with the address of its caller.
+/// A service that replies with the address of its caller.
 struct Way;
 
 impl Service for Way {
@@ -63,21 +63,21 @@ impl World {
         self.folder.path().join("sockets").join(format!("{}.sock", self.address.replace(':', "-")))
     }
 
-    /// What the registry says of the provider.
+    /// The provider's entry in the registry.
     fn entry(&self) -> String {
         let folder = self.folder.path().join("registry/test.Way");
         let file = std::fs::read_dir(folder).unwrap().next().unwrap().unwrap();
         std::fs::read_to_string(file.path()).unwrap()
     }
 
-    /// The address that the provider sees a new caller come from.
+    /// Calls from a new channel. Returns the caller's address as the provider sees it.
     async fn way(&self, options: ChannelOptions) -> String {
         let registry = format!("file:{}", self.folder.path().join("registry").display());
         call(&RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way")).await
     }
 }
 
-/// As of another process on this host.
+/// Options under which a caller behaves like another process on this host.
 fn elsewhere() -> ChannelOptions {
     ChannelOptions { same_process: false, ..ChannelOptions::default() }
 }
@@ -86,7 +86,7 @@ async fn call(client: &RawClient) -> String {
     String::from_utf8(client.unary("Here", "").await.unwrap().into()).unwrap()
 }
 
-/// Where there is always the same.
+/// A resolver with one endpoint that never changes.
 struct Fixed(Endpoint);
 
 impl Resolver for Fixed {
@@ -97,7 +97,7 @@ impl Resolver for Fixed {
 }
 
 #[tokio::test]
-async fn caller_on_the_same_host_finds_the_socket_in_the_registry_and_calls_there() {
+async fn caller_on_the_same_host_uses_the_socket_from_the_registry() {
     let world = World::new().await;
     let socket = format!("unix:{}", world.socket().canonicalize().unwrap().display());
     let listening: Vec<_> = world.running.addresses().iter().map(ToString::to_string).collect();
@@ -106,36 +106,36 @@ async fn caller_on_the_same_host_finds_the_socket_in_the_registry_and_calls_ther
     assert!(entry.contains(&format!("address = {}\n", world.address)), "{entry}");
     assert!(entry.contains(&format!("unix = {path}\nhost = ")), "{entry}");
     assert_eq!(world.way(elsewhere()).await, socket);
-    // One that has only the address uses that.
+    // A caller that has only the TCP address uses TCP.
     let client = RawClient::new(Channel::with_options(&world.address, elsewhere()).unwrap(), "test.Way");
     assert!(call(&client).await.starts_with("127.0.0.1:"));
     assert_eq!(world.running.stats().connections_accepted, 2);
 }
 
 #[tokio::test]
-async fn caller_that_does_not_want_it_uses_tcp() {
+async fn caller_with_same_host_false_uses_tcp() {
     let world = World::new().await;
     let way = world.way(ChannelOptions { same_host: false, ..elsewhere() }).await;
     assert!(way.starts_with("127.0.0.1:"), "{way}");
 }
 
 #[tokio::test]
-async fn socket_that_cannot_be_reached_costs_nothing_but_the_attempt() {
+async fn caller_falls_back_to_tcp_if_the_socket_is_unreachable() {
     let world = World::new().await;
     let path = world.socket();
-    // As another container sees it that has the same host and other files.
+    // The socket is missing, as for a container on the same host with another file system.
     std::fs::rename(&path, path.with_extension("away")).unwrap();
     assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
-    // As after a provider that was killed: a socket that nobody listens at.
+    // Nobody listens at the socket, as after a provider was killed.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
-    // The connection that there is stays; the next one looks again.
+    // An open connection stays on TCP. The next connection tries the socket again.
     std::fs::rename(path.with_extension("away"), &path).unwrap();
     assert!(world.way(elsewhere()).await.starts_with("unix:"));
 }
 
 #[tokio::test]
-async fn path_of_another_host_is_not_touched() {
+async fn caller_ignores_the_socket_of_another_host() {
     let world = World::new().await;
     let host = world.entry().lines().find_map(|line| line.strip_prefix("host = ").map(str::to_owned)).unwrap();
     for (host, way) in [(host, "unix:"), ("another".to_owned(), "127.0.0.1:")] {
@@ -148,7 +148,7 @@ async fn path_of_another_host_is_not_touched() {
 }
 
 #[tokio::test]
-async fn what_a_killed_server_left_is_taken_over_and_what_a_stopped_one_had_is_removed() {
+async fn server_takes_over_a_stale_socket_and_removes_its_own_at_stop() {
     let World { folder, running, address } = World::new().await;
     running.stop().await;
     let sockets = folder.path().join("sockets");
@@ -161,7 +161,7 @@ async fn what_a_killed_server_left_is_taken_over_and_what_a_stopped_one_had_is_r
 }
 
 #[tokio::test]
-async fn socket_is_only_there_where_it_is_of_use_and_a_folder_that_cannot_be_is_an_error() {
+async fn socket_needs_a_registry_and_an_unusable_folder_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let sockets = folder.path().join("sockets");
     let running = Server { unix_folder: Some(sockets.clone()), ..Server::default() }.add(Way).serve().unwrap();
@@ -175,7 +175,7 @@ async fn socket_is_only_there_where_it_is_of_use_and_a_folder_that_cannot_be_is_
 }
 
 #[test]
-fn both_ends_are_configured_by_keys() {
+fn configuration_keys_control_socket_folder_and_same_host() {
     let arguments = ["program", "--unix-folder=/run/sockets", "--same-host=false", "--same-process=false"];
     let read = |_: &Path| -> Result<Vec<u8>, mprpc::Error> { Ok(Vec::new()) };
     let config = mprpc::Config::from_sources(&[], arguments.map(Into::into), [], read).unwrap();
@@ -187,7 +187,7 @@ fn both_ends_are_configured_by_keys() {
 
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn neither_side_of_tls_is_gone_around() {
+async fn same_host_sockets_do_not_bypass_tls_of_either_side() {
     let folder = tempfile::tempdir().unwrap();
     let authority = certificates::Authority::new(folder.path(), "ca");
     let issued = authority.issue("server", &["127.0.0.1"]);
@@ -200,7 +200,7 @@ async fn neither_side_of_tls_is_gone_around() {
     let options = ChannelOptions { tls: Some(tls), ..elsewhere() };
     assert!(secure.way(options.clone()).await.starts_with("127.0.0.1:"));
 
-    // A caller that believes only who proves it does not go to a socket where nobody does.
+    // A caller with TLS does not use the Unix socket of a server without TLS.
     let plain = World::new().await;
     let registry = format!("file:{}", plain.folder.path().join("registry").display());
     let client = RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way");

@@ -1,4 +1,4 @@
-//! Calls between a caller and a server of one process, without a socket: what holds over a connection holds here.
+//! Tests of direct calls between a caller and a server in one process: they behave like calls over a connection.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ static NEAR: ServiceDescriptor = ServiceDescriptor {
     ],
 };
 
-/// What `Near` tells of its handlers.
+/// An event that a handler of `Near` reports.
 #[derive(Debug, PartialEq)]
 enum Event {
     Dropped { cancelled: bool },
@@ -57,7 +57,7 @@ enum Event {
 
 struct Near {
     events: mpsc::UnboundedSender<Event>,
-    /// To itself, where it has one.
+    /// A client of this service itself, which `Deeper` uses.
     deeper: Arc<Mutex<Option<RawClient>>>,
 }
 
@@ -202,10 +202,10 @@ async fn every_kind_of_address_is_called_without_a_connection() {
 }
 
 #[tokio::test]
-async fn advertised_address_and_what_a_registry_says_lead_here_too() {
+async fn advertised_and_registered_addresses_are_called_directly() {
     let folder = tempfile::tempdir().unwrap();
     let registry = format!("file:{}", folder.path().display());
-    // Nobody could connect to it: the documentation's network.
+    // Nobody can connect to this address, which belongs to the network for documentation.
     let advertise = Some("192.0.2.1:80".parse().unwrap());
     let server = Server { advertise, registry: Some(registry.clone()), ..Server::default() };
     let world = serve("0.0.0.0:0", server);
@@ -217,7 +217,7 @@ async fn advertised_address_and_what_a_registry_says_lead_here_too() {
 }
 
 #[tokio::test]
-async fn who_wants_a_connection_gets_one() {
+async fn same_process_false_and_classic_use_a_connection() {
     let world = serve("127.0.0.1:0", Server::default());
     over_a_socket(&world.address).unary("Echo", "x").await.unwrap();
     assert_eq!(world.running.stats().connections_accepted, 1);
@@ -226,7 +226,7 @@ async fn who_wants_a_connection_gets_one() {
 }
 
 #[test]
-fn handler_runs_where_its_caller_does_and_never_on_the_background_loop() {
+fn handler_runs_on_its_callers_runtime_and_never_on_the_background_loop() {
     let (service, _events) = near();
     let listen = vec!["memory:threads".parse().unwrap()];
     let running = Server { listen, loops: 1, ..Server::default() }.add(service).start().unwrap();
@@ -242,7 +242,7 @@ fn handler_runs_where_its_caller_does_and_never_on_the_background_loop() {
     assert_eq!(running.stats().connections_accepted, 1);
 }
 
-/// What a call came to, as far as it is the same each time.
+/// Makes a call and describes its outcome, without the parts that differ from run to run.
 async fn outcome(client: &RawClient, method: &str, message: Vec<u8>, asked: Option<usize>) -> String {
     let call = client.unary(method, message).timeout(Duration::from_millis(700));
     let call = if let Some(bytes) = asked { call.metadata("asked", vec![b'x'; bytes]) } else { call };
@@ -262,9 +262,9 @@ async fn outcome(client: &RawClient, method: &str, message: Vec<u8>, asked: Opti
 }
 
 #[tokio::test]
-async fn every_outcome_is_the_one_of_a_connection() {
+async fn direct_call_has_the_same_outcome_as_over_a_connection() {
     let limits = Limits { message_bytes_max: 2000, metadata_bytes_max: 200, ..Limits::default() };
-    // Direct calls never wait for their turn, so those over a socket do not either.
+    // Inline, because direct calls never wait in the queue, so calls over the socket must not wait either.
     let placement = [("test.Near".to_owned(), mprpc::Placement::Inline)].into();
     let world = serve("127.0.0.1:0", Server { limits, placement, ..Server::default() });
     let (near, far) = (client(&world.address), over_a_socket(&world.address));
@@ -286,7 +286,7 @@ async fn every_outcome_is_the_one_of_a_connection() {
         let direct = outcome(&near, method, vec![0; bytes], asked).await;
         assert_eq!(direct, outcome(&far, method, vec![0; bytes], asked).await, "{method}");
     }
-    // What the caller knows of a limit of the server's it says itself, and the server otherwise.
+    // If the caller knows the server's limit, the caller refuses the call. Otherwise the server refuses it.
     for (method, bytes, asked, limit) in [
         ("Echo", 2001, None, "message_bytes_max 2000"),
         ("Echo", 1, Some(300), "metadata_bytes_max 200"),
@@ -345,7 +345,7 @@ async fn handler_is_dropped_when_its_caller_gives_up() {
 }
 
 #[test]
-fn method_that_runs_to_completion_outlives_its_caller_and_the_callers_runtime() {
+fn run_to_completion_handler_outlives_its_caller_and_the_callers_runtime() {
     let (service, mut events) = near();
     let listen = vec!["memory:completes".parse().unwrap()];
     let run_to_completion = vec!["test.Near/Sleep".to_owned()];
@@ -359,7 +359,7 @@ fn method_that_runs_to_completion_outlives_its_caller_and_the_callers_runtime() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn interceptors_of_both_sides_see_the_call_and_the_handler_inherits_what_is_left() {
+async fn interceptors_of_both_sides_see_the_call_and_the_handler_inherits_the_deadline() {
     let seen = Arc::new(AtomicUsize::new(0));
     let sees = |seen: &Arc<AtomicUsize>, by: usize| {
         let seen = seen.clone();
@@ -378,7 +378,7 @@ async fn interceptors_of_both_sides_see_the_call_and_the_handler_inherits_what_i
 }
 
 #[tokio::test]
-async fn panic_far_down_a_chain_of_calls_is_contained_once_and_a_long_chain_does_not_use_up_the_stack() {
+async fn panic_deep_in_a_call_chain_is_contained_and_a_long_chain_does_not_overflow_the_stack() {
     let world = serve("memory:chain", Server::default());
     let client = client("memory:chain");
     *world.deeper.lock().unwrap() = Some(client.clone());
@@ -394,7 +394,7 @@ async fn panic_far_down_a_chain_of_calls_is_contained_once_and_a_long_chain_does
 }
 
 #[tokio::test]
-async fn caller_that_does_nothing_but_call_gives_way_to_others() {
+async fn busy_caller_yields_to_other_tasks() {
     let _world = serve("memory:busy", Server::default());
     let client = client("memory:busy");
     let other = tokio::spawn(std::future::ready(()));
@@ -407,7 +407,7 @@ async fn caller_that_does_nothing_but_call_gives_way_to_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_flight_max_of_either_side_holds() {
+async fn in_flight_max_of_either_side_limits_direct_calls() {
     let one = Limits { in_flight_max: 1, ..Limits::default() };
     for (of_server, of_caller) in [(one.clone(), Limits::default()), (Limits::default(), one)] {
         let world = serve("memory:in-flight", Server { limits: of_server, ..Server::default() });
@@ -424,7 +424,7 @@ async fn in_flight_max_of_either_side_holds() {
 }
 
 #[tokio::test]
-async fn streams_go_over_a_connection_in_memory_and_wait_for_their_reader() {
+async fn streams_use_a_memory_connection_with_flow_control() {
     let mut world = serve("127.0.0.1:0", Server::default());
     let limits = Limits { stream_window_bytes: 256 << 10, ..Limits::default() };
     let client = client_with(&world.address, ChannelOptions { limits, ..ChannelOptions::default() });
@@ -446,7 +446,7 @@ async fn streams_go_over_a_connection_in_memory_and_wait_for_their_reader() {
     while let Ok(Event::Counted(number)) = world.events.try_recv() {
         made = number;
     }
-    // The window is 256 KiB, and a message 16.
+    // The window is 256 KiB and a message is 16 KiB.
     assert!((10..40).contains(&made), "{made}");
     let mut more = 0;
     while let Some(message) = count.next().await {
@@ -461,7 +461,7 @@ async fn streams_go_over_a_connection_in_memory_and_wait_for_their_reader() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_that_stops_finishes_its_calls_and_the_next_go_elsewhere() {
+async fn stopped_server_finishes_its_calls_and_later_calls_use_another_server() {
     let (first, second) = (serve("memory:first", Server::default()), serve("memory:second", Server::default()));
     let client = client("list:memory:first,memory:second");
     let calls: Vec<_> = (0..4).map(|_| tokio::spawn(client.unary("Sleep", "x").into_future())).collect();
@@ -480,7 +480,7 @@ async fn server_that_stops_finishes_its_calls_and_the_next_go_elsewhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_is_not_done_within_drain_timeout_fails_with_its_server() {
+async fn call_that_outlasts_drain_timeout_fails() {
     let limits = Limits { drain_timeout: Duration::from_secs(2), ..Limits::default() };
     let mut world = serve("memory:drained", Server { limits, ..Server::default() });
     let hanging = tokio::spawn(client("memory:drained").unary("Hang", "").into_future());
@@ -492,7 +492,7 @@ async fn call_that_is_not_done_within_drain_timeout_fails_with_its_server() {
 }
 
 #[tokio::test]
-async fn address_belongs_to_whoever_listens_there_now() {
+async fn calls_reach_the_current_listener_of_an_address() {
     let world = serve("127.0.0.1:0", Server::default());
     let client = client(&world.address);
     client.unary("Echo", "x").await.unwrap();
@@ -507,7 +507,7 @@ async fn address_belongs_to_whoever_listens_there_now() {
 
 #[cfg(feature = "tls")]
 #[tokio::test]
-async fn nobody_gets_around_the_tls_of_either_side() {
+async fn direct_calls_do_not_bypass_tls_of_either_side() {
     let folder = tempfile::tempdir().unwrap();
     let authority = certificates::Authority::new(folder.path(), "ca");
     let issued = authority.issue("server", &["127.0.0.1"]);
@@ -533,7 +533,7 @@ async fn nobody_gets_around_the_tls_of_either_side() {
     let peer = client_with(&world.address, options.clone()).unary("Peer", "").await.unwrap();
     assert!(String::from_utf8_lossy(&peer).contains("billing.internal"), "{peer:?}");
 
-    // A caller that believes only who proves it is not handed to a server that proves nothing.
+    // A caller with TLS never calls a server without TLS, even in the same process.
     let plain = serve("127.0.0.1:0", Server::default());
     client_with(&plain.address, options).unary("Echo", "x").await.unwrap_err();
     assert_eq!(plain.running.stats().calls, 0);

@@ -1,4 +1,4 @@
-//! Servers and callers over real sockets: addresses, runtimes, graceful stop. Logic is tested in memory, beside the code.
+//! Tests of servers and callers over real sockets: addresses, runtimes, graceful stop. Unit tests in memory cover the logic.
 
 #![allow(
     clippy::unwrap_used,
@@ -33,7 +33,7 @@ fn text(value: &str) -> StringValue {
     StringValue { value: value.to_owned(), ..StringValue::default() }
 }
 
-/// A blocking call from a thread without a runtime.
+/// Makes a blocking call from a thread without a runtime.
 fn call_echo(stub: &Stub, value: &str) -> Result<String, Status> {
     stub.unary::<_, StringValue>(AT_ONCE, &text(value)).wait().map(|reply| reply.value)
 }
@@ -57,7 +57,7 @@ fn every_kind_of_address_serves() {
 }
 
 #[test]
-fn socket_path_of_a_dead_server_is_taken_over_and_of_a_live_one_not() {
+fn server_takes_over_the_socket_path_of_a_dead_server_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.sock");
     let listen = format!("unix:{}", path.display());
@@ -71,7 +71,7 @@ fn socket_path_of_a_dead_server_is_taken_over_and_of_a_live_one_not() {
 }
 
 #[test]
-fn port_in_use_is_an_error_that_names_it() {
+fn port_in_use_is_an_error_with_the_address() {
     let running = server("127.0.0.1:0").start().unwrap();
     let address = running.addresses()[0].to_string();
     let error = server(&address).start().err().unwrap().to_string();
@@ -98,7 +98,7 @@ fn background_loop_refuses_to_wait_for_itself() {
 }
 
 #[test]
-fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
+fn handler_that_blocks_its_loop_does_not_delay_the_stop() {
     let mut server = server("127.0.0.1:0");
     server.limits.drain_timeout = Duration::from_millis(100);
     let (release, released) = std::sync::mpsc::channel::<()>();
@@ -112,11 +112,11 @@ fn handler_that_blocks_its_loop_does_not_hold_the_stop() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(running.stop());
     release.send(()).unwrap();
-    // The turn that was blocked still ends with its reply; then the loop ends.
+    // The blocked turn of the loop still ends with its reply. Then the loop ends.
     assert_eq!(caller.join().unwrap().unwrap(), "x");
 }
 
-/// Its handler blocks the loop until it is released.
+/// A service whose handler blocks the loop until the test releases it.
 struct Blocking {
     begun: std::sync::mpsc::Sender<()>,
     released: std::sync::Mutex<std::sync::mpsc::Receiver<()>>,
@@ -129,14 +129,14 @@ impl Service for Blocking {
 
     fn call(&self, _: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         self.begun.send(()).unwrap();
-        // An error says that the test has ended.
+        // An error means that the test has ended.
         let _ = self.released.lock().unwrap().recv();
         Box::pin(async move { Ok(request) })
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
+async fn ambient_runtime_serves_and_calls_without_mprpc_threads() {
     let running = server("127.0.0.1:0").serve().unwrap();
     let stub = stub(&running.addresses()[0].to_string());
     let calls = (0..500).map(|number| {
@@ -154,7 +154,7 @@ async fn ambient_runtime_serves_and_calls_without_threads_of_ours() {
 }
 
 #[tokio::test]
-async fn dropped_server_closes_its_connections_on_the_ambient_runtime_too() {
+async fn dropped_server_closes_its_connections_on_the_ambient_runtime() {
     let running = server("127.0.0.1:0").serve().unwrap();
     let stub = stub(&running.addresses()[0].to_string());
     let slow = stub.unary::<_, StringValue>(SLOW, &text("x")).into_future();
@@ -178,7 +178,7 @@ fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
         let reply: StringValue =
             runtime.block_on(async { stub.unary(AT_ONCE, &text(&round.to_string())).await }).unwrap();
         assert_eq!(reply.value, round.to_string());
-        // The runtime ends here, and its connection with it; the channel does not.
+        // The runtime ends here, and its connection too. The channel lives on.
     }
     let threads = (0..8).map(|number: usize| {
         let stub = stub.clone();
@@ -190,7 +190,7 @@ fn one_channel_serves_threads_and_runtimes_that_come_and_go() {
 }
 
 #[tokio::test]
-async fn stop_finishes_what_is_in_flight_and_frees_the_port() {
+async fn stop_finishes_in_flight_calls_and_frees_the_port() {
     let running = server("127.0.0.1:0").start().unwrap();
     let address = running.addresses()[0].clone();
     let stub = stub(&address.to_string());
@@ -204,7 +204,7 @@ async fn stop_finishes_what_is_in_flight_and_frees_the_port() {
     assert_eq!(status.code(), Code::Unavailable, "{status}");
     let again = server(&address.to_string()).start().unwrap();
     assert_eq!(again.addresses()[0], address);
-    // An endpoint that refused pauses; waiting for it is what a caller can ask for.
+    // The endpoint is in backoff after the refusal. `wait_for_ready` makes the call wait for the endpoint.
     let reply: StringValue = stub.unary(AT_ONCE, &text("again")).wait_for_ready(true).await.unwrap();
     assert_eq!(reply.value, "again");
 }
@@ -248,7 +248,7 @@ fn rolling_restart_behind_a_registry_fails_no_call() {
 }
 
 #[test]
-fn connections_max_closes_the_surplus_and_keeps_serving() {
+fn server_closes_connections_beyond_connections_max_and_keeps_serving() {
     let mut server = server("127.0.0.1:0");
     server.limits.connections_max = 2;
     let running = server.start().unwrap();

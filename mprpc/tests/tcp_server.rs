@@ -1,4 +1,4 @@
-//! The reactor alone, as muduo's users write it: callbacks, threads, sending from elsewhere, closing.
+//! Tests of the reactor alone, used as in muduo: callbacks, threads, sending from another thread, closing.
 
 #![allow(
     clippy::unwrap_used,
@@ -47,7 +47,7 @@ fn echo(connection: &Connection, input: &mut bytes::BytesMut) {
 }
 
 #[test]
-fn echoes_over_loops_in_turn() {
+fn connections_are_assigned_to_loops_in_turn() {
     let (on_thread, threads) = mpsc::channel();
     let running = run(2, |server| {
         server.on_connection(move |connection| {
@@ -75,7 +75,7 @@ fn echoes_over_loops_in_turn() {
 }
 
 #[test]
-fn callback_leaves_what_is_incomplete_and_gets_it_again() {
+fn callback_gets_unconsumed_input_again() {
     let running = run(1, |server| {
         server.on_message(|connection, input| {
             while let Some(end) = input.iter().position(|byte| *byte == b'\n') {
@@ -119,7 +119,7 @@ fn another_thread_sends_and_closes() {
 }
 
 #[test]
-fn stop_ends_open_connections_and_says_so() {
+fn stop_closes_open_connections_and_notifies_the_callback() {
     let (told, tells) = mpsc::channel();
     let running = run(2, |server| {
         server.on_connection(move |connection| told.send(connection.is_connected()).unwrap());

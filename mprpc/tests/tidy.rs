@@ -1,6 +1,7 @@
-//! The invariants of docs/architecture.md that the compiler does not hold: levels, who touches sockets and the clock,
-//! where protocols are named, that every limit is reached for, that what is written leads somewhere. Reads the sources as
-//! text.
+//! Tests of the invariants in docs/architecture.md that the compiler does not check. The tests read the sources as text.
+//!
+//! The tests cover the levels of modules, the use of sockets and the clock, the files that name a protocol, the use of
+//! every limit, and the links in documents.
 
 #![allow(
     clippy::unwrap_used,
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules of each level, from the ground up. A module uses its own level and those below it.
+/// The modules of each level, from the bottom up. A module uses its own level and the levels below.
 const LEVELS: [&[&str]; 6] = [
     &[
         "status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "priority", "recycled",
@@ -34,7 +35,7 @@ const CIRCLES: [&[&str]; 6] = [
     &["testing/host", "testing/network"],
 ];
 
-/// What may be found only below one of these, and why.
+/// Words that may occur only below the given paths, and the reason.
 const ONLY_IN: [(&[&str], &[&str], &str); 4] = [
     (&["TcpStream", "TcpListener", "UnixStream", "UnixListener"], &["net/"], "sockets belong to net/"),
     (&["thread::Builder", "thread::spawn"], &["net/", "logging/"], "threads belong to net/, and one to the log"),
@@ -56,9 +57,9 @@ const ONLY_IN: [(&[&str], &[&str], &str); 4] = [
 const FILE_LINES_MAX: usize = 700;
 
 struct Source {
-    /// Below `src/`, with `/`.
+    /// The path below `src/`, with `/` as separator.
     path: String,
-    /// Without its tests and without comments, so that prose may name what code may not.
+    /// The code without tests and comments, because comments may use words that code may not.
     code: String,
     lines: usize,
 }
@@ -98,7 +99,7 @@ fn level(module: &str) -> Option<usize> {
     LEVELS.iter().position(|modules| modules.contains(&module))
 }
 
-/// The modules that follow `crate::` in code, also those in braces.
+/// The modules that follow `crate::` in code, also inside braces.
 fn used(code: &str) -> Vec<String> {
     let mut used = Vec::new();
     for (_, rest) in code.match_indices("crate::").map(|(at, word)| (at, &code[at + word.len()..])) {
@@ -109,7 +110,7 @@ fn used(code: &str) -> Vec<String> {
 }
 
 #[test]
-fn modules_use_their_own_level_and_those_below() {
+fn modules_use_only_their_own_level_and_the_levels_below() {
     let mut wrong = Vec::new();
     for source in sources() {
         let Some(own) = level(source.module()) else {
@@ -229,14 +230,14 @@ fn sockets_threads_clock_and_protocols_stay_where_they_belong() {
 
 #[test]
 fn there_is_no_unsafe_code() {
-    // Measured there: what malloc_trim gives back.
+    // net/allocator.rs may use unsafe: the benefit of malloc_trim was measured there.
     for source in sources().iter().filter(|source| source.path != "net/allocator.rs") {
         assert!(!source.code.contains("unsafe "), "{}: measure what it brings first, and say so here", source.path);
     }
 }
 
 #[test]
-fn every_limit_is_reached_for() {
+fn every_limit_is_used() {
     let sources = sources();
     for field in fields_of_limits(&sources) {
         let used = sources.iter().filter(|source| !matches!(source.module(), "limits" | "config"));
@@ -245,7 +246,7 @@ fn every_limit_is_reached_for() {
 }
 
 #[test]
-fn every_limit_names_a_test_that_reaches_it() {
+fn every_limit_has_a_test_with_its_name() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let texts: Vec<String> = ["src", "tests"].iter().flat_map(|folder| texts(&root.join(folder))).collect();
     let tests: Vec<&str> = texts.iter().flat_map(|text| names_of_tests(text)).collect();
@@ -270,7 +271,7 @@ fn fields_of_limits(sources: &[Source]) -> Vec<String> {
     fields
 }
 
-/// All files of Rust below a folder, tests included.
+/// The contents of all Rust files below a folder, including tests.
 fn texts(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -284,7 +285,7 @@ fn texts(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The functions that stand right below a mark as a test.
+/// The names of all test functions in `text`.
 fn names_of_tests(text: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut is_test = false;
@@ -300,7 +301,7 @@ fn names_of_tests(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn no_file_gets_away() {
+fn no_file_is_too_long_or_lacks_its_first_line() {
     for source in sources() {
         assert!(source.lines <= FILE_LINES_MAX, "{} has {} lines", source.path, source.lines);
         let first = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(&source.path)).unwrap();
@@ -308,7 +309,7 @@ fn no_file_gets_away() {
     }
 }
 
-/// The documents of the repository, by path, and what stands in them outside of code.
+/// The documents of the repository: their paths, and their text without code blocks.
 fn documents() -> Vec<(PathBuf, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut documents = Vec::new();
@@ -317,7 +318,7 @@ fn documents() -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "md") {
                 let text = fs::read_to_string(&path).unwrap();
-                // What is between two fences is every other part.
+                // Every second part lies between two fences, so it is code.
                 documents.push((path, text.split("\n```").step_by(2).collect::<Vec<_>>().join("\n")));
             }
         }
@@ -326,14 +327,14 @@ fn documents() -> Vec<(PathBuf, String)> {
     documents
 }
 
-/// What a heading is called in a link: `## What passes on` is `#what-passes-on`.
+/// The anchor of a heading in a link, without `#`: `## Repository layout` has the anchor `repository-layout`.
 fn anchor(heading: &str) -> String {
     let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
     heading.trim_start_matches('#').trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
 }
 
 #[test]
-fn links_lead_somewhere() {
+fn links_in_documents_resolve() {
     let documents = documents();
     let mut wrong = Vec::new();
     for (path, text) in &documents {
@@ -360,7 +361,7 @@ fn links_lead_somewhere() {
 }
 
 #[test]
-fn every_page_is_there_in_both_languages_and_in_their_contents() {
+fn every_page_exists_in_both_languages_and_is_in_the_index() {
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
     let pages = |language: &str| -> Vec<String> {
         let names = fs::read_dir(docs.join(language)).unwrap().map(|entry| entry.unwrap().file_name());

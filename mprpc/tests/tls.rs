@@ -1,5 +1,5 @@
-//! TLS over real sockets: calls in both protocols, who may call and who is called, certificates that are swapped, and
-//! peers of other makes. Bytes and bounds are tested in memory, beside the code.
+//! Tests of TLS over real sockets: calls in both protocols, authentication of caller and server, replaced certificates, and
+//! other TLS implementations. The unit tests beside the code cover bytes and limits.
 
 #![cfg(feature = "tls")]
 #![allow(
@@ -39,7 +39,7 @@ static DOOR: ServiceDescriptor =
 const ECHO: usize = 0;
 const WHO: usize = 1;
 
-/// Answers with what it was sent, or with the names of who sent it.
+/// A service that replies with the request (`Echo`) or with the names in the caller's certificate (`Who`).
 struct Door;
 
 impl Service for Door {
@@ -117,7 +117,7 @@ fn address(running: &ServerHandle) -> String {
     running.addresses()[0].to_string()
 }
 
-/// The same server, by name.
+/// The server's address with the host name `localhost`.
 fn by_name(running: &ServerHandle) -> String {
     address(running).replace("127.0.0.1", "localhost")
 }
@@ -130,7 +130,7 @@ fn call(stub: &Stub, method: usize, value: &str) -> Result<String, Status> {
     stub.unary::<_, StringValue>(method, &text(value)).wait().map(|reply| reply.value)
 }
 
-/// The server counts a connection when it has ended, which may be after its caller has its answer.
+/// Waits until the server has counted `count` rejections. The server counts a connection at its end, maybe after the reply.
 fn wait_for_rejected(running: &ServerHandle, what: &str, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while running.stats().rejected.get(what) != Some(&count) {
@@ -139,7 +139,7 @@ fn wait_for_rejected(running: &ServerHandle, what: &str, count: u64) {
     }
 }
 
-/// The failure of a call that found no connection.
+/// Makes a call that fails to connect. Returns the message of its status.
 fn refusal(stub: &Stub) -> String {
     let status = call(stub, ECHO, "x").unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
@@ -147,7 +147,7 @@ fn refusal(stub: &Stub) -> String {
 }
 
 #[test]
-fn native_and_classic_calls_go_over_tls_by_name_and_by_number() {
+fn native_and_classic_calls_work_over_tls_by_name_and_by_address() {
     let world = World::new();
     let running = start(world.tls(), limits());
     for target in [by_name(&running), address(&running)] {
@@ -163,7 +163,7 @@ fn native_and_classic_calls_go_over_tls_by_name_and_by_number() {
 }
 
 #[test]
-fn large_messages_go_both_ways() {
+fn large_messages_come_back_whole_over_tls() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let large: String = (0..6 << 20).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
@@ -174,14 +174,14 @@ fn large_messages_go_both_ways() {
 }
 
 #[test]
-fn handler_sees_who_called() {
+fn handler_sees_the_callers_identity() {
     let world = World::new();
     let caller = world.authority.issue("billing", &["billing.example", "spiffe://example.org/billing"]);
     let running = start(world.mutual_tls(), limits());
     for target in [address(&running), format!("classic:{}", address(&running))] {
         let stub = stub(&target, Some(world.showing(&caller)));
         for _ in 0..2 {
-            // The second classic connection resumes the session of the first, and its caller is the same.
+            // The second classic connection resumes the TLS session of the first, and its caller keeps the same identity.
             assert_eq!(call(&stub, WHO, "").unwrap(), "billing billing.example spiffe://example.org/billing");
         }
     }
@@ -190,7 +190,7 @@ fn handler_sees_who_called() {
 }
 
 #[test]
-fn caller_that_cannot_prove_itself_is_refused_before_anything_runs() {
+fn caller_without_valid_certificate_is_refused_before_any_call_runs() {
     let world = World::new();
     let running = start(world.mutual_tls(), limits());
     let other = Authority::new(world.folder.path(), "other");
@@ -208,7 +208,7 @@ fn caller_that_cannot_prove_itself_is_refused_before_anything_runs() {
 }
 
 #[test]
-fn server_that_is_somebody_else_is_not_called() {
+fn server_with_wrong_certificate_is_not_called() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let named = TlsClient { server_name: Some("db.example".to_owned()), ..world.trusting() };
@@ -231,7 +231,7 @@ fn server_that_is_somebody_else_is_not_called() {
 }
 
 #[test]
-fn plain_caller_and_tls_server_tell_each_other() {
+fn plain_text_caller_of_a_tls_server_fails_with_the_reason() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let status = call(&stub(&address(&running), None), ECHO, "x").unwrap_err();
@@ -244,7 +244,7 @@ fn plain_caller_and_tls_server_tell_each_other() {
 }
 
 #[test]
-fn tls_caller_of_a_plain_server_learns_that() {
+fn tls_caller_of_a_plain_text_server_fails_with_the_reason() {
     let world = World::new();
     let running = Server { loops: 1, ..Server::default() }.add(Door).start().unwrap();
     for target in [address(&running), format!("classic:{}", address(&running))] {
@@ -265,17 +265,17 @@ fn unix_sockets_stay_plain() {
 }
 
 #[test]
-fn stalled_handshake_is_closed_in_time_and_holds_up_nobody() {
+fn stalled_handshakes_time_out_and_do_not_delay_other_callers() {
     let world = World::new();
     let limits = Limits { tls_handshake_timeout: Duration::from_millis(500), ..limits() };
     let running = start(world.tls(), limits);
     let begun = Instant::now();
     let mut stalled: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(address(&running)).unwrap()).collect();
     stalled[1].write_all(b"\x16\x03\x01\x02\x00").unwrap();
-    // All on the same loop.
+    // The stalled handshakes and this call share one loop.
     assert_eq!(call(&stub(&address(&running), Some(world.trusting())), ECHO, "through").unwrap(), "through");
     for stalled in &mut stalled {
-        // One that began gets an alert before the end.
+        // A peer that began its handshake gets an alert before the connection ends.
         let mut alert = Vec::new();
         let _ = stalled.read_to_end(&mut alert);
         assert!(matches!(alert[..], [] | [0x15, ..]), "{alert:?}");
@@ -285,12 +285,12 @@ fn stalled_handshake_is_closed_in_time_and_holds_up_nobody() {
 }
 
 #[test]
-fn certificates_are_swapped_under_load_without_a_failed_call() {
+fn certificates_are_replaced_under_load_without_a_failed_call() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let done = Arc::new(AtomicBool::new(false));
     let target = by_name(&running);
-    // A native caller keeps its connection; a classic one opens one a call.
+    // A native caller keeps its connection. A classic caller opens a connection for each call.
     let callers: Vec<_> = [target.clone(), format!("classic:{target}"), format!("classic:{target}")]
         .into_iter()
         .map(|target| {
@@ -310,7 +310,7 @@ fn certificates_are_swapped_under_load_without_a_failed_call() {
     for round in 0..4 {
         let own = format!("round-{round}.example");
         world.server.become_like(&world.authority.issue(&own, &["localhost", &own]));
-        // Only a server that shows the new certificate passes for this name.
+        // Only the new certificate is valid for this name.
         let named = TlsClient { server_name: Some(own), ..world.trusting() };
         let stub = stub(&format!("classic:{target}"), Some(named));
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -332,7 +332,7 @@ fn certificates_are_swapped_under_load_without_a_failed_call() {
 }
 
 #[test]
-fn keys_of_the_configuration_reach_server_and_caller() {
+fn tls_configuration_keys_reach_server_and_caller() {
     let world = World::new();
     let caller = world.authority.issue("from-conf", &["caller.example"]);
     let tls = TlsConfig {
@@ -356,7 +356,7 @@ fn keys_of_the_configuration_reach_server_and_caller() {
     assert!(error.contains("tls.certificate is set and tls.key is not"), "{error}");
 }
 
-/// The bytes of a classic call of `Echo`, and of its reply.
+/// Encodes a classic call of `Echo`. Returns the bytes of the request and of the expected reply.
 fn classic_call() -> (Vec<u8>, Vec<u8>) {
     let message = text("from elsewhere").encode_to_vec();
     let header = [&[10, 4][..], b"Door", &[18, 4], b"Echo", &[24, message.len() as u8]].concat();
@@ -368,7 +368,7 @@ fn port(running: &ServerHandle) -> String {
     address.port().to_string()
 }
 
-/// What a program prints for the input; `None` where it is not installed, and a line that says so.
+/// Runs a program with `input` and returns its output. If the program is not installed, prints this and returns `None`.
 fn output(program: &str, arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -382,7 +382,7 @@ fn output(program: &str, arguments: &[&str], input: &[u8]) -> Option<Vec<u8>> {
     Some(output.stdout)
 }
 
-/// Sends its input over TLS, and prints what comes up to the end that TLS announces; any other end is an error there.
+/// A program that sends its input over TLS and prints the reply up to TLS close_notify. Any other end is an error.
 const PYTHON: &str = "
 import socket, ssl, sys
 port, ca, certificate, key = sys.argv[1:]
@@ -396,7 +396,7 @@ with socket.create_connection(('127.0.0.1', int(port)), timeout=30) as plain:
 ";
 
 #[test]
-fn python_calls_over_tls() {
+fn python_client_calls_over_tls() {
     if !Command::new("python3").args(["-c", "import ssl"]).status().is_ok_and(|status| status.success()) {
         return println!("skipped: python3 with ssl is not installed");
     }
@@ -412,7 +412,7 @@ fn python_calls_over_tls() {
 }
 
 #[test]
-fn openssl_calls_over_tls_of_both_versions() {
+fn openssl_client_calls_over_both_tls_versions() {
     let world = World::new();
     let running = start(world.tls(), limits());
     let (request, reply) = classic_call();

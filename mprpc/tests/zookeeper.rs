@@ -1,5 +1,5 @@
-//! The registry on a real ZooKeeper: both layouts, and every way in which a session, a node, a provider or the server
-//! goes and comes back. What is decided without a server is tested beside its code.
+//! Tests of the registry on a real ZooKeeper: both layouts, and the loss and return of sessions, nodes, providers and the
+//! server. The unit tests beside the code cover decisions that need no server.
 
 #![cfg(feature = "zookeeper")]
 #![allow(
@@ -32,7 +32,7 @@ fn provider_process() {
 }
 
 #[tokio::test]
-async fn a_provider_stands_in_both_layouts_until_it_is_withdrawn() {
+async fn provider_is_registered_in_both_layouts_until_it_withdraws() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     until(&mut shown, "an empty list", |r| matches!(r.state, ResolutionState::Current(_)) && shows(r, &[])).await;
@@ -67,7 +67,7 @@ async fn a_provider_stands_in_both_layouts_until_it_is_withdrawn() {
 }
 
 #[tokio::test]
-async fn classic_providers_are_found_with_the_methods_they_have_nodes_for() {
+async fn classic_providers_are_found_with_the_methods_of_their_nodes() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     place.client.create(&format!("{}/UserServiceRpc", place.chroot), b"", &PERSISTENT).await.unwrap();
@@ -79,13 +79,13 @@ async fn classic_providers_are_found_with_the_methods_they_have_nodes_for() {
     let services = list_services(&place.target(false), PATIENCE).await.unwrap();
     assert_eq!((services.len(), services[0].0.as_str(), services[0].1.len()), (1, "UserServiceRpc", 2));
 
-    // The same address in both layouts is native.
+    // An address that is registered in both layouts is native.
     let _registered = place.register("127.0.0.1:9000", false);
     until(&mut shown, "one of each", |r| shows(r, &["127.0.0.1:9000", "classic:127.0.0.1:9001"])).await;
 }
 
 #[tokio::test]
-async fn a_classic_node_is_left_to_its_live_owner_and_taken_over_when_it_goes() {
+async fn classic_node_stays_with_its_live_owner_and_is_taken_over_after_its_end() {
     let place = Place::new(ZooKeeper::shared()).await;
     let first = Provider::start(&place.url(true), "127.0.0.1:8001");
     let login = place.classic("Login");
@@ -109,7 +109,7 @@ async fn a_classic_node_is_left_to_its_live_owner_and_taken_over_when_it_goes() 
 }
 
 #[tokio::test]
-async fn a_node_deleted_by_an_operator_comes_back() {
+async fn node_deleted_by_an_operator_comes_back() {
     let place = Place::new(ZooKeeper::shared()).await;
     let registered = place.register("127.0.0.1:8000", true);
     stands(&registered).await;
@@ -129,7 +129,7 @@ async fn a_node_deleted_by_an_operator_comes_back() {
 }
 
 #[tokio::test]
-async fn a_provider_whose_session_expired_is_registered_again() {
+async fn provider_with_expired_session_registers_again() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     let frozen = Provider::start(&place.url(true), "127.0.0.1:8000");
@@ -147,7 +147,7 @@ async fn a_provider_whose_session_expired_is_registered_again() {
 }
 
 #[tokio::test]
-async fn a_provider_killed_and_started_at_once_ends_with_one_registration() {
+async fn provider_killed_and_restarted_at_once_has_one_registration() {
     let place = Place::new(ZooKeeper::shared()).await;
     let path = place.native("127.0.0.1:8000");
     let login = place.classic("Login");
@@ -175,7 +175,7 @@ async fn a_provider_killed_and_started_at_once_ends_with_one_registration() {
 }
 
 #[tokio::test]
-async fn a_provider_asked_to_end_is_gone_at_once() {
+async fn terminated_provider_withdraws_at_once() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
     let provider = Provider::start(&place.url(true), "127.0.0.1:8000");
@@ -183,12 +183,12 @@ async fn a_provider_asked_to_end_is_gone_at_once() {
     provider.terminate();
     let took = until(&mut shown, "an empty list", |r| shows(r, &[])).await;
     println!("withdrawn {took:?} after SIGTERM");
-    // Below the session timeout, so it was withdrawn and did not expire.
+    // The time is below the session timeout, so the provider withdrew the node and the session did not expire.
     assert!(took < Duration::from_millis(1500), "{took:?}");
 }
 
 #[tokio::test]
-async fn nodes_that_cannot_be_read_are_skipped_and_counted() {
+async fn invalid_nodes_are_skipped_and_counted() {
     let place = Place::new(ZooKeeper::shared()).await;
     let before = entries_skipped();
     let registered = place.register("127.0.0.1:8000", true);
@@ -208,13 +208,13 @@ async fn nodes_that_cannot_be_read_are_skipped_and_counted() {
     })
     .await;
 
-    // An operator takes one out by its weight.
+    // An operator takes an endpoint out of use by setting its weight to 0.
     place.client.set_data(&place.native("127.0.0.1:3"), br#"{"mprpc":1,"weight":0}"#, None).await.unwrap();
     until(&mut shown, "its weight", |r| r.endpoints.iter().any(|endpoint| endpoint.weight == 0)).await;
 }
 
 #[tokio::test]
-async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
+async fn watches_of_one_service_share_a_session_that_outlives_each_of_them() {
     let place = Place::new(ZooKeeper::shared()).await;
     let (mut first, second) = (place.watch(), place.watch());
     until(&mut first, "an empty list", |r| matches!(r.state, ResolutionState::Current(_))).await;
@@ -227,9 +227,9 @@ async fn watches_of_one_service_share_a_session_and_outlive_one_another() {
     }
 }
 
-// More than one thread: starting a server blocks one, and what is shown meanwhile is recorded.
+// Uses two threads: starting a server blocks one, while the other records the resolutions.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
+async fn zookeeper_restart_empties_no_list_and_keeps_providers_registered() {
     let mut server = ZooKeeper::own();
     let place = Place::at(&server.address);
     let registered = place.register("127.0.0.1:8000", true);
@@ -253,7 +253,8 @@ async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
     assert!(!lists.is_empty());
     assert!(lists.iter().all(|list| shows(list, &["127.0.0.1:8000"])), "{lists:?}");
 
-    // Longer away than the session lasts by the client's own clock, and back with nothing: built anew.
+    // The server is away until the session expires by the client's own clock, and returns without data. The client then
+    // creates a new session and registers again.
     server.stop();
     server.wipe();
     until(
@@ -271,7 +272,7 @@ async fn a_restart_of_the_server_empties_no_list_and_ends_registered() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_at_the_start_is_waited_for() {
+async fn clients_wait_for_a_zookeeper_that_is_down_at_the_start() {
     let mut server = ZooKeeper::stopped();
     let place = Place::at(&server.address);
     let registered = place.register("127.0.0.1:8000", false);
@@ -291,11 +292,11 @@ async fn a_server_that_is_away_at_the_start_is_waited_for() {
 const EPHEMERAL: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
 const PERSISTENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
 
-/// A place of a test's own in a server: a chroot that nothing else uses.
+/// The part of a server that belongs to one test: a chroot that nothing else uses.
 struct Place<Client> {
     address: String,
     chroot: String,
-    /// A session of the test's own, to look and to meddle with.
+    /// The test's own session, which reads and changes nodes.
     client: Client,
     _server: Option<Arc<ZooKeeper>>,
 }
@@ -308,7 +309,7 @@ impl Place<Client> {
         Place { address: server.address.clone(), chroot, client, _server: Some(server) }
     }
 
-    /// Whether the server still has the session.
+    /// Whether the server still has the session `id`.
     fn has_session(&self, id: i64) -> bool {
         let dump = self._server.as_ref().unwrap().ask("dump").unwrap();
         dump.contains(&format!("0x{id:x}"))
@@ -316,7 +317,7 @@ impl Place<Client> {
 }
 
 impl Place<()> {
-    /// The chroot is not there yet: providers create it.
+    /// Chooses a chroot that does not exist yet. Providers create it.
     fn at(address: &str) -> Place<()> {
         let chroot = format!("/test-{:016x}/apps", fastrand::u64(..));
         Place { address: address.into(), chroot, client: (), _server: None }
@@ -363,7 +364,7 @@ async fn refused(state: &mut watch::Receiver<RegistrationState>) {
     assert!(reached, "it is {:?}", state.borrow());
 }
 
-/// Tries until it succeeds.
+/// Retries `try_it` until it succeeds. Panics after `PATIENCE`.
 async fn eventually<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(what: &str, try_it: impl Fn() -> F) -> T {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
@@ -375,7 +376,7 @@ async fn eventually<T, E: std::fmt::Debug, F: Future<Output = Result<T, E>>>(wha
     }
 }
 
-/// Everything that is shown until it is stopped.
+/// Records every resolution until `stopped` fires.
 fn record(
     mut shown: watch::Receiver<Resolution>,
     mut stopped: oneshot::Receiver<()>,

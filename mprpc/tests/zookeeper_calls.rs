@@ -1,4 +1,4 @@
-//! Calls between a provider and a caller that meet in a real ZooKeeper: no outage of it costs a call.
+//! Tests of calls between a provider and a caller with a real ZooKeeper: an outage of ZooKeeper fails no call.
 
 #![cfg(feature = "zookeeper")]
 #![allow(
@@ -21,7 +21,7 @@ use mprpc::well_known::StringValue;
 use mprpc::{Channel, Server, ServerHandle, Status};
 use zookeeper::ZooKeeper;
 
-/// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
+/// How long a test waits for an event before it fails. Far longer than needed, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(40);
 
 fn provider(registry: &str) -> ServerHandle {
@@ -63,7 +63,7 @@ async fn no_call_fails_while_zookeeper_restarts() {
         }
         server.start();
         tokio::time::timeout(PATIENCE, running.registered()).await.unwrap();
-        // A caller that comes now finds the provider by the registry alone.
+        // A new caller finds the provider through the registry alone.
         call(&Stub::new(Channel::new(&registry).unwrap(), &ECHO)).await.unwrap();
     }
     done.store(true, Ordering::Relaxed);
@@ -73,7 +73,7 @@ async fn no_call_fails_while_zookeeper_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn caller_and_provider_start_without_zookeeper_and_meet_when_it_is_there() {
+async fn caller_and_provider_start_without_zookeeper_and_meet_when_it_starts() {
     let mut server = ZooKeeper::stopped();
     let registry = format!("zookeeper://{}/late", server.address);
     let running = provider(&registry);

@@ -1,4 +1,4 @@
-//! One host of a simulated network: what it serves, and the channels that lead out of it.
+//! One host of a simulated network: its server, and the channels that start at the host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::client::{Channel, ChannelOptions};
 use crate::discovery::{Resolver, Target};
 use crate::server::ServerStats;
 
-/// A host of a [`Network`]: one process, so to speak. Cheap to clone; dropping it changes nothing.
+/// A host of a [`Network`], which stands for one process. A host is cheap to clone. Dropping it has no effect.
 #[derive(Clone)]
 pub struct Host {
     pub(super) network: Network,
@@ -16,41 +16,41 @@ pub struct Host {
 }
 
 impl Host {
-    /// Its name: for a server its address, `10.0.0.1:8000`.
+    /// The name of this host. The name of a server is its address, such as `10.0.0.1:8000`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// A channel out of this host, as [`Channel::new`]: every connection goes over the simulated network.
+    /// Opens a channel from this host, as [`Channel::new`] does. Every connection goes over the simulated network.
     ///
     /// # Panics
-    /// If `target` does not say where services are.
+    /// If `target` is not a valid target.
     pub fn channel(&self, target: &str) -> Channel {
         self.channel_with_options(target, ChannelOptions::default())
     }
 
-    /// The same, with options.
+    /// Opens a channel from this host with `options`.
     ///
     /// # Panics
-    /// If `target` does not say where services are.
+    /// If `target` is not a valid target.
     pub fn channel_with_options(&self, target: &str, options: ChannelOptions) -> Channel {
         let resolver = target.parse::<Target>().and_then(|target| target.resolver());
         self.channel_from_resolver(resolver.unwrap_or_else(|error| panic!("{error}")), options)
     }
 
-    /// The same, to what a resolver of your own finds: one that lists, loses and forgets providers as the test says.
+    /// Opens a channel from this host to the endpoints of `resolver`. A test's own resolver can add and remove endpoints.
     pub fn channel_from_resolver(&self, resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
         let connect = self.network.connector(&self.name, options.limits.connect_timeout);
-        // Its addresses are not those of this process.
+        // The addresses of the simulated network are not addresses of this process.
         Channel::over(resolver, ChannelOptions { same_process: false, ..options }, connect)
     }
 
-    /// What the server here has counted, also after its end; nothing where there never was one.
+    /// The counters of this host's server. They outlive the server, and are zero if the host never had one.
     pub fn stats(&self) -> ServerStats {
         self.network.stats(&self.name)
     }
 
-    /// Stops the server here gracefully, as [`ServerHandle::stop`](crate::Running::stop) does.
+    /// Stops this host's server gracefully, as [`ServerHandle::stop`](crate::ServerHandle::stop) does.
     pub async fn stop(&self) {
         if let Some(running) = self.network.take_running(&self.name) {
             running.stop().await;

@@ -1,4 +1,4 @@
-//! A network of hosts in memory: who is connected to whom, what stands between them, and what is done to them.
+//! A simulated network of hosts in memory: the connections between hosts, and the faults that a test injects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -22,21 +22,32 @@ use crate::net::{Listener, Stream, within_limit};
 use crate::server::{Server, ServerHandle, ServerStats, Shared as ServerShared};
 use crate::service::BoxFuture;
 
-/// The host that [`Network::channel`] leads out of.
+/// The host from which [`Network::channel`] connects.
 const CLIENT: &str = "client";
 
-/// A simulated network: servers and callers of one test, with delays, lost connections, partitions, and hosts that die,
-/// freeze or are slow.
+/// A simulated network of servers and callers, with delays, lost connections, partitions, and hosts that die, freeze or
+/// are slow.
 ///
-/// Every random choice comes from the seed, those of callers too (which endpoint is first, how long a pause is): on a
-/// current-thread runtime under tokio's paused clock, `#[tokio::test(start_paused = true)]`, the same seed gives the same
-/// run, down to the instant of every byte. [`Network::fingerprint`] tells whether it did. Delays cost no time there; they
-/// are as fine as tokio's timers, 1 ms.
+/// Every random choice comes from the seed, including the choices of callers (the first endpoint, the length of a
+/// pause). On a current-thread runtime under tokio's paused clock, `#[tokio::test(start_paused = true)]`, the same seed
+/// gives the same run, down to the instant of every byte. Compare [`Network::fingerprint`] of two runs to check this.
+/// Under the paused clock, delays cost no real time. Their resolution is that of tokio's timers, 1 ms.
 ///
-/// A host is known by its name: a server by its address, a caller by any name that is given to [`Network::host`]. Bytes
-/// take no time unless the test says otherwise. Connections do not lose or reorder bytes, as TCP does not.
+/// A host has a name: a server's name is its address, a caller's is any name given to [`Network::host`]. Bytes take no
+/// time to travel unless the test sets a delay. Like TCP, connections do not lose or reorder bytes.
 ///
-/// Cheap to clone; the clones are one network. What it serves lives until it is stopped or killed, or its runtime ends.
+/// A network is cheap to clone, and its clones share one state. A server lives until the test stops or kills it, or until
+/// its runtime ends.
+///
+/// ```no_run
+/// # async fn test(service: impl mprpc::Service) {
+/// let network = mprpc::testing::Network::from_seed(1);
+/// network.serve("10.0.0.1:8000", mprpc::Server::default().add(service));
+/// let client = mprpc::RawClient::new(network.channel("10.0.0.1:8000"), "test.Echo");
+/// network.cut("10.0.0.1:8000");
+/// assert_eq!(client.unary("Echo", "hello").await.unwrap(), "hello");
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Network {
     shared: Arc<Shared>,
@@ -44,7 +55,7 @@ pub struct Network {
 
 struct Shared {
     state: Mutex<State>,
-    /// Told when a way may be open again.
+    /// Notified whenever the network changes, since a partition may have healed.
     opened: Notify,
     trace: Arc<Trace>,
 }
@@ -53,22 +64,22 @@ struct State {
     rng: fastrand::Rng,
     delay: RangeInclusive<Duration>,
     jitter: Duration,
-    /// Drawn from `delay`, once for each two hosts.
+    /// The delay between each pair of hosts, drawn once from `delay`.
     delays: BTreeMap<(String, String), Duration>,
     slow: BTreeMap<String, u64>,
-    /// What listens, by the host's name.
+    /// The servers that listen, by the host's name.
     listening: BTreeMap<String, mpsc::Sender<Stream>>,
     running: BTreeMap<String, ServerHandle>,
-    /// What each server has counted; outlives it.
+    /// The counters of each server, which outlive the server.
     served: BTreeMap<String, Arc<ServerShared>>,
     frozen: BTreeSet<String>,
     partitions: Vec<[BTreeSet<String>; 2]>,
     connections: Vec<Connection>,
-    /// To connect.
+    /// How many times a host has tried to connect.
     attempts: usize,
 }
 
-/// A connection, as the network knows it.
+/// A connection between two hosts.
 struct Connection {
     from: String,
     to: String,
@@ -76,14 +87,14 @@ struct Connection {
     back: Link,
 }
 
-/// One direction of it.
+/// One direction of a connection.
 struct Link {
     pipe: Weak<Pipe>,
     wire: Arc<SimulatedWire>,
 }
 
 impl Network {
-    /// A network without hosts. Also seeds the random choices that callers on this thread make.
+    /// Creates a network without hosts. Also seeds the random choices that callers on this thread make.
     pub fn from_seed(seed: u64) -> Network {
         fastrand::seed(seed);
         let state = State {
@@ -104,10 +115,10 @@ impl Network {
         Network { shared: Arc::new(shared) }
     }
 
-    /// Serves at `address` on the runtime that this is called on; `listen` and `loops` of the server say nothing here.
+    /// Serves at `address` on the current tokio runtime. The fields `listen` and `loops` of `server` have no effect.
     ///
     /// # Panics
-    /// Outside a tokio runtime; if `address` does not read, or a server is there; if the server cannot start.
+    /// Outside a tokio runtime; if `address` does not parse or is in use; if the server cannot start.
     pub fn serve(&self, address: &str, server: Server) -> Host {
         let incoming = self.listen(address);
         let host = self.host(address);
@@ -120,22 +131,24 @@ impl Network {
         host
     }
 
-    /// The host of this name: for channels that lead out of a server, or out of one caller among several.
+    /// The host of this name, from which to open channels: a server that makes calls, or one of several callers.
     pub fn host(&self, name: &str) -> Host {
         Host { network: self.clone(), name: name_of(name) }
     }
 
-    /// A channel out of the host `client`, as [`Channel::new`]: `10.0.0.1:8000`, `list:10.0.0.1:8000,10.0.0.2:8000`.
-    /// [`Host`] has more.
+    /// Opens a channel from the host `client`, as [`Channel::new`] does.
+    ///
+    /// Examples of targets: `10.0.0.1:8000`, `list:10.0.0.1:8000,10.0.0.2:8000`. [`Host`] opens channels with options.
     ///
     /// # Panics
-    /// If `target` does not say where services are.
+    /// If `target` is not a valid target.
     pub fn channel(&self, target: &str) -> Channel {
         self.host(CLIENT).channel(target)
     }
 
-    /// How long bytes travel one way: drawn for each two hosts from `delay`. Connecting takes there and back. Holds for
-    /// open connections, too.
+    /// Sets how long bytes travel in one direction. The network draws one value from `delay` for each pair of hosts.
+    ///
+    /// Connecting takes one round trip. The delay also applies to open connections.
     pub fn set_delay(&self, delay: RangeInclusive<Duration>) {
         self.change(|state| {
             state.delay = delay;
@@ -143,13 +156,14 @@ impl Network {
         });
     }
 
-    /// Up to how much longer a segment, 1,460 bytes at most, travels; drawn anew for each, from nothing to this. None
-    /// overtakes another of its connection.
+    /// Sets the maximum extra time that a segment travels. A segment holds at most 1,460 bytes.
+    ///
+    /// The network draws a value from zero to `jitter` for each segment. Segments of one connection stay in order.
     pub fn set_jitter(&self, jitter: Duration) {
         self.change(|state| state.jitter = jitter);
     }
 
-    /// Lets so many bytes a second to and from this host, each connection and each direction by itself.
+    /// Limits the bandwidth to and from this host, for each connection and each direction separately.
     pub fn slow(&self, host: &str, bytes_per_second: u64) {
         let host = name_of(host);
         self.shared.trace.note(("slow", &host, bytes_per_second));
@@ -158,15 +172,16 @@ impl Network {
         });
     }
 
-    /// Cuts every connection to and from this host, whatever is on its way: both ends see a reset. New ones are taken.
+    /// Resets every connection to and from this host, at both ends. Bytes in transit are lost. New connections succeed.
     pub fn cut(&self, host: &str) {
         let host = name_of(host);
         self.shared.trace.note(("cut", &host));
         self.lose(|connection| connection.from == host || connection.to == host);
     }
 
-    /// Ends this host as kill -9 does: handlers are dropped, connections closed, new ones refused. Callers learn of it
-    /// when the news has travelled. Serve at the address again to bring it back.
+    /// Ends this host as kill -9 does: drops its handlers, closes its connections and refuses new ones.
+    ///
+    /// Callers see the closed connection after the delay. To bring the host back, serve at its address again.
     pub fn kill(&self, host: &str) {
         let host = name_of(host);
         self.shared.trace.note(("kill", &host));
@@ -182,8 +197,10 @@ impl Network {
         self.change(|_| {});
     }
 
-    /// Freezes this host as SIGSTOP does, seen from outside: connections are accepted, bytes taken up to what a socket
-    /// holds, nothing is answered. Handlers that run go on; what they answer leaves once the host thaws.
+    /// Freezes this host. From outside, the host behaves as after SIGSTOP.
+    ///
+    /// The host accepts connections and takes as many bytes as a socket holds, but answers nothing. Running handlers go
+    /// on; their replies leave the host after [`Network::thaw`].
     pub fn freeze(&self, host: &str) {
         let host = name_of(host);
         self.shared.trace.note(("freeze", &host));
@@ -192,7 +209,7 @@ impl Network {
         });
     }
 
-    /// Lets a frozen host go on.
+    /// Resumes a frozen host.
     pub fn thaw(&self, host: &str) {
         let host = name_of(host);
         self.shared.trace.note(("thaw", &host));
@@ -201,27 +218,29 @@ impl Network {
         });
     }
 
-    /// Lets nothing pass between the hosts of `here` and those of `there`, in either direction, and says so to nobody:
-    /// bytes are held, connecting waits. [`Network::channel`] leads out of the host `client`.
+    /// Separates the hosts of `here` from those of `there`, in both directions, without an error at either end.
+    ///
+    /// The network holds bytes back, and attempts to connect wait. [`Network::channel`] connects from the host `client`.
     pub fn partition(&self, here: &[&str], there: &[&str]) {
         let names = |hosts: &[&str]| hosts.iter().map(|host| name_of(host)).collect();
         self.shared.trace.note(("partition", here, there));
         self.change(|state| state.partitions.push([names(here), names(there)]));
     }
 
-    /// Ends every partition: what was held travels on.
+    /// Ends every partition. Bytes that the network held back continue to travel.
     pub fn heal(&self) {
         self.shared.trace.note("heal");
         self.change(|state| state.partitions.clear());
     }
 
-    /// What has happened so far as one number: who connected, which bytes were sent when, over which connection, and what
-    /// was done to the hosts. Equal for equal runs of the same program.
+    /// A hash of everything that has happened so far. Equal runs of the same program have equal fingerprints.
+    ///
+    /// The hash covers the connections, the bytes sent on each connection with their times, and the injected faults.
     pub fn fingerprint(&self) -> u64 {
         self.shared.trace.fingerprint()
     }
 
-    /// What connects to `address`, for peers by hand, too.
+    /// Listens at `address` and returns its incoming connections. Tests also use this for peers without a [`Server`].
     pub(crate) fn listen(&self, address: &str) -> mpsc::Receiver<Stream> {
         let (connected, incoming) = mpsc::channel(BACKLOG);
         let name = parse(address).to_string();
@@ -231,13 +250,13 @@ impl Network {
         incoming
     }
 
-    /// How often somebody has tried to connect.
+    /// How many times a host has tried to connect.
     #[cfg(test)]
     pub(crate) fn attempts(&self) -> usize {
         self.lock().attempts
     }
 
-    /// Opens connections out of the host of this name.
+    /// Returns a function that opens connections from the host `from`.
     pub(crate) fn connector(&self, from: &str, timeout: Duration) -> Connect {
         let (network, from) = (self.clone(), from.to_owned());
         Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
@@ -255,7 +274,7 @@ impl Network {
         self.lock().running.remove(host)
     }
 
-    /// There, to whoever listens, and back.
+    /// Connects to the listener at `address`, which takes one round trip.
     async fn connect(&self, from: &str, address: Address) -> io::Result<Stream> {
         let to = address.to_string();
         self.travel(from, &to).await;
@@ -265,7 +284,7 @@ impl Network {
         connected
     }
 
-    /// Takes as long as a packet does; waits while there is no way.
+    /// Waits as long as a packet travels. Also waits while a partition separates the two hosts.
     async fn travel(&self, from: &str, to: &str) {
         loop {
             let mut opened = pin!(self.shared.opened.notified());
@@ -284,7 +303,7 @@ impl Network {
         }
     }
 
-    /// Loses these connections, at both ends.
+    /// Resets the connections that `which` selects, at both ends.
     fn lose(&self, which: impl Fn(&Connection) -> bool) {
         let mut state = self.lock();
         let (lost, kept): (Vec<_>, _) = std::mem::take(&mut state.connections).into_iter().partition(which);
@@ -295,7 +314,7 @@ impl Network {
         }
     }
 
-    /// Changes the network, and lets every connection feel it.
+    /// Changes the network and applies the change to every open connection.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
         change(&mut state);
@@ -306,7 +325,7 @@ impl Network {
             out.wire.change(conditions.clone(), state.faults(from, to));
             back.wire.change(conditions, state.faults(to, from));
         }
-        // Whoever is woken may come back here, so nothing is locked then.
+        // A woken reader may call into the network again, so this function wakes readers after it releases the lock.
         let pipes: Vec<_> = connections.iter().flat_map(Connection::pipes).collect();
         state.connections = connections;
         drop(state);
@@ -324,7 +343,7 @@ impl State {
         self.listening.get(host).is_some_and(|incoming| !incoming.is_closed())
     }
 
-    /// Connects to whoever listens there now.
+    /// Connects to the current listener of the host `to`. Fails if no server listens or its backlog is full.
     fn open(&mut self, from: &str, to: &str, address: &Address, trace: &Arc<Trace>) -> io::Result<Stream> {
         let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
         let conditions = self.conditions(from, to);
@@ -346,7 +365,7 @@ impl State {
         Ok(near)
     }
 
-    /// How long one packet travels; `None` where there is no way.
+    /// How long one packet travels, or `None` if a partition separates the two hosts.
     fn packet_delay(&mut self, from: &str, to: &str) -> Option<Duration> {
         if self.is_parted(from, to) {
             return None;
@@ -382,7 +401,7 @@ impl State {
 }
 
 impl Connection {
-    /// Those of its pipes that somebody still holds.
+    /// The pipes of this connection that are still in use.
     fn pipes(&self) -> impl Iterator<Item = Arc<Pipe>> + use<> {
         [self.out.pipe.upgrade(), self.back.pipe.upgrade()].into_iter().flatten()
     }
@@ -397,7 +416,7 @@ impl fmt::Debug for Network {
     }
 }
 
-/// Addresses as they print, other names as they are.
+/// The canonical name of a host: an address in its printed form, any other name unchanged.
 fn name_of(host: &str) -> String {
     host.parse::<Address>().map_or_else(|_| host.to_owned(), |address| address.to_string())
 }

@@ -1,4 +1,4 @@
-//! The kit itself: what it does to bytes and connections, and that a seed repeats a run.
+//! Tests of the test kit: its effect on bytes and connections, and that a seed repeats a run.
 
 mod seeds;
 
@@ -34,7 +34,7 @@ const LATE: usize = 2;
 const A: &str = "10.0.0.1:8000";
 const B: &str = "10.0.0.2:8000";
 
-/// Answers with what it was sent, at once or after 50 ms, or never. Counts the calls that it is working on.
+/// Returns the request as the reply: at once, after 50 ms, or never. Counts the in-flight calls.
 #[derive(Clone, Default)]
 struct Echo {
     in_flight: Arc<AtomicUsize>,
@@ -94,7 +94,7 @@ const fn ms(milliseconds: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn service_is_called_without_sockets_and_names() {
+async fn service_is_called_without_sockets_or_names() {
     let echo_service = Echo::default();
     let stub = stub(connect(echo_service.clone()));
     assert_eq!(echo(&stub, "x").await.unwrap().value, "x");
@@ -110,7 +110,7 @@ fn service_is_called_from_a_thread_without_a_runtime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_call_takes_two_round_trips_and_the_next_one() {
+async fn first_call_takes_two_round_trips_and_the_next_call_takes_one() {
     let network = Network::from_seed(1);
     network.set_delay(ms(20)..=ms(20));
     serve(&network, A);
@@ -125,7 +125,7 @@ async fn first_call_takes_two_round_trips_and_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delay_is_drawn_once_for_two_hosts_and_within_its_range() {
+async fn delay_between_two_hosts_is_drawn_once_from_its_range() {
     let mut drawn = Vec::new();
     for seed in 0..20 {
         let network = Network::from_seed(seed);
@@ -139,7 +139,7 @@ async fn delay_is_drawn_once_for_two_hosts_and_within_its_range() {
         assert!((ms(20)..=ms(202)).contains(&round_trip), "{round_trip:?}");
         let begin = Instant::now();
         echo(&stub, "x").await.unwrap();
-        // The timers are as fine as a millisecond, each way.
+        // Timers have a resolution of 1 ms in each direction.
         assert!(begin.elapsed().abs_diff(round_trip) <= ms(2));
         drawn.push(round_trip);
     }
@@ -149,7 +149,7 @@ async fn delay_is_drawn_once_for_two_hosts_and_within_its_range() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn delay_that_is_changed_holds_for_open_connections() {
+async fn changed_delay_applies_to_open_connections() {
     let network = Network::from_seed(1);
     serve(&network, A);
     let stub = stub(network.channel(A));
@@ -171,7 +171,7 @@ async fn jitter_keeps_the_order_of_bytes() {
     let text: String = (0..100_000u32).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
     let begin = Instant::now();
     assert!(echo(&stub, &text).await.unwrap().value == text);
-    // Some of many segments take nearly all of it, there and back.
+    // With many segments, some get nearly the full jitter in each direction.
     assert!((ms(80)..=ms(250)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
     let calls = (0..50).map(|number| {
         let call = echo(&stub, &number.to_string());
@@ -183,7 +183,7 @@ async fn jitter_keeps_the_order_of_bytes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn cut_fails_what_is_in_flight_and_the_next_call_connects_anew() {
+async fn cut_fails_in_flight_calls_and_the_next_call_reconnects() {
     let network = Network::from_seed(4);
     network.set_delay(ms(5)..=ms(5));
     let echo_service = Echo::default();
@@ -242,7 +242,7 @@ async fn stopped_host_finishes_its_calls_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frozen_host_accepts_and_never_answers_until_it_thaws() {
+async fn frozen_host_accepts_and_answers_only_after_thaw() {
     let network = Network::from_seed(7);
     serve(&network, A);
     network.freeze(A);
@@ -264,7 +264,7 @@ async fn frozen_host_accepts_and_never_answers_until_it_thaws() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frozen_host_reads_nothing_and_what_it_answers_leaves_once_it_thaws() {
+async fn frozen_host_reads_nothing_and_sends_its_replies_after_thaw() {
     let network = Network::from_seed(14);
     let host = serve(&network, A);
     let stub = stub(network.channel(A));
@@ -281,14 +281,14 @@ async fn frozen_host_reads_nothing_and_what_it_answers_leaves_once_it_thaws() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn frozen_host_that_is_killed_has_not_answered() {
+async fn frozen_host_that_is_killed_sends_no_reply() {
     let network = Network::from_seed(15);
     serve(&network, A);
     let stub = stub(network.channel(A));
     let (reply, ()) = tokio::join!(late(&stub).into_future(), async {
         sleep(ms(10)).await;
         network.freeze(A);
-        // The handler ends meanwhile: only the simulation lets it.
+        // The handler ends while its host is frozen, which only the simulation allows.
         sleep(ms(100)).await;
         network.kill(A);
     });
@@ -296,7 +296,7 @@ async fn frozen_host_that_is_killed_has_not_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_of_a_host_is_not_known_before_the_news_has_travelled() {
+async fn end_of_a_host_reaches_its_callers_after_the_delay() {
     let network = Network::from_seed(16);
     network.set_delay(ms(30)..=ms(30));
     serve(&network, A);
@@ -311,12 +311,12 @@ async fn end_of_a_host_is_not_known_before_the_news_has_travelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn partition_holds_what_is_on_its_way() {
+async fn partition_holds_bytes_in_transit() {
     let network = Network::from_seed(17);
     network.set_delay(ms(50)..=ms(50));
     serve(&network, A);
     let stub = stub(network.channel(A));
-    // Half-way there, connecting; half-way back; and both again for the request.
+    // The partition begins half-way there (25 ms) or half-way back (75 ms), first while connecting, then during a call.
     for parted_at in [25, 75] {
         for healed_at in [1000, 2000] {
             network.cut(A);
@@ -346,7 +346,7 @@ async fn partition_holds_what_is_on_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn partition_is_silence_and_what_was_held_travels_on_once_it_heals() {
+async fn partition_holds_calls_silently_until_it_heals() {
     let network = Network::from_seed(9);
     network.set_delay(ms(5)..=ms(5));
     serve(&network, A);
@@ -388,7 +388,7 @@ async fn connecting_through_a_partition_waits_and_times_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_of_a_host_beyond_a_partition_is_not_heard_before_it_heals() {
+async fn end_of_a_host_behind_a_partition_reaches_callers_after_it_heals() {
     let network = Network::from_seed(11);
     serve(&network, A);
     let stub = stub(network.channel(A));
@@ -406,7 +406,7 @@ async fn end_of_a_host_beyond_a_partition_is_not_heard_before_it_heals() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn slow_host_takes_and_gives_so_many_bytes_a_second() {
+async fn slow_host_limits_bytes_per_second_in_both_directions() {
     let network = Network::from_seed(12);
     serve(&network, A);
     network.slow(A, 10_000);
@@ -455,7 +455,7 @@ impl Service for PassOn {
 
 #[tokio::test(start_paused = true)]
 #[should_panic(expected = "a server is at 10.0.0.1:8000 already")]
-async fn address_in_use_is_a_mistake_of_the_test() {
+async fn serving_twice_at_one_address_panics() {
     let network = Network::from_seed(1);
     serve(&network, A);
     serve(&network, A);

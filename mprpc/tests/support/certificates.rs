@@ -1,4 +1,4 @@
-//! A certificate authority of a test's own, and what it issues, as PEM files in a folder.
+//! A certificate authority for one test, which writes certificates and keys as PEM files into a folder.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -16,7 +16,7 @@ pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
-/// The two files of what was issued.
+/// The files of an issued certificate and its key.
 #[derive(Clone, Debug)]
 pub(crate) struct Issued {
     pub(crate) certificate: PathBuf,
@@ -24,7 +24,7 @@ pub(crate) struct Issued {
 }
 
 impl Authority {
-    /// Writes its own certificate into the folder.
+    /// Creates an authority and writes its certificate into `folder`.
     pub(crate) fn new(folder: &Path, name: &str) -> Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = named(name);
@@ -36,17 +36,17 @@ impl Authority {
         Authority { folder: folder.to_owned(), name: name.to_owned(), issuer: Issuer::new(params, key) }
     }
 
-    /// The file of its own certificate.
+    /// The file of the authority's certificate.
     pub(crate) fn file(&self) -> PathBuf {
         self.folder.join(format!("{}.pem", self.name))
     }
 
-    /// A certificate whose common name is `name`, for hosts, addresses and URIs.
+    /// Issues a certificate with the common name `name`, valid for the hosts, addresses and URIs in `for_names`.
     pub(crate) fn issue(&self, name: &str, for_names: &[&str]) -> Issued {
         self.write(name, params(name, for_names))
     }
 
-    /// The same, out of date since 2021.
+    /// Issues a certificate like [`Authority::issue`], but expired since 2021.
     pub(crate) fn issue_expired(&self, name: &str, for_names: &[&str]) -> Issued {
         let mut params = params(name, for_names);
         (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));
@@ -67,7 +67,7 @@ impl Authority {
 }
 
 impl Issued {
-    /// Takes the contents of another pair, one file after the other, as an operator's copy does.
+    /// Replaces the contents of both files with those of `other`, one file after the other, as an operator's copy does.
     pub(crate) fn become_like(&self, other: &Issued) {
         std::fs::copy(&other.certificate, &self.certificate).unwrap();
         std::fs::copy(&other.key, &self.key).unwrap();

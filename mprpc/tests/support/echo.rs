@@ -1,4 +1,4 @@
-//! A service that answers with what it was sent, written by hand as generated code would be.
+//! A service that returns the request as its reply, written by hand in the form of generated code.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -17,9 +17,9 @@ pub(crate) static ECHO: ServiceDescriptor = ServiceDescriptor {
     methods: &[unary("Echo", "test.Echo/Echo"), unary("Slow", "test.Echo/Slow")],
 };
 
-/// The index of `Echo`, which answers at once.
+/// The index of the method `Echo`, which replies at once.
 pub(crate) const AT_ONCE: usize = 0;
-/// The index of `Slow`, which takes 300 ms.
+/// The index of the method `Slow`, which takes 300 ms.
 pub(crate) const SLOW: usize = 1;
 
 pub(crate) struct Echo;

@@ -1,5 +1,6 @@
-//! A provider as a process of its own, which a test can kill, freeze and end: the test binary, started once more. It
-//! announces and serves nothing.
+//! A provider as a separate process, which a test can kill, freeze and end.
+//!
+//! The process is the test binary, started once more. The provider announces an address but serves nothing.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -22,7 +23,7 @@ const fn method(name: &'static str, path: &'static str) -> MethodDescriptor {
     MethodDescriptor::new(name, path, MethodKind::Unary, Idempotency::Unknown)
 }
 
-/// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
+/// How long a test waits for an event before it fails. Far longer than needed, for busy machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A running provider. Killed when dropped.
@@ -32,7 +33,7 @@ pub(crate) struct Provider {
 }
 
 impl Provider {
-    /// Starts one that announces `address` in `target`, and returns once it stands there.
+    /// Starts a provider that announces `address` in `target`. Returns once the address is registered.
     pub(crate) fn start(target: &str, address: &str) -> Provider {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "provider_process", "--nocapture"])
@@ -48,22 +49,22 @@ impl Provider {
         provider
     }
 
-    /// Ends it as `kill -9` does.
+    /// Ends the provider as `kill -9` does.
     pub(crate) fn kill(&self) {
         self.signal(Signal::KILL);
     }
 
-    /// Asks it to withdraw and end.
+    /// Asks the provider to withdraw its registration and end.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);
     }
 
-    /// Stops it from running until [`Provider::thaw`].
+    /// Freezes the provider until [`Provider::thaw`].
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
     }
 
-    /// Lets a frozen one go on.
+    /// Resumes a frozen provider.
     pub(crate) fn thaw(&self) {
         self.signal(Signal::CONT);
     }
@@ -80,7 +81,7 @@ impl Drop for Provider {
     }
 }
 
-/// What the test `provider_process` of each binary runs: the provider, where the process was started as one.
+/// Runs the provider if this process was started as one. The test `provider_process` of each binary calls this.
 pub(crate) fn run_if_asked() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (target, address) = role.split_once(' ').unwrap();
@@ -98,7 +99,7 @@ pub(crate) fn run_if_asked() {
     });
 }
 
-/// Waits until what a resolver shows is as wanted, and returns how long it took.
+/// Waits until the resolution satisfies `is`. Returns how long the wait took. `wanted` describes the condition.
 pub(crate) async fn until(
     receiver: &mut watch::Receiver<Resolution>,
     wanted: &str,
@@ -110,7 +111,7 @@ pub(crate) async fn until(
     begin.elapsed()
 }
 
-/// Whether it shows exactly these, in any order.
+/// Whether the resolution holds exactly the endpoints `wanted`, in any order.
 pub(crate) fn shows(resolution: &Resolution, wanted: &[&str]) -> bool {
     let mut shown: Vec<String> = resolution.endpoints.iter().map(ToString::to_string).collect();
     shown.sort();

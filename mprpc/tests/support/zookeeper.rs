@@ -1,5 +1,6 @@
-//! A real ZooKeeper server for tests: Debian's, on a free port of loopback, with a data folder of its own. Or the one
-//! that `MPRPC_TEST_ZOOKEEPER` names, for the tests that need not restart it.
+//! A real ZooKeeper server for tests: Debian's, on a free port of loopback, with its own data folder.
+//!
+//! Tests that do not restart the server can use the one that `MPRPC_TEST_ZOOKEEPER` names.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -11,11 +12,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-/// A server. Stopped, by its process id, when dropped; also when the test panics.
+/// A ZooKeeper server. Dropping this stops the server by its process id, also when the test panics.
 pub(crate) struct ZooKeeper {
-    /// `host:port`.
+    /// The address as `host:port`.
     pub(crate) address: String,
-    /// None where the server is not ours.
+    /// `None` if the test did not start the server.
     own: Option<Own>,
 }
 
@@ -25,7 +26,7 @@ struct Own {
 }
 
 impl ZooKeeper {
-    /// The server that tests share: the one of `MPRPC_TEST_ZOOKEEPER`, or one that runs while a test holds it.
+    /// The server that tests share: the one in `MPRPC_TEST_ZOOKEEPER`, or one that runs while any test holds it.
     pub(crate) fn shared() -> Arc<ZooKeeper> {
         static SHARED: Mutex<Weak<ZooKeeper>> = Mutex::new(Weak::new());
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,14 +41,14 @@ impl ZooKeeper {
         server
     }
 
-    /// A running server of the test's own.
+    /// Starts a server for one test.
     pub(crate) fn own() -> ZooKeeper {
         let mut server = ZooKeeper::stopped();
         server.start();
         server
     }
 
-    /// A server of the test's own that does not run yet: its address refuses connections.
+    /// Prepares a server for one test without starting it. Its address refuses connections.
     pub(crate) fn stopped() -> ZooKeeper {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("mprpc-zookeeper-{:016x}", fastrand::u64(..)));
@@ -61,7 +62,7 @@ impl ZooKeeper {
         ZooKeeper { address: format!("127.0.0.1:{port}"), own: Some(Own { folder, java: None }) }
     }
 
-    /// Starts it, and returns once it answers.
+    /// Starts the server. Returns once the server answers.
     pub(crate) fn start(&mut self) {
         let address = self.address.clone();
         let own = self.own.as_mut().expect("only a server of the test's own is started");
@@ -77,18 +78,18 @@ impl ZooKeeper {
         }
     }
 
-    /// Stops it as a power cut would.
+    /// Stops the server as a power cut would.
     pub(crate) fn stop(&mut self) {
         self.own.as_mut().expect("only a server of the test's own is stopped").stop();
     }
 
-    /// Forgets everything it held, while it is stopped.
+    /// Deletes the data of a stopped server.
     pub(crate) fn wipe(&mut self) {
         let own = self.own.as_ref().expect("only a server of the test's own is wiped");
         std::fs::remove_dir_all(own.folder.join("data")).unwrap();
     }
 
-    /// The answer to one of its four-letter words.
+    /// Sends a four-letter command to the server and returns the answer.
     pub(crate) fn ask(&self, word: &str) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
@@ -147,7 +148,7 @@ const HELP: &str = "`cargo xtask test` installs what the tests need; MPRPC_TEST_
                     most of them can use instead";
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
-/// What Debian's ZooKeeper 3.8 needs, in Debian's folder of Java libraries.
+/// The libraries that Debian's ZooKeeper 3.8 needs, in Debian's folder of Java libraries.
 const JARS: [&str; 12] = [
     "zookeeper",
     "zookeeper-jute",

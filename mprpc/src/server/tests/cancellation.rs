@@ -1,5 +1,6 @@
-//! Calls that nobody waits for any more: dropped, expired, lost with their connection. What their handlers learn, what is
-//! counted and logged, and which of them go on all the same.
+//! Tests of calls that nobody waits for any more: dropped, expired, or lost with their connection.
+//!
+//! The tests check what handlers learn, what the server counts and logs, and which handlers go on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -16,11 +17,11 @@ use crate::testing::{Host, Network};
 
 const A: &str = "10.0.0.1:1";
 
-/// What became of the handlers.
+/// Counts how the handlers ended.
 #[derive(Default)]
 struct Outcome {
     dropped: AtomicU64,
-    /// Tasks of theirs that were told, by [`Context::cancelled`].
+    /// Tasks of handlers that learned of the cancellation from [`Context::cancelled`].
     told: AtomicU64,
     finished: AtomicU64,
 }
@@ -40,7 +41,7 @@ impl Drop for Dropped {
     }
 }
 
-/// A service whose handlers take ten seconds, and spawn a task that waits to be told of a cancel.
+/// A service whose handlers take ten seconds and spawn a task that waits for a cancellation.
 fn slow() -> (Arc<Outcome>, All) {
     let fate = Arc::new(Outcome::default());
     let shared = fate.clone();
@@ -96,7 +97,7 @@ async fn give_up(world: &TestBed) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_call_drops_its_handler_and_tells_what_that_has_spawned() {
+async fn dropped_call_drops_its_handler_and_notifies_spawned_tasks() {
     let log = Log::begin();
     let world = world(Server::default());
     give_up(&world).await;
@@ -109,7 +110,7 @@ async fn dropped_call_drops_its_handler_and_tells_what_that_has_spawned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_ends_well_is_not_told_of_a_cancel() {
+async fn successful_call_is_never_cancelled() {
     for target in [A.to_owned(), format!("classic:{A}")] {
         let world = world_over(Server::default(), &target);
         world.client.unary("One", "").await.unwrap();
@@ -121,7 +122,7 @@ async fn call_that_ends_well_is_not_told_of_a_cancel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn expired_call_drops_its_handler_and_is_a_failure() {
+async fn expired_call_drops_its_handler_and_counts_as_failed() {
     let world = world(Server::default());
     let status = world.client.unary("One", "").timeout(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
@@ -132,7 +133,7 @@ async fn expired_call_drops_its_handler_and_is_a_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_connection_cancels_what_was_in_flight_and_fails_it_at_the_caller() {
+async fn lost_connection_cancels_in_flight_calls_and_fails_them_at_the_caller() {
     let log = Log::begin();
     let world = world(Server::default());
     let calls = (0..3).map(|_| world.client.unary("One", "").into_future());
@@ -151,14 +152,14 @@ async fn lost_connection_cancels_what_was_in_flight_and_fails_it_at_the_caller()
 }
 
 #[tokio::test(start_paused = true)]
-async fn method_that_runs_to_completion_goes_on_without_its_caller_and_knows_it() {
+async fn run_to_completion_handler_goes_on_without_its_caller_and_sees_the_cancellation() {
     let world = world(runs_to_completion());
     give_up(&world).await;
     assert_eq!(world.fate.of(), (0, 1, 0), "it goes on, and was told");
     assert_eq!(world.host.stats().calls_cancelled, 1);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(world.fate.of(), (1, 1, 1));
-    // Others are dropped as ever.
+    // The server still drops handlers of other methods.
     let call = world.client.call("Down", MethodKind::ServerStreaming, Body::Message(Bytes::new()));
     timeout(Duration::from_secs(1), call.into_future()).await.expect_err("it takes ten seconds");
     sleep(Duration::from_millis(5)).await;
@@ -166,7 +167,7 @@ async fn method_that_runs_to_completion_goes_on_without_its_caller_and_knows_it(
 }
 
 #[tokio::test(start_paused = true)]
-async fn method_that_runs_to_completion_goes_on_behind_interceptors_after_a_lost_connection_and_its_deadline() {
+async fn run_to_completion_handler_with_interceptors_survives_lost_connection_and_deadline() {
     for expires in [false, true] {
         let world = world(runs_to_completion().intercept(crate::interceptors::Trace));
         if expires {
@@ -186,7 +187,7 @@ async fn method_that_runs_to_completion_goes_on_behind_interceptors_after_a_lost
 }
 
 #[tokio::test(start_paused = true)]
-async fn graceful_stop_waits_for_what_runs_to_completion() {
+async fn graceful_stop_waits_for_run_to_completion_handlers() {
     let world = world(runs_to_completion());
     give_up(&world).await;
     let begin = Instant::now();
@@ -207,14 +208,14 @@ async fn graceful_stop_waits_no_longer_than_drain_timeout() {
 }
 
 #[tokio::test]
-async fn name_of_no_method_does_not_run_to_completion() {
+async fn unknown_method_in_run_to_completion_is_an_error() {
     let server = Server { run_to_completion: vec!["test.All/Nothing".into()], ..Server::default() };
     let error = server.add(All::echo()).serve().err().expect("refused");
     assert!(error.to_string().contains("test.All/Nothing"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_stream_tells_its_sender_and_both_its_directions() {
+async fn dropped_stream_cancels_sender_requests_and_context() {
     let told = Arc::new(AtomicU64::new(0));
     let counted = told.clone();
     let service = All::new(move |context: Context, body: Body| {

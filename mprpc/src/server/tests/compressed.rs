@@ -1,4 +1,4 @@
-//! Compressed messages over a connection in memory: both ways, unary and in streams, negotiated, and bombs.
+//! Tests of compressed messages over a connection in memory: both directions, unary, streams, negotiation, and bombs.
 
 use super::streams::{endless, open};
 use super::*;
@@ -16,7 +16,7 @@ fn with(mut request: Request, algorithm: Compression) -> Request {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_come_back_whole_whoever_compresses_and_whatever_by() {
+async fn messages_come_back_whole_with_every_compression() {
     for algorithm in Compression::available() {
         let pair = compressing(Limits::default(), Some(*algorithm));
         pair.caller.greeted().await.unwrap();
@@ -36,11 +36,11 @@ async fn messages_come_back_whole_whoever_compresses_and_whatever_by() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bomb_stops_at_the_limit_of_the_side_that_reads_it() {
+async fn bomb_is_refused_at_the_servers_message_limit() {
     for algorithm in Compression::available() {
         let small = Limits { message_bytes_max: 64 << 10, ..Limits::default() };
         let zeros = Bytes::from(vec![0; 8 << 20]);
-        // A caller that does not keep to the limit, as a golden frame would: it says that it has compressed already.
+        // This caller ignores the limit: like a golden frame, the bomb goes out as a message that is already compressed.
         let pair = pair_of(small.clone(), Limits::default());
         pair.caller.greeted().await.unwrap();
         let mut bomb = vec![*algorithm as u8];

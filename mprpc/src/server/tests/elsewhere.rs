@@ -1,4 +1,4 @@
-//! Handlers that run on other threads than their connection: what is read meanwhile, what never begins, and the bounds.
+//! Tests of handlers that run on other threads than their connection: reading meanwhile, expiry in the queue, and limits.
 
 use std::sync::{Condvar, Mutex};
 
@@ -27,7 +27,7 @@ impl Gate {
         self.0.1.notify_all();
     }
 
-    /// What the handlers were called with, once there are so many; in their order.
+    /// Waits until `count` handlers have begun. Returns the first byte of each request, in the order of the handlers.
     async fn begun(&self, count: usize) -> Vec<u8> {
         loop {
             let begun = self.0.0.lock().unwrap().begun.clone();
@@ -46,7 +46,7 @@ impl Gate {
     }
 }
 
-/// `Echo` passes the gate on its thread; all other methods are those of [`Probe`].
+/// A service whose `Echo` blocks its thread at the gate. All other methods are those of [`Probe`].
 struct Gated(Gate);
 
 impl Service for Gated {
@@ -68,7 +68,7 @@ impl Service for Gated {
 }
 
 fn placed(placement: Placement) -> std::collections::BTreeMap<String, Placement> {
-    // Everything else as most handlers run, once they are known.
+    // All other methods run inline, as most measured handlers do.
     [("test.Probe".to_owned(), Placement::Inline), ("test.Probe/Echo".to_owned(), placement)].into()
 }
 
@@ -88,7 +88,7 @@ fn cancel(id: u32) -> BytesMut {
     frame(Header { kind: kind::CANCEL, word: 1, id, ..Header::default() }, b"")
 }
 
-/// The next RESPONSEs, however long they take, by their ids.
+/// Waits for the next `count` RESPONSEs and returns them sorted by id.
 async fn responses(peer: &mut Peer, count: usize) -> Vec<(Header, Bytes)> {
     let mut bytes = BytesMut::new();
     loop {
@@ -124,7 +124,7 @@ async fn connection_is_read_while_a_handler_holds_its_thread() {
     peer.send(&request(2, "Fail", b"", ms(0)));
     let (header, _) = response(&mut peer).await;
     assert_eq!((header.id, header.word), (2, Code::NotFound as u16));
-    // The deadline of a call whose handler does not come back is kept all the same.
+    // The server keeps the deadline of a call although its handler does not return.
     peer.send(&request(3, "Echo", b"b", ms(20)));
     let (header, _) = response(&mut peer).await;
     assert_eq!((header.id, header.word, header.has(flag::NOT_RUN)), (3, Code::DeadlineExceeded as u16, false));
@@ -133,7 +133,7 @@ async fn connection_is_read_while_a_handler_holds_its_thread() {
 }
 
 #[tokio::test]
-async fn expired_and_cancelled_calls_never_reach_their_handler_and_blocking_threads_max_is_how_many_run() {
+async fn calls_that_expire_or_are_cancelled_while_blocking_threads_max_are_busy_never_reach_their_handler() {
     let gate = Gate::default();
     let limits = Limits { blocking_threads_max: 1, ..Limits::default() };
     let server =
@@ -156,7 +156,7 @@ async fn expired_and_cancelled_calls_never_reach_their_handler_and_blocking_thre
 }
 
 #[tokio::test]
-async fn queue_calls_max_is_how_many_calls_wait_and_named_in_the_refusal() {
+async fn call_beyond_queue_calls_max_is_refused_with_the_limits_name() {
     let gate = Gate::default();
     let limits = Limits { blocking_threads_max: 1, queue_calls_max: 2, ..Limits::default() };
     let server = Server { placement: placed(Placement::Blocking), limits, ..Server::default() };
@@ -174,7 +174,7 @@ async fn queue_calls_max_is_how_many_calls_wait_and_named_in_the_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handlers_that_are_spread_wait_fail_panic_stream_and_are_given_up_as_others() {
+async fn spread_handlers_behave_like_other_handlers() {
     let server = Server { placement: [("test.Probe".to_owned(), Placement::Spread)].into(), ..Server::default() };
     let shared = server.add(Probe).share().unwrap();
     let pair = pair_with(shared.clone(), Limits::default());
@@ -193,26 +193,26 @@ async fn handlers_that_are_spread_wait_fail_panic_stream_and_are_given_up_as_oth
     let frames = said(&mut peer).await;
     assert_eq!(frames.iter().filter(|(header, _)| header.kind == kind::DATA).count(), 100);
     assert!(frames.last().unwrap().0.has(flag::END));
-    // Nothing is left of all that.
+    // All memory is released and no call waits.
     assert_eq!((shared.stats().memory_bytes, shared.stats().calls_waiting), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
-async fn measured_method_is_answered_in_the_same_turn_once_it_is_known_to_be_short() {
+async fn short_measured_method_is_answered_in_the_same_turn() {
     let shared = Server::default().add(Probe).share().unwrap();
     let mut peer = greeted(&shared).await;
     for _ in 0..200 {
         peer.send(&request(1, "Echo", b"short", ms(0)));
         assert_eq!(answered(&mut peer).await.0, 0);
     }
-    // Two calls of one id in one read: the first has ended before the second is looked at.
+    // One read brings two calls with the same id. The first call ends before the server decodes the second.
     let twice = [request(1, "Echo", b"", ms(0)), request(1, "Echo", b"", ms(0))].concat();
     peer.send(&twice);
     assert_eq!(said(&mut peer).await.len(), 2);
 }
 
 #[test]
-fn placement_of_a_method_that_is_not_there_is_an_error_that_names_it() {
+fn unknown_method_in_placement_is_an_error_with_its_name() {
     let placement = [("test.Probe/Nothing".to_owned(), Placement::Spread)].into();
     let error = Server { placement, ..Server::default() }.add(Probe).share().err().unwrap();
     assert!(error.to_string().contains("test.Probe/Nothing"), "{error}");

@@ -1,4 +1,4 @@
-//! Random and damaged frames from many seeds, to a server: nothing panics, what it holds is bounded, every connection ends.
+//! Sends random and damaged frames from many seeds to a server: no panic, bounded memory, and every connection ends.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ use crate::server::Transport;
 const SEEDS: u64 = 600;
 const REPLY_BYTES: usize = 3000;
 
-/// Small ones, so that they are reached.
+/// Small limits, so that the tests reach them.
 fn limits() -> Limits {
     Limits {
         message_bytes_max: 40_000,
@@ -25,7 +25,7 @@ fn limits() -> Limits {
     }
 }
 
-/// A server's half of a connection that looks at what it holds after each step.
+/// The server's session of a connection, which checks after each step how much the session holds.
 struct Watched {
     transport: Transport,
     most: Arc<std::sync::Mutex<(usize, u64)>>,
@@ -36,7 +36,7 @@ impl Watched {
         let limits = limits();
         let (calls, bytes) = self.transport.held();
         assert!(calls <= limits.in_flight_max, "{calls} calls are parked");
-        // One message of each stream may be beyond the window.
+        // Each stream may hold one message beyond the window.
         let bytes_max = limits.connection_window_bytes + calls * (limits.message_bytes_max + 16);
         assert!(bytes <= bytes_max as u64, "{bytes} bytes are not read");
         let output = turn.output.len();
@@ -68,7 +68,7 @@ impl Session for Watched {
     }
 }
 
-/// Answers at once, late, or never; reads its streams, or does not: as the first byte of a message says.
+/// A service that answers at once, late, or never, and may leave streams unread. The first byte of a message decides.
 fn service() -> All {
     All::new(|context: Context, body: Body| async move {
         let first = match &body {
@@ -91,7 +91,7 @@ fn service() -> All {
     })
 }
 
-/// Frames as `kinds` has them, mostly well-formed.
+/// Encodes `count` random frames, mostly well-formed and of the given `kinds`.
 pub(crate) fn frames(
     rng: &mut Rng,
     kinds: &[u8],
@@ -129,7 +129,7 @@ pub(crate) fn frames(
     bytes
 }
 
-/// Changes some bytes, cuts some out, doubles some.
+/// Damages `bytes`: changes some bytes, removes some and repeats some.
 pub(crate) fn damage(rng: &mut Rng, bytes: &mut BytesMut) {
     for _ in 0..rng.usize(1..6) {
         if bytes.is_empty() {
@@ -162,7 +162,7 @@ fn script(rng: &mut Rng) -> BytesMut {
             return bytes;
         }
         1 => {
-            // One that is answered: a classic call that hangs has no end of its own.
+            // A classic call that is answered, because a classic call that hangs would never end.
             let mut bytes = crate::protocol::classic::encode_request("All", "One", &vec![4; rng.usize(..5000)]);
             bytes.truncate(rng.usize(1..=2 * bytes.len()));
             return bytes;
@@ -181,7 +181,7 @@ fn script(rng: &mut Rng) -> BytesMut {
                     method.path.as_bytes(),
                 );
             }
-            // Those that are rarely right are rare.
+            // Kinds that a caller rarely may send are rare.
             let mut kinds = [kind::REQUEST; 40].to_vec();
             kinds.extend([kind::DATA; 40]);
             kinds.extend([kind::CREDIT; 10].iter().chain(&[kind::CANCEL; 10]));
@@ -199,7 +199,7 @@ fn script(rng: &mut Rng) -> BytesMut {
     bytes
 }
 
-/// Streams of requests that nobody reads, filled far beyond every window in well-formed frames.
+/// Encodes streams of requests far beyond every window, in well-formed frames. No handler reads them.
 fn flood(rng: &mut Rng) -> BytesMut {
     let mut bytes = BytesMut::from(&PREFACE[..]);
     let path = ALL.methods[1].path.as_bytes();
@@ -214,7 +214,7 @@ fn flood(rng: &mut Rng) -> BytesMut {
     bytes
 }
 
-/// Sends it in pieces, reading or not, for as long as the other end takes it.
+/// Sends `bytes` in pieces until the other end takes no more. Chooses at random whether to read.
 pub(crate) async fn send(rng: &mut Rng, stream: &mut Stream, mut bytes: BytesMut) {
     let (reads, mut got) = (rng.bool(), BytesMut::new());
     let mut refused = 0;
@@ -228,7 +228,7 @@ pub(crate) async fn send(rng: &mut Rng, stream: &mut Stream, mut bytes: BytesMut
         if reads {
             let reader = &mut stream.reader;
             let reading = std::future::poll_fn(|cx| reader.poll_read(cx, &mut got));
-            // Nothing to read, an end or an error: whatever it is, the rest is sent.
+            // Sends the rest whether the read times out, ends or fails.
             let _ = timeout(Duration::from_millis(1), reading).await;
             got.clear();
         } else {
@@ -238,7 +238,7 @@ pub(crate) async fn send(rng: &mut Rng, stream: &mut Stream, mut bytes: BytesMut
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_survives_what_no_caller_sends_and_holds_no_more_than_its_limits() {
+async fn server_survives_random_frames_and_stays_within_its_limits() {
     let shared = Server { limits: limits(), ..Server::default() }.add(service()).share().unwrap();
     let most = Arc::default();
     for seed in 0..SEEDS {
@@ -247,7 +247,7 @@ async fn server_survives_what_no_caller_sends_and_holds_no_more_than_its_limits(
         let transport = Transport::new(shared.clone(), far.peer.clone(), clock::now());
         let session = Watched { transport, most: Arc::clone(&most) };
         let mut server = tokio::spawn(async move { drive(far, session, &limits()).await });
-        // Classic callers show no sign of life while they wait, and none is asked for.
+        // The classic protocol has no keepalive, so the test ends a classic connection itself.
         let script = if seed % 50 == 0 { flood(&mut rng) } else { script(&mut rng) };
         let is_native = script.starts_with(&PREFACE);
         send(&mut rng, &mut near, script).await;
@@ -255,7 +255,7 @@ async fn server_survives_what_no_caller_sends_and_holds_no_more_than_its_limits(
             drop(near);
             timeout(Duration::from_secs(60), &mut server).await.expect("its peer is gone").expect("no panic");
         } else {
-            // Silent from now on, and not reading.
+            // From now on the peer sends nothing and reads nothing.
             timeout(Duration::from_secs(3600), &mut server)
                 .await
                 .unwrap_or_else(|_| panic!("seed {seed} does not end by itself"))

@@ -1,5 +1,4 @@
-//! How long a native connection lives at the server: callers without a sign of life, idle ones, old ones, and those that
-//! ask too often.
+//! Tests of the lifetime of a native connection at the server: keepalive, idle timeout, maximum age, and too many PINGs.
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -16,7 +15,7 @@ fn ping(value: u32) -> BytesMut {
     frame(Header { kind: kind::PING, value, ..Header::default() })
 }
 
-/// Reads up to the first byte behind the greeting.
+/// Reads until at least one frame has arrived after the greeting. Returns the last frame.
 async fn next_frame(peer: &mut Peer) -> (Header, String) {
     let mut bytes = BytesMut::new();
     while bytes.len() <= greeting_bytes() {
@@ -27,7 +26,7 @@ async fn next_frame(peer: &mut Peer) -> (Header, String) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_falls_silent_with_calls_in_flight_is_asked_and_then_cut_off() {
+async fn silent_caller_with_calls_in_flight_gets_a_ping_and_is_then_disconnected() {
     let limits = Limits::default();
     let peer = peer(limits.clone());
     peer.send(&native_calls(&[(1, "Hang", b"")]));
@@ -41,10 +40,10 @@ async fn caller_that_falls_silent_with_calls_in_flight_is_asked_and_then_cut_off
 }
 
 #[tokio::test(start_paused = true)]
-async fn silent_caller_that_does_not_read_is_cut_off_without_waiting_for_it() {
+async fn silent_caller_that_does_not_read_is_disconnected_before_write_timeout() {
     let limits = Limits { write_timeout: Duration::from_secs(3600), ..Limits::default() };
     let peer = super::raw::peer_with_window(limits.clone(), 1 << 10);
-    // The greeting fits into the window. So does the PING, and nobody reads either.
+    // Both the greeting and the PING fit into the pipe. The peer reads neither.
     peer.send(&native_calls(&[])[..PREFACE.len()]);
     let calls = native_calls(&[(1, "Hang", b"")]);
     let mut rest = &calls[PREFACE.len()..];
@@ -59,7 +58,7 @@ async fn silent_caller_that_does_not_read_is_cut_off_without_waiting_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_sides_wait_for_a_slow_handler_as_long_as_it_takes() {
+async fn both_sides_wait_for_a_slow_handler_without_limit() {
     let pair = pair(Limits::default());
     let hanging = Request::new(
         Context::new(&PROBE.methods[5], None, Deadline::NONE, Metadata::new()),
@@ -73,7 +72,7 @@ async fn both_sides_wait_for_a_slow_handler_as_long_as_it_takes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_is_not_asked_more_often_than_it_accepts() {
+async fn server_pings_no_more_often_than_the_caller_accepts() {
     let mut peer = peer(Limits::default());
     let calls = native_calls(&[(1, "Hang", b"")]);
     let mut bytes = BytesMut::from(&PREFACE[..]);
@@ -86,7 +85,7 @@ async fn caller_is_not_asked_more_often_than_it_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_timeout_is_kept_by_the_caller_first() {
+async fn caller_closes_first_at_idle_timeout() {
     let Pair { caller, server, .. } = pair(Limits::default());
     let begin = Instant::now();
     caller.unary(&request("Sleep", "")).await.unwrap();
@@ -119,7 +118,7 @@ async fn connection_in_use_is_not_idle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_timeout_of_a_caller_that_stays_is_named_by_the_server_which_closes_after_drain_timeout() {
+async fn server_sends_go_away_at_idle_timeout_and_closes_after_drain_timeout() {
     let limits = Limits::default();
     let mut peer = peer(limits.clone());
     peer.send(&native_calls(&[(1, "Echo", b"")]));
@@ -134,7 +133,7 @@ async fn idle_timeout_of_a_caller_that_stays_is_named_by_the_server_which_closes
     assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Unavailable as u16));
     assert_eq!(reason, b"no call for longer than idle_timeout 300s");
     assert_eq!(begin.elapsed().as_secs(), 330);
-    // A call that crosses it did not run.
+    // A call that crosses the GO_AWAY does not run.
     peer.send(&native_calls(&[(3, "Echo", b"")])[native_calls(&[]).len()..]);
     let mut bytes = BytesMut::from(&PREFACE[..]);
     assert!(peer.read_some(&mut bytes).await > 0);
@@ -149,7 +148,7 @@ async fn idle_timeout_of_a_caller_that_stays_is_named_by_the_server_which_closes
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_only_greets_is_idle_too() {
+async fn caller_that_only_greets_is_idle() {
     let mut peer = peer(Limits::default());
     peer.send(&PREFACE);
     let begin = Instant::now();
@@ -161,7 +160,7 @@ async fn caller_that_only_greets_is_idle_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn go_away_comes_after_the_greeting_also_where_the_caller_has_not_finished_its_own() {
+async fn go_away_follows_the_greeting_even_if_the_caller_has_not_greeted() {
     let peer = peer(Limits { idle_timeout: Duration::from_secs(1), ..Limits::default() });
     peer.send(&PREFACE[..PREFACE.len() - 1]);
     let (bytes, close, _) = peer.read_to_end().await;
@@ -188,13 +187,13 @@ async fn connection_age_max_lets_calls_finish_within_the_grace() {
         assert_eq!(server.await.unwrap(), Close::PeerClosed);
     }
     let (youngest, oldest) = (ages.iter().min().unwrap(), ages.iter().max().unwrap());
-    // A call takes a second, and the last one ends after the GO_AWAY.
+    // A call takes a second, and the last call ends after the GO_AWAY.
     assert!(youngest.as_secs() >= 90 && oldest.as_secs() <= 101, "{youngest:?} {oldest:?}");
     assert!(*oldest - *youngest > Duration::from_secs(2), "{youngest:?} {oldest:?}: they would all come back at once");
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_age_grace_is_named_to_the_call_that_outlasts_it() {
+async fn call_that_outlasts_connection_age_grace_fails_with_the_limits_name() {
     let limits = Limits { connection_age_max: Duration::from_secs(100), ..Limits::default() };
     let Pair { caller, server, shared } = pair(limits.clone());
     let hanging = Request::new(
@@ -215,7 +214,7 @@ async fn connection_age_grace_is_named_to_the_call_that_outlasts_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_of_a_lifetime_without_an_end_are_none() {
+async fn infinite_lifetime_limits_never_close_a_connection() {
     let endless = Limits {
         idle_timeout: Duration::MAX,
         connection_age_max: Duration::MAX,
@@ -231,7 +230,7 @@ async fn limits_of_a_lifetime_without_an_end_are_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_that_asks_more_often_than_ping_interval_min_is_closed_with_the_limit_and_others_are_not() {
+async fn caller_that_pings_faster_than_ping_interval_min_is_closed_with_the_limits_name() {
     let slow = peer(Limits::default());
     slow.send(&native_calls(&[]));
     for value in 0..100 {
@@ -243,7 +242,7 @@ async fn caller_that_asks_more_often_than_ping_interval_min_is_closed_with_the_l
     let fast = peer(Limits::default());
     fast.send(&native_calls(&[(1, "Hang", b"")]));
     for value in 0..10 {
-        // An error says that it was closed.
+        // An error means that the server has closed the connection.
         let _ = fast.writer.try_write(&ping(value));
         sleep(Duration::from_millis(500)).await;
     }
@@ -257,13 +256,13 @@ async fn caller_that_asks_more_often_than_ping_interval_min_is_closed_with_the_l
 }
 
 #[tokio::test(start_paused = true)]
-async fn session_ends_at_a_protocol_error_though_the_reason_waits_to_be_read() {
+async fn session_ends_at_a_protocol_error_before_the_peer_reads_the_reason() {
     let mut peer = peer(Limits::default());
     peer.send(&native_calls(&[(1, "Hang", b""), (0, "Echo", b"")]));
     let begin = Instant::now();
     let mut bytes = BytesMut::new();
     while peer.read_some(&mut bytes).await > 0 {}
-    // The test's own, and that of the task which waits for the peer: those of the session and its calls are gone.
+    // Two references are left: the test's, and that of the task that waits for the peer. The session and calls are gone.
     assert_eq!((Arc::strong_count(&peer.shared), begin.elapsed()), (2, Duration::ZERO));
     assert_eq!(peer.server.await.unwrap(), Close::Protocol);
     assert_eq!(begin.elapsed(), Limits::default().write_timeout, "it does not wait for ever");

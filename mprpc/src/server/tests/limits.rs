@@ -1,34 +1,36 @@
-//! Every limit, at the server: what is within it goes through, what is beyond it does not and is told the limit by name.
-//! The caller's half is in `client/tests/limits.rs`. Under virtual time, so a time is measured to the millisecond.
+//! Tests of every limit at the server: a value within the limit passes, a value beyond it fails with the limit's name.
+//!
+//! The caller's half is in `client/tests/limits.rs`. The tests run under virtual time, so times are exact to the
+//! millisecond.
 //!
 //! | limit | at the server | at the caller |
 //! |---|---|---|
 //! | `message_bytes_max` | here; bombs in `compressed.rs` | there |
-//! | `metadata_bytes_max` | here, of requests and of replies | there, of both |
-//! | `classic_header_bytes_max` | here | none: it is what a server reads |
+//! | `metadata_bytes_max` | here, for requests and replies | there, for both |
+//! | `classic_header_bytes_max` | here | none: only servers read this header |
 //! | `method_path_bytes_max`, `methods_max` | `client/tests/proxy.rs` | the same tests |
 //! | `in_flight_max` | here | `server/tests/mod.rs` |
-//! | `queue_time_max`, `queue_time_target` | `server/executor/simulation.rs` | told here |
-//! | `handler_delay_target` | `server/concurrency_limit/tests.rs` | told here |
-//! | `queue_calls_max`, `blocking_threads_max` | `elsewhere.rs` | told here |
-//! | `throttle_window` | none: it is of calls | `client/throttle.rs`, `client/tests/overload.rs` |
-//! | `connections_max` | here; `tests/server.rs` over TCP | told here; callers are bounded by endpoints and runtimes |
+//! | `queue_time_max`, `queue_time_target` | `server/executor/simulation.rs` | status checked here |
+//! | `handler_delay_target` | `server/concurrency_limit/tests.rs` | status checked here |
+//! | `queue_calls_max`, `blocking_threads_max` | `elsewhere.rs` | status checked here |
+//! | `throttle_window` | none: it limits calls | `client/throttle.rs`, `client/tests/overload.rs` |
+//! | `connections_max` | here; `tests/server.rs` over TCP | status checked here; endpoints and runtimes bound callers |
 //! | `stream_window_bytes`, `connection_window_bytes` | here, as receiver and as sender | there, as both |
-//! | `compress_bytes_min` | here, of replies | there, of requests |
+//! | `compress_bytes_min` | here, for replies | there, for requests |
 //! | `send_buffer_bytes_max` | `raw.rs` | there |
-//! | `memory_bytes_max`, `connection_memory_bytes_max`, `memory_pause_max` | `memory.rs`, `memory_seeds.rs` | none: they are of servers |
-//! | `first_byte_timeout`, `read_timeout` | here | none: callers speak first, and keepalive bounds the rest |
-//! | `tls_handshake_timeout` | `tls.rs` | none: it is a part of `connect_timeout` |
+//! | `memory_bytes_max`, `connection_memory_bytes_max`, `memory_pause_max` | `memory.rs`, `memory_seeds.rs` | none: they limit servers |
+//! | `first_byte_timeout`, `read_timeout` | here | none: callers send first, and keepalive covers the rest |
+//! | `tls_handshake_timeout` | `tls.rs` | none: `connect_timeout` includes the handshake |
 //! | `tls_reload_interval` | `net/tls/tests.rs` | the same test |
 //! | `write_timeout` | here | there |
 //! | `connect_timeout` | none: servers do not connect | there |
 //! | `keepalive_interval`, `keepalive_timeout` | here | there |
 //! | `ping_interval_min` | `lifetime.rs` | `client/tests/keepalive.rs` |
 //! | `idle_timeout` | `lifetime.rs` | `lifetime.rs` |
-//! | `connection_age_max`, `connection_age_grace` | here; `lifetime.rs` | told there; only servers grow tired of a connection |
-//! | `backoff_min`, `backoff_max`, `attempts_max`, `call_timeout`, `classic_reply_pause` | none: they are of calls | there |
+//! | `connection_age_max`, `connection_age_grace` | here; `lifetime.rs` | reason checked there; only servers limit the age |
+//! | `backoff_min`, `backoff_max`, `attempts_max`, `call_timeout`, `classic_reply_pause` | none: they limit calls | there |
 //! | `withdraw_grace` | `tests/file_registry.rs` | none |
-//! | `drain_timeout` | here | told here |
+//! | `drain_timeout` | here | status checked here |
 //! | `accept_backoff` | `net/acceptor.rs`; `tests/descriptors.rs` | none |
 
 use bytes::BytesMut;
@@ -63,7 +65,7 @@ pub(super) fn data(id: u32, flags: u8, body: &[u8]) -> BytesMut {
     frame(Header { kind: kind::DATA, flags, id, ..Header::default() }, body)
 }
 
-/// A caller's greeting under `limits`, and the numbers of the methods.
+/// Encodes a caller's greeting under `limits`, and one METHOD for each method.
 pub(super) fn greeting(limits: &Limits) -> BytesMut {
     let mut bytes = crate::protocol::native::tests::greeting(limits);
     bytes.extend_from_slice(&native_calls(&[])[PREFACE.len()..]);
@@ -76,14 +78,14 @@ fn greeted(limits: &Limits) -> Peer {
     peer
 }
 
-/// What the server says until it has nothing more to say.
+/// Reads frames until the server sends nothing for 1 ms.
 pub(super) async fn said(peer: &mut Peer) -> Vec<(Header, Bytes)> {
     let mut bytes = BytesMut::new();
     while let Ok(1..) = timeout(ms(1), peer.read_some(&mut bytes)).await {}
     decode(bytes)
 }
 
-/// The one RESPONSE that the server says: its code, whether it says that the call did not run, and its text.
+/// Reads the server's only RESPONSE. Returns its code, whether NOT_RUN is set, and its text.
 pub(super) async fn answered(peer: &mut Peer) -> (u16, bool, String) {
     let frames = said(peer).await;
     let [(header, body)] = &frames[..] else { panic!("{frames:?}") };
@@ -91,7 +93,7 @@ pub(super) async fn answered(peer: &mut Peer) -> (u16, bool, String) {
     (header.word, header.has(flag::NOT_RUN), String::from_utf8_lossy(body).into_owned())
 }
 
-/// The reason of the GO_AWAY that the server says last, after which it closes.
+/// Reads to the end and returns the reason in the GO_AWAY, which is the server's last frame.
 async fn went_away(peer: Peer) -> String {
     let (bytes, close, shared) = peer.read_to_end().await;
     assert_eq!((close, rejection(&shared)), (Close::Protocol, "a protocol error"));
@@ -103,13 +105,13 @@ async fn went_away(peer: Peer) -> String {
 pub(super) const EXHAUSTED: u16 = Code::ResourceExhausted as u16;
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_holds_for_requests_messages_of_streams_and_replies() {
+async fn message_bytes_max_limits_requests_stream_messages_and_replies() {
     let limits = Limits { message_bytes_max: 1000, metadata_bytes_max: 100, ..Limits::default() };
     let mut peer = greeted(&limits);
     said(&mut peer).await;
     peer.send(&request_frame(1, "Echo", flag::END, &[7; 1000]));
     assert_eq!(answered(&mut peer).await.0, 0);
-    // Also beyond what a frame with its metadata may be: that is skipped as it comes.
+    // 1104 bytes are the largest frame with metadata. The server skips a larger frame while the frame arrives.
     for size in [1001, 1104, 1105, 200_000] {
         peer.send(&request_frame(1, "Echo", flag::END, &vec![7; size]));
         let (code, not_run, text) = answered(&mut peer).await;
@@ -130,7 +132,7 @@ async fn message_bytes_max_holds_for_requests_messages_of_streams_and_replies() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_of_a_classic_request_is_named_in_the_log() {
+async fn classic_request_beyond_message_bytes_max_is_logged_with_the_limit() {
     let limits = Limits { message_bytes_max: 1000, ..Limits::default() };
     let log = Log::begin();
     let within = peer(limits.clone());
@@ -150,7 +152,7 @@ async fn too_long_request_under_an_id_in_use_is_a_protocol_error() {
     assert_eq!(went_away(peer).await, "call id 1 is 0 or in use");
 }
 
-/// One pair that takes so many bytes.
+/// Metadata with one pair that takes `bytes` bytes.
 fn metadata_of(bytes: usize) -> Metadata {
     let mut metadata = Metadata::new();
     metadata.append("k", vec![b'v'; bytes - 7]).unwrap();
@@ -158,7 +160,7 @@ fn metadata_of(bytes: usize) -> Metadata {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_bytes_max_of_a_request_is_named_with_the_size() {
+async fn request_beyond_metadata_bytes_max_fails_with_limit_and_size() {
     let mut peer = greeted(&Limits { metadata_bytes_max: 100, ..Limits::default() });
     said(&mut peer).await;
     for (size, code) in [(100, 0), (101, EXHAUSTED)] {
@@ -171,7 +173,7 @@ async fn metadata_bytes_max_of_a_request_is_named_with_the_size() {
     }
 }
 
-/// Puts as many bytes before and behind its reply as the request says, and fails where it says so.
+/// A service that adds as much reply metadata and trailer as the request says, and fails if the request says so.
 fn talkative() -> All {
     All::new(|context: Context, body: Body| async move {
         let bytes = |key| context.metadata().text(key).map_or(0, |text| text.parse().unwrap());
@@ -189,7 +191,7 @@ fn talkative() -> All {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_bytes_max_of_the_caller_fails_a_reply_that_is_beyond_it() {
+async fn reply_beyond_metadata_bytes_max_of_the_caller_fails() {
     let network = Network::from_seed(3);
     let host = network.serve(A, Server::default().add(talkative()));
     let limits = Limits { metadata_bytes_max: 100, ..Limits::default() };
@@ -212,7 +214,7 @@ async fn metadata_bytes_max_of_the_caller_fails_a_reply_that_is_beyond_it() {
         assert!(status.message().contains(text), "{key} {method}: {status}");
         assert_ne!(status.ran(), Ran::No, "the handler has run");
     }
-    // What fails says why, and what stands beside that is left out.
+    // A failed call keeps its status. The trailer is beyond the limit, so the reply leaves it out.
     let log = Log::begin();
     let status = client.unary("One", "").metadata("behind", "101").metadata("fails", "yes").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::DataLoss, "the disk is gone"));
@@ -222,8 +224,8 @@ async fn metadata_bytes_max_of_the_caller_fails_a_reply_that_is_beyond_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_header_bytes_max_is_named_in_the_log() {
-    // An RpcHeader of so many bytes: what it does not know is skipped.
+async fn request_beyond_classic_header_bytes_max_is_logged_with_the_limit() {
+    // An RpcHeader of `header_bytes` bytes. An unknown field, which the server skips, fills the header up.
     let request = |header_bytes: usize| {
         let mut header = classic::encode_request("Probe", "Echo", b"x").split_off(4);
         let args = header.split_off(header.len() - 1);
@@ -243,7 +245,7 @@ async fn classic_header_bytes_max_is_named_in_the_log() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_flight_max_is_named_to_the_call_that_is_one_too_many() {
+async fn call_beyond_in_flight_max_fails_with_the_limits_name() {
     let mut peer = greeted(&Limits { in_flight_max: 2, ..Limits::default() });
     said(&mut peer).await;
     peer.send(&request_frame(1, "Hang", flag::END, b""));
@@ -259,7 +261,7 @@ async fn in_flight_max_is_named_to_the_call_that_is_one_too_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_max_is_counted_logged_and_what_the_caller_suspects() {
+async fn connection_beyond_connections_max_is_counted_logged_and_named_in_the_callers_status() {
     let log = Log::begin();
     let network = Network::from_seed(3);
     let limits = Limits { connections_max: 1, ..Limits::default() };
@@ -279,15 +281,15 @@ async fn connections_max_is_counted_logged_and_what_the_caller_suspects() {
     assert_eq!(second.unary("One", "").wait_for_ready(true).await.unwrap(), "");
 }
 
-/// A stream of requests that nobody reads, filled up to its window.
+/// Sends a stream of requests with `bytes` bytes, which the handler never reads.
 fn fill(peer: &Peer, id: u32, bytes: usize) {
     peer.send(&request_frame(id, "Deaf", flag::OPEN, b""));
-    // What a message costs beside its bytes: docs/protocol.md.
+    // A message costs 16 bytes more than its length: docs/protocol.md.
     peer.send(&data(id, 0, &vec![7; bytes - 16]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
+async fn caller_that_exceeds_stream_window_bytes_gets_go_away_with_the_limit() {
     let limits = Limits { stream_window_bytes: 300_000, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
         let mut peer = greeted(&limits);
@@ -302,14 +304,14 @@ async fn stream_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
             assert!(said(&mut peer).await.is_empty());
         }
     }
-    // One message may be longer, where nothing else is unread.
+    // A single message may be longer than the window if nothing else is unread.
     let mut peer = greeted(&limits);
     fill(&peer, 1, 1_000_000);
     assert!(said(&mut peer).await.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it() {
+async fn caller_that_exceeds_connection_window_bytes_gets_go_away_with_the_limit() {
     let window = 1 << 20;
     let limits = Limits { stream_window_bytes: window / 4, connection_window_bytes: window, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
@@ -333,14 +335,14 @@ async fn connection_window_bytes_is_named_to_a_caller_that_does_not_keep_to_it()
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_window_bytes_and_connection_window_bytes_of_the_caller_hold_the_server() {
-    // Each stream may always have one message unread, so the last of four gets that beyond the window of the connection.
+async fn server_keeps_to_stream_window_bytes_and_connection_window_bytes_of_the_caller() {
+    // Each stream may always have one unread message. The last of four streams sends it beyond the connection window.
     for (stream, connection, streams, before, after) in [(1000, 10_000, 1, 1000, 1000), (1000, 2500, 4, 3000, 500)] {
         let mut peer = peer_with_window(Limits::default(), 1 << 20);
         let limits = Limits { stream_window_bytes: stream, connection_window_bytes: connection, ..Limits::default() };
         peer.send(&greeting(&limits));
         for id in 1..=streams {
-            // A hundred messages of 484 bytes, each of which costs 500.
+            // 100 messages of 484 bytes. Each message costs 500 bytes.
             let request = [&100u32.to_le_bytes()[..], &484u32.to_le_bytes()].concat();
             peer.send(&request_frame(id, "Count", flag::END, &request));
         }
@@ -356,7 +358,7 @@ async fn stream_window_bytes_and_connection_window_bytes_of_the_caller_hold_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_for_no_call_is_ignored_and_one_behind_the_end_is_a_protocol_error() {
+async fn message_for_unknown_call_is_ignored_and_message_after_the_end_is_a_protocol_error() {
     let mut peer = greeted(&Limits::default());
     said(&mut peer).await;
     peer.send(&data(7, 0, b"nobody's"));
@@ -367,7 +369,7 @@ async fn message_for_no_call_is_ignored_and_one_behind_the_end_is_a_protocol_err
     peer.send(&data(1, flag::END, b"last"));
     peer.send(&data(1, 0, b"and one more"));
     assert_eq!(went_away(peer).await, "a message for call 1, whose requests have ended");
-    // The request of a unary call is such an end.
+    // The request of a unary call also ends the call's requests.
     let peer = greeted(&Limits::default());
     peer.send(&request_frame(1, "Hang", flag::END, b""));
     peer.send(&data(1, 0, b"more"));
@@ -376,7 +378,7 @@ async fn message_for_no_call_is_ignored_and_one_behind_the_end_is_a_protocol_err
 
 #[cfg(feature = "gzip")]
 #[tokio::test(start_paused = true)]
-async fn compress_bytes_min_is_the_shortest_reply_that_is_compressed() {
+async fn replies_from_compress_bytes_min_on_are_compressed() {
     let limits = Limits { compress_bytes_min: 500, ..Limits::default() };
     let compression = Some(crate::codec::Compression::Gzip);
     let shared = Server { limits, compression, ..Server::default() }.add(Probe).share().unwrap();
@@ -393,7 +395,7 @@ async fn compress_bytes_min_is_the_shortest_reply_that_is_compressed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_byte_timeout_is_how_long_a_connection_may_be_silent_and_named_in_the_log() {
+async fn connection_without_bytes_is_closed_at_first_byte_timeout_and_logged() {
     let log = Log::begin();
     let bound = Limits::default().first_byte_timeout;
     let mut in_time = peer(Limits::default());
@@ -409,7 +411,7 @@ async fn first_byte_timeout_is_how_long_a_connection_may_be_silent_and_named_in_
 }
 
 #[tokio::test(start_paused = true)]
-async fn read_timeout_is_how_long_a_frame_may_be_incomplete_and_named_in_the_log() {
+async fn incomplete_frame_closes_the_connection_at_read_timeout_and_is_logged() {
     let log = Log::begin();
     let bound = Limits::default().read_timeout;
     for (patience, in_time) in [(bound - ms(1), true), (bound + ms(1), false)] {
@@ -417,7 +419,7 @@ async fn read_timeout_is_how_long_a_frame_may_be_incomplete_and_named_in_the_log
             let mut peer = peer(Limits::default());
             peer.send(&bytes[..bytes.len() - 1]);
             sleep(patience).await;
-            // An error says that the server has closed.
+            // An error means that the server has closed the connection.
             let _ = peer.writer.try_write(&bytes[bytes.len() - 1..]);
             let mut got = BytesMut::new();
             while let Ok(1..) = timeout(ms(1), peer.read_some(&mut got)).await {}
@@ -429,7 +431,7 @@ async fn read_timeout_is_how_long_a_frame_may_be_incomplete_and_named_in_the_log
 }
 
 #[tokio::test(start_paused = true)]
-async fn write_timeout_is_how_long_a_peer_may_leave_bytes_unread_and_named_in_the_log() {
+async fn peer_that_leaves_bytes_unread_is_closed_at_write_timeout_and_logged() {
     let log = Log::begin();
     let bound = Limits::default().write_timeout;
     for (patience, in_time) in [(bound - ms(2), true), (bound + ms(2), false)] {
@@ -446,12 +448,12 @@ async fn write_timeout_is_how_long_a_peer_may_leave_bytes_unread_and_named_in_th
 }
 
 #[tokio::test(start_paused = true)]
-async fn keepalive_interval_and_keepalive_timeout_end_a_silent_caller_and_are_named_in_the_log() {
+async fn silent_caller_is_closed_after_keepalive_interval_and_keepalive_timeout_and_logged() {
     let log = Log::begin();
     let limits = Limits { keepalive_interval: ms(4000), keepalive_timeout: ms(3000), ..Limits::default() };
     for answers in [true, false] {
         let mut peer = peer(limits.clone());
-        // The look begins with the call; what has come with it was heard before that.
+        // The keepalive interval begins with the call. Bytes that arrive with the call do not count as a sign of life.
         peer.send(&native_calls(&[(1, "Hang", b"")]));
         let begin = Instant::now();
         let mut got = BytesMut::new();
@@ -473,14 +475,14 @@ async fn keepalive_interval_and_keepalive_timeout_end_a_silent_caller_and_are_na
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_age_max_is_the_reason_that_the_caller_reads() {
+async fn go_away_names_connection_age_max_as_its_reason() {
     let mut peer = peer(Limits { connection_age_max: ms(100_000), ..Limits::default() });
     peer.send(&native_calls(&[]));
     said(&mut peer).await;
     let begin = Instant::now();
     let mut bytes = BytesMut::new();
     peer.read_some(&mut bytes).await;
-    // A random part of a tenth less.
+    // The server subtracts a random part of up to a tenth from the age.
     assert!((ms(89_990)..=ms(100_000)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
     let (header, reason) = decode(bytes).pop().unwrap();
     assert_eq!((header.kind, header.word), (kind::GO_AWAY, Code::Unavailable as u16));
@@ -488,7 +490,7 @@ async fn connection_age_max_is_the_reason_that_the_caller_reads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_timeout_is_how_long_calls_may_take_at_a_stop_and_named_to_those_it_cuts_off() {
+async fn stop_ends_calls_after_drain_timeout_with_the_limits_name() {
     let log = Log::begin();
     for (call, in_time) in [(2999, true), (3001, false)] {
         let network = Network::from_seed(3);
@@ -517,7 +519,7 @@ async fn drain_timeout_is_how_long_calls_may_take_at_a_stop_and_named_to_those_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_keeps_to_its_windows_is_never_refused() {
+async fn stream_within_its_windows_is_never_refused() {
     let pair = pair(Limits { stream_window_bytes: 100, connection_window_bytes: 150, ..Limits::default() });
     let requests = |messages: usize| crate::streaming::Streaming::of((0..messages).map(|_| Bytes::from(vec![7; 60])));
     for _ in 0..3 {

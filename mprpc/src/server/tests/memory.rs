@@ -1,5 +1,5 @@
-//! The budget of memory, under virtual time: who is paused, what resumes it, what is refused, and that all of it is given
-//! back.
+//! Tests of the memory budget under virtual time: which connections pause, what resumes them, what the server refuses, and
+//! that the server releases all memory.
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use crate::protocol::native::tests::frame;
 
 const WINDOW: usize = 8 << 20;
 const MESSAGE: usize = 20_000;
-/// What a parked call of such a message is charged.
+/// The memory that the server charges for a parked call with a message of `MESSAGE` bytes.
 const CALL: u64 = 21_024;
 
 fn limits(memory: usize, connection: usize) -> Limits {
@@ -22,7 +22,7 @@ fn limits(memory: usize, connection: usize) -> Limits {
 }
 
 fn server(limits: Limits) -> Arc<Shared> {
-    // What ends at once holds nothing then; what waits for its turn does.
+    // Inline calls end at once and hold no memory. A call that waits in the queue would hold memory.
     let placement = [("test.Probe/Echo".to_owned(), Placement::Inline)].into();
     Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap()
 }
@@ -34,14 +34,14 @@ async fn greeted(shared: &Arc<Shared>) -> Peer {
     peer
 }
 
-/// A unary call that has so long.
+/// Encodes a unary call with the timeout `time`. Zero means no deadline.
 fn call(id: u32, name: &str, time: Duration, bytes: usize) -> BytesMut {
     let (word, value) = (number(name), time.as_micros() as u32);
     let header = Header { kind: kind::REQUEST, flags: flag::END, word, id, value, ..Header::default() };
     frame(header, &vec![7; bytes])
 }
 
-/// The same without a deadline.
+/// Encodes a unary call without a deadline.
 fn endless(id: u32, name: &str, bytes: usize) -> BytesMut {
     call(id, name, Duration::ZERO, bytes)
 }
@@ -58,7 +58,7 @@ fn ids(frames: &[(Header, Bytes)], code: Code) -> Vec<u32> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_beyond_connection_memory_bytes_max_is_not_read_from_until_deadlines_free_it() {
+async fn connection_beyond_connection_memory_bytes_max_pauses_until_deadlines_free_memory() {
     let shared = server(limits(10_000_000, 100_000));
     let mut greedy = greeted(&shared).await;
     let mut modest = greeted(&shared).await;
@@ -67,7 +67,7 @@ async fn connection_beyond_connection_memory_bytes_max_is_not_read_from_until_de
     }
     assert!(said(&mut greedy).await.is_empty());
     let stats = shared.stats();
-    // The fifth is beyond; what was read together with it waits undecoded.
+    // The fifth call exceeds the limit. The bytes that arrived with this call wait undecoded.
     assert_eq!((stats.calls, stats.memory_pauses), (5, 1));
     assert!((5 * CALL..5 * CALL + (64 << 10)).contains(&stats.memory_bytes), "{stats:?}");
     modest.send(&endless(1, "Echo", MESSAGE));
@@ -84,7 +84,7 @@ async fn connection_beyond_connection_memory_bytes_max_is_not_read_from_until_de
 }
 
 #[tokio::test(start_paused = true)]
-async fn largest_holders_are_paused_first_as_memory_bytes_max_comes_nearer() {
+async fn largest_connections_pause_first_near_memory_bytes_max() {
     let shared = server(limits(200_000, 200_000));
     let mut large = greeted(&shared).await;
     let mut small = greeted(&shared).await;
@@ -92,13 +92,13 @@ async fn largest_holders_are_paused_first_as_memory_bytes_max_comes_nearer() {
         large.send(&endless(id, "Hang", MESSAGE));
     }
     said(&mut large).await;
-    // It holds more than is left.
+    // The large connection holds more memory than is left, so it pauses.
     assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (5, 1));
     small.send(&endless(1, "Hang", MESSAGE));
     small.send(&endless(2, "Echo", MESSAGE));
     assert_eq!(answered(&mut small).await.0, 0);
     assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (7, 1));
-    // The end of the one gives room to the other.
+    // A cancelled call and a closed connection release their memory.
     small.send(&cancel(1));
     assert_eq!(answered(&mut small).await.0, Code::Cancelled as u16);
     large.server.abort();
@@ -107,7 +107,7 @@ async fn largest_holders_are_paused_first_as_memory_bytes_max_comes_nearer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_that_pauses_longer_than_memory_pause_max_is_read_from_and_its_new_calls_are_refused() {
+async fn connection_paused_for_memory_pause_max_is_read_again_and_refuses_new_calls() {
     let shared = server(limits(10_000_000, 100_000));
     let mut peer = greeted(&shared).await;
     for id in 1..=5 {
@@ -126,7 +126,7 @@ async fn connection_that_pauses_longer_than_memory_pause_max_is_read_from_and_it
         let text = String::from_utf8_lossy(&body).into_owned();
         assert!(text.contains("connection_memory_bytes_max 100000"), "{text}");
     }
-    // What frees memory is read.
+    // The server still reads frames that free memory, such as CANCEL.
     peer.send(&cancel(1));
     peer.send(&cancel(2));
     assert_eq!(ids(&said(&mut peer).await, Code::Cancelled), [1, 2]);
@@ -136,7 +136,7 @@ async fn connection_that_pauses_longer_than_memory_pause_max_is_read_from_and_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_could_never_fit_into_connection_memory_bytes_max_is_refused_with_limit_and_size() {
+async fn call_larger_than_connection_memory_bytes_max_fails_with_limit_and_size() {
     let shared = server(limits(10_000_000, 300_000));
     let mut peer = greeted(&shared).await;
     for size in [300_001, 5_000_000] {
@@ -156,7 +156,7 @@ async fn call_that_could_never_fit_into_connection_memory_bytes_max_is_refused_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_frame_waits_for_its_room_before_it_is_read() {
+async fn large_frame_waits_for_free_memory_before_it_is_read() {
     let shared = server(limits(10_000_000, 2_000_000));
     let mut peer = greeted(&shared).await;
     peer.send(&call(1, "Sleep", ms(10_000), 900_000));
@@ -180,7 +180,7 @@ async fn large_frame_waits_for_its_room_before_it_is_read() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_frames_leave_room_for_callers_that_hold_less() {
+async fn large_frames_leave_memory_for_smaller_callers() {
     let shared = server(limits(300_000, 150_000));
     let mut small = greeted(&shared).await;
     small.send(&endless(1, "Hang", MESSAGE));
@@ -194,7 +194,7 @@ async fn large_frames_leave_room_for_callers_that_hold_less() {
         said(&mut peer).await;
         large.push(peer);
     }
-    // The second would leave less than it holds, and waits.
+    // The second frame waits: with it, the connection would hold more than is left.
     assert_eq!((shared.stats().calls, shared.stats().memory_pauses), (3, 1));
     small.send(&endless(2, "Echo", MESSAGE));
     assert_eq!(answered(&mut small).await.0, 0);
@@ -204,7 +204,7 @@ async fn large_frames_leave_room_for_callers_that_hold_less() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
+async fn unread_streams_and_unsent_replies_count_as_memory_until_released() {
     let shared = server(Limits::default());
     let mut peer = greeted(&shared).await;
     peer.send(&request_frame(1, "Deaf", flag::OPEN, b""));
@@ -214,7 +214,7 @@ async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
     peer.send(&cancel(1));
     said(&mut peer).await;
     assert_eq!(shared.stats().memory_bytes, 0);
-    // A message of a MiB that waits for the caller's window.
+    // A message of 1 MiB waits for the caller's flow-control window.
     let size = [&3u32.to_le_bytes()[..], &(1u32 << 20).to_le_bytes()].concat();
     peer.send(&request_frame(2, "Count", flag::END, &size));
     said(&mut peer).await;
@@ -238,7 +238,7 @@ async fn unread_streams_and_unsent_replies_are_counted_and_given_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_is_counted_as_it_is_held() {
+async fn metadata_counts_with_its_decoded_size() {
     let shared = server(Limits::default());
     let mut peer = greeted(&shared).await;
     let mut metadata = Metadata::new();
@@ -251,7 +251,7 @@ async fn metadata_is_counted_as_it_is_held() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn paused_connection_whose_peer_has_gone_gives_back_what_it_holds() {
+async fn paused_connection_releases_its_memory_after_its_peer_closes() {
     let shared = server(limits(10_000_000, 100_000));
     let mut peer = greeted(&shared).await;
     (1..=8).for_each(|id| peer.send(&endless(id, "Hang", MESSAGE)));
@@ -266,7 +266,7 @@ async fn paused_connection_whose_peer_has_gone_gives_back_what_it_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_is_not_read_from_is_neither_silent_nor_late_nor_too_eager() {
+async fn peer_of_paused_connection_violates_no_timeout_or_ping_limit() {
     let bounds = Limits {
         keepalive_interval: ms(1000),
         keepalive_timeout: ms(1000),

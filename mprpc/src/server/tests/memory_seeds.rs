@@ -1,5 +1,7 @@
-//! The budget of memory from many seeds, over the simulated network: callers that park calls, send streams that nobody
-//! reads, leave replies unread, give up and vanish, beside one that makes small calls.
+//! Tests of the memory budget from many seeds, over the simulated network.
+//!
+//! Greedy callers park calls, send streams that nobody reads, leave replies unread, give up and vanish. Another caller
+//! makes small calls meanwhile.
 
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -11,7 +13,7 @@ use crate::protocol::native::flag;
 use crate::streaming::Streaming;
 use crate::testing::Network;
 
-/// As many as run within five seconds without optimization.
+/// As many seeds as run within five seconds without optimization.
 const SEEDS: u64 = 180;
 const SERVER: &str = "10.0.0.1:1";
 const BUDGET: usize = 256 << 10;
@@ -19,15 +21,15 @@ const SHARE: usize = BUDGET / 2;
 const PAUSE_MAX: Duration = ms(1000);
 const SEND_BUFFER: usize = 16 << 10;
 const DEADLINE_MAX: Duration = ms(3000);
-/// What may come on top of the budget: the unread streams of a connection that is read from again, and a full send buffer.
+/// The possible excess over the budget: the unread streams of a resumed connection, and a full send buffer.
 const BEYOND: usize = WINDOW + SEND_BUFFER;
-/// What streams of requests may bring while their connection is read from though it holds too much.
+/// How much streams of requests may add while the server reads a connection that already holds too much.
 const WINDOW: usize = 16 << 10;
-/// Calls of each greedy caller.
+/// The number of calls of each greedy caller.
 const CALLS: usize = 16;
 
 #[tokio::test(start_paused = true)]
-async fn budget_holds_for_every_mix_of_callers_and_all_of_it_is_given_back() {
+async fn memory_budget_holds_for_every_mix_of_callers_and_is_released() {
     let mut pauses = 0;
     for seed in 0..SEEDS {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -63,7 +65,7 @@ async fn budget_holds_for_every_mix_of_callers_and_all_of_it_is_given_back() {
             ended.unwrap();
         }
         drop(silent);
-        // The server drops what was given up at its deadline, at the latest.
+        // The server drops an abandoned call at its deadline at the latest.
         sleep(DEADLINE_MAX).await;
         let stats = shared.stats();
         assert!(stats.memory_bytes_peak <= (BUDGET + BEYOND) as u64, "seed {seed}: {stats:?}");
@@ -75,7 +77,7 @@ async fn budget_holds_for_every_mix_of_callers_and_all_of_it_is_given_back() {
             assert_eq!(reply.unwrap(), "resumed", "seed {seed}: {:?}", shared.stats());
         }
         drop(greedy);
-        // Nothing listens any more: the server ends with its connections.
+        // Nothing listens any more, so the server ends when its connections end.
         network.kill(SERVER);
         server.await.unwrap();
         assert_eq!(shared.stats().memory_bytes, 0, "seed {seed}");
@@ -92,7 +94,7 @@ fn shared() -> Arc<Shared> {
         send_buffer_bytes_max: SEND_BUFFER,
         stream_window_bytes: WINDOW,
         connection_window_bytes: WINDOW,
-        // Nothing is refused for anything but memory.
+        // The server refuses calls for no other reason than memory.
         handler_delay_target: Duration::from_secs(3600),
         ..Limits::default()
     };
@@ -100,7 +102,7 @@ fn shared() -> Arc<Shared> {
     Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap()
 }
 
-/// Serves what connects, up to the end of the last connection.
+/// Serves incoming connections until the last connection ends.
 fn serve(network: &Network, shared: &Arc<Shared>) -> JoinHandle<()> {
     let (mut incoming, shared) = (network.listen(SERVER), shared.clone());
     tokio::spawn(async move {
@@ -118,14 +120,14 @@ async fn connect(network: &Network, host: &str) -> Stream {
 }
 
 async fn open(network: &Network, host: &str) -> Arc<Multiplexed> {
-    // What is not read here waits at the server soon.
+    // The windows are small, so messages that the caller does not read soon wait at the server.
     let limits = Limits { stream_window_bytes: 4 << 10, connection_window_bytes: 16 << 10, ..Limits::default() };
     let caller = Multiplexed::open(connect(network, host).await, &SERVER.parse().unwrap(), &limits);
     caller.greeted().await.unwrap();
     Arc::new(caller)
 }
 
-/// Makes a call of any kind at any time, and may give it up.
+/// Makes a call of a random kind at a random time, and may give the call up.
 async fn call_once(seed: u64, caller: Arc<Multiplexed>, cut_at: Option<Instant>, mut random: fastrand::Rng) {
     sleep(ms(random.u64(..1500))).await;
     let (name, body) = random_call(&mut random);
@@ -163,12 +165,12 @@ fn random_call(random: &mut fastrand::Rng) -> (&'static str, Body) {
     }
 }
 
-/// What `Count` answers with so many messages of so many bytes to.
+/// A request to `Count` for `messages` messages of `size` bytes.
 fn count(messages: u32, size: u32) -> Bytes {
     [messages.to_le_bytes(), size.to_le_bytes()].concat().into()
 }
 
-/// Makes the call, and reads what it streams slowly.
+/// Makes the call and reads a stream of replies slowly.
 async fn make(caller: &Multiplexed, request: &Request, random: &mut fastrand::Rng) -> Result<(), Status> {
     if let Body::Stream(mut replies) = caller.call(request).await? {
         let pause = ms(random.u64(..200));
@@ -193,7 +195,7 @@ async fn make_call_that_never_fits(seed: u64, caller: Arc<Multiplexed>, mut rand
     assert!(status.message().contains(&expected), "seed {seed}: {status}");
 }
 
-/// A caller that reads no reply, and sends the beginning of a frame and never the rest.
+/// Acts as a caller that reads no reply and never completes its last frame.
 async fn ask_and_read_nothing(network: &Network, random: &mut fastrand::Rng) -> Stream {
     let stream = connect(network, "silent").await;
     let send = |bytes: &[u8]| assert_eq!(stream.writer.try_write(bytes).unwrap(), bytes.len());
@@ -205,7 +207,7 @@ async fn ask_and_read_nothing(network: &Network, random: &mut fastrand::Rng) -> 
     stream
 }
 
-/// Small calls, one after the other, while others take what they can get; how long the slowest took.
+/// Makes small calls one after the other while greedy callers are active. Returns the time of the slowest call.
 async fn make_small_calls(seed: u64, caller: &Multiplexed) -> Duration {
     let mut slowest = Duration::ZERO;
     for _ in 0..30 {

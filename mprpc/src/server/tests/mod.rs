@@ -1,4 +1,4 @@
-//! Caller and server over a connection in memory, under virtual time.
+//! Tests with a caller and a server over a connection in memory, under virtual time.
 
 mod cancellation;
 mod compressed;
@@ -65,10 +65,10 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");
 
-/// The bytes that `Large` answers with.
+/// The size of the reply of `Large`.
 pub(crate) const LARGE_BYTES: usize = 64 << 10;
 
-/// A service with one method for each way a call can go.
+/// A service with one method for each possible outcome of a call.
 pub(crate) struct Probe;
 
 impl Service for Probe {
@@ -112,7 +112,7 @@ impl Drop for PanicsInDrop {
     }
 }
 
-/// A caller's and a server's end of one connection.
+/// The caller's end and the server's end of one connection.
 struct Pair {
     caller: Multiplexed,
     server: JoinHandle<Close>,
@@ -135,7 +135,7 @@ fn pair_with(shared: Arc<Shared>, of_caller: Limits) -> Pair {
     Pair { caller: Multiplexed::open(near, &address, &of_caller), server, shared }
 }
 
-/// The frames that came, without preface and SETTINGS.
+/// Decodes the received frames, without preface and SETTINGS.
 pub(crate) fn decode(mut bytes: BytesMut) -> Vec<(Header, Bytes)> {
     if bytes.starts_with(&PREFACE) {
         drop(bytes.split_to(PREFACE.len()));
@@ -158,13 +158,13 @@ fn request(name: &str, message: impl Into<Bytes>) -> Request {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_answered_each_with_its_own_reply() {
+async fn each_call_gets_its_own_reply() {
     let pair = pair(Limits::default());
     let caller = Arc::new(pair.caller);
     let calls: Vec<_> = (0..200u32)
         .map(|number| {
             let caller = caller.clone();
-            // Some handlers are ready at once and some are not, so replies overtake each other.
+            // Some handlers finish at once and others sleep, so replies overtake each other.
             let name = if number % 3 == 0 { "Sleep" } else { "Echo" };
             tokio::spawn(async move { (number, caller.unary(&request(name, number.to_le_bytes().to_vec())).await) })
         })
@@ -186,7 +186,7 @@ async fn empty_and_large_messages_come_back_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_arrive_as_they_were_returned() {
+async fn handler_failures_arrive_unchanged() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("Fail", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message(), status.ran()), (Code::NotFound, "no such thing", Ran::Yes));
@@ -196,14 +196,14 @@ async fn failures_arrive_as_they_were_returned() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_of_a_handlers_own_call_does_not_say_that_the_handler_did_not_run() {
+async fn handler_that_passes_on_a_not_run_status_counts_as_run() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("PassOn", "")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Yes));
 }
 
 #[tokio::test(start_paused = true)]
-async fn panic_of_a_handler_is_internal_and_nothing_else_dies() {
+async fn handler_panic_is_internal_and_the_connection_lives_on() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("Panic", "")).await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"));
@@ -236,7 +236,7 @@ async fn metadata_reaches_the_handler() {
 async fn call_without_reply_expires_and_is_cancelled_at_the_server() {
     let pair = pair(Limits::default());
     let status = pair.caller.unary(&request("Hang", "")).await.unwrap_err();
-    // Both sides end it at the same instant, and either may be first to say so.
+    // Both sides end the call at the same instant, so the status may come from either side.
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!(matches!(status.phase(), Some(Phase::Handle | Phase::Reply)), "{status}");
     assert_eq!(pair.caller.unary(&request("Echo", "on")).await.unwrap(), "on");
@@ -255,18 +255,18 @@ async fn call_whose_deadline_has_passed_is_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn abandoned_calls_free_their_place() {
+async fn abandoned_calls_free_their_place_in_flight() {
     let limits = Limits { in_flight_max: 2, ..Limits::default() };
     let pair = pair(limits);
     for _ in 0..20 {
-        // Gives up long before the handler would answer; the CANCEL makes the server answer at once.
+        // The caller gives up long before the handler would answer. The CANCEL makes the server answer at once.
         assert!(timeout(Duration::from_millis(10), pair.caller.unary(&request("Hang", ""))).await.is_err());
         assert_eq!(pair.caller.unary(&request("Echo", "free")).await.unwrap(), "free");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn in_flight_max_is_named_on_both_sides() {
+async fn caller_refuses_call_beyond_its_in_flight_max() {
     let narrow = Limits { in_flight_max: 1, ..Limits::default() };
     let pair = pair_of(Limits::default(), narrow.clone());
     let hanging = async { tokio::time::timeout(Duration::from_secs(1), pair.caller.unary(&request("Hang", ""))).await };
@@ -278,10 +278,10 @@ async fn in_flight_max_is_named_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_long_messages_are_refused_with_limit_and_size() {
+async fn too_long_messages_fail_with_limit_and_size() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
     let pair = pair_of(small.clone(), Limits::default());
-    // Before the server has said what it accepts, it has to refuse; afterwards the caller knows.
+    // The first time, the server refuses the message. Then the caller knows the server's limit from its SETTINGS.
     for _ in 0..2 {
         let status = pair.caller.unary(&request("Echo", vec![0; 1001])).await.unwrap_err();
         assert_eq!((status.code(), status.ran()), (Code::ResourceExhausted, Ran::No));
@@ -295,7 +295,7 @@ async fn too_long_messages_are_refused_with_limit_and_size() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_connection_fails_what_is_in_flight_as_may_have_run() {
+async fn lost_connection_fails_in_flight_calls_as_maybe_run() {
     let pair = pair(Limits::default());
     let lose = async {
         sleep(Duration::from_millis(5)).await;
@@ -311,7 +311,7 @@ async fn lost_connection_fails_what_is_in_flight_as_may_have_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
+async fn drain_finishes_in_flight_calls_and_refuses_new_ones() {
     let pair = pair(Limits::default());
     let drain = async {
         sleep(Duration::from_millis(5)).await;
@@ -322,12 +322,12 @@ async fn drain_finishes_what_is_in_flight_and_refuses_the_rest() {
     assert_eq!(reply.unwrap(), "in flight");
     let status = pair.caller.unary(&request("Echo", "late")).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
-    // The caller closes once its last call has ended, and the server ends with it.
+    // The caller closes the connection after its last call, and then the server's end closes too.
     assert_eq!(pair.server.await.unwrap(), Close::PeerClosed);
 }
 
 #[tokio::test(start_paused = true)]
-async fn limits_without_an_end_are_none() {
+async fn infinite_limits_never_apply() {
     let limits = Limits {
         message_bytes_max: usize::MAX,
         metadata_bytes_max: usize::MAX,

@@ -1,4 +1,4 @@
-//! Bytes that no well-behaved caller sends: every beginning, cut and nonsense, and what the server does about each.
+//! Tests with bytes that no well-behaved caller sends: split, incomplete, malformed and unknown input.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::protocol::classic;
 use crate::protocol::native::{Decoded, Decoder, Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::status::Code;
 
-/// A peer that sends what it likes.
+/// A peer that sends arbitrary bytes.
 pub(super) struct Peer {
     pub(super) reader: Reader,
     pub(super) writer: Writer,
@@ -31,12 +31,12 @@ pub(super) fn peer(limits: Limits) -> Peer {
 }
 
 pub(super) fn peer_with_window(limits: Limits, capacity: usize) -> Peer {
-    // As most handlers run, once they are known: what is read is answered in the same turn.
+    // Inline, as most measured handlers run: the server answers a request in the turn that reads it.
     let placement = [(PROBE.name.to_owned(), Placement::Inline)].into();
     peer_of(Server { limits, placement, ..Server::default() }.add(Probe).share().unwrap(), capacity)
 }
 
-/// Another connection of a server.
+/// Opens another connection to the server behind `shared`.
 pub(super) fn peer_of(shared: Arc<Shared>, capacity: usize) -> Peer {
     let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
@@ -52,17 +52,17 @@ impl Peer {
         poll_fn(|cx| self.reader.poll_read(cx, buffer)).await.unwrap()
     }
 
-    /// Everything up to the end of the stream, and why the server closed.
+    /// Reads to the end of the stream. Returns the bytes and the server's reason for closing.
     pub(super) async fn read_to_end(mut self) -> (BytesMut, Close, Arc<Shared>) {
         let mut bytes = BytesMut::new();
         while self.read_some(&mut bytes).await > 0 {}
-        // The server waits for that, where it has said something.
+        // A server that has sent something waits for the peer to close.
         drop(self.writer);
         (bytes, self.server.await.unwrap(), self.shared)
     }
 }
 
-/// The one reason for which a connection was rejected.
+/// The reason of the only rejected connection.
 pub(super) fn rejection(shared: &Shared) -> &'static str {
     let rejected = shared.stats().rejected;
     assert_eq!(rejected.values().sum::<u64>(), 1, "{rejected:?}");
@@ -82,7 +82,7 @@ async fn classic_call_is_answered_and_the_connection_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_request_split_anywhere_is_waited_for() {
+async fn classic_request_split_anywhere_is_answered() {
     let whole = classic_request("Echo", b"reply");
     for cut in 1..whole.len() {
         let peer = peer(Limits::default());
@@ -95,7 +95,7 @@ async fn classic_request_split_anywhere_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_request_that_never_completes_is_closed_in_time() {
+async fn incomplete_classic_request_is_closed_at_read_timeout() {
     let limits = Limits::default();
     let whole = classic_request("Echo", b"reply");
     let header_of_100 = [&100u32.to_le_bytes()[..], b"\x0a"].concat();
@@ -132,7 +132,7 @@ async fn classic_second_request_on_a_connection_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_request_is_closed_at_once_counted_and_named() {
+async fn invalid_request_is_closed_at_once_and_counted_by_reason() {
     let over = [&5000u32.to_le_bytes()[..], b"x"].concat();
     let long_args = {
         let mut header = BytesMut::from(&b"\x12\0\0\0\x0a\x05Probe\x12\x04Echo\x18"[..]);
@@ -158,7 +158,7 @@ async fn what_is_no_request_is_closed_at_once_counted_and_named() {
         let begin = Instant::now();
         peer.send(bytes);
         let (answer, close, shared) = peer.read_to_end().await;
-        // Only TLS has a word for it: the alert unexpected_message.
+        // Only TLS has an answer for this case: the alert unexpected_message.
         let expected: &[u8] = if reason == "a TLS hello" { b"\x15\x03\x03\0\x02\x02\x0a" } else { b"" };
         assert_eq!(answer, expected, "{reason}");
         assert_eq!((close, rejection(&shared)), (Close::Protocol, reason), "{bytes:?}");
@@ -167,7 +167,7 @@ async fn what_is_no_request_is_closed_at_once_counted_and_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_says_nothing_is_closed_after_first_byte_timeout() {
+async fn silent_peer_is_closed_after_first_byte_timeout() {
     let limits = Limits::default();
     let peer = peer(limits.clone());
     let begin = Instant::now();
@@ -178,7 +178,7 @@ async fn peer_that_says_nothing_is_closed_after_first_byte_timeout() {
     assert_eq!(rejection(&shared), "nothing within first_byte_timeout");
 }
 
-/// The preface, one METHOD for each method of the probe, and a REQUEST for each of `calls`.
+/// Encodes the preface, one METHOD for each method of the probe, and a REQUEST for each of `calls`.
 pub(super) fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
     let mut bytes = BytesMut::from(&PREFACE[..]);
     for (number, method) in PROBE.methods.iter().enumerate() {
@@ -194,14 +194,14 @@ pub(super) fn native_calls(calls: &[(u32, &str, &[u8])]) -> BytesMut {
     bytes
 }
 
-/// The preface and the settings that the server sends first.
+/// The size of the server's greeting: preface and SETTINGS.
 pub(super) fn greeting_bytes() -> usize {
     let mut settings = BytesMut::new();
     Settings::of(&Limits::default()).encode(&mut settings);
     PREFACE.len() + settings.len()
 }
 
-/// The frames that came, without the greeting.
+/// Decodes the received frames, without the preface.
 pub(super) fn frames(mut bytes: BytesMut) -> Vec<(Header, Vec<u8>)> {
     assert_eq!(bytes.split_to(PREFACE.len()), PREFACE[..]);
     let mut decoder = Decoder::new(1 << 20);
@@ -253,7 +253,7 @@ async fn handler_is_stopped_at_its_deadline_without_a_cancel() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_half_a_frame_is_closed_after_read_timeout() {
+async fn native_incomplete_frame_is_closed_after_read_timeout() {
     let whole = native_calls(&[(1, "Echo", b"one")]);
     let peer = peer(Limits::default());
     peer.send(&whole[..whole.len() - 1]);
@@ -295,7 +295,7 @@ async fn native_unknown_kinds_and_flags_are_skipped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_frame_of_an_unknown_kind_is_skipped_however_long() {
+async fn native_frame_of_unknown_kind_is_skipped_whatever_its_length() {
     let mut peer = peer(Limits { message_bytes_max: 100, metadata_bytes_max: 0, ..Limits::default() });
     let mut bytes = native_calls(&[]);
     encode_frame(&mut bytes, Header { kind: 200, ..Header::default() }, &[7; 1000]);
@@ -309,7 +309,7 @@ async fn native_frame_of_an_unknown_kind_is_skipped_however_long() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_violations_are_answered_by_go_away_that_says_what() {
+async fn native_violations_are_answered_by_go_away_with_the_reason() {
     let method = |number: u16, path: &[u8]| {
         let mut bytes = BytesMut::from(&PREFACE[..]);
         encode_frame(&mut bytes, Header { kind: kind::METHOD, word: number, ..Header::default() }, path);
@@ -337,7 +337,7 @@ async fn native_violations_are_answered_by_go_away_that_says_what() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_preface_of_another_version_is_answered_by_ours() {
+async fn native_preface_of_another_version_is_answered_with_our_version() {
     let peer = peer(Limits::default());
     peer.send(b"\x89MPRPC\n\x07");
     let (answer, _, shared) = peer.read_to_end().await;
@@ -348,7 +348,7 @@ async fn native_preface_of_another_version_is_answered_by_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_after_write_timeout() {
+async fn peer_that_never_reads_fills_send_buffer_bytes_max_and_is_closed_after_write_timeout() {
     let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
     let peer = peer_with_window(limits.clone(), 4 << 10);
     peer.send(&native_calls(&[]));
@@ -357,7 +357,7 @@ async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_af
     encode_frame(&mut request, header, &[7; 1000]);
     let begin = Instant::now();
     let mut sent = 0;
-    // Sends for as long as the server takes it. It stops taking once its own send buffer is full.
+    // Sends until the server reads no more. The server stops reading when its own send buffer is full.
     let flood = async {
         loop {
             let mut rest = &request[..];
@@ -382,7 +382,7 @@ async fn peer_that_never_reads_is_bounded_by_send_buffer_bytes_max_and_closed_af
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_read_late_is_read_from_again() {
+async fn server_resumes_reading_after_a_slow_peer_reads() {
     let limits = Limits { send_buffer_bytes_max: 1 << 10, ..Limits::default() };
     let mut peer = peer_with_window(limits, 16 << 10);
     peer.send(&native_calls(&[]));
@@ -391,7 +391,7 @@ async fn peer_that_read_late_is_read_from_again() {
     encode_frame(&mut request, header, &[7; 1008]);
     let mut replies = BytesMut::new();
     while peer.read_some(&mut replies).await > 0 && replies.len() < greeting_bytes() {}
-    // The replies to these fill the window and the send buffer; the requests behind them wait in the server's window.
+    // The replies to the first requests fill the pipe and the send buffer. Later requests wait in the other pipe.
     let mut sent = 0;
     while let Ok(written) = peer.writer.try_write(&request[sent % 1024..]) {
         sent += written;
@@ -407,7 +407,7 @@ async fn peer_that_read_late_is_read_from_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn replies_keep_to_what_the_caller_accepts() {
+async fn replies_keep_to_the_callers_message_limit() {
     let mut peer = peer(Limits::default());
     let mut bytes = BytesMut::from(&PREFACE[..]);
     Settings::of(&Limits { message_bytes_max: 10, ..Limits::default() }).encode(&mut bytes);
@@ -423,7 +423,7 @@ async fn replies_keep_to_what_the_caller_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_large_replies_to_small_requests_wait_for_their_turn() {
+async fn large_replies_to_small_requests_wait_for_the_peer_to_read() {
     let limits = Limits { send_buffer_bytes_max: 64 << 10, ..Limits::default() };
     let mut peer = peer_with_window(limits, 1 << 20);
     let mut bytes = native_calls(&[]);
@@ -447,7 +447,7 @@ async fn many_large_replies_to_small_requests_wait_for_their_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_before_the_greeting_is_said_after_ours() {
+async fn drain_during_the_greeting_sends_go_away_after_settings() {
     let peer = peer(Limits::default());
     peer.send(&PREFACE[..PREFACE.len() - 1]);
     sleep(Duration::from_millis(1)).await;
@@ -465,7 +465,7 @@ async fn drain_before_the_greeting_is_said_after_ours() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn drain_lets_a_classic_call_finish_and_closes_those_who_said_nothing() {
+async fn drain_finishes_a_classic_call_and_closes_silent_connections() {
     let asking = peer(Limits::default());
     asking.send(&classic_request("Sleep", b"late"));
     tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! Streams over a connection in memory, under virtual time: both ways, slow readers, ends of every kind.
+//! Tests of streams over a connection in memory, under virtual time: both directions, slow readers, every kind of end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,7 +8,7 @@ use futures_util::stream;
 use super::*;
 use crate::streaming::Streaming;
 
-/// The streaming methods of the probe. `Count` answers a request of two u32 with so many messages of so many bytes.
+/// Runs the streaming methods of the probe. The request of `Count` is two u32: the number and the size of the replies.
 pub(super) async fn serve(name: &str, context: Context, request: Body) -> Result<Body, Status> {
     match name {
         "Count" => {
@@ -43,7 +43,7 @@ pub(super) async fn serve(name: &str, context: Context, request: Body) -> Result
                 _ => Streaming::new(first.chain(stream::pending())),
             }))
         }
-        // Never reads what it is sent.
+        // Never reads its requests.
         "Deaf" => {
             let _requests = request;
             std::future::pending().await
@@ -81,7 +81,7 @@ pub(super) async fn open(caller: &Multiplexed, request: &Request) -> Streaming<B
 }
 
 #[tokio::test(start_paused = true)]
-async fn server_stream_comes_whole_and_in_order_with_metadata_and_trailer() {
+async fn server_stream_arrives_whole_and_in_order_with_metadata_and_trailer() {
     let pair = pair(Limits::default());
     for (messages, size) in [(0, 0), (1, 10), (1000, 0), (300, 5000), (3, 1 << 20)] {
         let request = count(messages, size);
@@ -106,7 +106,7 @@ async fn client_stream_arrives_whole_and_is_answered() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_sides_talk_in_turn_and_close_one_after_the_other() {
+async fn bidirectional_stream_alternates_and_closes_cleanly() {
     let pair = pair(Limits::default());
     let (sender, requests) = Streaming::channel(1);
     let mut replies = open(&pair.caller, &endless("Talk", Body::Stream(requests))).await;
@@ -120,12 +120,12 @@ async fn both_sides_talk_in_turn_and_close_one_after_the_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unary_shapes_and_streams_meet_as_streams_of_one() {
+async fn message_counts_as_stream_of_one_and_unary_method_refuses_a_stream() {
     let pair = pair(Limits::default());
-    // A stream of one message, without DATA frames.
+    // `Sum` takes a stream. One message counts as a stream of one, without DATA frames.
     let sum = pair.caller.unary(&endless("Sum", Body::Message(Bytes::from_static(b"12345")))).await.unwrap();
     assert_eq!(sum, 5u64.to_le_bytes()[..]);
-    // A stream where one message is taken.
+    // `Echo` takes one message, so the server refuses a stream.
     let method = &PROBE.methods[0];
     let context = Context::new(method, None, Deadline::NONE, Metadata::new());
     let wrong = Request::new(context, Body::Stream(Streaming::of([Bytes::new()])), Deadline::NONE, |_| true);
@@ -135,7 +135,7 @@ async fn unary_shapes_and_streams_meet_as_streams_of_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_does_not_end_well_never_looks_as_if_it_had() {
+async fn failed_stream_never_ends_without_an_error() {
     let cases = [("fail", Code::DataLoss), ("panic", Code::Internal), ("drop", Code::Aborted)];
     for (how, code) in cases {
         let pair = pair(Limits::default());
@@ -154,7 +154,7 @@ async fn stream_that_does_not_end_well_never_looks_as_if_it_had() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lost_connection_in_the_midst_of_a_stream_is_an_error_at_both_ends() {
+async fn lost_connection_fails_an_open_stream_at_both_ends() {
     let pair = pair(Limits::default());
     let (sender, requests) = Streaming::channel(1);
     let mut replies = open(&pair.caller, &endless("Talk", Body::Stream(requests))).await;
@@ -194,13 +194,13 @@ async fn deadline_ends_a_stream_at_both_ends() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_stream_is_cancelled_at_the_server_and_is_no_failure() {
+async fn dropped_stream_is_cancelled_at_the_server_and_does_not_count_as_failed() {
     let pair = pair(Limits { in_flight_max: 1, ..Limits::default() });
     for round in 1..=20 {
         let mut stream = open(&pair.caller, &endless("Break", Body::Message("go on".into()))).await;
         stream.next().await.unwrap().unwrap();
         drop(stream);
-        // The place is free again once the server has answered the CANCEL.
+        // The server frees the call's place in `in_flight_max` when it answers the CANCEL.
         let sum = loop {
             match pair.caller.unary(&request("Echo", "free")).await {
                 Err(status) if status.code() == Code::ResourceExhausted => sleep(Duration::from_millis(1)).await,
@@ -214,7 +214,7 @@ async fn dropped_stream_is_cancelled_at_the_server_and_is_no_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_nobody_reads_holds_no_more_than_its_window() {
+async fn unread_stream_takes_no_more_than_its_window() {
     let pair = pair(Limits::default());
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
@@ -226,19 +226,19 @@ async fn stream_that_nobody_reads_holds_no_more_than_its_window() {
     let call = pair.caller.call(&deaf);
     assert!(timeout(Duration::from_secs(60), call).await.is_err());
     let window = Limits::default().stream_window_bytes / 1016;
-    // One more is held by the sender.
+    // The sender holds one more message.
     assert_eq!(asked.load(Ordering::Relaxed), window + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn unread_streams_do_not_starve_the_others() {
+async fn unread_streams_do_not_starve_other_streams() {
     let pair = pair(Limits { stream_window_bytes: 256 << 10, connection_window_bytes: 1 << 20, ..Limits::default() });
-    // As many as fill the window of the connection, and more.
+    // These streams fill more than the connection window.
     let mut unread = Vec::new();
     for _ in 0..16 {
         unread.push(open(&pair.caller, &count(1000, 1000)).await);
     }
-    // Messages that are larger than what is left, than a stream's window, and than the connection's.
+    // The messages are larger than the rest of the window, than the stream window, and than the connection window.
     for size in [10, 10_000, 300_000, 2_000_000] {
         let mut stream = open(&pair.caller, &count(50, size)).await;
         let mut messages = 0;
@@ -248,7 +248,7 @@ async fn unread_streams_do_not_starve_the_others() {
         }
         assert_eq!(messages, 50);
     }
-    // And nothing of the unread ones is lost.
+    // The unread streams lose nothing.
     for mut stream in unread {
         for index in 0..1000 {
             assert_eq!(stream.next().await.unwrap().unwrap(), message(index, 1000));
@@ -258,9 +258,9 @@ async fn unread_streams_do_not_starve_the_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_long_message_of_a_stream_fails_its_call_alone() {
+async fn too_long_stream_message_fails_only_its_call() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
-    // The server's limit, before and after the caller knows of it.
+    // Reaches the server's limit, before and after the caller knows the limit.
     let pair = pair_of(small.clone(), Limits::default());
     for _ in 0..2 {
         let requests = Streaming::of([Bytes::from(vec![0; 2000])]);
@@ -272,7 +272,7 @@ async fn too_long_message_of_a_stream_fails_its_call_alone() {
     let status = stream.next().await.unwrap().unwrap_err();
     assert!(status.message().contains("2000") && status.message().contains("message_bytes_max 1000"), "{status}");
     assert_eq!(pair.caller.unary(&request("Echo", "on")).await.unwrap(), "on");
-    // The caller's, which the server knows of.
+    // Reaches the caller's limit, which the server knows.
     let pair = pair_of(Limits::default(), small);
     let mut stream = open(&pair.caller, &count(1, 2000)).await;
     let status = stream.next().await.unwrap().unwrap_err();
@@ -281,7 +281,7 @@ async fn too_long_message_of_a_stream_fails_its_call_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failing_stream_of_requests_fails_the_call_with_its_reason() {
+async fn failed_request_stream_fails_the_call_with_its_status() {
     let pair = pair(Limits::default());
     let requests = stream::iter([Ok(Bytes::from_static(b"one")), Err(Status::data_loss("the file is cut off"))]);
     let request = endless("Sum", Body::Stream(Streaming::new(requests)));
@@ -290,7 +290,7 @@ async fn failing_stream_of_requests_fails_the_call_with_its_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
+async fn request_stream_that_crosses_a_go_away_is_returned_whole() {
     for (messages, finishes) in [(0, true), (3, true), (3, false), (10_000, true)] {
         let pair = pair(Limits::default());
         pair.caller.unary(&request("Echo", "")).await.unwrap();
@@ -303,7 +303,7 @@ async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
             sender.take().unwrap().finish();
         }
         let Pair { caller, shared, server: _server } = pair;
-        // Tasks run in the order in which they are woken: the server says it, and the caller has not read it yet.
+        // Tasks run in wake order: the server sends GO_AWAY before the caller reads it.
         shared.drain();
         let calling = tokio::spawn(async move {
             let again = endless("Sum", Body::Stream(requests));
@@ -322,7 +322,7 @@ async fn stream_of_requests_that_crossed_a_go_away_is_given_back_whole() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_of_requests_that_was_read_is_not_kept() {
+async fn request_stream_does_not_keep_read_messages() {
     let pair = pair(Limits::default());
     let kept = Bytes::from(vec![7; 5000]);
     let (sender, requests) = Streaming::channel(1);
@@ -336,7 +336,7 @@ async fn stream_of_requests_that_was_read_is_not_kept() {
     assert!(kept.is_unique(), "messages that were read are kept");
 }
 
-/// The must of the issue: ten thousand streams on one connection, of which one is never read.
+/// Acceptance test: ten thousand streams share one connection, and one of them is never read.
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_streams_share_a_connection_with_one_that_is_never_read() {
     const STREAMS: usize = 10_000;
@@ -358,7 +358,7 @@ async fn ten_thousand_streams_share_a_connection_with_one_that_is_never_read() {
             })
         })
         .collect();
-    // What waits at the caller never exceeds the windows: that of the connection, and one message a stream.
+    // The caller never buffers more than the connection window and one message for each stream.
     let mut most = 0;
     for stream in streams {
         let received = caller.received_bytes();

@@ -1,4 +1,4 @@
-//! Calls over TLS in memory, and peers that come to an address of TLS without it.
+//! Tests of calls over TLS in memory, and of peers that send plain text to a TLS address.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -14,7 +14,7 @@ use crate::net::tls::tests::certificates::Authority;
 use crate::protocol::classic;
 use crate::tls::{TlsClient, TlsServer};
 
-/// A server of TLS, and what its callers believe.
+/// A TLS server, and a connector that trusts the server's authority.
 struct TestBed {
     shared: Arc<Shared>,
     connector: Connector,
@@ -38,7 +38,7 @@ fn world(mutual: bool) -> TestBed {
 }
 
 impl TestBed {
-    /// The caller's end of a connection that the server serves as one of TLS.
+    /// Opens a connection that the server serves with TLS. Returns the caller's end and the server's task.
     fn open(&self, capacity: usize) -> (Stream, JoinHandle<Close>) {
         let (near, far) = Stream::pair(Address::Memory("test".into()), capacity);
         let shared = self.shared.clone();
@@ -57,7 +57,7 @@ impl TestBed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn native_calls_go_over_tls() {
+async fn native_calls_work_over_tls() {
     let world = world(false);
     let (stream, server) = world.connect(4096).await;
     let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
@@ -73,7 +73,7 @@ async fn native_calls_go_over_tls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_reply_ends_with_the_end_that_tls_announces() {
+async fn classic_reply_ends_with_tls_close_notify() {
     let world = world(false);
     let (mut stream, server) = world.connect(1000).await;
     let mut output = SendBuffer::default();
@@ -85,7 +85,7 @@ async fn classic_reply_ends_with_the_end_that_tls_announces() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reply_that_leaves_no_room_for_its_end_is_not_taken_for_whole() {
+async fn reply_without_close_notify_is_not_taken_as_complete() {
     let world = world(false);
     let (mut whole, mut cut) = (0, 0);
     for size in (300..1000).step_by(10) {
@@ -95,7 +95,7 @@ async fn reply_that_leaves_no_room_for_its_end_is_not_taken_for_whole() {
         while output.write_to(&stream.writer).is_err() || !output.is_empty() {
             poll_fn(|cx| stream.writer.poll_write_ready(cx)).await.unwrap();
         }
-        // Reads nothing until the server has given up, or is done.
+        // Reads nothing until the server has given up or has answered.
         let close = server.await.unwrap();
         let mut reply = BytesMut::new();
         let end = loop {
@@ -130,7 +130,7 @@ async fn native_call_in_plain_text_did_not_run_and_says_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_peer_that_stays_is_closed_in_time() {
+async fn plain_text_peer_is_closed_at_read_timeout() {
     let world = world(false);
     let (stream, server) = world.open(64 << 10);
     stream.writer.try_write(&crate::protocol::native::PREFACE).unwrap();
@@ -140,7 +140,7 @@ async fn plain_peer_that_stays_is_closed_in_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_call_and_http_in_plain_text_are_closed_without_a_byte() {
+async fn plain_text_classic_call_and_http_are_closed_without_a_reply() {
     let world = world(false);
     for (bytes, count) in [(&classic::encode_request("Probe", "Echo", b"x")[..], 1), (b"GET / HTTP/1.1\r\n\r\n", 2)] {
         let (mut stream, server) = world.open(64 << 10);
@@ -153,7 +153,7 @@ async fn classic_call_and_http_in_plain_text_are_closed_without_a_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_without_the_certificate_asked_for_did_not_run() {
+async fn call_without_the_required_client_certificate_did_not_run() {
     let world = world(true);
     let (stream, server) = world.connect(64 << 10).await;
     let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
@@ -167,10 +167,10 @@ async fn call_without_the_certificate_asked_for_did_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tls_handshake_timeout_is_how_long_a_handshake_may_take_and_named_in_the_log() {
+async fn handshake_is_closed_at_tls_handshake_timeout_and_logged() {
     let (log, world) = (Log::begin(), world(false));
     let bound = Limits::default().tls_handshake_timeout;
-    // Just in time.
+    // This handshake ends just before the timeout.
     let (near, server) = world.open(64 << 10);
     sleep(bound - Duration::from_millis(1)).await;
     let address = "localhost:1".parse().unwrap();
@@ -178,7 +178,7 @@ async fn tls_handshake_timeout_is_how_long_a_handshake_may_take_and_named_in_the
     assert!(log.with("tls_handshake_timeout").is_empty());
     drop(stream);
     server.await.unwrap();
-    // And not.
+    // This handshake never ends.
     let (_stream, server) = world.open(64 << 10);
     let begun = clock::now();
     server.await.unwrap();

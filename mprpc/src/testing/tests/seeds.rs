@@ -1,4 +1,4 @@
-//! Random runs from many seeds: calls, while connections are cut, hosts die and freeze, and the network falls apart.
+//! Random runs from many seeds: calls are made while connections are cut, hosts die or freeze, and partitions come and go.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -13,10 +13,10 @@ const HOSTS: [&str; 3] = ["10.0.0.1:1", "10.0.0.2:2", "10.0.0.3:3"];
 const CALLS: usize = 40;
 const FAULTS: usize = 12;
 
-/// How often each call has begun, by what it was sent.
+/// How many times each call has begun, by its request text.
 type Begun = Arc<Mutex<HashMap<String, usize>>>;
 
-/// Works for as long as it is told to. Counts what has begun, what is in flight, and what went on beyond its deadline.
+/// Sleeps for the time in the request. Counts calls that began, are in flight, or went on past their deadline.
 #[derive(Clone, Default)]
 struct Work {
     begun: Begun,
@@ -24,7 +24,7 @@ struct Work {
     late: Arc<AtomicUsize>,
 }
 
-/// Looks at the clock when a handler ends, however it ends.
+/// Checks the deadline when a handler ends or is dropped.
 struct Finishes {
     by: Deadline,
     late: Arc<AtomicUsize>,
@@ -58,7 +58,7 @@ impl Service for Work {
     }
 }
 
-/// What came of one run.
+/// The result of one run.
 #[derive(Debug)]
 struct Report {
     fingerprint: u64,
@@ -66,7 +66,7 @@ struct Report {
     failed: usize,
 }
 
-/// Everything in it is drawn from the seed.
+/// Makes one run. Every choice in the run comes from the seed.
 async fn run(seed: u64) -> Report {
     let network = Network::from_seed(seed);
     let mut rng = fastrand::Rng::with_seed(!seed);
@@ -92,7 +92,7 @@ async fn run(seed: u64) -> Report {
                 let begun = begun.lock().unwrap().get(&text).copied().unwrap_or(0);
                 match &outcome {
                     Ok(reply) => assert!(reply.value == text && begun == 1, "seed {seed}: begun {begun} times"),
-                    // It has no method that may run twice.
+                    // The service has no idempotent method, so no call may run twice.
                     Err(status) => {
                         assert!(begun <= usize::from(status.ran() != Ran::No), "seed {seed}: {begun}: {status}");
                     }
@@ -109,7 +109,7 @@ async fn run(seed: u64) -> Report {
         report.failed += usize::from(!answered);
     }
     faults.await.unwrap();
-    // Every deadline has passed by then, at the servers, too.
+    // After this sleep, every deadline has passed, also at the servers.
     sleep(Duration::from_secs(4)).await;
     assert_eq!(work.in_flight.load(Ordering::Relaxed), 0, "seed {seed}: handlers went on");
     assert_eq!(work.late.load(Ordering::Relaxed), 0, "seed {seed}: handlers went on beyond their deadline");
@@ -122,7 +122,7 @@ async fn run(seed: u64) -> Report {
     report
 }
 
-/// Ends with all hosts up and every way open.
+/// Injects random faults. When this function returns, all hosts are up and no partition is left.
 async fn fault(network: Network, work: Work, mut rng: fastrand::Rng) {
     for _ in 0..FAULTS {
         sleep(ms(rng.u64(0..1000))).await;
@@ -144,14 +144,14 @@ async fn fault(network: Network, work: Work, mut rng: fastrand::Rng) {
     HOSTS.iter().for_each(|host| network.thaw(host));
 }
 
-/// On a runtime of its own: another run may have left tasks behind.
+/// Makes one run on its own runtime, because an earlier run may have left tasks behind.
 fn run_alone(seed: u64) -> Report {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async move { Handle::current().spawn(run(seed)).await.unwrap() })
 }
 
 #[test]
-fn seed_repeats_a_run_byte_for_byte() {
+fn same_seed_repeats_a_run_byte_for_byte() {
     let mut fingerprints = Vec::new();
     for seed in 0..20 {
         let (first, second) = (run_alone(seed), run_alone(seed));
@@ -164,7 +164,7 @@ fn seed_repeats_a_run_byte_for_byte() {
 }
 
 #[test]
-fn every_call_ends_in_time_and_runs_at_most_once_from_200_seeds() {
+fn every_call_ends_in_time_and_runs_at_most_once_for_200_seeds() {
     let (mut answered, mut failed) = (0, 0);
     for seed in 0..200 {
         let report = run_alone(seed);
@@ -172,6 +172,6 @@ fn every_call_ends_in_time_and_runs_at_most_once_from_200_seeds() {
         answered += report.answered;
         failed += report.failed;
     }
-    // The faults reach some of the calls, and far from all.
+    // The faults affect some calls, but far from all.
     assert!(failed > 200 && answered > failed, "{answered} answered, {failed} failed");
 }
