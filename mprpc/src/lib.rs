@@ -58,10 +58,10 @@
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: the reason, the phase, and whether the handler ran |
 //! | [`error_details`] | google.rpc's messages for the details of a failure |
 //! | [`Context`], [`Peer`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
-//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | code that runs around every call, and ready-made interceptors |
+//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | code that runs around every call |
 //! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | configuration from file, environment and flags |
 //! | [`Address`], [`Endpoint`], [`Protocol`] | the address and the protocol of a listening server |
-//! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | the certificates that a side shows and trusts, and the identity of the peer |
+//! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | certificates to show and to trust, and the identity of the peer |
 //! | [`Limits`] | every bound, and what happens beyond it |
 //! | [`Error`] | the failure of building, configuring and starting |
 //! | [`discovery`] | registries, and the traits to implement one |
