@@ -58,7 +58,7 @@
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: the reason, the phase, and whether the handler ran |
 //! | [`error_details`] | google.rpc's messages for the details of a failure |
 //! | [`Context`], [`Peer`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
-//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | code that runs around every call |
+//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | code around every call, and ready-made interceptors |
 //! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | configuration from file, environment and flags |
 //! | [`Address`], [`Endpoint`], [`Protocol`] | the address and the protocol of a listening server |
 //! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | certificates to show and to trust, and the identity of the peer |

@@ -72,8 +72,8 @@ pub struct Limits {
     pub tls_handshake_timeout: Duration,
     /// How often the TLS files are checked for changes. New connections use a changed file after this time at the latest.
     pub tls_reload_interval: Duration,
-    /// How long a frame from a caller may stay incomplete at a server. Every 64 KiB of the frame restart that time. Then the
-    /// server closes the connection.
+    /// How long a frame from a caller may stay incomplete at a server, before the server closes the connection. Every 64 KiB
+    /// of the frame restart that time.
     pub read_timeout: Duration,
     /// How long a peer may leave waiting bytes unread, and how long it may take to close after the last bytes. Then this
     /// side closes the connection.
