@@ -1,5 +1,5 @@
-//! `scale`: the cost of scale, measured by a program of its own. It needs doors into mprpc that users do not have, and
-//! what is compared with peers is to be built as users build it.
+//! `scale`: measures the cost of scale with a separate program. That program needs internals of mprpc that users cannot
+//! access, while the systems compared with peers are built the way users build them.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use mprpc_bench_harness::{Failure, Machine};
 
 use crate::systems::MANIFEST;
 
-/// Builds that program and runs it with these arguments; whether it did well.
+/// Builds that program and runs it with these arguments. Returns whether it succeeded.
 pub(crate) fn run(arguments: impl Iterator<Item = String>) -> Result<bool, Failure> {
     let own = std::env::current_exe()?;
     let target = own.parent().and_then(Path::parent).ok_or("this program stands nowhere")?;

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::meter::SAMPLE_EVERY;
 use crate::{Client, Failure, Load, Meter};
 
-/// Has `load.shape.callers` on each of `clients` call without end. Returns when one fails.
+/// Runs `load.shape.callers` callers on each of `clients`. Returns only if a call fails.
 pub(crate) async fn call_in_turn<C: Client>(clients: Vec<C>, load: &Load, meter: &Arc<Meter>) -> Result<(), Failure> {
     let every = if load.shape.connections * load.shape.callers == 1 { 1 } else { SAMPLE_EVERY };
     let mut callers = JoinSet::new();
@@ -40,7 +40,7 @@ async fn caller<C: Client>(client: C, payload: usize, every: u64, meter: Arc<Met
     }
 }
 
-/// A reply is as long as its request.
+/// Fails unless the reply is as long as its request.
 pub(crate) fn check(reply: usize, payload: usize) -> Result<(), Failure> {
     if reply == payload { Ok(()) } else { Err(format!("a reply of {reply} bytes to {payload}").into()) }
 }

@@ -1,4 +1,4 @@
-//! One measurement: connect, warm up, measure a span of time, report. What is called, and how, is the threads' business.
+//! One measurement: connect, warm up, measure a span of time, report. The threads decide what they call, and how.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use crate::proc::{SyscallCount, Usage, peak_rss_kib};
 use crate::{Failure, Histogram, Load, Report};
 
-/// Of several callers each measures one call in so many: two readings of the clock for each would cost raw a tenth.
+/// With several callers, each measures one of this many calls. Reading the clock twice for every call would cost raw a
+/// tenth.
 pub const SAMPLE_EVERY: u64 = 8;
 
-/// What the threads of a client report to.
+/// The meter to which all threads of a client report.
 pub struct Meter {
     /// Latencies of the calls in the measured span.
     pub latencies: Histogram,
@@ -19,7 +20,7 @@ pub struct Meter {
     span: OnceLock<Span>,
     counters: Mutex<Vec<Arc<Counter>>>,
     failure: Mutex<Option<Failure>>,
-    /// Calls of the open loop that became due in the measured span.
+    /// Open-loop calls that became due in the measured span.
     due: AtomicU64,
 }
 
@@ -29,36 +30,36 @@ struct Span {
     end: Instant,
 }
 
-/// Calls that one caller has made. Apart from others', so that cores do not fight over the cache line.
+/// The number of calls that one caller has made. Each counter has its own cache line, so that cores do not contend for it.
 #[derive(Default)]
 #[repr(align(128))]
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds; the caller is the only one who does.
+    /// Adds `calls`. Only one thread may use it.
     pub fn add(&self, calls: u64) {
         self.0.store(self.0.load(Ordering::Relaxed) + calls, Ordering::Relaxed);
     }
 
-    /// Adds, whoever else may.
+    /// Adds `calls`. Any thread may use it.
     pub fn add_shared(&self, calls: u64) {
         self.0.fetch_add(calls, Ordering::Relaxed);
     }
 }
 
-/// The part of a client that one thread is.
+/// The share of one thread in the work of a client.
 pub struct Share {
-    /// How many connections it opens.
+    /// The number of connections that the thread opens.
     pub connections: usize,
-    /// Calls a second that it makes in the open loop.
+    /// Calls a second that the thread makes in the open loop.
     pub rate: f64,
-    /// Where it counts.
+    /// The meter of the client.
     pub meter: Arc<Meter>,
     ready: mpsc::Sender<()>,
 }
 
 impl Share {
-    /// To be called once all connections are open. Returns at once.
+    /// Reports that all connections are open. Returns at once.
     pub fn connected(&self) {
         // Nobody waits any more once another thread has failed.
         let _ = self.ready.send(());
@@ -66,8 +67,8 @@ impl Share {
 }
 
 impl Meter {
-    /// Runs `body` on `threads` threads and measures what it does. `body` never returns unless it fails: when the
-    /// measurement is over the process ends.
+    /// Runs `body` on `threads` threads and measures what they do. `body` returns only if it fails; the process ends when
+    /// the measurement is over.
     pub fn measure<B>(load: &Load, threads: usize, body: B) -> Result<Report, Failure>
     where
         B: Fn(Share) -> Result<(), Failure> + Clone + Send + 'static,
@@ -114,21 +115,22 @@ impl Meter {
         self.measuring.load(Ordering::Relaxed)
     }
 
-    /// A counter of calls, for one caller.
+    /// Creates a call counter for one caller.
     pub fn counter(&self) -> Arc<Counter> {
         let counter = Arc::new(Counter::default());
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).push(counter.clone());
         counter
     }
 
-    /// In the open loop: a call became due; whether it belongs to the measured span and its latency is to be recorded.
+    /// Open loop: notes that a call became due. Returns whether the call belongs to the measured span, so that its latency
+    /// counts.
     pub fn became_due(&self, due: Instant) -> bool {
         let counts = self.span.get().is_some_and(|span| (span.begin..span.end).contains(&due));
         self.due.fetch_add(u64::from(counts), Ordering::Relaxed);
         counts
     }
 
-    /// Takes note of a failure, which makes the measurement one.
+    /// Records a failure. It makes the whole measurement fail.
     pub fn failed_unless(&self, result: Result<(), Failure>) {
         if let Err(failure) = result {
             self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
@@ -191,7 +193,8 @@ impl Meter {
         })
     }
 
-    /// A call that was due in the span counts whenever it ends. One that has not ended after a while counts with that.
+    /// Waits for calls that were due in the span, whenever they end. A call that is still open after a while counts with
+    /// that while.
     fn wait_for_late_ones(&self, end: Instant) {
         loop {
             let missing = self.due.load(Ordering::Relaxed).saturating_sub(self.latencies.count());
@@ -215,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_that_are_due_in_the_span_and_only_they_are_recorded() {
+    fn only_calls_due_in_the_span_are_recorded() {
         let meter = Meter::new();
         let begin = Instant::now();
         assert!(!meter.became_due(begin), "the span is not known yet");
@@ -227,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_never_ends_counts_with_the_longest_wait() {
+    fn unfinished_call_counts_with_the_longest_wait() {
         let meter = Meter::new();
         let Some(long_ago) = Instant::now().checked_sub(LATE_MAX * 2) else { return };
         assert!(meter.span.set(Span { begin: long_ago, end: Instant::now() }).is_ok());
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fails_in_a_thread_fails_the_measurement() {
+    fn failure_in_a_thread_fails_the_measurement() {
         let load = Load::new("none");
         let failure = Meter::measure(&load, 1, |_| Err("refused".into())).unwrap_err();
         assert_eq!(failure.to_string(), "refused");

@@ -1,31 +1,31 @@
-//! What one run of a client measured.
+//! The measurement of one client run.
 
 use serde::{Deserialize, Serialize};
 
-/// One run. The client prints it as a line of JSON, and the tool reads it.
+/// One run. The client prints it as a line of JSON, and the tool reads that line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    /// Calls, or messages of a stream, that ended in the measured span of time.
+    /// Calls, or messages of a stream, that ended in the measured span.
     pub calls: u64,
-    /// The span.
+    /// The length of the span in seconds.
     pub seconds: f64,
-    /// Their quotient.
+    /// Calls divided by seconds.
     pub calls_per_second: f64,
-    /// Half of the calls took no longer, microseconds. In the open loop counted from when a call was due.
+    /// The median latency in microseconds. In the open loop it counts from the due time of a call.
     pub p50_us: f64,
-    /// 99 % of the calls took no longer.
+    /// The latency that 99 % of the calls do not exceed.
     pub p99_us: f64,
-    /// CPU time of the client a call, microseconds.
+    /// CPU time of the client for each call, in microseconds.
     pub cpu_us_client: f64,
-    /// CPU time of the server a call.
+    /// CPU time of the server for each call.
     pub cpu_us_server: f64,
-    /// The most memory that the client has had, KiB.
+    /// Peak memory of the client in KiB.
     pub peak_rss_kib_client: u64,
-    /// The most memory that the server has had.
+    /// Peak memory of the server.
     pub peak_rss_kib_server: u64,
-    /// System calls of the client a call, where they were counted.
+    /// System calls of the client for each call, if they were counted.
     pub syscalls_client: Option<f64>,
-    /// System calls of the server a call.
+    /// System calls of the server for each call.
     pub syscalls_server: Option<f64>,
 }
 
@@ -35,7 +35,7 @@ impl Report {
         serde_json::to_string(self)
     }
 
-    /// What such a line says.
+    /// Parses such a line.
     pub fn from_line(line: &str) -> Result<Report, serde_json::Error> {
         serde_json::from_str(line)
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_read_as_it_was_written() {
+    fn report_survives_a_round_trip_through_its_line() {
         let report = Report { calls: 3, p99_us: 1.5, syscalls_server: Some(0.25), ..Report::default() };
         let line = report.to_line().unwrap();
         assert!(!line.contains('\n'));

@@ -3,7 +3,7 @@
 use std::hint::spin_loop;
 use std::time::{Duration, Instant};
 
-/// Keeps the core busy until so much time has passed; also by the clock where other threads have had the core meanwhile.
+/// Keeps the core busy until `time` has passed by the clock, which also counts while other threads have the core.
 pub fn spin(time: Duration) {
     if time.is_zero() {
         return;
