@@ -369,7 +369,7 @@ impl std::error::Error for Status {}
 struct Story(String);
 
 impl Story {
-    /// Puts a line in front.
+    /// Inserts a line at the front, and cuts the middle of the story if it gets too long.
     fn push(&mut self, line: &str) {
         let line = one_line(line);
         let mut lines: Vec<&str> = std::iter::once(line.as_str()).chain(self.0.lines()).collect();
