@@ -20,6 +20,19 @@ pub trait Interceptor: Send + Sync + 'static {
 }
 
 /// Makes an interceptor of an `async` function of context, body and [`Next`].
+///
+/// ```no_run
+/// use mprpc::{Body, Context, Next, Status, intercept_fn};
+///
+/// async fn log(context: Context, body: Body, next: Next) -> Result<Body, Status> {
+///     let method = context.method().clone();
+///     let outcome = next.run(context, body).await;
+///     println!("{method:?}: {}", if outcome.is_ok() { "ok" } else { "failed" });
+///     outcome
+/// }
+///
+/// let interceptor = intercept_fn(log);
+/// ```
 pub fn intercept_fn<F, Fut>(f: F) -> impl Interceptor
 where
     F: Fn(Context, Body, Next) -> Fut + Send + Sync + 'static,

@@ -16,6 +16,13 @@ use crate::status::Status;
 ///
 /// `Debug` output is safe for logs: it prints `***` if the key sounds like a secret, the length for a `-bin` key, and cuts
 /// long values.
+///
+/// ```no_run
+/// let mut metadata = mprpc::Metadata::new();
+/// metadata.append("tenant", "blue")?;
+/// assert_eq!(metadata.text("tenant"), Some("blue"));
+/// # Ok::<(), mprpc::Status>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// `None` if there is no pair, so that equal metadata compares equal.
