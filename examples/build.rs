@@ -1,4 +1,4 @@
-//! Makes Rust of the services: messages, traits to implement, clients to call.
+//! Compiles the `.proto` files to messages, service traits and clients.
 
 fn main() -> Result<(), mprpc_build::Error> {
     mprpc_build::compile(&["proto/user.proto", "proto/friend.proto", "feed/feed.proto"])

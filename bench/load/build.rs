@@ -1,4 +1,4 @@
-//! Makes Rust of the services.
+//! Compiles the `.proto` files to Rust.
 
 fn main() -> Result<(), mprpc_build::Error> {
     let shared_bytes = vec![".bench.Echo.payload".to_owned(), ".bench.Work.payload".to_owned()];

@@ -1,4 +1,5 @@
-//! mprpc beside its peers, and beside a raw socket. One program is the tool, and both ends of mprpc and of the raw socket.
+//! Compares mprpc with its peers and with a raw socket. The program is the tool, and both ends of mprpc and of the raw
+//! socket.
 
 mod mprpc_systems;
 mod options;
@@ -19,7 +20,7 @@ use mprpc_bench_harness::{Failure, Machine, System};
 use options::Options;
 use systems::Programs;
 
-/// What this program is both ends of.
+/// The systems that this program contains.
 const SYSTEMS: [System; 5] =
     [raw::RAW, raw::RAW_TOKIO, raw::RAW_CONNECT, mprpc_systems::MPRPC, mprpc_systems::MPRPC_CLASSIC];
 
@@ -57,7 +58,7 @@ fn ended(outcome: Result<bool, Failure>) -> ExitCode {
     }
 }
 
-/// Measures, and says what it found; whether nothing failed.
+/// Measures, and prints the results. Returns whether nothing failed.
 fn compare(mut options: Options) -> Result<bool, Failure> {
     let (programs, not_built) = Programs::build(&options.plan.systems())?;
     for left_out in &not_built {

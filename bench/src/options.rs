@@ -29,7 +29,7 @@ usage: cargo run --release --manifest-path bench/Cargo.toml -- compare|quick|sca
   --help               this text
 ";
 
-/// What the tool is to do.
+/// The options of a run.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) plan: Plan,
@@ -39,7 +39,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the arguments. `None`: help was asked for. The error is for a person.
+    /// Parses the arguments. `None` means that the user asked for help. The error is text for people.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Option<Options>, String> {
         let mut arguments = arguments.into_iter().peekable();
         let command = arguments.next().unwrap_or_default();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn unknown_option_is_named() {
         assert!(parse("sing").unwrap_err().contains("'sing'"));
         assert!(parse("quick --loud").unwrap_err().contains("'--loud'"));
         assert!(parse("quick --json").unwrap_err().contains("--json has no value"));
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn options_make_the_plan() {
+    fn options_select_the_plan() {
         let options = parse("quick --systems mprpc,tarpc --rows 1x64 --repetitions 7 --check").unwrap().unwrap();
         assert_eq!(options.plan.systems(), ["raw", "mprpc", "tarpc"]);
         assert_eq!(options.plan.repetitions, 7);

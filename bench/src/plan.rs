@@ -1,4 +1,4 @@
-//! What is measured: rows of a table, each a load and the systems that bear it.
+//! The plan of a measurement: rows of a table, each a load and its systems.
 
 use std::time::Duration;
 
@@ -6,42 +6,42 @@ use mprpc_bench_harness::{Kind, Load, Shape};
 
 use crate::systems::PEERS;
 
-/// One load, on several systems in turn.
+/// One load, which several systems run in turn.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Row {
-    /// As it stands in results: `1x64`, `stream`, `open-8`.
+    /// The name in results: `1x64`, `stream`, `open-8`.
     pub(crate) name: String,
     pub(crate) kind: Kind,
     pub(crate) shape: Shape,
     pub(crate) payload: usize,
-    /// Both ends on core 0.
+    /// Whether both ends are pinned to core 0.
     pub(crate) pinned: bool,
-    /// The open loop, at half of what this system does in the closed loop of 8x16 with the same payload.
+    /// Set for the open loop: the rate is half of what this system does in the closed loop of 8x16 with the same payload.
     pub(crate) half_of: Option<&'static str>,
-    /// What the others are measured against; the first one of `systems`.
+    /// The system to which the others are compared: the first one of `systems`.
     pub(crate) base: &'static str,
     pub(crate) systems: Vec<&'static str>,
 }
 
-/// How much is measured, and how often.
+/// The rows to measure, and how often.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Plan {
     pub(crate) rows: Vec<Row>,
     pub(crate) repetitions: usize,
     pub(crate) warm_up: Duration,
     pub(crate) measured: Duration,
-    /// Whether each row is run once more to count system calls.
+    /// Whether each row runs once more to count system calls.
     pub(crate) count_syscalls: bool,
 }
 
 const SMALL: usize = 32;
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
-/// Bytes of the classic Login's arguments.
+/// Size of the classic Login's arguments in bytes.
 const LOGIN: usize = 15;
 
 impl Plan {
-    /// What the README shows and the issue asks for, in about ten minutes.
+    /// The rows that the README shows and the issue asks for, in about ten minutes.
     pub(crate) fn compare() -> Plan {
         let mut rows = Vec::new();
         for shape in ["1x1", "1x64", "8x16", "64x1", "1000x1"] {
@@ -89,10 +89,10 @@ impl Plan {
         Plan { rows, repetitions: 3, warm_up: millis(200), measured: millis(500), count_syscalls: false }
     }
 
-    /// Keeps some systems, and what they are measured against, and some rows; empty lists keep all.
+    /// Keeps these systems with their bases, and these rows. An empty list keeps all.
     pub(crate) fn keep(&mut self, systems: &[String], rows: &[String]) {
         let wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|wanted| wanted == name);
-        // The open loop needs to know what a system can do.
+        // The open loop needs the peak rate of a system.
         let peak = |row: &Row| rows.iter().any(|row| row.starts_with("open")) && row.is_peak();
         self.rows.retain(|row| wanted(rows, &row.name) || peak(row));
         for row in &mut self.rows {
@@ -102,7 +102,7 @@ impl Plan {
         self.rows.retain(|row| row.systems.len() > 1 && row.half_of.is_none_or(|system| wanted(systems, system)));
     }
 
-    /// Leaves a system out.
+    /// Removes a system from all rows.
     pub(crate) fn leave_out(&mut self, system: &str) {
         self.rows.retain(|row| row.half_of != Some(system));
         for row in &mut self.rows {
@@ -110,7 +110,7 @@ impl Plan {
         }
     }
 
-    /// All systems in it.
+    /// All systems of the plan.
     pub(crate) fn systems(&self) -> Vec<&'static str> {
         let mut systems = Vec::new();
         for system in self.rows.iter().flat_map(|row| &row.systems) {
@@ -123,7 +123,7 @@ impl Plan {
 }
 
 impl Row {
-    /// The load that it is for `system`; address and process are the server's.
+    /// Returns the load for `system`. The address and the process id are set later from the server.
     pub(crate) fn load(&self, system: &str, rate: Option<f64>, plan: &Plan) -> Load {
         Load {
             kind: self.kind,
@@ -137,7 +137,7 @@ impl Row {
         }
     }
 
-    /// The core that both ends stay on.
+    /// The core to which both ends are pinned.
     pub(crate) fn pin(&self) -> Option<usize> {
         self.pinned.then_some(0)
     }
@@ -148,7 +148,7 @@ impl Row {
     }
 }
 
-/// Bytes as people say them: `32 B`, `16 KiB`.
+/// Formats a size for people: `32 B`, `16 KiB`.
 pub(crate) fn size(bytes: usize) -> String {
     match bytes {
         bytes if bytes >= MIB && bytes.is_multiple_of(MIB) => format!("{} MiB", bytes / MIB),
@@ -157,13 +157,14 @@ pub(crate) fn size(bytes: usize) -> String {
     }
 }
 
-/// None for what a machine has no memory for: a thousand connections with a MiB on each.
+/// Returns a row of unary calls, or `None` if the row needs more memory than a machine has: a thousand connections with a
+/// MiB each.
 fn unary(name: &str, payload: usize) -> Option<Row> {
     let shape: Shape = name.parse().ok()?;
     let mut systems = vec!["raw", "raw-tokio", "mprpc"];
     systems.extend(PEERS);
     if payload == MIB {
-        // It writes before it reads, which two ends with full sockets cannot both do.
+        // raw-tokio writes before it reads. With full sockets the two ends would block each other.
         systems.retain(|system| *system != "raw-tokio");
         if shape.connections * shape.callers > 128 {
             return None;
@@ -227,7 +228,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_has_its_base_first_and_the_open_loop_comes_after_its_peak() {
+    fn row_starts_with_its_base_and_open_loop_follows_its_peak() {
         for plan in [Plan::compare(), Plan::all(), Plan::quick()] {
             assert!(plan.rows.iter().all(|row| row.systems.first() == Some(&row.base)));
             let peak = plan.rows.iter().position(Row::is_peak).unwrap();
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_can_still_be_measured() {
+    fn kept_rows_can_still_be_measured() {
         let mut plan = Plan::compare();
         plan.keep(&["mprpc".to_owned()], &["open-8".to_owned()]);
         assert_eq!(plan.rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["8x16", "open-8"]);
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_are_said_in_the_largest_unit() {
+    fn sizes_use_the_largest_whole_unit() {
         assert_eq!([15, 32, 1024, 16_384, 1 << 20].map(size), ["15 B", "32 B", "1 KiB", "16 KiB", "1 MiB"]);
     }
 }

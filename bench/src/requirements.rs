@@ -1,9 +1,9 @@
-//! What the project asks of mprpc: each requirement, and what was measured.
+//! The project's requirements for mprpc, each with its measured value.
 
 use crate::summary::Summary;
 use crate::table::aligned;
 
-/// One line of the table of requirements.
+/// One row of the table of requirements.
 struct Requirement {
     shape: &'static str,
     payload: usize,
@@ -60,7 +60,7 @@ const REQUIREMENTS: [Requirement; 18] = [
     },
 ];
 
-/// The table, and whether all that was measured is as it should be.
+/// Returns the table, and whether every measured value meets its requirement.
 pub(crate) fn check(summaries: &[Summary]) -> (String, bool) {
     let mut all_met = true;
     let mut table = vec![["shape", "payload", "requirement", "asked", "measured", ""].map(str::to_owned)];
@@ -87,7 +87,7 @@ pub(crate) fn check(summaries: &[Summary]) -> (String, bool) {
 impl Requirement {
     fn is_about(&self, summary: &Summary) -> bool {
         let Requirement { shape, payload, system, .. } = *self;
-        // Peers have open loops of their own.
+        // An open-loop row at half of a peer's peak does not count.
         let others = summary.rate_of.is_some_and(|whose| whose != system);
         !others && (summary.system, summary.shape.as_str(), summary.payload) == (system, shape, payload)
     }

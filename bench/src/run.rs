@@ -1,4 +1,4 @@
-//! Runs a plan: the systems of each row in turn, all rows, and all of it again.
+//! Runs a plan: the systems of each row in turn, then the next row, and then all rows again.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -9,25 +9,25 @@ use mprpc_bench_harness::{Failure, Report, Serve, ServerProcess};
 use crate::plan::{Plan, Row};
 use crate::systems::Programs;
 
-/// What was measured.
+/// The results of a plan.
 #[derive(Default)]
 pub(crate) struct Measured {
-    /// By row, a map by system for each repetition. A system that failed is not there.
+    /// For each repetition and row, a map by system. A failed system is absent.
     pub(crate) repetitions: Vec<Vec<BTreeMap<&'static str, Report>>>,
-    /// System calls, by row and system, counted in runs of their own.
+    /// System calls by row and system, counted in separate runs.
     pub(crate) syscalls: Vec<BTreeMap<&'static str, Report>>,
-    /// What went wrong.
+    /// The failures, as text.
     pub(crate) failures: Vec<String>,
 }
 
-/// Runs all of it. What fails is left out, and said at the end.
+/// Runs the plan. It leaves out what fails, and reports the failures at the end.
 pub(crate) fn run(plan: &Plan, programs: &Programs) -> Measured {
     let mut measured = Measured::default();
     measured.repetitions.resize_with(plan.rows.len(), Vec::new);
     measured.syscalls.resize_with(plan.rows.len(), BTreeMap::new);
     let mut progress = Progress::new(plan);
     for repetition in 1..=plan.repetitions {
-        // By the first peak row there is of this repetition.
+        // The peak rates of this repetition, by system.
         let mut peaks = BTreeMap::new();
         for (index, row) in plan.rows.iter().enumerate() {
             let mut reports = BTreeMap::new();
@@ -70,7 +70,7 @@ impl Measured {
     }
 }
 
-/// Server and client, once.
+/// Runs server and client once.
 fn one(
     row: &Row,
     system: &str,
@@ -89,7 +89,7 @@ fn one(
     ServerProcess::start(&program, &serve)?.measure(&program, load)
 }
 
-/// A line on standard error: what runs, and how long it will take.
+/// The progress line on standard error: the current row, and the remaining time.
 struct Progress {
     begin: Instant,
     done: usize,
@@ -112,7 +112,7 @@ impl Progress {
         let line = format!("{which}: {row} {system}, {:.0}:{:02.0} left", (left / 60.0).floor(), (left % 60.0).floor());
         if std::io::stderr().is_terminal() {
             eprint!("\r\x1b[K{line}");
-            // Nobody looks, then.
+            // A failed write means that nobody watches.
             let _ = std::io::stderr().flush();
         } else {
             eprintln!("{line}");

@@ -1,5 +1,5 @@
-//! Medians, spreads and ratios of what was measured, and the JSON of it. A ratio is taken within each repetition, where
-//! both ran seconds apart, and the median of these ratios is said.
+//! Medians, spreads and ratios of the measurements, and their JSON. A ratio is taken within each repetition, in which both
+//! systems ran seconds apart; the summary has the median of these ratios.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::plan::{Plan, Row};
 use crate::run::Measured;
 
-/// One system under one load: an object of `--json`.
+/// One system under one load: an object in the output of `--json`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Summary {
     pub(crate) system: &'static str,
@@ -19,31 +19,31 @@ pub(crate) struct Summary {
     pub(crate) payload: usize,
     /// `unary`, `client-stream`, `server-stream`, `bidi`, `connect`.
     pub(crate) kind: &'static str,
-    /// Both ends on one core.
+    /// Whether both ends were pinned to one core.
     pub(crate) pinned: bool,
-    /// Of the open loop: whose half of the peak is its rate.
+    /// Set for the open loop: the rate is half of this system's peak.
     pub(crate) rate_of: Option<&'static str>,
-    /// Medians from here on. Of a stream: messages.
+    /// All following values are medians. A stream counts messages.
     pub(crate) calls_per_second: f64,
     pub(crate) calls_per_second_min: f64,
     pub(crate) calls_per_second_max: f64,
-    /// Payload in one direction.
+    /// Payload bytes a second in one direction.
     pub(crate) bytes_per_second: f64,
-    /// Calls a second by those of the base: `raw`, or `raw-connect`.
+    /// Calls a second divided by those of the base: `raw`, or `raw-connect`.
     pub(crate) ratio_to_raw: Option<f64>,
     pub(crate) ratio_to_raw_min: Option<f64>,
     pub(crate) ratio_to_raw_max: Option<f64>,
-    /// Calls a second by those of each other system of the row.
+    /// Calls a second divided by those of each other system of the row.
     pub(crate) ratio_to: BTreeMap<&'static str, f64>,
     pub(crate) p50_us: f64,
     pub(crate) p99_us: f64,
-    /// Latencies by those of the base.
+    /// Median latency divided by that of the base.
     pub(crate) p50_ratio_to_raw: Option<f64>,
     pub(crate) p99_ratio_to_raw: Option<f64>,
-    /// CPU time a call.
+    /// CPU time for each call.
     pub(crate) cpu_us_client: f64,
     pub(crate) cpu_us_server: f64,
-    /// System calls a call.
+    /// System calls for each call.
     pub(crate) syscalls_client: Option<f64>,
     pub(crate) syscalls_server: Option<f64>,
     pub(crate) peak_rss_kib_client: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Summary {
     pub(crate) machine: Machine,
 }
 
-/// All systems of all rows, in the order of the plan.
+/// Summarizes all systems of all rows, in the order of the plan.
 pub(crate) fn summarize(plan: &Plan, measured: &Measured, machine: &Machine) -> Vec<Summary> {
     let mut summaries = Vec::new();
     for (index, row) in plan.rows.iter().enumerate() {
@@ -109,13 +109,13 @@ fn summary(
     })
 }
 
-/// What `system` has by what `other` has, in each repetition that has both.
+/// The value of `system` divided by that of `other`, in each repetition that has both.
 fn ratio(repetitions: &[Reports], system: &str, other: &str, of: fn(&Report) -> f64) -> Option<Figure> {
     Figure::of(repetitions.iter().filter_map(|all| Some(of(all.get(system)?) / of(all.get(other)?))))
 }
 
 impl Summary {
-    /// Whether a connection lasts longer than a call, and each call has a latency.
+    /// Whether the row measures streams: messages on lasting connections, without a latency of each.
     pub(crate) fn is_stream(&self) -> bool {
         [Kind::ClientStream, Kind::ServerStream, Kind::Bidi].iter().any(|kind| kind.name() == self.kind)
     }
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_json_has_what_others_read() {
+    fn json_has_the_expected_fields() {
         let mut plan = Plan::quick();
         plan.keep(&["mprpc".to_owned()], &["1x64".to_owned()]);
         let report = |calls_per_second| Report { calls_per_second, p50_us: 2.0, ..Report::default() };

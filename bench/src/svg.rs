@@ -1,4 +1,4 @@
-//! The picture for the README: calls a second of mprpc beside raw and the peers, in the three shapes that are asked for.
+//! The picture for the README: calls a second of mprpc beside raw and the peers, in the three required shapes.
 
 use std::fmt::Write;
 
@@ -23,7 +23,7 @@ const HEAD: f64 = 74.0;
 const PANEL_HEAD: f64 = 34.0;
 const PANEL_GAP: f64 = 12.0;
 
-/// An SVG of its own, which follows the reader's light or dark mode.
+/// Draws a standalone SVG, which follows the reader's light or dark mode.
 pub(crate) fn picture(summaries: &[Summary], machine: &Machine) -> String {
     let mut body = String::new();
     let mut top = HEAD;
@@ -77,7 +77,7 @@ fn panel_of(panel: &[&Summary], title: &str, top: f64) -> String {
             (_, Some(ratio)) => format!("mprpc: {} times", times(1.0 / ratio)),
         };
         let end = x(max).max(x(calls));
-        // Writing into a String does not fail.
+        // A write to a String does not fail.
         let _ = write!(
             text,
             concat!(
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_measured_is_still_a_picture() {
+    fn picture_without_measurements_is_valid() {
         let picture = picture(&[], &Machine { cpu: "a <b> & c".into(), ..Machine::default() });
         assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
         assert!(picture.contains("a &lt;b> &amp; c"));

@@ -1,27 +1,27 @@
-//! Which systems there are, and the programs that hold them. Peers are programs of their own, built apart.
+//! The systems, and the programs that contain them. Each peer is a separate program with a separate build.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use mprpc_bench_harness::Failure;
 
-/// The peers, as they stand in results; the package of each is `bench-` and this.
+/// The peers, by their names in results. The package of each is `bench-` followed by the name.
 pub(crate) const PEERS: [&str; 3] = ["tonic", "tarpc", "volo-thrift"];
 
-/// Where programs are.
+/// The paths of the programs.
 pub(crate) struct Programs {
     own: PathBuf,
     folder: PathBuf,
 }
 
-/// A peer that is left out.
+/// A peer that did not build.
 pub(crate) struct NotBuilt {
     pub(crate) peer: &'static str,
     pub(crate) why: String,
 }
 
 impl Programs {
-    /// Builds the peers among `systems`, each by itself. Those that cannot be built come back with the reason.
+    /// Builds each peer among `systems` separately. Returns peers that do not build, with the reason.
     pub(crate) fn build(systems: &[&str]) -> Result<(Programs, Vec<NotBuilt>), Failure> {
         let own = std::env::current_exe()?;
         let target = own.parent().and_then(Path::parent).ok_or("this program stands nowhere")?.to_owned();
@@ -41,11 +41,11 @@ impl Programs {
         Ok((programs, failures))
     }
 
-    /// The program with both ends of a system.
+    /// The path of the program with both ends of `system`.
     pub(crate) fn of(&self, system: &str) -> PathBuf {
         if PEERS.contains(&system) { self.folder.join(format!("bench-{system}")) } else { self.own.clone() }
     }
 }
 
-/// The workspace that this program is built in.
+/// The manifest of the workspace that contains this program.
 pub(crate) const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");

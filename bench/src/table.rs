@@ -3,7 +3,7 @@
 use crate::plan::size;
 use crate::summary::Summary;
 
-/// One line for each system, a blank line between rows.
+/// Formats one line for each system, with a blank line between rows.
 pub(crate) fn table(summaries: &[Summary]) -> String {
     let mut table = vec![HEADER.map(str::to_owned)];
     let mut row = None;
@@ -36,7 +36,7 @@ const HEADER: [&str; 12] = [
 fn line(summary: &Summary, first: bool) -> [String; 12] {
     let Summary { shape, payload, pinned, .. } = summary;
     let blank = String::new;
-    // Streams have no latency of a call.
+    // Calls on streams have no latency.
     let latency = |micros: f64| if summary.is_stream() { blank() } else { short(micros) };
     let both = |client: f64, server: f64| format!("{}+{}", short(client), short(server));
     let mib = |kib: u64| (kib as f64 / 1024.0).round();
@@ -67,7 +67,7 @@ fn line(summary: &Summary, first: bool) -> [String; 12] {
     ]
 }
 
-/// 1 234 567 calls are `1.23 M`.
+/// Formats a count: 1 234 567 calls are `1.23 M`.
 pub(crate) fn count(calls: f64) -> String {
     match calls {
         calls if calls >= 1e6 => format!("{:.2} M", calls / 1e6),
@@ -76,7 +76,7 @@ pub(crate) fn count(calls: f64) -> String {
     }
 }
 
-/// Three digits, but no less than a whole number.
+/// Formats three significant digits, or more for whole numbers.
 fn short(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),
@@ -85,7 +85,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// The first three columns to the left, the others to the right.
+/// Aligns the first three columns to the left, the others to the right.
 pub(crate) fn aligned<const N: usize>(table: &[[String; N]]) -> String {
     let width = |column: usize| table.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..N).map(width).collect();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_below_each_other() {
+    fn columns_are_aligned() {
         let line = |cells: [&str; 4]| cells.map(str::to_owned);
         assert_eq!(
             aligned(&[line(["a", "b", "c", "d"]), line(["aa", "", "c", "100"])]),

@@ -1,6 +1,6 @@
-//! The reactor alone, as muduo's users write an echo server: `echo_server [ADDRESS]`, then `nc 127.0.0.1 8888`.
+//! An echo server on the reactor alone, as in muduo: `echo_server [ADDRESS]`, then `nc 127.0.0.1 8888`.
 //!
-//! Shows `net::TcpServer`: a callback for connections, one for messages, and a number of event loops. No RPC.
+//! Shows `net::TcpServer`: a callback for connections, a callback for messages, and a number of event loops. No RPC.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use mprpc::net::{Connection, TcpServer};
@@ -13,7 +13,7 @@ fn main() -> Result<(), mprpc::Error> {
         let state = if connection.is_connected() { "up" } else { "down" };
         println!("{} -> {} is {state}", connection.peer(), connection.local());
     });
-    // Called with all that has come; what is not taken comes again with what follows.
+    // The callback gets all bytes received so far. Bytes that it leaves come again together with later ones.
     server.on_message(|connection, input| connection.send(input.split()));
     println!("listening on {}", server.address());
     server.run()

@@ -1,4 +1,4 @@
-//! Streams, provider and caller in one program: replies that come one after the other, and both sides talking in turn.
+//! Streams, with provider and caller in one program: a stream of replies, and a stream in both directions.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use mprpc::{Channel, Context, Server, Status, Streaming};
@@ -11,7 +11,7 @@ impl Board for Editor {
     async fn follow(&self, _: &Context, topic: TopicView<'_>) -> Result<Streaming<Post>, Status> {
         let topic = topic.name.to_owned();
         let (sender, posts) = Streaming::channel(8);
-        // Feeds the stream while it is read. An error says that nobody reads it any more, and ends the task.
+        // Feeds the stream while the caller reads it. An error means that nobody reads any more, and ends the task.
         mprpc::net::spawn(async move {
             for number in 1..=3 {
                 sender.send(post(&topic, &format!("news {number}"))).await?;
@@ -25,7 +25,7 @@ impl Board for Editor {
     async fn store(&self, _: &Context, mut posts: Streaming<Post>) -> Result<Stored, Status> {
         let mut stored = Stored::default();
         while let Some(post) = posts.next().await {
-            // A caller that is lost is an error here, and never the end of what it had to say.
+            // The loss of the caller is an error here. It never looks like the end of the caller's stream.
             post?;
             stored.posts += 1;
         }

@@ -1,6 +1,6 @@
 //! A caller of the friend service: `friend_caller -i examples/conf/caller_file.conf [USER_ID]...`
 //!
-//! Shows calls that wait for their answer on a plain thread, one after the other. Ends with 0 if every call succeeded.
+//! Shows blocking calls on a plain thread, one after the other. The exit status is 0 if every call succeeds.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use mprpc::{Channel, Error, ErrorKind};
 use mprpc_examples::proto::{FriendServiceRpcClient, GetFriendsListRequest};
 
 fn main() -> Result<ExitCode, Error> {
-    // The keys of the provider, so that one conf file does for both.
+    // The program accepts the provider's keys too, so that both can share a conf file.
     let config = mprpc::init_with(&["demo"])?;
     let friends = FriendServiceRpcClient::new(Channel::from_config(&config)?);
     let mut ids = Vec::new();

@@ -1,4 +1,4 @@
-//! The friend service: what a provider writes, at its shortest.
+//! The friend service: the shortest implementation of a provider.
 
 use mprpc::{Context, Status};
 
@@ -7,11 +7,11 @@ use crate::proto::{FriendServiceRpc, GetFriendsListRequestView, GetFriendsListRe
 /// The friend service.
 #[derive(Debug, Default)]
 pub struct Friends {
-    /// Whether every account has the friends that the classic programs answer with.
+    /// Whether every account has the friends that the classic programs return.
     pub demo: bool,
 }
 
-/// Friends by the number of the account.
+/// Friends by account number.
 const FRIENDS: [(u32, &[&str]); 3] =
     [(1, &["zhang san", "li si", "wang wu"]), (1000, &["cuism", "li si"]), (2000, &["cuism"])];
 

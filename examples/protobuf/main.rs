@@ -1,7 +1,7 @@
 //! Messages and their bytes: `protobuf`. No network.
 //!
-//! Shows how a message is serialised and parsed, what its bytes mean, and the view that a handler gets, which points
-//! into the bytes instead of copying them.
+//! Shows how to serialise and parse a message, what its bytes mean, and how a handler's view points into the bytes instead
+//! of copying them.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::error::Error;
@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let request = LoginRequest { name: b"cuism".to_vec(), pwd: b"123456".to_vec(), ..Default::default() };
     let bytes = request.encode_to_vec();
     println!("LoginRequest cuism/123456 is {} bytes:", bytes.len());
-    // A field is a tag (number * 8 + kind, here 2: bytes), a length, and the bytes.
+    // A field is a tag (number * 8 + wire type, here 2: bytes), a length, and the bytes.
     println!("  {}    field 1, {} bytes: cuism", hex(&bytes[..7]), bytes[1]);
     println!("  {} field 2, {} bytes: 123456", hex(&bytes[7..]), bytes[8]);
 
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let at = view.name.as_ptr() as usize - bytes.as_ptr() as usize;
     println!("the name of its view stands in the bytes themselves, at {at}");
 
-    // What is zero or empty is not written: errcode 0 and errmsg "" leave a ResultCode of no bytes.
+    // Zero and empty values are not written: a ResultCode with errcode 0 and errmsg "" has no bytes.
     let response = LoginResponse { result: ResultCode::default().into(), success: true, ..Default::default() };
     println!("LoginResponse of success is {}: field 1, 0 bytes; field 2, true", hex(&response.encode_to_vec()));
 

@@ -1,6 +1,6 @@
 //! The whole of mprpc in one run: `cargo run --release -p mprpc-examples --bin quickstart`.
 //!
-//! Starts two providers, calls them through a registry, kills one with SIGKILL and calls on: no call fails.
+//! Starts two providers, calls them through a registry, kills one with SIGKILL and keeps calling: no call fails.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 mod provider;
@@ -13,14 +13,14 @@ use mprpc_examples::proto::*;
 use self::provider::Provider;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // A provider is this program, started once more as a process of its own.
+    // A provider is this program, started again as a process of its own.
     let arguments: Vec<String> = std::env::args().collect();
     if let [_, role, registry, store] = &arguments[..]
         && role == provider::ROLE
     {
         return Ok(provider::run(registry, store)?);
     }
-    // However this function ends, first the providers are stopped and then the folder is removed.
+    // On every return from this function, the providers stop first; then the folder is removed.
     let folder = tempfile::tempdir()?;
     let registry = format!("file:{}", folder.path().join("registry").display());
     let store = folder.path().join("accounts.redb").display().to_string();
@@ -72,7 +72,7 @@ fn list_friends(friends: &FriendServiceRpcClient, userid: u32) -> Result<String,
     Ok(names.join(", "))
 }
 
-/// A call that got through may still be refused by the service: that stands in its reply.
+/// Checks the result in a reply. The service may refuse even if the call itself succeeds.
 fn granted(what: &str, result: &ResultCode) -> Result<(), Status> {
     match result.errcode {
         0 => Ok(()),

@@ -1,4 +1,4 @@
-//! A provider of the quickstart, seen from both sides: the process, and who starts and kills it.
+//! A provider of the quickstart: the code of its process, and the handle that starts and kills it.
 
 use std::io::{self, BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -8,12 +8,13 @@ use mprpc_examples::friend::Friends;
 use mprpc_examples::proto::{FriendServiceRpcServer, UserServiceRpcServer};
 use mprpc_examples::user::{Accounts, Users};
 
-/// The first argument of a process that is to be a provider.
+/// The first argument of a provider process.
 pub(crate) const ROLE: &str = "provider";
 
-/// What the process does: both services on a free port, with the demo accounts, until it is killed.
+/// Runs the provider: serves both services on a free port, with the demo accounts, until the process is killed.
 pub(crate) fn run(registry: &str, store: &str) -> Result<(), mprpc::Error> {
-    // Nobody writes to the standard input: it ends when the quickstart ends, however it does, and so does this process.
+    // Nobody writes to the standard input. It closes when the quickstart ends for any reason, and then this process exits
+    // too.
     std::thread::spawn(|| {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
@@ -27,15 +28,15 @@ pub(crate) fn run(registry: &str, store: &str) -> Result<(), mprpc::Error> {
         .run()
 }
 
-/// A running provider; killed when dropped.
+/// A running provider. Dropping it kills the process.
 pub(crate) struct Provider {
-    /// Where it listens.
+    /// The listening address.
     pub(crate) address: String,
     process: Child,
 }
 
 impl Provider {
-    /// Starts one, and returns once callers can find it.
+    /// Starts a provider, and returns once callers can find it.
     pub(crate) fn start(registry: &str, store: &str) -> io::Result<Provider> {
         let mut process = Command::new(std::env::current_exe()?)
             .args([ROLE, registry, store])
@@ -54,7 +55,7 @@ impl Provider {
         self.process.id()
     }
 
-    /// Kills it with SIGKILL, so that it can tell nobody, and returns once it is gone.
+    /// Kills the process with SIGKILL, so that it cannot deregister, and returns once the process is gone.
     pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.process.kill()?;
         self.process.wait().map(drop)
@@ -67,7 +68,7 @@ impl Drop for Provider {
     }
 }
 
-/// The rest of the next line, which begins with this.
+/// Reads a line that starts with `beginning`, and returns the rest of it.
 fn line_after(beginning: &str, output: &mut BufReader<ChildStdout>) -> io::Result<String> {
     let mut line = String::new();
     output.read_line(&mut line)?;

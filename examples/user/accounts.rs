@@ -1,4 +1,5 @@
-//! Accounts in a file of redb, an embedded database: no server, and several providers on one machine share the file.
+//! Accounts in a file of redb, an embedded database. It needs no server, and several providers on one machine share the
+//! file.
 
 use mprpc::{Error, ErrorKind, Status};
 use redb::backends::InMemoryBackend;
@@ -7,17 +8,18 @@ use redb::{ConcurrencyMode, Database, ReadableDatabase, ReadableTable, TableDefi
 use super::password;
 use crate::proto::ResultCode;
 
-/// By name: the number of the account, and the hash of its password.
+/// Account number and password hash by name.
 const ACCOUNTS: TableDefinition<&[u8], (u32, &str)> = TableDefinition::new("accounts");
 const NAME_BYTES_MAX: usize = 64;
 
-/// The accounts. Every function blocks.
+/// The accounts. Every function blocks the thread.
 pub struct Accounts {
     database: Database,
 }
 
 impl Accounts {
-    /// The accounts in this file, which is made where it is missing; without a file, in memory and gone with the process.
+    /// Opens the accounts in this file, and creates the file if it is missing. Without a file, the accounts are in memory
+    /// and disappear with the process.
     pub fn open(path: Option<&str>) -> Result<Accounts, Error> {
         let failed = |error: redb::Error| {
             Error::new(ErrorKind::System, format!("store {}: {error}", path.unwrap_or("in memory")))
@@ -33,7 +35,7 @@ impl Accounts {
         Ok(accounts)
     }
 
-    /// Adds the accounts that the classic programs know, where they are not there already.
+    /// Adds the accounts that the classic programs know, unless they exist.
     pub fn add_demo(&self) -> Result<(), Error> {
         for (id, name) in [(1, "cuism"), (1000, "zhangsan")] {
             let added = self.add(id, name.as_bytes(), b"123456");
@@ -42,7 +44,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// Makes an account, unless the name is taken.
+    /// Creates an account, unless the name is taken.
     pub(super) fn add(&self, id: u32, name: &[u8], password: &[u8]) -> Result<ResultCode, Status> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Ok(refused(3, &format!("a name has 1 to {NAME_BYTES_MAX} bytes")));
@@ -54,7 +56,7 @@ impl Accounts {
         }
     }
 
-    /// Checks a password. Whether it was the name that is wrong is nobody's business.
+    /// Checks a password. The answer does not reveal whether the name or the password is wrong.
     pub(super) fn check(&self, name: &[u8], password: &[u8]) -> Result<ResultCode, Status> {
         let hash = self.hash_of(name).map_err(store_failed)?;
         match password::matches(password, hash.as_deref().unwrap_or(password::HASH_OF_NOTHING)) {
@@ -69,7 +71,7 @@ impl Accounts {
         Ok(write.commit()?)
     }
 
-    /// Writes an account, and returns once it is on the disk; false where the name is taken.
+    /// Writes an account, and returns once it is on the disk. Returns false if the name is taken.
     fn insert(&self, id: u32, name: &[u8], hash: &str) -> Result<bool, redb::Error> {
         let write = self.database.begin_write()?;
         {

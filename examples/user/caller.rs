@@ -1,8 +1,8 @@
 //! A caller of the user service: `user_caller -i examples/conf/caller_file.conf [COMMAND]`, where COMMAND is
-//! `login NAME PASSWORD` or `register ID NAME PASSWORD`. Without one it registers a new account and logs in to it.
+//! `login NAME PASSWORD` or `register ID NAME PASSWORD`. Without a COMMAND it registers a new account and logs in to it.
 //!
 //! Shows a channel, a client, and the two ways in which a call can fail: the service refuses (errcode and errmsg in the
-//! reply), or the call does not get through (a `Status`). Ends with 0 if every call succeeded.
+//! reply), or the call itself fails (a `Status`). The exit status is 0 if every call succeeds.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ use mprpc_examples::proto::{LoginRequest, RegisterRequest, ResultCode, UserServi
 const USAGE: &str = "usage: user_caller -i FILE [login NAME PASSWORD | register ID NAME PASSWORD]";
 
 fn main() -> Result<ExitCode, Error> {
-    // The keys of the provider, so that one conf file does for both.
+    // The program accepts the provider's keys too, so that both can share a conf file.
     let config = mprpc::init_with(&["demo", "store"])?;
     let users = UserServiceRpcClient::new(Channel::from_config(&config)?);
     let usage = || Error::new(ErrorKind::Config, USAGE);
@@ -46,7 +46,7 @@ fn register(users: &UserServiceRpcClient, id: u32, name: &str, password: &str) -
     said(&format!("Register {id} {name}"), outcome)
 }
 
-/// Prints the line of a call, and returns whether it succeeded.
+/// Prints the outcome of a call, and returns whether the call succeeded.
 fn said(call: &str, outcome: Result<(bool, ResultCode), Status>) -> bool {
     match &outcome {
         Ok((true, _)) => println!("{call}: ok"),

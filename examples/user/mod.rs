@@ -1,5 +1,5 @@
-//! The user service: what a provider writes. Shows a handler, its view of the request, and work that would stall the
-//! event loop given to worker threads.
+//! The user service: the code of a provider. Shows a handler, its view of the request, and worker threads for work that
+//! would block the event loop.
 
 mod accounts;
 mod password;
@@ -19,9 +19,10 @@ pub struct Users {
 }
 
 impl Users {
-    /// The service on these accounts.
+    /// Creates the service for these accounts.
     pub fn new(accounts: Accounts) -> Users {
-        // Checking a password costs 20 ms of a core and 19 MiB on purpose: as many at a time as there are cores.
+        // A password check costs 20 ms of a core and 19 MiB on purpose, so no more run at the same time than there are
+        // cores.
         Users { accounts: Arc::new(accounts), workers: WorkerPool::default() }
     }
 }

@@ -1,7 +1,7 @@
 //! A provider of the user service: `user_provider -i examples/conf/user_file.conf`.
 //!
-//! Shows a whole provider: configuration, the program's own keys, a server that registers, serves, and stops gracefully
-//! on SIGTERM. Run several; those with the same `store` share their accounts.
+//! Shows a complete provider: configuration, the program's own keys, a server that registers, serves, and shuts down
+//! gracefully on SIGTERM. Several providers can run; those with the same `store` share their accounts.
 
 use mprpc::Server;
 use mprpc_examples::proto::UserServiceRpcServer;

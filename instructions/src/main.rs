@@ -1,7 +1,7 @@
-//! `instructions PART CALLS`: does one part of a unary call of 32 bytes so many times, for `cargo xtask instructions`,
-//! which runs it under callgrind twice and takes the difference. One thread, no sockets, and nothing that depends on time:
-//! the same instructions in each run. `serve` and `call` are the exception: a server and a caller on loopback, each a
-//! process of its own, as they are deployed.
+//! `instructions PART CALLS`: runs one part of a unary call of 32 bytes CALLS times. `cargo xtask instructions` runs it
+//! twice under callgrind and takes the difference. It uses one thread, no sockets, and nothing that depends on time, so
+//! every run executes the same instructions. The exceptions are `serve` and `call`: a server and a caller on loopback, each
+//! a process of its own, as in a deployment.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -16,14 +16,14 @@ use tokio::task::{JoinSet, LocalSet};
 
 mprpc::include_proto!("echo");
 
-/// Does one part of a call so many times.
+/// Runs one part of a call this many times.
 type Part = fn(u32) -> Result<()>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 struct Handler;
 
-/// The server of all parts. Its method runs inline, as a method does that was measured to be short: under callgrind time passes
-/// fifty times as fast, and no method is.
+/// The server of all parts. Its method runs inline, as a method does that the server has measured as short. Under callgrind
+/// the server would never measure one as short, because code runs fifty times slower there.
 fn server() -> Server {
     let placement = [(ECHO.name.to_owned(), Placement::Inline)].into();
     Server { placement, ..Server::default() }.add(EchoServer::new(Handler))
@@ -54,7 +54,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// What is measured without sockets; the names are those of the budget file.
+/// The parts that need no sockets. The names are those of the budget file.
 const PARTS: [(&str, Part); 8] = [
     ("encode", encode),
     ("decode", decode),
@@ -66,7 +66,7 @@ const PARTS: [(&str, Part); 8] = [
     ("whole-call-alone", |calls| whole_call(1, calls)),
 ];
 
-/// A message to a REQUEST frame.
+/// Encodes a message to a REQUEST frame.
 fn encode(calls: u32) -> Result<()> {
     let message = payload(&DATA);
     let mut out = BytesMut::with_capacity(256);
@@ -79,7 +79,7 @@ fn encode(calls: u32) -> Result<()> {
     Ok(())
 }
 
-/// A frame to its message.
+/// Decodes a frame to its message.
 fn decode(calls: u32) -> Result<()> {
     let mut frame = BytesMut::new();
     bench::response(&mut frame, 1, &encoded()?);
@@ -96,7 +96,7 @@ fn decode(calls: u32) -> Result<()> {
     Ok(())
 }
 
-/// A choice among three endpoints that are well.
+/// Picks one of three healthy endpoints.
 fn pick(calls: u32) -> Result<()> {
     let runtime = runtime()?;
     let _entered = runtime.enter();
@@ -105,8 +105,8 @@ fn pick(calls: u32) -> Result<()> {
     if picked == calls as usize { Ok(()) } else { Err("nothing was picked".into()) }
 }
 
-/// The caller's half of a connection: a request that is encoded to its frame, and the frame of the reply to the bytes of
-/// its message.
+/// The caller's half of a connection: an encoded request becomes a frame, and the frame of the reply becomes the bytes of a
+/// message.
 fn in_flight(calls: u32) -> Result<()> {
     alone(async {
         let (caller, peer) = Caller::open();
@@ -167,7 +167,7 @@ fn dispatch(calls: u32) -> Result<()> {
     })
 }
 
-/// Both sides, on one runtime.
+/// Both sides on one runtime.
 fn whole_call(callers: u32, calls: u32) -> Result<()> {
     alone(async {
         let client = EchoClient::new(testing::connect_to(server()));
@@ -175,7 +175,7 @@ fn whole_call(callers: u32, calls: u32) -> Result<()> {
     })
 }
 
-/// Serves on loopback until its input ends. The address is its output.
+/// Serves on loopback until the input ends. Prints the address.
 fn serve() -> Result<()> {
     let listen = vec!["127.0.0.1:0".parse()?];
     let running = Server { listen, loops: 1, ..server() }.start()?;
@@ -184,7 +184,7 @@ fn serve() -> Result<()> {
     Ok(())
 }
 
-/// `calls` calls, by `callers` at a time.
+/// Makes `calls` calls, `callers` at a time.
 async fn call_by(callers: u32, client: &EchoClient, calls: u32) -> Result<()> {
     let mut tasks = JoinSet::new();
     for _ in 0..callers {
@@ -199,7 +199,7 @@ async fn call_by(callers: u32, client: &EchoClient, calls: u32) -> Result<()> {
     all(tasks).await
 }
 
-/// The server's end of a connection, by hand: answers every request in the cheapest way there is.
+/// The server's end of a connection, driven by hand. It answers every request at the lowest possible cost.
 async fn answer(mut peer: Peer) {
     let mut out = BytesMut::new();
     bench::greeting(&mut out);
@@ -235,6 +235,6 @@ fn encoded() -> std::result::Result<Bytes, Status> {
 }
 
 const DATA: [u8; 32] = [7; 32];
-/// Calls at a time.
+/// Calls in flight at a time.
 const CALLERS: u32 = 64;
 const READ_BYTES: usize = 64 << 10;

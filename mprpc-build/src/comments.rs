@@ -1,15 +1,15 @@
-//! Comments of a `.proto` file as doc comments of services and methods. Those of messages are made by buffa-codegen.
+//! Turns comments of a `.proto` file into doc comments of services and methods. buffa-codegen does the same for messages.
 
 use buffa_codegen::generated::descriptor::FileDescriptorProto;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// The field of `FileDescriptorProto` that holds services.
+/// The number of the field of `FileDescriptorProto` that holds services.
 pub(crate) const SERVICE: i32 = 6;
-/// The field of `ServiceDescriptorProto` that holds methods.
+/// The number of the field of `ServiceDescriptorProto` that holds methods.
 pub(crate) const METHOD: i32 = 2;
 
-/// The comment before or after what `path` names, as doc attributes; `otherwise` where there is none.
+/// Returns the comment before or after the item at `path` as doc attributes, or `otherwise` if there is no comment.
 pub(crate) fn doc(file: &FileDescriptorProto, path: &[i32], otherwise: &str) -> TokenStream {
     let location = file.source_code_info.location.iter().find(|location| location.path == path);
     let comment = location.and_then(|location| {
@@ -20,7 +20,7 @@ pub(crate) fn doc(file: &FileDescriptorProto, path: &[i32], otherwise: &str) -> 
     quote! { #(#[doc = #lines])* }
 }
 
-/// The lines of a comment as rustdoc shall read them: plain text must not become a test or a link.
+/// Escapes the lines of a comment for rustdoc: plain text must not become a test or a link.
 fn markdown(comment: &str) -> Vec<String> {
     let mut fenced = false;
     comment.trim_end().trim_start_matches('\n').lines().map(|line| line_of(line, &mut fenced)).collect()
@@ -36,7 +36,7 @@ fn line_of(line: &str, fenced: &mut bool) -> String {
     if *fenced {
         return line.trim_end().to_owned();
     }
-    // Four columns of indent would make a code block, which rustdoc would compile.
+    // An indent of four columns would make a code block, which rustdoc would compile.
     let indent = (line.len() - line.trim_start().len()).clamp(1, 3);
     match text.is_empty() {
         true => String::new(),
@@ -49,12 +49,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn indented_text_is_no_code_block_and_brackets_are_no_links() {
+    fn indented_text_and_brackets_stay_plain_text() {
         assert_eq!(markdown(" See [1].\n\n      let x = <T>;\n"), [" See \\[1\\].", "", "   let x = \\<T>;"]);
     }
 
     #[test]
-    fn a_fence_without_a_language_is_text() {
+    fn fence_without_language_becomes_text() {
         assert_eq!(markdown(" ```\n a[0]\n ```\n"), [" ```text", " a[0]", " ```"]);
     }
 }

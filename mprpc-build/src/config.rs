@@ -1,4 +1,4 @@
-//! What can be chosen about a compilation, and the run of it. Not the generation itself.
+//! The settings of a compilation, and the function that runs it. Not the generation itself.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::output;
 use crate::source::Source;
 
-/// What can be chosen about a compilation.
+/// The settings of a compilation.
 ///
 /// ```no_run
 /// mprpc_build::Config { includes: vec!["proto".into()], ..Default::default() }
@@ -16,20 +16,20 @@ use crate::source::Source;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The folders that imports are looked for in. Empty: the folder of each file.
+    /// The folders in which imports are searched. If it is empty, the folder of each file is searched.
     pub includes: Vec<PathBuf>,
-    /// Where the code goes. None: `OUT_DIR`, where `mprpc::include_proto!` looks for it.
+    /// The output folder. `None` means `OUT_DIR`, where `mprpc::include_proto!` looks for the code.
     pub out_dir: Option<PathBuf>,
-    /// Whether messages also speak protobuf JSON where the feature `json` of mprpc is on. It costs compile time.
+    /// Whether messages also support protobuf JSON if the feature `json` of mprpc is on. JSON costs compile time.
     pub json: bool,
-    /// The path by which the code names the crate mprpc.
+    /// The path by which the generated code names the crate mprpc.
     pub crate_path: String,
-    /// Packages and types that another crate holds: the name in protobuf, `.my.common`, and the path in Rust,
-    /// `::my_common::proto::my::common`. They are named there and not generated here.
+    /// Packages and types that another crate holds: the protobuf name, `.my.common`, and the Rust path,
+    /// `::my_common::proto::my::common`. The generated code refers to them and does not contain them.
     pub extern_paths: Vec<(String, String)>,
-    /// The fields of type `bytes` that become `mprpc::Bytes` in place of `Vec<u8>`: `.` for all, a package, a message or a
-    /// field, as `.app.Chunk.data`. Cloning one costs nothing, and one in a message of 4 KiB and more is not copied when
-    /// the message is decoded; it then keeps the buffer alive that the message was read into.
+    /// The fields of type `bytes` that become `mprpc::Bytes` instead of `Vec<u8>`: `.` for all, a package, a message or a
+    /// field, such as `.app.Chunk.data`. A clone of such a field copies nothing. Decoding a message of 4 KiB or more does
+    /// not copy the field either; the field then keeps the message's read buffer alive.
     pub shared_bytes: Vec<String>,
 }
 
@@ -47,14 +47,14 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Compiles `.proto` files and every file they import, except the well-known types, which mprpc holds, and
-    /// `mprpc/options.proto`, which holds options alone.
+    /// Compiles `.proto` files and every file that they import. Two kinds of imports generate no code: the well-known types,
+    /// which mprpc contains, and `mprpc/options.proto`, which holds only options.
     ///
-    /// Prints a `cargo::rerun-if-changed` for each file it read.
+    /// Prints a `cargo::rerun-if-changed` line for each file that it reads.
     ///
     /// # Errors
     ///
-    /// Of the source: with file, line and column. Of the file system: with the path.
+    /// Errors of the source carry file, line and column. Errors of the file system carry the path.
     pub fn compile(&self, files: &[impl AsRef<Path>]) -> Result<(), Error> {
         let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
         let source = Source::read(&files, &self.includes_for(&files))?;

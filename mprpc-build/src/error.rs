@@ -1,9 +1,9 @@
-//! Why a compilation failed, and where. Not a panic, and not the error of a running service.
+//! The error of a compilation: the reason and the place in the source. Not a panic, and not the error of a running service.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// Why a compilation failed, with the place in the source where there is one: `proto/user.proto:7:12: message`.
+/// Why a compilation failed, with the place in the source if there is one: `proto/user.proto:7:12: message`.
 pub struct Error {
     message: String,
     help: Option<String>,
@@ -31,17 +31,17 @@ impl Error {
         Error { help, ..self }
     }
 
-    /// The file at fault, by the path it was opened with.
+    /// The faulty file, with the path by which it was opened.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 
-    /// The line at fault, from 1.
+    /// The faulty line, from 1.
     pub fn line(&self) -> Option<usize> {
         self.place.map(|place| place.line)
     }
 
-    /// The column at fault, from 1.
+    /// The faulty column, from 1.
     pub fn column(&self) -> Option<usize> {
         self.place.map(|place| place.column)
     }
@@ -64,7 +64,7 @@ impl fmt::Display for Error {
     }
 }
 
-/// As [`fmt::Display`], because `unwrap()` in a build script prints this.
+/// Prints the same text as [`fmt::Display`], because `unwrap()` in a build script prints `Debug`.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -1,39 +1,39 @@
-//! Compiles `.proto` files to messages, service traits, servers and clients for mprpc. Runs in a build script; no part
-//! of it is linked into a service, and no `protoc` is needed.
+//! Compiles `.proto` files to messages, service traits, servers and clients for mprpc. It runs in a build script and needs
+//! no `protoc`. No part of it is linked into a service.
 //!
 //! ```no_run
 //! // build.rs
 //! mprpc_build::compile(&["proto/user.proto"]).unwrap();
 //! ```
 //!
-//! The code goes to `OUT_DIR`, and the crate takes it in with `mprpc::include_proto!`: with the name of the package if
-//! it stands alone, without a name (inside a module of its own) if packages refer to each other. All files of a package
-//! come together there. Two forms of each file are written, with and without JSON; the feature `json` of mprpc chooses.
+//! The code goes to `OUT_DIR`. The crate includes it with `mprpc::include_proto!`: with the package name for a package that
+//! stands alone, or without a name, inside a module of its own, for packages that refer to each other. The code of a package
+//! contains all of its files. Each file is written twice, with and without JSON; the feature `json` of mprpc chooses.
 //!
-//! # What a service becomes
+//! # Generated code of a service
 //!
 //! `service UserServiceRpc { rpc Login(LoginRequest) returns (LoginResponse); }` of package `fixbug` becomes
 //!
 //! - `USER_SERVICE_RPC`, a `ServiceDescriptor`;
 //! - `trait UserServiceRpc`, which a provider implements:
 //!   `async fn login(&self, cx: &Context, request: LoginRequestView<'_>) -> Result<LoginResponse, Status>`;
-//! - `UserServiceRpcServer`, which makes a `mprpc::Service` of an implementation;
-//! - `UserServiceRpcClient`, which calls it over a channel: `client.login(LoginRequest { .. }).await?`;
-//! - `trait UserServiceRpcCalls`, which the client implements and a fake can.
+//! - `UserServiceRpcServer`, which wraps an implementation as a `mprpc::Service`;
+//! - `UserServiceRpcClient`, which calls the service over a channel: `client.login(LoginRequest { .. }).await?`;
+//! - `trait UserServiceRpcCalls`, which the client implements and a fake can implement.
 //!
-//! A stream stands as `Streaming<LoginRequest>` in the place of a message. Names that Rust has taken are written
-//! `r#type` and `self_`; of two methods that meet in snake case, and beside `new` of the client, the later gets a
-//! number: `get_user_2`.
+//! A stream appears as `Streaming<LoginRequest>` in place of a message. Names that are reserved in Rust become `r#type` and
+//! `self_`. If two methods have the same name in snake case, the later one gets a number: `get_user_2`. A method that
+//! collides with the client's `new` also gets a number.
 //!
-//! # What it reads
+//! # Supported syntax
 //!
 //! proto2 and proto3. Editions are refused: the parser, protox 0.10, does not know them.
 //!
 //! # Options of mprpc
 //!
-//! `import "mprpc/options.proto";` needs no file: mprpc-build brings it along, and reads no other of that name. It has one
-//! option, for methods: `option (mprpc.placement) = BLOCKING;` says where a server runs the handler, and becomes the
-//! `placement` of the `MethodDescriptor`. Other compilers take a copy of `proto/mprpc/options.proto` of this crate.
+//! `import "mprpc/options.proto";` needs no file: mprpc-build contains that file, and reads no other file of that name. It
+//! defines one option, for methods: `option (mprpc.placement) = BLOCKING;` says where a server runs the handler, and becomes
+//! the `placement` of the `MethodDescriptor`. For other compilers, copy `proto/mprpc/options.proto` from this crate.
 
 mod comments;
 mod config;

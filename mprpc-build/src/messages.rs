@@ -1,4 +1,4 @@
-//! Messages, enums and views, by buffa-codegen. Not services.
+//! Generates messages, enums and views with buffa-codegen. Not services.
 
 use buffa_codegen::context::CodeGenContext;
 use buffa_codegen::generated::descriptor::{DescriptorProto, FileDescriptorProto};
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::options;
 use crate::source::Source;
 
-/// What buffa-codegen needs: which files, and how.
+/// The input of buffa-codegen: the files and the settings.
 pub(crate) struct Messages<'a> {
     source: &'a Source,
     names: Vec<String>,
@@ -29,7 +29,7 @@ impl<'a> Messages<'a> {
         Messages { source, names, config: codegen }
     }
 
-    /// The code of each package, as buffa-codegen leaves it.
+    /// Returns the code of each package, as buffa-codegen generates it.
     pub(crate) fn generate(&self) -> Result<Vec<(String, TokenStream)>, Error> {
         for file in
             self.source.files.iter().filter(|file| self.names.iter().any(|name| file.name.as_ref() == Some(name)))
@@ -43,13 +43,13 @@ impl<'a> Messages<'a> {
         files.into_iter().map(|file| tokens(&file).map(|tokens| (file.package, tokens))).collect()
     }
 
-    /// The paths of messages.
+    /// The context that resolves the paths of messages.
     pub(crate) fn context(&self) -> CodeGenContext<'_> {
         CodeGenContext::for_generate(&self.source.files, &self.names, &self.config)
     }
 }
 
-/// The files that code is generated for: all but the well-known types, the options of mprpc, and what another crate holds.
+/// The files for which code is generated: all but the well-known types, the options of mprpc, and files of other crates.
 pub(crate) fn generated<'a>(config: &'a Config, source: &'a Source) -> impl Iterator<Item = &'a FileDescriptorProto> {
     let elsewhere = |package: &str| {
         package == "google.protobuf"
@@ -62,7 +62,7 @@ pub(crate) fn generated<'a>(config: &'a Config, source: &'a Source) -> impl Iter
     files.filter(move |file| !elsewhere(file.package.as_deref().unwrap_or_default()))
 }
 
-/// A type named by a keyword of Rust is beyond buffa-codegen, which does not say where it stands.
+/// Refuses types named by a Rust keyword. buffa-codegen does not support them, and its error does not name the place.
 fn check_names(
     source: &Source,
     file: &FileDescriptorProto,
@@ -80,7 +80,7 @@ fn check_names(
     Ok(())
 }
 
-/// Fields of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` names places.
+/// Field numbers of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` identifies places.
 const MESSAGE: i32 = 4;
 const NESTED: i32 = 3;
 const NAME: i32 = 1;

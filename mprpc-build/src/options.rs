@@ -1,4 +1,4 @@
-//! The options of `mprpc/options.proto`: the file itself, and what a method says with them. Not the options of protobuf.
+//! The options of `mprpc/options.proto`: the file itself, and the values that methods set. Not the options of protobuf.
 
 use buffa::UnknownFieldData;
 use buffa_codegen::generated::descriptor::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, MethodOptions};
@@ -9,12 +9,12 @@ use quote::format_ident;
 use crate::error::Error;
 use crate::source::Source;
 
-/// The name by which `.proto` files import the options.
+/// The file name by which `.proto` files import the options.
 pub(crate) const NAME: &str = "mprpc/options.proto";
 
 const TEXT: &str = include_str!("../proto/mprpc/options.proto");
 
-/// Resolves [`NAME`] to the file of this crate.
+/// Resolves [`NAME`] to the copy in this crate.
 pub(crate) struct OptionsFile;
 
 impl FileResolver for OptionsFile {
@@ -23,7 +23,7 @@ impl FileResolver for OptionsFile {
     }
 }
 
-/// The variant of `mprpc::Placement` that `(mprpc.placement)` names. `None`: the method has no such option.
+/// Returns the variant of `mprpc::Placement` that `(mprpc.placement)` names; `None` if the method does not set the option.
 pub(crate) fn placement(options: &MethodOptions) -> Result<Option<Ident>, String> {
     let values = options.__buffa_unknown_fields.iter().filter(|field| field.number == PLACEMENT as u32);
     match values.map(|field| &field.data).next_back() {
@@ -36,7 +36,7 @@ pub(crate) fn placement(options: &MethodOptions) -> Result<Option<Ident>, String
     }
 }
 
-/// Refuses another option of methods with the number of `(mprpc.placement)`: its value would be read as a placement.
+/// Refuses a foreign method option with the number of `(mprpc.placement)`, whose value would be read as a placement.
 pub(crate) fn check_numbers(source: &Source) -> Result<(), Error> {
     for file in source.files.iter().filter(|file| file.name.as_deref() != Some(NAME)) {
         check_extensions(source, file, &[FILE_EXTENSION], &file.extension)?;
@@ -78,7 +78,7 @@ fn check_extensions(
 /// The field number of `(mprpc.placement)`.
 const PLACEMENT: i32 = 57_761;
 
-/// Fields of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` names places.
+/// Field numbers of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` identifies places.
 const FILE_EXTENSION: i32 = 7;
 const MESSAGE: i32 = 4;
 const MESSAGE_EXTENSION: i32 = 6;

@@ -1,5 +1,5 @@
-//! The files that a compilation leaves: one a package and one that holds all packages, each with and without JSON.
-//! Which of the two a crate takes in is decided by the feature `json` of mprpc, in `mprpc::include_proto!`.
+//! The output files of a compilation: one for each package and one that includes all packages, each with and without JSON.
+//! `mprpc::include_proto!` chooses between the two by the feature `json` of mprpc.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use crate::paths::Door;
 use crate::service;
 use crate::source::Source;
 
-/// A file to write: its name in the output folder, and its text.
+/// An output file: its name in the output folder, and its text.
 pub(crate) type File = (String, String);
 
 pub(crate) fn generate(config: &Config, source: &Source) -> Result<Vec<File>, Error> {
@@ -34,7 +34,7 @@ pub(crate) fn write(files: &[File], folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|error| Error::at(folder, None, error.to_string()))?;
     for (name, text) in files {
         let path = folder.join(name);
-        // An unchanged file keeps its time, so that nothing is compiled again for it.
+        // An unchanged file keeps its timestamp, so that cargo compiles nothing again.
         if std::fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
             continue;
         }
@@ -71,8 +71,8 @@ fn json_name(name: &str) -> String {
     name.replacen("mprpc", "mprpc-json", 1)
 }
 
-/// Formats the code of a package. Each item is freed of lints by itself, since a file that is included into a user's
-/// module cannot do so as a whole.
+/// Formats the code of a package. Each item gets its own lint attributes, because a file that is included into a user's
+/// module cannot have attributes for the whole file.
 fn print(package: &str, tokens: TokenStream) -> Result<String, Error> {
     let broken = |error: syn::Error| Error::new(format!("the code for package `{package}` is no Rust: {error}"));
     let file: syn::File = syn::parse2(tokens).map_err(broken)?;
@@ -88,7 +88,7 @@ fn print(package: &str, tokens: TokenStream) -> Result<String, Error> {
     Ok(text)
 }
 
-/// A package, or a part of the name of packages, as a module.
+/// The module of a package, or of a part of a package name.
 #[derive(Default)]
 struct Module {
     file: Option<String>,
@@ -120,7 +120,7 @@ impl Module {
 
 const HEADER: &str = "// Made by mprpc-build from .proto files. Changes are lost with the next build.\n\n";
 
-/// Lints that are for code that people write.
+/// Lints that are meant for handwritten code.
 const LINTS: [&str; 15] = [
     "deprecated",
     "missing_debug_implementations",

@@ -1,14 +1,14 @@
-//! Turns the absolute paths of buffa-codegen's output (`::buffa`, `::serde`) into the re-exports of mprpc, token by
-//! token, so that a user depends on mprpc alone. Not a text replacement: the strings and names of users stay.
+//! Turns the absolute paths in buffa-codegen's output (`::buffa`, `::serde`) into the re-exports of mprpc, so that a user
+//! depends on mprpc alone. It works on tokens, not on text: the strings and names of users stay unchanged.
 
 use buffa_codegen::idents::is_rust_keyword;
 use proc_macro2::{Delimiter, Group, Ident, Literal, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 
-/// The crates that generated code names and `mprpc::codegen` re-exports.
+/// The crates that generated code names. `mprpc::codegen` re-exports them.
 const ROOTS: [&str; 4] = ["buffa", "buffa_types", "serde", "serde_json"];
 
-/// The door that generated code goes through: `::mprpc::codegen`.
+/// The path of the re-exports for generated code: `::mprpc::codegen`.
 pub(crate) struct Door {
     tokens: TokenStream,
     text: String,
@@ -20,7 +20,7 @@ impl Door {
         Ok(Door { tokens: quote!(#path::codegen), text: format!("{}::codegen", crate_path.trim()) })
     }
 
-    /// Sends every path in `stream` through the door.
+    /// Rewrites every path in `stream` to the re-exports.
     pub(crate) fn rewrite(&self, stream: TokenStream) -> TokenStream {
         let tokens: Vec<TokenTree> = stream.into_iter().collect();
         let mut out: Vec<TokenTree> = Vec::with_capacity(tokens.len());
@@ -63,7 +63,7 @@ impl Door {
             _ => self.rewrite(group.stream()),
         };
         out.push(Group::new(Delimiter::Bracket, stream).into());
-        // The derive macros of serde name `::serde` in what they generate unless they are told of another place.
+        // The derive macros of serde generate paths to `::serde` unless an attribute names another path.
         if name == "derive" && group.to_string().contains("serde") {
             let place = format!("{}::serde", self.text);
             out.extend(quote!(#[serde(crate = #place)]));
@@ -79,13 +79,13 @@ impl Door {
         stream.into_iter().map(change_token).collect()
     }
 
-    /// `"::buffa::json_helpers::int32"`, as serde's `with` takes it.
+    /// Rewrites a path in a string, such as `"::buffa::json_helpers::int32"`, the form that serde's `with` takes.
     fn path_in_string(&self, text: &str) -> Option<String> {
         let root = text.strip_prefix("::")?.split("::").next()?;
         ROOTS.contains(&root).then(|| format!("{}{text}", self.text))
     }
 
-    /// [`::buffa::OwnedView`], as buffa-codegen's doc comments link.
+    /// Rewrites a link in a doc comment, such as [`::buffa::OwnedView`], which buffa-codegen generates.
     fn link(&self, text: &str) -> Option<String> {
         let linked = ROOTS.iter().fold(text.to_owned(), |text, root| {
             text.replace(&format!("`::{root}::"), &format!("`{}::{root}::", self.text))
@@ -104,10 +104,10 @@ fn is_root(ident: &Ident) -> bool {
     ROOTS.iter().any(|root| ident == root)
 }
 
-/// Whether a `::` after these tokens begins a path; after a name it goes on with one: `super::buffa`.
+/// Whether a `::` after these tokens begins a path. After a name it continues a path: `super::buffa`.
 fn begins_path(before: &[TokenTree]) -> bool {
     match before {
-        // A lifetime: `&'a ::buffa::MapView`.
+        // A lifetime is no name of a path: `&'a ::buffa::MapView`.
         [.., TokenTree::Punct(quote), TokenTree::Ident(_)] if quote.as_char() == '\'' => true,
         [.., TokenTree::Ident(ident)] => {
             let name = ident.to_string();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn absolute_paths_go_through_the_door() {
+    fn absolute_paths_become_reexports_of_mprpc() {
         assert_eq!(
             rewritten("impl<'a> ::buffa::Message for Foo { fn f(x: &'a ::buffa_types::X) -> <A as ::serde::B>::C {} }"),
             tokens(
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn modules_and_strings_of_users_with_such_a_name_stay() {
+    fn modules_and_strings_of_users_stay_unchanged() {
         let code = r##"fn f() -> super::buffa::X { r#type::serde::y(); g("::buffa::z", "`::buffa::z`") }"##;
         assert_eq!(rewritten(code), tokens(code));
     }
 
     #[test]
-    fn serde_attributes_are_told_the_place() {
+    fn serde_attributes_name_the_reexport() {
         assert_eq!(
             rewritten(
                 r#"#[derive(::serde::Serialize)] struct A { #[serde(rename = "::x", with = "::buffa::y")] b: C }"#

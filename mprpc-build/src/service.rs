@@ -1,5 +1,5 @@
-//! A service: its descriptor, the trait a provider implements, the server that wraps it, and the client with its trait.
-//! Not messages.
+//! Generates the code of a service: its descriptor, the trait that a provider implements, the server that wraps the
+//! provider, and the client with its trait. Not messages.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::options;
 use crate::paths::Door;
 use crate::source::Source;
 
-/// The code of all services of a file.
+/// Generates the code of all services of a file.
 pub(crate) fn generate(
     source: &Source,
     file: &FileDescriptorProto,
@@ -64,7 +64,7 @@ struct Method {
     placement: Option<Ident>,
 }
 
-/// Which sides send a stream.
+/// The sides that send a stream.
 struct Streams {
     requests: bool,
     replies: bool,
@@ -95,7 +95,7 @@ impl<'a> Service<'a> {
             full_name,
         };
         service.check_names(source, file, index, context, package)?;
-        // `new` makes a client, so no method may be called so.
+        // `new` creates a client, so no method may have that name.
         let mut taken = HashSet::from(["new".to_owned()]);
         for (number, method) in descriptor.method.iter().enumerate() {
             let path = [SERVICE, index, METHOD, number as i32];
@@ -106,7 +106,7 @@ impl<'a> Service<'a> {
         Ok(service)
     }
 
-    /// A message may have the name of what a service generates; rustc would say so, but not where it comes from.
+    /// Refuses a message with the name of a generated item. rustc would report the collision too, but without its origin.
     fn check_names(
         &self,
         source: &Source,
@@ -363,7 +363,7 @@ impl Streams {
     }
 }
 
-/// The path of a message and that of its view, from the root of `package`.
+/// The paths of a message and of its view, relative to the root of `package`.
 fn types(
     context: &CodeGenContext<'_>,
     name: Option<&str>,
@@ -373,14 +373,14 @@ fn types(
     let Some(path) = context.rust_type_relative_split(name, package, 0) else {
         return Err(format!("no such message: `{name}`"));
     };
-    // `self`, lest a message named `T` be taken for the parameter of a server.
+    // The prefix `self` keeps a message named `T` distinct from the type parameter of a server.
     let root = if path.to_package.is_empty() { "self" } else { &path.to_package };
     let owned = format!("{root}::{}", path.within_package);
     let view = format!("{root}::__buffa::view::{}View", path.within_package);
     Ok((rust_path_to_tokens(&owned), rust_path_to_tokens(&view)))
 }
 
-/// `login` for `Login`. Of two that meet, `GetUser` and `get_user`, the second becomes `get_user_2`.
+/// The Rust name of a method: `login` for `Login`. If `GetUser` and `get_user` collide, the second becomes `get_user_2`.
 fn method_ident(name: &str, taken: &mut HashSet<String>) -> Ident {
     let snake = nonempty(name.to_snake_case());
     let mut candidate = snake.clone();
@@ -392,7 +392,7 @@ fn method_ident(name: &str, taken: &mut HashSet<String>) -> Ident {
     make_field_ident(&candidate)
 }
 
-/// `_1` loses its underline when its case changes; without it, it is no name.
+/// Keeps a name such as `_1` valid: the case change drops the underscore, and `1` is no identifier.
 fn nonempty(name: String) -> String {
     match name.starts_with(|first: char| first.is_ascii_alphabetic()) {
         true => name,

@@ -1,4 +1,4 @@
-//! From `.proto` files to descriptors, and from the parser's errors to ours. Generates nothing.
+//! Parses `.proto` files to descriptors, and converts the parser's errors. Generates nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -10,9 +10,9 @@ use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 use crate::error::{Error, Place};
 use crate::options::{self, OptionsFile};
 
-/// The files of a compilation and all they import, parsed and checked.
+/// The files of a compilation and all their imports, parsed and checked.
 pub(crate) struct Source {
-    /// A file stands after the files it imports.
+    /// All files; each file comes after the files that it imports.
     pub(crate) files: Vec<FileDescriptorProto>,
     /// The files that were read from the file system.
     pub(crate) paths: Vec<PathBuf>,
@@ -39,7 +39,7 @@ impl Source {
         Ok(source)
     }
 
-    /// An error at what `path` names in `file`, in the terms of `SourceCodeInfo`.
+    /// Creates an error at the item at `path` in `file`; `path` is a path of `SourceCodeInfo`.
     pub(crate) fn error(&self, file: &FileDescriptorProto, path: &[i32], message: impl Into<String>) -> Error {
         let location = file.source_code_info.location.iter().find(|location| location.path == path);
         let place = location.and_then(|location| match location.span.as_slice() {
@@ -50,7 +50,7 @@ impl Source {
     }
 }
 
-/// Where the parser looks for files: the options of mprpc, the folders, and the well-known types.
+/// The sources of the parser, in order: the options of mprpc, the folders, the well-known types.
 fn resolver(includes: &[PathBuf]) -> ChainFileResolver {
     let mut resolver = ChainFileResolver::new();
     resolver.add(OptionsFile);
@@ -88,7 +88,7 @@ fn place(error: &protox::Error) -> Option<Place> {
     Some(Place { line: contents.line() + 1, column: contents.column() + 1 })
 }
 
-/// The path of a file that an import names.
+/// The path in the file system of an imported file.
 fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
     let found = includes.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
     let path = found.unwrap_or_else(|| PathBuf::from(name));

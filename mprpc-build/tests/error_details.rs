@@ -1,4 +1,4 @@
-//! The messages of `google.rpc` that mprpc holds are those of its `.proto` file. Writes them anew where they are not.
+//! The committed code of the `google.rpc` messages matches its `.proto` file. The test rewrites the code if it does not.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -12,7 +12,7 @@ const HEADER: &str =
     "// Made from google/rpc/error_details.proto by a test of mprpc-build, which says when it is out of date.\n\n";
 
 #[test]
-fn generated_error_details_are_those_of_the_proto_file() {
+fn committed_error_details_match_the_proto_file() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mprpc/proto");
     let name = "google/rpc/error_details.proto";
     let mut compiler = protox::Compiler::new([&folder]).unwrap();

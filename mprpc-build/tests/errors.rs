@@ -1,4 +1,4 @@
-//! What a wrong `.proto` file is answered with: the place, as rustc gives it, and what is wrong there.
+//! The errors for faulty `.proto` files: each names the place, as rustc does, and the fault.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use mprpc_build::{Config, Error};
 
-/// Compiles `files`, of which the first is the one that is named, and returns the error with the folder cut off.
+/// Compiles the first of `files`, writes the others beside it, and returns the error without the folder.
 fn error(files: &[(&str, &str)]) -> String {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -56,7 +56,7 @@ fn error_in_an_import_points_into_the_import() {
 }
 
 #[test]
-fn import_cycle_is_named() {
+fn error_names_an_import_cycle() {
     let error = error(&[
         ("a.proto", "syntax = \"proto3\";\nimport \"b.proto\";\n"),
         ("b.proto", "syntax = \"proto3\";\nimport \"a.proto\";\n"),
@@ -65,7 +65,7 @@ fn import_cycle_is_named() {
 }
 
 #[test]
-fn missing_file_is_named() {
+fn error_names_a_missing_file() {
     let folder = tempfile::tempdir().unwrap();
     let error = compile(folder.path(), "none.proto").unwrap_err();
     let path = folder.path().join("none.proto");
@@ -74,7 +74,7 @@ fn missing_file_is_named() {
 }
 
 #[test]
-fn file_that_is_no_text_is_named() {
+fn error_names_a_file_that_is_not_text() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.proto"), b"syntax = \"\xff\";").unwrap();
     let error = compile(folder.path(), "a.proto").unwrap_err().to_string();
@@ -120,7 +120,7 @@ fn message_named_by_a_keyword_points_to_it() {
 }
 
 #[test]
-fn edition_is_refused_with_what_to_write() {
+fn edition_is_refused_with_a_hint() {
     let error = error(&[("a.proto", "edition = \"2023\";\n")]);
     assert!(
         error.starts_with("a.proto:1:1: ") && error.contains("help: the parser knows proto2 and proto3"),
@@ -128,7 +128,7 @@ fn edition_is_refused_with_what_to_write() {
     );
 }
 
-/// What is said of a method with this option.
+/// Returns the error for a method with this option.
 fn error_of_option(import: &str, option: &str) -> String {
     let text = format!(
         "syntax = \"proto3\";\n{import}\nmessage A {{}}\nservice S {{\n  rpc Get(A) returns (A) {{ {option} }}\n}}\n"
@@ -162,7 +162,7 @@ fn other_option_with_the_number_of_the_placement_is_refused() {
 }
 
 #[test]
-fn crate_path_that_is_no_path_is_refused() {
+fn invalid_crate_path_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.proto"), "syntax = \"proto3\";\n").unwrap();
     let config = Config { out_dir: Some(folder.path().into()), crate_path: "a b".into(), ..Config::default() };

@@ -1,4 +1,4 @@
-//! What the generated text holds. That it compiles and works is tested by the package in `generated/`.
+//! The content of the generated text. The package in `generated/` tests that the text compiles and works.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -28,7 +28,7 @@ fn read(folder: &Path, name: &str) -> String {
 }
 
 #[test]
-fn no_path_names_a_crate_other_than_mprpc() {
+fn generated_paths_name_no_crate_but_mprpc() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), Config::default());
     for name in ["mprpc.app.rs", "mprpc-json.app.rs"] {
@@ -43,7 +43,7 @@ fn no_path_names_a_crate_other_than_mprpc() {
 }
 
 #[test]
-fn json_is_in_its_own_file_and_can_be_left_out() {
+fn json_has_its_own_file_and_is_optional() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), Config::default());
     assert!(read(folder.path(), "mprpc-json.app.rs").contains("codegen::serde"));
@@ -69,7 +69,7 @@ fn options_of_mprpc_need_no_file_and_generate_none() {
     let text = "syntax = \"proto3\";\npackage app;\nimport \"mprpc/options.proto\";\nmessage A {}\nservice S {\n\
         rpc Get(A) returns (A) { option (mprpc.placement) = BLOCKING; }\n}\n";
     std::fs::write(folder.path().join("app.proto"), text).unwrap();
-    // A copy for other compilers is not read.
+    // A copy of the options for other compilers is not read.
     std::fs::create_dir(folder.path().join("mprpc")).unwrap();
     std::fs::write(folder.path().join("mprpc/options.proto"), "no proto").unwrap();
     Config { out_dir: Some(folder.path().join("out")), ..Config::default() }
@@ -90,7 +90,7 @@ fn unchanged_files_are_not_written_again() {
 }
 
 #[test]
-fn packages_of_another_crate_are_named_and_not_generated() {
+fn packages_of_another_crate_are_referenced_but_not_generated() {
     let folder = tempfile::tempdir().unwrap();
     compile(folder.path(), Config::default());
     let other = "syntax = \"proto3\";\npackage other;\nimport \"user.proto\";\n\

@@ -1,4 +1,4 @@
-//! The command line `mprpc`: reads the arguments and ends with the status. What a command does is in its own file.
+//! The command line `mprpc`: parses the arguments and returns the exit status. Each command has its own file.
 
 mod registry;
 mod table;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     let failure = match parse(&words) {
         Ok(command) => match run(command) {
             Ok(()) => return ExitCode::SUCCESS,
-            // Whoever read the output has seen enough.
+            // The reader of the output has closed it.
             Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
             Err(failure) => failure,
         },
@@ -25,12 +25,12 @@ fn main() -> ExitCode {
         Failure::Registry(error) => (error.to_string(), EXIT_FAILED),
         Failure::Output(error) => (format!("cannot write the output: {error}"), EXIT_FAILED),
     };
-    // Where standard error is gone too, the status is all that can be said.
+    // If standard error is closed too, only the exit status is left.
     let _ = writeln!(io::stderr(), "mprpc: {text}");
     ExitCode::from(status)
 }
 
-/// What is to be done.
+/// A parsed command.
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Help,
@@ -39,7 +39,7 @@ enum Command {
     Watch(Target, Option<String>),
 }
 
-/// Why it could not be done.
+/// The failure of a command.
 enum Failure {
     Usage(String),
     Registry(mprpc::Error),
@@ -58,7 +58,7 @@ impl From<mprpc::Error> for Failure {
     }
 }
 
-/// Reads the arguments after the program's name. The error says what is wrong with them.
+/// Parses the arguments after the program's name. The error says what is wrong with them.
 fn parse(words: &[&str]) -> Result<Command, String> {
     let target = |url: &str| url.parse::<Target>().map_err(|error| error.to_string());
     match words {
@@ -95,9 +95,9 @@ fn on_runtime(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Fai
     runtime.map_err(no_runtime)?.block_on(work)
 }
 
-/// The status of a command that could not be done.
+/// The exit status of a failed command.
 const EXIT_FAILED: u8 = 1;
-/// The status of arguments that are none.
+/// The exit status for invalid arguments.
 const EXIT_USAGE: u8 = 2;
 const USAGE: &str = "\
 usage: mprpc registry ls URL                 the services in a registry and where they run
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_read() {
+    fn commands_are_parsed() {
         let target: Target = "file:/run/mprpc".parse().unwrap();
         assert_eq!(parse(&["--version"]), Ok(Command::Version));
         assert_eq!(parse(&["registry", "ls", "file:/run/mprpc"]), Ok(Command::List(target.clone())));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_arguments_say_what_is_wrong() {
+    fn argument_errors_name_the_fault() {
         for (words, part) in [
             (&[][..], "a command is missing"),
             (&["regstry"], "'regstry'"),

@@ -1,4 +1,4 @@
-//! `mprpc registry`: what stands in a registry, once or as it changes. It only reads.
+//! `mprpc registry`: prints the content of a registry, once or as it changes. It only reads.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,7 +10,7 @@ use mprpc::discovery::{Resolution, ResolutionState, Target, list_services};
 
 use crate::{Failure, table};
 
-/// Prints every service and where it runs, once.
+/// Prints every service and its endpoints, once.
 pub(crate) async fn list(target: &Target, out: &mut impl Write) -> Result<(), Failure> {
     let services = list_services(target, LIST_TIMEOUT).await?;
     let mut rows = vec![["SERVICE", "ADDRESS", "PROTOCOL", "WEIGHT", "ZONE", "VERSION", "METHODS"].map(str::to_owned)];
@@ -37,7 +37,7 @@ pub(crate) async fn list(target: &Target, out: &mut impl Write) -> Result<(), Fa
     Ok(write!(out, "{}", table::align(&rows))?)
 }
 
-/// Prints a line for every change of one service, until it is interrupted.
+/// Prints a line for every change of one service, until interrupted.
 pub(crate) async fn watch_service(target: &Target, service: &str, out: &mut impl Write) -> Result<(), Failure> {
     let mut interrupt = pin!(tokio::signal::ctrl_c());
     let mut watch = target.resolver()?.watch(service);
@@ -57,17 +57,17 @@ pub(crate) async fn watch_service(target: &Target, service: &str, out: &mut impl
         print_changes(out, &mut shown, [(service.to_owned(), endpoints.to_vec())])?;
         tokio::select! {
             interrupted = &mut interrupt => return Ok(interrupted?),
-            // A fixed list never changes: nothing but the interrupt ends the watch.
+            // A fixed list never changes, so only the interrupt ends the watch.
             changed = watch.changed() => if changed.is_err() { return Ok(interrupt.await?) },
         }
     }
 }
 
-/// Prints a line for every change of any service, until it is interrupted. Reads the whole registry now and then, so
-/// what comes and goes between two readings is not seen.
+/// Prints a line for every change of any service, until interrupted. It polls the whole registry, so it misses endpoints
+/// that come and go between two reads.
 pub(crate) async fn watch_all(target: &Target, out: &mut impl Write) -> Result<(), Failure> {
     let mut interrupt = pin!(tokio::signal::ctrl_c());
-    // A watch of any service keeps the session with a ZooKeeper, which each reading would otherwise open anew.
+    // A watch of any service keeps the session with ZooKeeper open. Otherwise each read would open a new session.
     let _session = target.resolver()?.watch("mprpc");
     let mut shown = Shown::new();
     let mut trouble = None;
@@ -98,7 +98,7 @@ pub(crate) async fn watch_all(target: &Target, out: &mut impl Write) -> Result<(
     }
 }
 
-/// What has been printed as there: service and address, and the endpoint.
+/// The endpoints last printed as present, by service and address.
 type Shown = BTreeMap<(String, String), Endpoint>;
 
 fn print_changes(
@@ -133,7 +133,7 @@ fn changes(before: &Shown, now: &Shown) -> Vec<String> {
     lines
 }
 
-/// What there is to know of an endpoint beside its address.
+/// Describes an endpoint without its address.
 fn describe(endpoint: &Endpoint) -> String {
     let mut text = format!("{} weight={}", endpoint.protocol.name(), endpoint.weight);
     for (name, value) in [("zone", &endpoint.zone), ("version", &endpoint.version)] {
@@ -150,7 +150,7 @@ fn describe(endpoint: &Endpoint) -> String {
     text
 }
 
-/// A line with the time of the day in UTC; whoever reads a pipe gets it at once.
+/// Prints a line with the time of day in UTC, and flushes it for readers of a pipe.
 fn say(out: &mut impl Write, text: &str) -> Result<(), Failure> {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % 86_400;
     writeln!(out, "{:02}:{:02}:{:02}Z  {}", seconds / 3600, seconds / 60 % 60, seconds % 60, table::printable(text))?;
@@ -163,7 +163,7 @@ fn or_dash(text: &str) -> String {
 
 /// How long a registry may take to answer.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
-/// How often the whole registry is read.
+/// The interval at which `watch_all` reads the registry.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_went_and_changed_is_told() {
+    fn added_removed_and_changed_endpoints_are_printed() {
         let lines =
             changes(&shown(&[("x:1", 100), ("x:2", 100), ("x:4", 1)]), &shown(&[("x:2", 7), ("x:3", 100), ("x:4", 1)]));
         assert_eq!(

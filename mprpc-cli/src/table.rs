@@ -1,6 +1,6 @@
-//! Rows of text with aligned columns. It knows nothing of what stands in them.
+//! Rows of text with aligned columns. It knows nothing of the content.
 
-/// The rows as lines, each column as wide as its widest cell; no spaces at the ends of lines.
+/// Returns the rows as lines. Each column is as wide as its widest cell, and no line ends with spaces.
 pub(crate) fn align<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
     let widths: [usize; COLUMNS] = std::array::from_fn(width);
@@ -16,7 +16,7 @@ pub(crate) fn align<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String 
     text
 }
 
-/// The text without what moves a terminal's cursor: what stands in a registry was written by others.
+/// Replaces characters that move a terminal's cursor, because others write the content of a registry.
 pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '?' } else { character }).collect()
 }
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_a_registry_moves_the_cursor() {
+    fn printable_text_never_moves_the_cursor() {
         assert_eq!(printable("a\x1b[2J\nb\u{9b}"), "a?[2J?b?");
     }
 }

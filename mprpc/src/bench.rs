@@ -1,5 +1,5 @@
-//! Doors to the parts of a call, for the benchmarks that count and time them. Not for use: behind the feature `bench`, and
-//! without a promise.
+//! Access to the parts of a call, for the benchmarks that count and time them. It is not for users: it needs the feature
+//! `bench` and promises no stability.
 
 use std::future::{poll_fn, ready};
 use std::io;
@@ -26,7 +26,7 @@ use crate::server::{Server, Shared, serve_stream};
 use crate::service::Body;
 use crate::status::Status;
 
-/// One end of a connection in memory, by hand.
+/// One end of a connection in memory, driven by hand.
 pub struct Peer {
     reader: Reader,
     writer: Writer,
@@ -40,7 +40,7 @@ impl Peer {
         Peer { reader: stream.reader, writer: stream.writer, decoder, input: BytesMut::new() }
     }
 
-    /// Writes all of it.
+    /// Writes all of `bytes`, or fails.
     pub fn write(&self, bytes: &[u8]) -> io::Result<()> {
         match self.writer.try_write(bytes)? {
             written if written == bytes.len() => Ok(()),
@@ -48,7 +48,7 @@ impl Peer {
         }
     }
 
-    /// Reads, and calls `frame` with the id and the body of every REQUEST and RESPONSE that is complete.
+    /// Reads once, and calls `frame` with the id and the body of every complete REQUEST and RESPONSE.
     pub async fn read(&mut self, mut frame: impl FnMut(u32, &[u8])) -> io::Result<()> {
         if poll_fn(|cx| self.reader.poll_read(cx, &mut self.input)).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -65,19 +65,19 @@ impl Peer {
     }
 }
 
-/// What either side begins with.
+/// Encodes the greeting with which either side begins.
 pub fn greeting(out: &mut BytesMut) {
     out.extend_from_slice(&PREFACE);
     Settings::of(&Limits::default()).encode(out);
 }
 
-/// A METHOD frame: this is the one of this number.
+/// Encodes a METHOD frame, which gives `method` this number.
 pub fn method(out: &mut BytesMut, number: u16, method: &MethodDescriptor) {
     let header = Header { kind: kind::METHOD, word: number, ..Header::default() };
     native::encode_frame(out, header, method.path.as_bytes());
 }
 
-/// A unary REQUEST of the method of this number, with five seconds.
+/// Encodes a unary REQUEST of the method with this number, with a timeout of five seconds.
 pub fn request(out: &mut BytesMut, method: u16, id: u32, message: &[u8]) {
     let header =
         Header { kind: kind::REQUEST, flags: flag::END, word: method, id, value: 5_000_000, ..Header::default() };
@@ -85,14 +85,14 @@ pub fn request(out: &mut BytesMut, method: u16, id: u32, message: &[u8]) {
     out.extend_from_slice(message);
 }
 
-/// The RESPONSE to it.
+/// Encodes the RESPONSE to the request `id`.
 pub fn response(out: &mut BytesMut, id: u32, message: &[u8]) {
     let header = Header { kind: kind::RESPONSE, flags: flag::END, id, value: 1, ..Header::default() };
     native::encode_head(out, header, &[], message.len());
     out.extend_from_slice(message);
 }
 
-/// Frames to messages.
+/// Decodes frames to messages.
 pub struct Frames(Decoder);
 
 impl Default for Frames {
@@ -102,7 +102,7 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// The message of the next frame, if it is complete.
+    /// Returns the message of the next frame, if the frame is complete.
     pub fn next(&mut self, input: &mut BytesMut) -> Option<Bytes> {
         match self.0.decode(input) {
             Decoded::Frame(header, body) => native::split_body(header, body).map(|(_, message)| message),
@@ -115,12 +115,12 @@ impl Frames {
 pub struct Serving(Arc<Shared>);
 
 impl Serving {
-    /// Makes ready what it serves.
+    /// Prepares the services of `server`.
     pub fn new(mut server: Server) -> Result<Serving, Error> {
         server.share().map(Serving)
     }
 
-    /// Serves a connection on the runtime that this is called on; and the caller's end of it.
+    /// Serves a connection on the current runtime, and returns the caller's end of it.
     pub fn connect(&self) -> Peer {
         let (near, far) = Stream::pair(Address::Memory("bench".to_owned()), PIPE_BYTES);
         tokio::spawn(serve_stream(far, self.0.clone()));
@@ -128,12 +128,12 @@ impl Serving {
     }
 }
 
-/// A channel whose connections come out of the other side, to be served by hand.
+/// Creates a channel, and a receiver of the server's end of each of its connections, which the benchmark serves by hand.
 pub fn channel() -> (Channel, UnboundedReceiver<Peer>) {
     let (connected, peers) = unbounded_channel();
     let connect: Connect = Arc::new(move |address| {
         let (near, far) = Stream::pair(address, PIPE_BYTES);
-        // Where nobody serves it, the connection is closed, as it is anywhere.
+        // If nobody serves the peer, the connection closes, as anywhere.
         let _ = connected.send(Peer::new(far));
         Box::pin(ready(Ok(near)))
     });
@@ -141,39 +141,39 @@ pub fn channel() -> (Channel, UnboundedReceiver<Peer>) {
     (Channel::over(Arc::new(resolver), ChannelOptions::default(), connect), peers)
 }
 
-/// A caller's half of a connection, without what chooses it: the in-flight table and the driver.
+/// A caller's half of a connection without endpoint selection: the in-flight table and the driver.
 pub struct Caller(Multiplexed);
 
-/// A call of it, which can be made again and again.
+/// A prepared call of [`Caller`], which can be made again and again.
 pub struct Calling(Request);
 
 impl Caller {
-    /// On the runtime that this is called on; and the server's end of it.
+    /// Opens a connection on the current runtime, and returns the server's end too.
     pub fn open() -> (Caller, Peer) {
         let address = Address::Memory("bench".to_owned());
         let (near, far) = Stream::pair(address.clone(), PIPE_BYTES);
         (Caller(Multiplexed::open(near, &address, &Limits::default())), Peer::new(far))
     }
 
-    /// Prepares a call, with an hour.
+    /// Prepares a call with a timeout of one hour.
     pub fn prepare(method: &'static MethodDescriptor, message: Bytes) -> Calling {
         let deadline = Deadline::after(clock::now(), Duration::from_secs(3600));
         let context = Context::new(method, None, deadline, Metadata::new());
         Calling(Request::new(context, Body::Message(message), deadline, |_| true))
     }
 
-    /// Makes it.
+    /// Makes the call.
     pub async fn call(&self, calling: &Calling) -> Result<Body, Status> {
         self.0.call(&calling.0).await
     }
 }
 
-/// Chooses an endpoint; whether there is one.
+/// Picks an endpoint. Returns whether there is one.
 pub fn pick(stub: &Stub, method: usize) -> bool {
     stub.picks(method)
 }
 
-/// Told whenever the endpoints have changed.
+/// A receiver that is notified whenever the endpoints have changed.
 pub fn changes(stub: &Stub) -> watch::Receiver<()> {
     stub.changes()
 }

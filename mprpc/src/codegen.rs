@@ -1,7 +1,7 @@
-//! The one door for generated code. Not for use by hand; it changes with `mprpc-build`.
+//! The interface for generated code. Not for use by hand; it changes with `mprpc-build`.
 //!
-//! What is the same for every method stands here as a function, so that the code to generate, and to compile again for
-//! every service, stays small.
+//! Logic that is the same for every method is a function here, so that the generated code, which is compiled for every
+//! service, stays small.
 
 pub use buffa;
 pub use buffa_types;
@@ -22,13 +22,13 @@ pub use crate::service::{Body, BoxFuture, Service};
 pub use crate::status::Status;
 pub use crate::streaming::Streaming;
 
-/// Takes in what `mprpc_build` made of `.proto` files.
+/// Includes the code that `mprpc_build` generated from `.proto` files.
 ///
 /// - `include_proto!("fixbug")` puts the items of one package into the current module. It fits a package that names no
-///   message of another one, except the well-known types. A package per module.
-/// - `include_proto!()` puts all packages there, each as a module: `mod proto { mprpc::include_proto!(); }` gives
-///   `proto::fixbug::LoginRequest`. It fits packages that refer to each other. Files without a package stand beside
-///   these modules.
+///   message of another package, except the well-known types. Use one module per package.
+/// - `include_proto!()` puts all packages into the current module, each as a module: `mod proto { mprpc::include_proto!();
+///   }` gives `proto::fixbug::LoginRequest`. It fits packages that refer to each other. Items of files without a package
+///   stand beside these modules.
 #[macro_export]
 macro_rules! include_proto {
     () => {
@@ -39,7 +39,7 @@ macro_rules! include_proto {
     };
 }
 
-/// How the files that `mprpc_build` makes begin: `mprpc-build` writes each with and without JSON.
+/// The prefix of the files that `mprpc_build` generates. `mprpc-build` writes each file with and without JSON.
 #[cfg(feature = "json")]
 #[doc(hidden)]
 #[macro_export]
@@ -49,7 +49,7 @@ macro_rules! __proto_files {
     };
 }
 
-/// As above, for messages without JSON.
+/// The prefix of the generated files without JSON.
 #[cfg(not(feature = "json"))]
 #[doc(hidden)]
 #[macro_export]
@@ -59,7 +59,7 @@ macro_rules! __proto_files {
     };
 }
 
-/// The request of a unary call in protobuf, for messages that were generated without JSON.
+/// Takes the request of a unary call in protobuf, for messages generated without JSON.
 #[inline]
 pub fn request(body: Body, codec: Codec) -> Result<Bytes, Status> {
     match codec {
@@ -68,7 +68,7 @@ pub fn request(body: Body, codec: Codec) -> Result<Bytes, Status> {
     }
 }
 
-/// The reply of a unary call, for messages that were generated without JSON.
+/// Encodes the reply of a unary call, for messages generated without JSON.
 #[inline]
 pub fn reply<M: Message>(message: &M, codec: Codec) -> Result<Body, Status> {
     match codec {
@@ -77,7 +77,7 @@ pub fn reply<M: Message>(message: &M, codec: Codec) -> Result<Body, Status> {
     }
 }
 
-/// The request of a unary call in protobuf.
+/// Takes the request of a unary call, and converts JSON to protobuf.
 #[cfg(feature = "json")]
 #[inline]
 pub fn request_json<M>(body: Body, codec: Codec) -> Result<Bytes, Status>
@@ -90,7 +90,7 @@ where
     }
 }
 
-/// The reply of a unary call.
+/// Encodes the reply of a unary call in protobuf or JSON.
 #[cfg(feature = "json")]
 #[inline]
 pub fn reply_json<M: Message + MessageName + serde::Serialize>(message: &M, codec: Codec) -> Result<Body, Status> {
@@ -100,13 +100,13 @@ pub fn reply_json<M: Message + MessageName + serde::Serialize>(message: &M, code
     }
 }
 
-/// The view that a handler gets.
+/// Decodes the view that a handler gets.
 #[inline]
 pub fn view<'a, V: MessageView<'a> + MessageName>(request: &'a [u8]) -> Result<V, Status> {
     protobuf::view(request)
 }
 
-/// The requests of a streaming call, for messages that were generated without JSON.
+/// Decodes the requests of a streaming call, for messages generated without JSON.
 pub fn requests<M>(body: Body, codec: Codec) -> Result<Streaming<M>, Status>
 where
     M: Message + MessageName + 'static,
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// The replies of a streaming call, for messages that were generated without JSON.
+/// Encodes the replies of a streaming call, for messages generated without JSON.
 pub fn replies<M: Message + 'static>(replies: Streaming<M>, codec: Codec) -> Result<Body, Status> {
     match codec {
         Codec::Protobuf => Ok(Body::Stream(replies.map(|reply| protobuf::encode(&reply)))),
@@ -125,7 +125,7 @@ pub fn replies<M: Message + 'static>(replies: Streaming<M>, codec: Codec) -> Res
     }
 }
 
-/// The requests of a streaming call.
+/// Decodes the requests of a streaming call from protobuf or JSON.
 #[cfg(feature = "json")]
 pub fn requests_json<M>(body: Body, codec: Codec) -> Result<Streaming<M>, Status>
 where
@@ -139,7 +139,7 @@ where
     }
 }
 
-/// The replies of a streaming call.
+/// Encodes the replies of a streaming call in protobuf or JSON.
 #[cfg(feature = "json")]
 pub fn replies_json<M>(replies: Streaming<M>, codec: Codec) -> Result<Body, Status>
 where
@@ -151,7 +151,7 @@ where
     }
 }
 
-/// The answer to a method that there is not.
+/// The answer to a method index that the service does not have.
 pub fn unimplemented(service: &'static ServiceDescriptor, method: usize) -> BoxFuture<Result<Body, Status>> {
     let status = Status::unimplemented(format!("{} has no method of index {method}", service.name));
     Box::pin(std::future::ready(Err(status)))

@@ -1,4 +1,4 @@
-//! What a call knows of itself, at the server and at the caller: method, peer, deadline, metadata, cancellation.
+//! The context of a call, at the server and at the caller: method, peer, deadline, metadata, cancellation.
 
 use std::any::Any;
 use std::fmt;
@@ -15,12 +15,12 @@ use crate::method::Method;
 use crate::priority::Priority;
 use crate::tls::PeerIdentity;
 
-/// What a call knows of itself. Clones share everything but the request's metadata.
+/// The context of a call. Clones share everything but the request's metadata.
 ///
-/// A handler gets the one of the call it serves; interceptors of either side see it on its way. When the caller cancels,
-/// the deadline passes or the connection is lost, the handler's future is dropped at its next await; what must be
-/// undone then belongs into the `Drop` of a value that the handler holds. A method that the server runs to completion
-/// goes on, and asks [`Context::is_cancelled`].
+/// A handler gets the context of the call that it serves; interceptors of both sides see the context too. If the caller
+/// cancels, the deadline passes or the connection is lost, the server drops the handler's future at its next await. A
+/// handler that must undo something then does so in the `Drop` of a value that it holds. A method that the server runs to
+/// completion continues, and asks [`Context::is_cancelled`].
 #[derive(Clone)]
 pub struct Context {
     metadata: Metadata,
@@ -30,13 +30,13 @@ pub struct Context {
 struct Shared {
     method: Method,
     peer: Option<Arc<Peer>>,
-    /// As it was at first; `Rare` has it once it may have changed.
+    /// The initial deadline. Once the deadline may have changed, `Rare` holds the current one.
     deadline: Deadline,
     cancelled: AtomicBool,
     rare: OnceLock<Box<Rare>>,
 }
 
-/// What most calls never need, made when it is first asked for.
+/// State that most calls never need. The first access allocates it.
 struct Rare {
     deadline: Mutex<Deadline>,
     cancel: Notify,
@@ -59,19 +59,19 @@ impl Shared {
     }
 }
 
-/// The two ends of a connection, as seen from here.
+/// The two ends of a connection, as this side sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The other end.
+    /// The address of the peer.
     pub address: Address,
-    /// This end.
+    /// The address of this side.
     pub local: Address,
-    /// Who the other end proved to be: the names in the certificate that it showed over TLS. `None` where it showed none.
+    /// The names in the certificate that the peer showed over TLS. `None` if the peer showed none.
     pub identity: Option<Arc<PeerIdentity>>,
 }
 
 impl Context {
-    /// The context of a call; `peer` is `None` where the call came over no connection, or has not been given one yet.
+    /// Creates the context of a call. `peer` is `None` if the call came over no connection or has no connection yet.
     pub fn new(
         method: impl Into<Method>,
         peer: impl Into<Option<Arc<Peer>>>,
@@ -88,7 +88,8 @@ impl Context {
         Context { metadata, shared: Arc::new(shared) }
     }
 
-    /// Makes this the context of another call from the same peer, in the same memory where nobody else holds it.
+    /// Reuses this context for another call from the same peer. It reuses the memory too, unless a clone of the context is
+    /// alive.
     pub(crate) fn renew(&mut self, method: &Method, deadline: Deadline, metadata: Metadata) {
         let Some(shared) = Arc::get_mut(&mut self.shared) else {
             *self = Context::new(method.clone(), self.shared.peer.clone(), deadline, metadata);
@@ -100,41 +101,41 @@ impl Context {
         self.metadata = metadata;
     }
 
-    /// Drops what the call has left, now that it has ended. Whether [`Context::renew`] may follow.
+    /// Drops the metadata of the finished call. Returns whether [`Context::renew`] may follow.
     pub(crate) fn clear(&mut self) -> bool {
         self.metadata = Metadata::new();
         !self.has_metadata()
     }
 
-    /// The context of the call that is being served by the code that this is called from, if one is: what outgoing
-    /// calls inherit from. [`crate::net::spawn`] takes it along to other tasks.
+    /// The context of the call that the current code serves, if any. Outgoing calls inherit from it. [`crate::net::spawn`]
+    /// passes it on to other tasks.
     pub fn current() -> Option<Context> {
         crate::scope::current()
     }
 
-    /// The method that is called.
+    /// The called method.
     pub fn method(&self) -> &Method {
         &self.shared.method
     }
 
-    /// Who called; `None` on the caller's side, where it is not chosen yet.
+    /// The peer of the call; `None` at the caller until an endpoint is chosen.
     pub fn peer(&self) -> Option<&Peer> {
         self.shared.peer.as_deref()
     }
 
-    /// When the caller stops waiting.
+    /// The instant at which the caller stops waiting.
     pub fn deadline(&self) -> Deadline {
         self.shared.rare.get().map_or(self.shared.deadline, |rare| *lock(&rare.deadline))
     }
 
-    /// Brings the deadline forward: for the handler itself and for calls that it makes from now on. A later one than it
-    /// has changes nothing.
+    /// Brings the deadline forward, for the handler and for the calls that it makes afterwards. A deadline later than the
+    /// present one changes nothing.
     pub fn shorten_deadline(&self, deadline: Deadline) {
         let mut current = lock(&self.shared.rare().deadline);
         *current = current.earlier(deadline);
     }
 
-    /// What travels beside the request.
+    /// The metadata of the request.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
     }
@@ -144,38 +145,39 @@ impl Context {
         Priority::of(&self.metadata)
     }
 
-    /// What travels beside the request, to be changed by an interceptor before it passes the call on. Clones made before keep theirs.
+    /// The metadata of the request, for an interceptor that changes it before it passes the call on. Earlier clones keep
+    /// their metadata.
     pub fn metadata_mut(&mut self) -> &mut Metadata {
         &mut self.metadata
     }
 
-    /// What travels before the reply. At the server it is what the handler says, up to its return; at the caller it has
-    /// come once the call has its answer, or its stream has begun.
+    /// The metadata that precedes the reply. At the server, the handler sets it before it returns. At the caller, it is
+    /// present once the call has its answer or its stream has begun.
     pub fn reply_metadata(&self) -> impl DerefMut<Target = Metadata> + '_ {
         lock(&self.shared.rare().reply_metadata)
     }
 
-    /// What travels behind the reply or the last message of a stream, and with a status. At the server it is what the
-    /// handler says up to that; at the caller it is there after that.
+    /// The metadata that follows the reply, the last message of a stream, or a status. At the server, the handler sets it
+    /// before that point. At the caller, it is present after that point.
     pub fn trailer(&self) -> impl DerefMut<Target = Metadata> + '_ {
         lock(&self.shared.rare().trailer)
     }
 
-    /// Whether there may be reply metadata, or a trailer.
+    /// Whether there may be reply metadata or a trailer.
     pub(crate) fn has_metadata(&self) -> bool {
         self.shared.rare.get().is_some()
     }
 
-    /// Whether nobody waits for the call any more: cancelled, expired, or its connection lost.
+    /// Whether nobody waits for the call any more: it is cancelled or expired, or its connection is lost.
     pub fn is_cancelled(&self) -> bool {
         self.shared.cancelled.load(Ordering::Acquire)
     }
 
-    /// Returns once nobody waits for the call any more; never, where it ends well.
+    /// Returns once nobody waits for the call any more. It never returns if the call succeeds.
     pub async fn cancelled(&self) {
         let told = self.shared.rare().cancel.notified();
         tokio::pin!(told);
-        // Registered before the look, so that a cancel in between is not missed.
+        // The waiter registers before it checks the flag, so a cancel in between is not missed.
         told.as_mut().enable();
         fence(Ordering::SeqCst);
         if !self.is_cancelled() {
@@ -183,25 +185,25 @@ impl Context {
         }
     }
 
-    /// Says that nobody waits for the call any more.
+    /// Marks the call as one that nobody waits for.
     pub(crate) fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::Release);
-        // Either this sees who waits, or that one sees that it is cancelled.
+        // The fence pairs with the one in `cancelled`: either this thread sees the waiter, or the waiter sees the flag.
         fence(Ordering::SeqCst);
         if let Some(rare) = self.shared.rare.get() {
             rare.cancel.notify_waiters();
         }
     }
 
-    /// Leaves a value for those that see the call later: an interceptor tells the handler who called. One of the same
-    /// type is replaced.
+    /// Stores a value for later readers of the context: an interceptor tells the handler who called. A new value replaces
+    /// one of the same type.
     pub fn insert<T: Any + Send + Sync>(&self, value: T) {
         let mut values = lock(&self.shared.rare().values);
         values.retain(|value| !value.is::<T>());
         values.push(Arc::new(value));
     }
 
-    /// The value of this type that was left.
+    /// The stored value of this type.
     pub fn value<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
         lock(&self.shared.rare.get()?.values).iter().find_map(|value| value.clone().downcast().ok())
     }

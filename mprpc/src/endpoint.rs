@@ -1,4 +1,4 @@
-//! Where one copy of a service can be reached, and how. Not how it was found, and not a connection to it.
+//! Addresses and endpoints: where and how to reach one instance of a service. Neither discovery nor a connection.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,10 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// An address that can be connected to: `127.0.0.1:8000`, `[::1]:8000`, `host.name:8000`, `unix:/run/user.sock` or
-/// `memory:users`.
+/// An address to connect to: `127.0.0.1:8000`, `[::1]:8000`, `host.name:8000`, `unix:/run/user.sock` or `memory:users`.
 ///
-/// Host names are kept as they are and looked up at each connect, so that a host that moves is found again.
+/// Host names stay names. Each connect looks the name up, so that a caller finds a host that has moved.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Address {
     /// A numeric TCP address.
@@ -18,7 +17,7 @@ pub enum Address {
     Host(String, u16),
     /// The path of a Unix socket.
     Unix(PathBuf),
-    /// A name inside this process, without sockets: letters, digits and `-_./`, at most 253 of them.
+    /// A name inside this process, without sockets: at most 253 letters, digits and `-_./`.
     Memory(String),
 }
 
@@ -36,7 +35,7 @@ impl fmt::Display for Address {
 impl FromStr for Address {
     type Err = String;
 
-    /// The error says what is wrong with the text, for a person.
+    /// Parses an address. The error describes the fault for people.
     fn from_str(text: &str) -> Result<Address, String> {
         if let Some(path) = text.strip_prefix("unix:") {
             if path.is_empty() {
@@ -68,20 +67,20 @@ impl FromStr for Address {
     }
 }
 
-/// The longest name of a host, and of what listens in memory.
+/// The longest host name and the longest name in memory, in bytes.
 const NAME_BYTES_MAX: usize = 253;
 
-/// What is spoken at an endpoint.
+/// The protocol of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Protocol {
-    /// Ours: many calls at a time over one connection.
+    /// The native protocol of mprpc: many calls at a time over one connection.
     Native,
-    /// The C++ MPRPC frame: a connection a call.
+    /// The C++ MPRPC frame: one call a connection.
     Classic,
 }
 
 impl Protocol {
-    /// The name in a registry entry and in front of an address, `classic`.
+    /// The name in a registry entry and in front of an address, such as `classic`.
     pub fn name(self) -> &'static str {
         match self {
             Protocol::Native => "native",
@@ -90,41 +89,42 @@ impl Protocol {
     }
 }
 
-/// Where one copy of a service can be reached, and how.
+/// Where and how to reach one instance of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
-    /// Where.
+    /// The address to connect to.
     pub address: Address,
-    /// How it is spoken to.
+    /// The protocol to use.
     pub protocol: Protocol,
-    /// Its share of the calls beside the others'; 0 takes it out. The default is 100.
+    /// The share of the calls relative to the other endpoints. 0 takes the endpoint out; the default is 100.
     pub weight: u32,
-    /// The failure domain it stands in; empty when not said.
+    /// The failure domain of the endpoint; empty if unknown.
     pub zone: String,
-    /// The version of the program; empty when not said.
+    /// The version of the program; empty if unknown.
     pub version: String,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
-    /// The only methods it serves, by name; empty means all. The classic registry layout lists methods one by one.
+    /// The only methods that the endpoint serves, by name; empty means all. The classic registry layout lists methods one by
+    /// one.
     pub methods: Vec<String>,
-    /// Where callers on the same host reach it as well, in plain text.
+    /// The Unix socket for callers on the same host, in plain text.
     pub unix: Option<UnixSocket>,
 }
 
-/// A Unix socket, and the host on which its path means something.
+/// A Unix socket, and the host on which its path is valid.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UnixSocket {
     /// The path, absolute.
     pub path: PathBuf,
-    /// The host, by the id that Linux draws at boot (`/proc/sys/kernel/random/boot_id`).
+    /// The host, identified by the id that Linux draws at boot (`/proc/sys/kernel/random/boot_id`).
     pub host: String,
 }
 
 impl Endpoint {
-    /// The weight of an endpoint that says nothing of it.
+    /// The weight of an endpoint that sets none.
     pub const WEIGHT_DEFAULT: u32 = 100;
 
-    /// A native endpoint at `address`, everything else at its default.
+    /// Creates a native endpoint at `address`, with defaults for everything else.
     pub fn new(address: Address) -> Endpoint {
         Endpoint {
             address,
@@ -138,7 +138,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether it serves the method of this name.
+    /// Whether the endpoint serves the method with this name.
     pub fn serves(&self, method: &str) -> bool {
         self.methods.is_empty() || self.methods.iter().any(|name| name == method)
     }
@@ -156,7 +156,7 @@ impl fmt::Display for Endpoint {
 impl FromStr for Endpoint {
     type Err = String;
 
-    /// An address, with `classic:` before it where the C++ MPRPC frame is spoken there.
+    /// Parses an address, with the prefix `classic:` for the C++ MPRPC frame.
     fn from_str(text: &str) -> Result<Endpoint, String> {
         match text.strip_prefix("classic:") {
             Some(address) => Ok(Endpoint { protocol: Protocol::Classic, ..Endpoint::new(address.parse()?) }),
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_read_as_they_print() {
+    fn addresses_parse_as_they_print() {
         for text in ["127.0.0.1:8000", "[::1]:8000", "db-1.example:65535", "unix:/run/user.sock", "memory:users"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_addresses_say_what_is_wrong() {
+    fn invalid_address_errors_name_the_fault() {
         for (text, part) in [
             ("127.0.0.1", "has no port"),
             ("127.0.0.1:99999", "'99999' is no port"),

@@ -1,28 +1,28 @@
-//! The error of building, configuring and starting: for whoever runs the program. Not the outcome of a call, which is
+//! The error of building, configuring and starting, for whoever runs the program. Not the outcome of a call, which is
 //! [`crate::Status`].
 
 use std::fmt;
 use std::io;
 
-/// What an [`Error`] is about.
+/// The subject of an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A conf file, an environment variable, a flag or an address is wrong.
     Config,
-    /// A listening socket could not be had.
+    /// A listening socket could not be opened.
     Listen,
     /// A registry cannot be used as configured.
     Registry,
     /// The log cannot be written.
     Log,
-    /// A thread, a runtime or another resource of the machine could not be had.
+    /// The system refused a thread, a runtime or another resource.
     System,
 }
 
-/// Why something could not be built, configured or started. `Display` names what, where and the limit or cause.
+/// Why something could not be built, configured or started. `Display` names the subject, the place, and the limit or cause.
 ///
-/// `Debug` says the same, since that is what a `main` that returns an error prints.
+/// `Debug` prints the same text, because a `main` that returns an error prints `Debug`.
 pub struct Error {
     kind: ErrorKind,
     message: String,
@@ -30,17 +30,17 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error without a cause below it.
+    /// Creates an error without an underlying cause.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         Error { kind, message: message.into(), source: None }
     }
 
-    /// An error with the system's own word as its cause, which `Display` appends.
+    /// Creates an error caused by a system error, which `Display` appends.
     pub fn with_source(kind: ErrorKind, message: impl Into<String>, source: io::Error) -> Error {
         Error { kind, message: message.into(), source: Some(source) }
     }
 
-    /// What it is about.
+    /// The subject of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

@@ -1,5 +1,5 @@
-//! The servers of this process, by the addresses that callers know them under: where a caller finds one without a
-//! connection. Client and server meet here, as neither knows the other.
+//! The servers of this process by address. A caller that finds its server here needs no connection. Client and server meet
+//! in this module, because neither imports the other.
 
 use std::collections::HashMap;
 use std::io;
@@ -16,66 +16,66 @@ use crate::net::Stream;
 use crate::service::BoxFuture;
 use crate::status::Status;
 
-/// A server of this process at one address, as a caller in it knows it.
+/// A server of this process at one address, as callers in the same process see it.
 pub(crate) trait LocalServer: Send + Sync + 'static {
-    /// Begins a call that has one request and one reply, and polls its handler once, on the task of `cx`.
+    /// Begins a call with one request and one reply, and polls the handler once, on the task of `cx`.
     fn begin(&self, request: LocalRequest<'_>, cx: &mut task::Context<'_>) -> LocalCall;
 
-    /// A connection in memory: for calls with streams, and for those that [`LocalServer::begin`] leaves to one.
+    /// Opens a connection in memory, for calls with streams and for calls that [`LocalServer::begin`] declines.
     fn connect(&self) -> io::Result<Stream>;
 }
 
-/// A call, as it is handed over.
+/// A call that the caller hands to the server.
 pub(crate) struct LocalRequest<'a> {
-    /// The call as its caller knows it: method, deadline, metadata.
+    /// The caller's context: method, deadline, metadata.
     pub(crate) context: &'a Context,
     pub(crate) message: &'a Bytes,
-    /// What the caller accepts.
+    /// The limits of the caller.
     pub(crate) limits: &'a Limits,
-    /// Calls of the same caller that are in flight there.
+    /// Calls of the same caller that are in flight at this server.
     pub(crate) in_flight: usize,
 }
 
-/// What became of the attempt to begin a call.
+/// The outcome of [`LocalServer::begin`].
 pub(crate) enum LocalCall {
-    /// This call wants a connection.
+    /// The call needs a connection.
     Declined,
-    /// It has ended already.
+    /// The call has ended.
     Ended(Reply),
-    /// Its handler waits. To be polled at once, and then as any future; dropping it cancels the call.
+    /// The handler waits. Poll the future at once, then like any future. Dropping it cancels the call.
     Running(BoxFuture<Reply>),
 }
 
-/// What a call came to, and what travels beside it: the context that the handler had, where the call got that far.
+/// The outcome of a call, and the context that the handler had, if the call reached the handler.
 pub(crate) struct Reply {
     pub(crate) message: Result<Bytes, Status>,
     pub(crate) served: Option<Context>,
 }
 
-/// The servers that can be called; the version changes with them, and is 0 before the first.
+/// The servers that can be called in process. `VERSION` changes with this map, and is 0 before the first server.
 static SERVERS: RwLock<Option<HashMap<Address, Weak<dyn LocalServer>>>> = RwLock::new(None);
 static VERSION: AtomicU64 = AtomicU64::new(0);
 
-/// Changes whenever a server comes or goes; 0 where there never was one.
+/// A number that changes whenever a server comes or goes; 0 if there never was one.
 pub(crate) fn version() -> u64 {
     VERSION.load(Ordering::Acquire)
 }
 
-/// The server at exactly this address.
+/// Returns the server at exactly this address.
 pub(crate) fn server_at(address: &Address) -> Option<Arc<dyn LocalServer>> {
     let servers = SERVERS.read().unwrap_or_else(PoisonError::into_inner);
     servers.as_ref()?.get(address)?.upgrade()
 }
 
-/// A server that can be called at its address. Dropping it ends that; calls that run are not touched.
+/// Keeps a server callable at its address. Dropping it withdraws the address; calls in flight continue.
 pub(crate) struct LocalEndpoint {
     address: Address,
     server: Arc<dyn LocalServer>,
 }
 
 impl LocalEndpoint {
-    /// Opens a server at an address. Where two say the same one, as several do that stand behind a proxy, the later
-    /// counts.
+    /// Makes a server callable at an address. If two servers claim the same address, as several behind one proxy do, the
+    /// later one replaces the earlier one.
     pub(crate) fn new(address: Address, server: Arc<dyn LocalServer>) -> LocalEndpoint {
         change(|servers| drop(servers.insert(address.clone(), Arc::downgrade(&server))));
         LocalEndpoint { address, server }
@@ -96,6 +96,6 @@ impl Drop for LocalEndpoint {
 fn change(change: impl FnOnce(&mut HashMap<Address, Weak<dyn LocalServer>>)) {
     let mut servers = SERVERS.write().unwrap_or_else(PoisonError::into_inner);
     change(servers.get_or_insert_default());
-    // Told after the change, so that whoever sees the new version finds it.
+    // The version changes after the map, so whoever sees the new version also sees the new map.
     VERSION.fetch_add(1, Ordering::Release);
 }

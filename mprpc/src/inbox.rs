@@ -1,4 +1,4 @@
-//! Messages of a stream that have come and have not been read: the receiving end of flow control. Knows no frames.
+//! Received, unread messages of a stream: the receiving end of flow control. It knows no frames.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -12,25 +12,27 @@ use futures_util::Stream;
 use crate::protocol::Message;
 use crate::status::Status;
 
-/// What came of one stream and has not been read. The connection fills it, and a [`Receiving`] empties it.
+/// The unread messages of one stream. The connection fills the inbox, and a [`Receiving`] empties it.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
-    /// Credit is given back when half of this has been read, or when nothing is left to read.
+    /// The flow-control window in bytes. The reader returns credit once half of it has been read, or once no message is
+    /// left.
     window: u64,
 }
 
 #[derive(Debug, Default)]
 struct State {
     messages: VecDeque<Message>,
-    /// Read, and not credited yet.
+    /// Bytes that are read but not yet credited.
     read: u64,
     end: Option<Result<(), Status>>,
     reader: Option<Waker>,
     abandoned: bool,
 }
 
-/// A shorter message is copied: a slice of a read buffer would keep all of that in memory, for as long as nobody reads it.
+/// Shorter messages are copied. A slice of a read buffer would keep the whole buffer in memory until somebody reads the
+/// message.
 const SHARED_MESSAGE_BYTES_MIN: usize = 32 << 10;
 
 fn compact(mut message: Message) -> Message {
@@ -40,23 +42,24 @@ fn compact(mut message: Message) -> Message {
     message
 }
 
-/// The connection, as the reader of a stream knows it.
+/// The connection, as the reader of a stream sees it.
 pub(crate) trait Source: Send + Sync + 'static {
-    /// `bytes` have been read and may be sent again. To be ignored where the call has ended, as its id may be another's.
+    /// The reader has read `bytes`, so the peer may send as many again. Implementations ignore this if the call has ended,
+    /// because its id may belong to another call.
     fn credit(&self, inbox: &Arc<Inbox>, bytes: u64);
-    /// Nobody reads the stream any more, `bytes` of which were not credited. To be ignored where the call has ended.
+    /// Nobody reads the stream any more; `bytes` of it were not credited. Implementations ignore this if the call has ended.
     fn abandon(&self, inbox: &Arc<Inbox>, bytes: u64);
-    /// The message itself, within `message_bytes_max`.
+    /// Decodes a message, up to `message_bytes_max`.
     fn decode(&self, message: Message) -> Result<Bytes, Status>;
 }
 
 impl Inbox {
-    /// An empty one, of which the sender may have `window` bytes unread.
+    /// Creates an empty inbox with a window of `window` bytes.
     pub(crate) fn new(window: u64) -> Arc<Inbox> {
         Arc::new(Inbox { state: Mutex::default(), window })
     }
 
-    /// A message came; false where nobody will read it. The waker is to be woken with no lock held.
+    /// Adds a message. Returns false if nobody will read it. Wake the returned waker without holding a lock.
     pub(crate) fn push(&self, message: Message) -> (bool, Option<Waker>) {
         let mut state = self.lock();
         if state.abandoned || state.end.is_some() {
@@ -66,7 +69,7 @@ impl Inbox {
         (true, state.reader.take())
     }
 
-    /// The stream has ended; what it ended with first counts.
+    /// Ends the stream. Only the first end counts.
     pub(crate) fn end(&self, end: Result<(), Status>) -> Option<Waker> {
         let mut state = self.lock();
         state.end.get_or_insert(end);
@@ -78,7 +81,7 @@ impl Inbox {
     }
 }
 
-/// Reads an [`Inbox`]. Dropping it tells the source that nobody does any more.
+/// Reads an [`Inbox`]. Dropping it tells the source that nobody reads any more.
 pub(crate) struct Receiving<S: Source> {
     inbox: Arc<Inbox>,
     source: S,
@@ -105,7 +108,7 @@ impl<S: Source + Unpin> Stream for Receiving<S> {
             };
         };
         state.read += message.cost();
-        // With nothing left to read all is given back: the sender may be waiting for just that.
+        // If nothing is left to read, all credit is returned: the sender may wait for exactly that.
         let due = state.messages.is_empty() || state.read >= self.inbox.window / 2;
         let credit = if due { mem::take(&mut state.read) } else { 0 };
         drop(state);

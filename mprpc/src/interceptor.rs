@@ -1,4 +1,5 @@
-//! What sees every call on its way, at the server or at the caller: logging, authentication, metrics, rate limits.
+//! Interceptors: code that runs around every call, at the server or at the caller, such as logging, authentication, metrics,
+//! rate limits.
 
 use std::sync::Arc;
 
@@ -6,19 +7,32 @@ use crate::context::Context;
 use crate::service::{Body, BoxFuture};
 use crate::status::Status;
 
-/// What sees every call on its way; the same for both sides and for every kind of method.
+/// Runs around every call. The same trait serves both sides and every kind of method.
 ///
-/// At the server it runs after the method is found and before the handler, at the caller around all attempts of the
-/// call. It may change the metadata, shorten the deadline, leave values for the handler, answer the call itself, and look
-/// at the outcome. A stream has only begun when [`Next::run`] returns; wrap the [`Body`] to see its messages and its end.
+/// At the server an interceptor runs after routing and before the handler; at the caller it runs around all attempts of the
+/// call. It may change the metadata, shorten the deadline, store values for the handler, answer the call itself, and inspect
+/// the outcome. When [`Next::run`] returns, a stream has only begun; wrap the [`Body`] to see its messages and its end.
 ///
-/// An `async` function is one, through [`intercept_fn`].
+/// [`intercept_fn`] makes an interceptor of an `async` function.
 pub trait Interceptor: Send + Sync + 'static {
-    /// Sees one call. `next.run(context, body)` passes it on.
+    /// Handles one call. `next.run(context, body)` passes it on.
     fn intercept(&self, context: Context, body: Body, next: Next) -> BoxFuture<Result<Body, Status>>;
 }
 
-/// An interceptor that is an `async` function of context, body and [`Next`].
+/// Makes an interceptor of an `async` function of context, body and [`Next`].
+///
+/// ```no_run
+/// use mprpc::{Body, Context, Next, Status, intercept_fn};
+///
+/// async fn log(context: Context, body: Body, next: Next) -> Result<Body, Status> {
+///     let method = context.method().clone();
+///     let outcome = next.run(context, body).await;
+///     println!("{method:?}: {}", if outcome.is_ok() { "ok" } else { "failed" });
+///     outcome
+/// }
+///
+/// let interceptor = intercept_fn(log);
+/// ```
 pub fn intercept_fn<F, Fut>(f: F) -> impl Interceptor
 where
     F: Fn(Context, Body, Next) -> Fut + Send + Sync + 'static,
@@ -37,14 +51,14 @@ where
     FromFn(f)
 }
 
-/// Interceptors in the order in which they see a call. Cheap to clone.
+/// Interceptors in the order in which they run. Cheap to clone.
 pub(crate) type Chain = Arc<[Arc<dyn Interceptor>]>;
 
-/// What a call ends in: the handler, or the transport.
+/// The end of the chain: the handler, or the transport.
 type Terminal = Box<dyn FnOnce(Context, Body) -> BoxFuture<Result<Body, Status>> + Send>;
 
-/// The rest of a call's way: the interceptors behind this one, then the handler or the transport. Dropping it without
-/// running it keeps the call from getting there.
+/// The rest of the chain: the later interceptors, then the handler or the transport. Dropping it without running it stops
+/// the call there.
 pub struct Next {
     chain: Chain,
     at: usize,
@@ -52,7 +66,7 @@ pub struct Next {
 }
 
 impl Next {
-    /// The way through all of `chain`.
+    /// Creates the `Next` that runs all of `chain`, then `terminal`.
     pub(crate) fn new(
         chain: Chain,
         terminal: impl FnOnce(Context, Body) -> BoxFuture<Result<Body, Status>> + Send + 'static,

@@ -1,12 +1,12 @@
 //! mprpc: an RPC framework for Rust services.
 //!
-//! A provider publishes the services of a `.proto` file, a registry tells where they run, a caller uses them through a
-//! generated client. It speaks a native protocol, many calls at a time over one connection, and the frame of the C++
-//! MPRPC, both on one port.
+//! A provider publishes the services of a `.proto` file. A registry lists the providers' addresses. A caller uses the
+//! services through a generated client. The native protocol carries many calls at a time over one connection; the same port
+//! also serves the frame of the C++ MPRPC, one call a connection.
 //!
-//! # The paved path
+//! # Getting started
 //!
-//! `build.rs` makes Rust of the `.proto` files, without `protoc`:
+//! A `build.rs` compiles the `.proto` files to Rust, without `protoc`:
 //!
 //! ```ignore
 //! fn main() -> Result<(), mprpc_build::Error> {
@@ -35,7 +35,7 @@
 //! let reply = greeter.say_hello(request).timeout(Duration::from_millis(200)).await?;
 //! ```
 //!
-//! What generated code stands on can be used by itself:
+//! The types that generated code uses can also be used directly:
 //!
 //! ```no_run
 //! use mprpc::{Channel, Error, Server, Service};
@@ -48,41 +48,41 @@
 //! }
 //! ```
 //!
-//! # Where what stands
+//! # Public items
 //!
-//! | | |
+//! | Items | Use |
 //! |---|---|
 //! | [`Server`], [`ServerHandle`], [`ServerStats`] | the provider's side |
 //! | [`Channel`], [`ChannelOptions`], [`Call`], [`Reply`] | the caller's side |
-//! | [`Streaming`], [`Sender`] | streams of messages, as handlers and callers hold them |
-//! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: what, where on its way, and whether it ran |
+//! | [`Streaming`], [`Sender`] | streams of messages, for handlers and callers |
+//! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: the reason, the phase, and whether the handler ran |
 //! | [`error_details`] | google.rpc's messages for the details of a failure |
 //! | [`Context`], [`Peer`], [`Deadline`], [`Metadata`] | what a handler knows of its call |
-//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | what sees every call on its way, and those that are ready to be used |
-//! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | conf file, environment, flags |
-//! | [`Address`], [`Endpoint`], [`Protocol`] | where something listens, and what it speaks there |
-//! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | which certificates a side shows and trusts, and who the other one is |
+//! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | code around every call, and ready-made interceptors |
+//! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | configuration from file, environment and flags |
+//! | [`Address`], [`Endpoint`], [`Protocol`] | the address and the protocol of a listening server |
+//! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | certificates to show and to trust, and the identity of the peer |
 //! | [`Limits`] | every bound, and what happens beyond it |
 //! | [`Error`] | the failure of building, configuring and starting |
-//! | [`discovery`] | registries, and how to make one |
+//! | [`discovery`] | registries, and the traits to implement one |
 //! | [`logging`] | the asynchronous log behind `tracing` |
-//! | [`net`] | the reactor by itself: event loops, and a server of bytes with callbacks |
-//! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code, and what messages can do |
-//! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`], [`Method`], [`MethodKind`], [`Idempotency`] | a service, type-erased, as generated code makes it |
+//! | [`net`] | the reactor by itself: event loops, and a byte server with callbacks |
+//! | [`include_proto!`], [`Message`], [`MessageView`], [`well_known`] | generated code and its messages |
+//! | [`Service`], [`Body`], [`Codec`], [`ServiceDescriptor`], [`Method`], [`MethodKind`], [`Idempotency`] | a type-erased service, as generated code implements it |
 //! | [`RawClient`], [`RawService`] | calling and serving methods by name, with bytes |
-//! | [`Compression`] | the algorithms that messages are compressed by |
+//! | [`Compression`] | compression algorithms for messages |
 //! | `testing` (feature `testing`) | the test kit: services without sockets, and a simulated network |
 //!
 //! # Features
 //!
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
-//! - `json` (default): protobuf JSON on generated messages.
+//! - `json` (default): protobuf JSON for generated messages.
 //! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
 //! - `testing`: the test kit, `mprpc::testing`: services without sockets, and a simulated network under virtual time.
-//! - `tower`: layers of `tower` as interceptors.
-//! - `tls`: TLS and mTLS at TCP addresses. Brings rustls and its cryptography to compile.
+//! - `tower`: `tower` layers as interceptors.
+//! - `tls`: TLS and mTLS at TCP addresses. The feature adds rustls and its cryptography to the build.
 //!
-//! The guide, in English and Chinese, is in `docs/` of the repository; so are the wire, byte by byte, and the
+//! The folder `docs/` of the repository holds the guide in English and Chinese, the wire format byte by byte, and the
 //! architecture.
 
 mod balancer;

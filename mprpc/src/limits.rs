@@ -1,124 +1,135 @@
-//! Every bound of mprpc, in one place: sizes, counts and times beyond which a queue, a buffer, a wait or a retry ends.
+//! Every bound of mprpc, in one place: the sizes, counts and times that end a queue, a buffer, a wait or a retry.
 
 use std::time::Duration;
 
-/// Every bound of mprpc. Bytes, counts and durations; each field says what happens beyond it, and whose it is where only
-/// one side has it. What fails by a limit, and what is logged of it, names the limit and its value.
+/// Every bound of mprpc, in bytes, counts and durations.
+///
+/// Each field says what happens beyond the bound, and names the side if only one side has the bound. Every error and log
+/// line caused by a limit names the limit and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A message. A longer one: RESOURCE_EXHAUSTED, naming limit and size; the connection lives.
+    /// The size of a message. A longer one fails with RESOURCE_EXHAUSTED, which names limit and size; the connection stays
+    /// open.
     pub message_bytes_max: usize,
-    /// The metadata of a message. More: RESOURCE_EXHAUSTED, naming limit and size. A reply beyond what its caller accepts
-    /// fails; of a call that fails anyway, what stands beside the error is left out, and the log says so.
+    /// The metadata of a message. More of it fails with RESOURCE_EXHAUSTED, which names limit and size. A reply fails if its
+    /// metadata exceeds what the caller accepts. If the call fails anyway, the server omits the metadata beside the error
+    /// and logs that.
     pub metadata_bytes_max: usize,
-    /// The header of a classic request, at a server. A longer one: the connection is closed.
+    /// The header of a classic request, at a server. The server closes the connection if the header is longer.
     pub classic_header_bytes_max: usize,
     /// The path of a method, `package.Service/Method`. A longer one is a protocol error.
     pub method_path_bytes_max: usize,
-    /// Methods that a connection gives a number to. More is a protocol error.
+    /// Methods that get a number on one connection. More of them are a protocol error.
     pub methods_max: usize,
-    /// Calls in flight on a connection. One more: RESOURCE_EXHAUSTED, did not run.
+    /// Calls in flight on a connection. One more call fails with RESOURCE_EXHAUSTED and does not run.
     pub in_flight_max: usize,
-    /// How long a call may wait at a server for its turn, where its handler runs on another thread than the event loop. One
-    /// that waits longer: RESOURCE_EXHAUSTED, did not run; so is each new call of a caller whose oldest call waits that long.
+    /// How long a call may wait in the queue of a server, if its handler runs on another thread than the event loop. A call
+    /// that waits longer fails with RESOURCE_EXHAUSTED and does not run. New calls of a caller fail likewise while the
+    /// caller's oldest call has waited that long.
     pub queue_time_max: Duration,
-    /// The same for callers whose calls all waited longer than this for `queue_time_max`: their queue stands, and a standing
-    /// queue only makes every call later.
+    /// The bound that replaces `queue_time_max` for a caller with a standing queue. A queue stands if all calls of the
+    /// caller waited longer than this for the duration of `queue_time_max`. A standing queue only delays every call.
     pub queue_time_target: Duration,
-    /// How much longer than usual calls may take at a server whose handlers wait for others. Where they take longer, and new
-    /// calls only make that worse: RESOURCE_EXHAUSTED, did not run, for as many of these as are too many.
+    /// Added latency that a server tolerates if its handlers wait for other services. If calls take longer than usual by
+    /// more than this, and new calls only make the delay worse, the server refuses the excess calls: RESOURCE_EXHAUSTED, did
+    /// not run.
     pub handler_delay_target: Duration,
-    /// Calls that wait at a server for their turn. One more: RESOURCE_EXHAUSTED, did not run.
+    /// Calls that wait in the queue of a server. One more call fails with RESOURCE_EXHAUSTED and does not run.
     pub queue_calls_max: usize,
-    /// Handlers of methods with [`Placement::Blocking`](crate::Placement::Blocking) that run at a time at a server, each on a
-    /// thread. Others wait for their turn.
+    /// Handlers of methods with [`Placement::Blocking`](crate::Placement::Blocking) that run at the same time at a server,
+    /// each on its own thread. Further calls wait in the queue.
     pub blocking_threads_max: usize,
-    /// Connections of a server. One more is accepted and closed at once, logged, and counted in
+    /// Connections of a server. The server accepts one more and closes it at once, logs it, and counts it in
     /// [`ServerStats::rejected`](crate::ServerStats::rejected) as "connections_max reached".
     pub connections_max: usize,
-    /// How much of a stream the peer may send before some of it was read here. It waits then; nothing fails. A peer that
-    /// does not wait broke the protocol; it is held to the default where this is less.
+    /// The flow-control window of a stream: how many bytes the peer may send before this side reads some of them. The peer
+    /// then waits; nothing fails. A peer that does not wait breaks the protocol; if this value is below the default, the
+    /// peer is held to the default.
     pub stream_window_bytes: usize,
-    /// How much of all streams of a connection together the peer may send before some of it was read here, beside one
-    /// message of each. Otherwise as `stream_window_bytes`.
+    /// The flow-control window of all streams of a connection together, beside one message of each stream. Otherwise as
+    /// `stream_window_bytes`.
     pub connection_window_bytes: usize,
-    /// A shorter message is never compressed.
+    /// The shortest message that is compressed.
     pub compress_bytes_min: usize,
-    /// Bytes waiting to be written on a connection. Beyond it a server reads nothing more from the caller until that
-    /// reads; at a caller new calls wait, within their deadline, and did not run where that passes.
+    /// Bytes that wait to be written on a connection. Beyond it, a server stops reading from the caller until the caller
+    /// reads. At a caller, new calls wait within their deadline; a call whose deadline passes meanwhile did not run.
     pub send_buffer_bytes_max: usize,
-    /// Memory of a server: requests and metadata of its parked calls, streams of requests that are not read, replies that
-    /// are not sent. The nearer it comes to this, the less a connection may hold before nothing more is read from it, so
-    /// the largest holders wait first. `None`: half of what the container allows, and 256 MiB where nothing does.
+    /// Memory of a server: requests and metadata of its parked calls, unread request streams, unsent replies. The closer the
+    /// server comes to this bound, the less a connection may hold before the server stops reading from it, so the largest
+    /// holders wait first. `None`: half of the container's memory limit, or 256 MiB if there is no limit.
     pub memory_bytes_max: Option<usize>,
-    /// The same of one connection. Beyond it nothing more is read from the connection until it holds a quarter less. A call
-    /// that could never fit: RESOURCE_EXHAUSTED, did not run. `None`: half of `memory_bytes_max`, which is also the most.
+    /// Memory that one connection of a server holds. Beyond it, the server reads nothing more from the connection until the
+    /// connection holds a quarter less. A call that can never fit fails with RESOURCE_EXHAUSTED and does not run. `None`:
+    /// half of `memory_bytes_max`. The value is never above `memory_bytes_max`.
     pub connection_memory_bytes_max: Option<usize>,
-    /// How long a connection is not read from for the sake of memory. Then it is read from again, and each new call is
-    /// refused, RESOURCE_EXHAUSTED, did not run, until the connection holds less. Shorter than the `keepalive_timeout` of
-    /// callers, whose PINGs wait meanwhile.
+    /// The longest time a server stops reading from a connection because of memory. The server then reads again and refuses
+    /// each new call (RESOURCE_EXHAUSTED, did not run) until the connection holds less. Keep it shorter than the
+    /// `keepalive_timeout` of callers, because their PINGs wait meanwhile.
     pub memory_pause_max: Duration,
-    /// How long a new connection may say nothing to a server. Then it is closed.
+    /// How long a new connection may stay silent. Then the server closes it.
     pub first_byte_timeout: Duration,
-    /// How long the handshake of TLS may take at a server, from the connection on. Then the connection is closed.
+    /// How long the TLS handshake may take at a server, counted from the accept. Then the server closes the connection.
     pub tls_handshake_timeout: Duration,
-    /// How often the files of TLS are looked at. A change is in force for new connections after this at the latest.
+    /// How often the TLS files are checked for changes. New connections use a changed file after this time at the latest.
     pub tls_reload_interval: Duration,
-    /// How long a frame that a caller has started may stay incomplete at a server; 64 KiB of it buy another. Then the
-    /// connection is closed.
+    /// How long a frame from a caller may stay incomplete at a server, before the server closes the connection. Every 64 KiB
+    /// of the frame restart that time.
     pub read_timeout: Duration,
-    /// How long a peer may leave bytes unread that are waiting for it, and may take to close after the last ones. Then the
-    /// connection is closed.
+    /// How long a peer may leave waiting bytes unread, and how long it may take to close after the last bytes. Then this
+    /// side closes the connection.
     pub write_timeout: Duration,
-    /// How long opening a connection may take a caller, and then the server's greeting.
+    /// How long a caller waits for a connection to open, and then again for the server's greeting.
     pub connect_timeout: Duration,
-    /// How long the peer of calls in flight may be silent before it is asked for a sign of life, at both sides. A dead
-    /// peer is found after twice this and `keepalive_timeout`, at the latest. A peer that takes bytes again which it had
-    /// left waiting is not silent.
+    /// How long the peer of calls in flight may be silent before this side sends a PING. Both sides do this. A dead peer is
+    /// found after at most twice this interval plus `keepalive_timeout`. A peer is not silent if it resumes reading bytes
+    /// that it had left waiting.
     pub keepalive_interval: Duration,
-    /// How long the answer to that may take. Then the connection is closed: a caller passes the endpoint over for a while,
+    /// How long the reply to a PING may take. Then this side closes the connection: a caller skips the endpoint for a while,
     /// a server cancels the calls.
     pub keepalive_timeout: Duration,
-    /// The shortest interval of PINGs that is accepted from a peer, in whole milliseconds on the wire. One that sends more
-    /// than a few closer together is a protocol error.
+    /// The shortest interval of PINGs that this side accepts from its peer, in whole milliseconds on the wire. More than a
+    /// few PINGs at shorter intervals are a protocol error.
     pub ping_interval_min: Duration,
-    /// How long a native connection may be without a call. Then its caller closes it, and opens another for the next
-    /// call. A server asks those to go that have not gone a tenth later, and closes after another `drain_timeout`.
+    /// How long a native connection may be without a call. Then its caller closes it, and opens another one for the next
+    /// call. If the connection is still open a tenth of this time later, the server asks the caller to leave and closes the
+    /// connection after another `drain_timeout`.
     pub idle_timeout: Duration,
-    /// The age at which a server asks the caller of a native connection to go, so that callers spread over new providers
-    /// behind a balancer. A random part of a tenth less, so that they do not all come at once. A year is never.
+    /// The age at which a server asks the caller of a native connection to leave, so that callers behind a load balancer
+    /// spread over new providers. A random part of up to a tenth is subtracted, so that callers do not reconnect all at
+    /// once. The default, a year, means never.
     pub connection_age_max: Duration,
-    /// How long calls in flight may take to finish after that. Then they fail with UNAVAILABLE, and the connection is
-    /// closed.
+    /// How long calls in flight may take to finish after `connection_age_max`. Then they fail with UNAVAILABLE, and the
+    /// server closes the connection.
     pub connection_age_grace: Duration,
-    /// The first pause of a caller before it connects again; it doubles with each failure, and a random part of it is taken.
+    /// The first backoff of a caller before it reconnects. The backoff doubles with each failure; the actual pause is a
+    /// random part of it.
     pub backoff_min: Duration,
-    /// The longest pause of a caller before it connects again.
+    /// The longest backoff of a caller before it reconnects.
     pub backoff_max: Duration,
-    /// How often a caller tries a call, at one endpoint after the other, before it fails with the status of the last.
+    /// How many attempts a call has, at one endpoint after the other, before it fails with the status of the last attempt.
     pub attempts_max: usize,
-    /// For how long a caller remembers what the servers of a service have accepted and refused. Where they accept less than
-    /// half, it refuses calls itself: RESOURCE_EXHAUSTED, did not run.
+    /// The window over which a caller counts the calls that the servers of a service accepted and refused. If the servers
+    /// accept less than half, the caller refuses calls itself: RESOURCE_EXHAUSTED, did not run.
     pub throttle_window: Duration,
-    /// The deadline of a caller's call that does not say one; of a stream, that of its opening alone.
+    /// The deadline of a call that sets none. For a stream it covers only the opening.
     pub call_timeout: Duration,
-    /// Graceful stop of a server: how long after the withdrawal callers may still come, so that the withdrawal is seen.
+    /// Graceful shutdown of a server: how long it accepts callers after it withdrew its endpoint, so that callers see the
+    /// withdrawal.
     pub withdraw_grace: Duration,
-    /// Graceful stop of a server: how long calls in flight may take to finish. Then their connections are closed. Also how
-    /// long it waits for the registry, and for an idle caller that it has asked to go.
+    /// Graceful shutdown of a server: how long calls in flight may take to finish. Then the server closes their connections.
+    /// It is also how long the server waits for the registry, and for an idle caller that it asked to leave.
     pub drain_timeout: Duration,
-    /// The pause of a server's accept loop after the machine refused it a socket (no file descriptor, no memory).
+    /// The pause of a server's accept loop after the system refused a socket (no file descriptor, no memory).
     pub accept_backoff: Duration,
-    /// How long the reply of a classic server may pause before its caller takes it as complete, where the channel asks for
-    /// that.
+    /// The pause after which a caller takes the reply of a classic server as complete, if the channel option asks for that.
     pub classic_reply_pause: Duration,
 }
 
-/// `memory_bytes_max` where nothing says how much there is: what suits a container of 512 MiB.
+/// The default of `memory_bytes_max` if no memory limit is known: it suits a container of 512 MiB.
 const MEMORY_BYTES_MAX: usize = 256 << 20;
 
 impl Limits {
-    /// The same with what is derived, where the process may take `memory_limit` bytes.
+    /// Returns the limits with the derived values filled in, for a process that may take `memory_limit` bytes.
     pub(crate) fn derived(&self, memory_limit: Option<usize>) -> Limits {
         let derived = || memory_limit.map_or(MEMORY_BYTES_MAX, |limit| limit / 2);
         let memory = self.memory_bytes_max.unwrap_or_else(derived);

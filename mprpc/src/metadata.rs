@@ -1,29 +1,36 @@
-//! Key-value pairs that travel beside a message. Not the message, and not their encoding on the wire.
+//! Key-value pairs that travel beside a message. Neither the message nor the encoding on the wire.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::status::Status;
 
-/// Key-value pairs that travel beside a message: with a request, with a reply, and after it (the trailer).
+/// Key-value pairs that travel beside a message: with a request, with a reply, and after a reply (the trailer).
 ///
-/// The rules are gRPC's. A key is of `a-z 0-9 - _ .`, 1 to [`Metadata::KEY_BYTES_MAX`] bytes; one that is given in upper
-/// case is taken, and found, in lower case. A key that ends in `-bin` has any bytes as its value; the value of every
-/// other key is printable ASCII (0x20 to 0x7e). A key may occur more than once; order is kept. How much of it a message
-/// may carry is `limits.metadata_bytes_max`.
+/// The rules are gRPC's. A key consists of `a-z 0-9 - _ .` and has 1 to [`Metadata::KEY_BYTES_MAX`] bytes; upper case
+/// becomes lower case, also in lookups. A key that ends in `-bin` takes any bytes as its value; the values of all other keys
+/// are printable ASCII (0x20 to 0x7e). A key may occur more than once; the order is kept. `limits.metadata_bytes_max` bounds
+/// the metadata of a message.
 ///
-/// As wide as a pointer. Empty metadata allocates nothing; a clone shares the pairs until one of the two is changed.
+/// `Metadata` is as wide as a pointer. Empty metadata allocates nothing. Clones share the pairs until one of them changes.
 ///
-/// `Debug` is fit for logs: `***` stands for the values of keys whose name sounds like a secret, a length for those of
-/// `-bin` keys, and long values are cut.
+/// `Debug` output is safe for logs: it prints `***` if the key sounds like a secret, the length for a `-bin` key, and cuts
+/// long values.
+///
+/// ```no_run
+/// let mut metadata = mprpc::Metadata::new();
+/// metadata.append("tenant", "blue")?;
+/// assert_eq!(metadata.text("tenant"), Some("blue"));
+/// # Ok::<(), mprpc::Status>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
-    /// `None` where there is no pair, so that equal metadata compares equal.
+    /// `None` if there is no pair, so that equal metadata compares equal.
     pairs: Option<Arc<Vec<Pair>>>,
 }
 
-/// What a pair takes beside its bytes: its place, twice, as the list of pairs doubles, and 16 bytes of the allocator's for
-/// each half.
+/// The memory of a pair beside its bytes: its place in the list, counted twice because the list grows by doubling, and 16
+/// bytes of the allocator for each half.
 const PAIR_MEMORY_BYTES: usize = 2 * size_of::<Pair>() + 2 * 16;
 
 #[derive(Clone, PartialEq, Eq)]
@@ -36,9 +43,9 @@ impl Metadata {
     /// The longest key, in bytes.
     pub const KEY_BYTES_MAX: usize = 256;
 
-    /// The keys that pass on by themselves from a call to the calls that its handler makes: the trace context
-    /// (<https://www.w3.org/TR/trace-context/>, <https://www.w3.org/TR/baggage/>), the request's id, the caller's name, and
-    /// the priority ([`Priority`](crate::Priority)).
+    /// The keys that the calls of a handler inherit: the trace context (<https://www.w3.org/TR/trace-context/>,
+    /// <https://www.w3.org/TR/baggage/>), the request's id, the caller's name, and the priority
+    /// ([`Priority`](crate::Priority)).
     pub const PASSED_ON: &[&str] =
         &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller", "mprpc-priority"];
 
@@ -47,9 +54,10 @@ impl Metadata {
         Metadata { pairs: None }
     }
 
-    /// Appends a pair behind those that are there, also behind others of the same key.
+    /// Appends a pair at the end; pairs with the same key stay.
     ///
-    /// INVALID_ARGUMENT where key or value break the rules. It names the key and what is wrong, and never shows the value.
+    /// Returns INVALID_ARGUMENT if key or value break the rules. The error names the key and the fault, and never shows the
+    /// value.
     pub fn append(&mut self, key: &str, value: impl Into<Vec<u8>>) -> Result<(), Status> {
         let pair = Pair { key: key.to_ascii_lowercase().into(), value: value.into().into() };
         if let Some(what) = fault(pair.key.as_bytes(), &pair.value) {
@@ -59,7 +67,7 @@ impl Metadata {
         Ok(())
     }
 
-    /// Replaces all values of `key` by this one, which becomes the last pair. Fails as [`Metadata::append`] does, and
+    /// Replaces all values of `key` by this one, which becomes the last pair. It fails as [`Metadata::append`] does, and
     /// then changes nothing.
     pub fn set(&mut self, key: &str, value: impl Into<Vec<u8>>) -> Result<(), Status> {
         let mut replaced = self.clone();
@@ -69,7 +77,7 @@ impl Metadata {
         Ok(())
     }
 
-    /// Removes all values of `key`; whether there were any.
+    /// Removes all values of `key`. Returns whether there were any.
     pub fn remove(&mut self, key: &str) -> bool {
         let found = self.value(key).is_some();
         if found {
@@ -83,7 +91,7 @@ impl Metadata {
         self.values(key).next()
     }
 
-    /// The first value of `key` as text; `None` also where it is none, as that of a `-bin` key may be.
+    /// The first value of `key` as text; `None` also if the value is not UTF-8, which a `-bin` key permits.
     pub fn text(&self, key: &str) -> Option<&str> {
         std::str::from_utf8(self.value(key)?).ok()
     }
@@ -98,23 +106,23 @@ impl Metadata {
         self.pairs().iter().map(|pair| (&*pair.key, &*pair.value))
     }
 
-    /// Whether there is none.
+    /// Whether there are no pairs.
     pub fn is_empty(&self) -> bool {
         self.pairs().is_empty()
     }
 
-    /// Bytes of memory that the pairs take, with what the allocator takes for each of the two halves of a pair.
+    /// The memory of the pairs in bytes, with the allocator's overhead for the two halves of each pair.
     pub(crate) fn memory_bytes(&self) -> usize {
         self.iter().map(|(key, value)| PAIR_MEMORY_BYTES + key.len() + value.len()).sum()
     }
 
-    /// How many pairs there are.
+    /// The number of pairs.
     pub fn len(&self) -> usize {
         self.pairs().len()
     }
 
-    /// What of it goes along with the calls that are made on its behalf: the pairs of [`Metadata::PASSED_ON`] alone.
-    /// Allocates nothing where there are none, or no others.
+    /// The pairs that dependent calls inherit: those of [`Metadata::PASSED_ON`]. It allocates nothing if no pair or every
+    /// pair is inherited.
     pub fn passed_on(&self) -> Metadata {
         let passes = |pair: &Pair| Metadata::PASSED_ON.contains(&&*pair.key);
         match self.pairs().iter().filter(|pair| passes(pair)).count() {
@@ -124,7 +132,7 @@ impl Metadata {
         }
     }
 
-    /// Appends a pair as a peer sent it: `key` as it is; the error is the text of [`fault`].
+    /// Appends a pair that a peer sent, without changing the case of `key`. The error is the text of [`fault`].
     pub(crate) fn append_received(&mut self, key: &[u8], value: &[u8]) -> Result<(), String> {
         if let Some(what) = fault(key, value) {
             return Err(what);
@@ -158,7 +166,7 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// A value, as it may stand in a log.
+/// A pair whose `Debug` shows the value in a form that is safe for logs.
 struct RedactedPair<'a>(&'a Pair);
 
 impl fmt::Debug for RedactedPair<'_> {
@@ -177,7 +185,7 @@ impl fmt::Debug for RedactedPair<'_> {
     }
 }
 
-/// What is wrong with a pair: names the key, never shows the value.
+/// Returns the fault of a pair. The text names the key and never shows the value.
 fn fault(key: &[u8], value: &[u8]) -> Option<String> {
     let in_a_key = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
     let what = if key.is_empty() {
@@ -195,12 +203,12 @@ fn fault(key: &[u8], value: &[u8]) -> Option<String> {
     Some(format!("the metadata key {shown:?} {what}"))
 }
 
-/// The end of a key whose values are bytes.
+/// The suffix of keys whose values are bytes.
 const BINARY: &str = "-bin";
-/// A key that contains one of these has values that nobody logs.
+/// A key that contains one of these words has a secret value, which `Debug` never shows.
 const SECRETS: &[&str] =
     &["auth", "token", "secret", "password", "passwd", "cookie", "credential", "session", "signature", "key"];
-/// How much of a value `Debug` shows, and of a bad key its error.
+/// How many bytes of a value `Debug` shows, and how many of a bad key the error shows.
 const SHOWN_BYTES_MAX: usize = 64;
 
 #[cfg(test)]
@@ -217,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn is_as_wide_as_a_pointer_and_empty_holds_nothing() {
+    fn metadata_is_one_pointer_wide_and_empty_metadata_allocates_nothing() {
         assert_eq!(size_of::<Metadata>(), size_of::<usize>());
         let mut metadata = of(&[("a", "1")]);
         assert!(metadata.remove("a"));
@@ -238,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_a_key_are_found_in_order_whatever_its_case() {
+    fn lookup_ignores_case_and_keeps_order_of_values() {
         let mut metadata = of(&[("Tenant", "blue"), ("other", ""), ("tenant", "green")]);
         assert_eq!(metadata.text("TENANT"), Some("blue"));
         assert_eq!(metadata.values("tenant").collect::<Vec<_>>(), [b"blue".as_slice(), b"green"]);
@@ -251,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_the_rules_is_refused_and_says_why_without_the_value() {
+    fn invalid_pair_is_refused_with_reason_but_without_value() {
         let long = "k".repeat(Metadata::KEY_BYTES_MAX + 1);
         let mut metadata = of(&[(&long[1..], "x"), ("tilde", " ~"), ("any-bin", "\u{0}\u{7f}")]);
         let before = metadata.clone();
@@ -279,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_secrets_and_cuts_what_is_long() {
+    fn debug_hides_secrets_and_cuts_long_values() {
         let mut metadata = of(&[("tenant", "blue")]);
         metadata.append("blob-bin", [0; 17]).unwrap();
         metadata.append("long", "x".repeat(100)).unwrap();
@@ -293,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn the_trace_and_the_callers_name_pass_on_and_nothing_else() {
+    fn only_listed_keys_are_passed_on() {
         let metadata =
             of(&[("tenant", "blue"), ("X-Request-Id", "7"), ("authorization", "x"), ("traceparent", "00-1")]);
         assert_eq!(metadata.passed_on(), of(&[("x-request-id", "7"), ("traceparent", "00-1")]));

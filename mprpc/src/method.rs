@@ -1,4 +1,4 @@
-//! What is known of a service and its methods. Generated code holds them as statics; a raw call makes its own.
+//! Descriptors of services and methods. Generated code holds them as statics; a call by name creates its own.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub struct ServiceDescriptor {
     /// The full name, `fixbug.UserServiceRpc`.
     pub name: &'static str,
-    /// Its methods, in the order of the file; an index into them names a method.
+    /// The methods, in the order of the file. An index into this list identifies a method.
     pub methods: &'static [MethodDescriptor],
 }
 
@@ -32,12 +32,12 @@ pub struct MethodDescriptor {
     pub kind: MethodKind,
     /// Whether the method may be run twice.
     pub idempotency: Idempotency,
-    /// Where a server runs its handler, unless [`Server::placement`](crate::Server::placement) says otherwise.
+    /// Where a server runs the handler, unless [`Server::placement`](crate::Server::placement) overrides it.
     pub placement: Placement,
 }
 
 impl MethodDescriptor {
-    /// A method that is known at compile time.
+    /// Creates the descriptor of a method that is known at compile time.
     pub const fn new(
         name: &'static str,
         path: &'static str,
@@ -48,19 +48,19 @@ impl MethodDescriptor {
         MethodDescriptor { name: Cow::Borrowed(name), path: Cow::Borrowed(path), kind, idempotency, placement }
     }
 
-    /// The same method with this placement: the option `(mprpc.placement)` of the `.proto` file.
+    /// Sets the placement, as the option `(mprpc.placement)` of the `.proto` file does.
     pub const fn placed(mut self, placement: Placement) -> MethodDescriptor {
         self.placement = placement;
         self
     }
 
-    /// The full name of its service, `fixbug.UserServiceRpc`.
+    /// The full name of the service, `fixbug.UserServiceRpc`.
     pub fn service(&self) -> &str {
         self.path.rsplit_once('/').map_or(&self.path, |(service, _)| service)
     }
 }
 
-/// The method of a call. Cheap to clone; it dereferences to its [`MethodDescriptor`].
+/// The method of a call. It is cheap to clone and dereferences to its [`MethodDescriptor`].
 #[derive(Clone)]
 pub struct Method(Known);
 
@@ -68,12 +68,12 @@ pub struct Method(Known);
 enum Known {
     /// From generated code.
     Static(&'static MethodDescriptor),
-    /// Made for a call by name.
+    /// Created for a call by name.
     Named(Arc<MethodDescriptor>),
 }
 
 impl Method {
-    /// A method that is known by its name alone: nothing is assumed of its idempotency.
+    /// Creates a method from its name alone. Its idempotency is unknown.
     pub fn named(service: &str, name: &str, kind: MethodKind) -> Method {
         let path = format!("{service}/{name}").into();
         let (idempotency, placement) = (Idempotency::Unknown, Placement::Measured);
@@ -81,7 +81,7 @@ impl Method {
         Method(Known::Named(Arc::new(MethodDescriptor { name, path, kind, idempotency, placement })))
     }
 
-    /// The descriptor, where it lives as long as the process: its address identifies it.
+    /// The descriptor if it is a static one. Its address then identifies the method.
     pub(crate) fn as_static(&self) -> Option<&'static MethodDescriptor> {
         match self.0 {
             Known::Static(descriptor) => Some(descriptor),
@@ -122,7 +122,7 @@ pub enum MethodKind {
     ClientStreaming,
     /// One request, many replies.
     ServerStreaming,
-    /// Many of both.
+    /// Many requests, many replies.
     Bidirectional,
 }
 
@@ -141,33 +141,33 @@ impl MethodKind {
 /// Where a server runs the handler of a method.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Placement {
-    /// The server measures how long the handler computes and chooses between `Inline` and `Spread`. The first calls of a
-    /// method are spread.
+    /// The server measures how long the handler computes, and chooses `Inline` or `Spread`. The first calls of a method run
+    /// as `Spread`.
     #[default]
     Measured,
-    /// On the event loop of the connection, without a hand-over: for handlers that compute for a few microseconds at most.
-    /// A handler that computes longer delays every call of that loop.
+    /// On the event loop of the connection, without a thread hop. It suits handlers that compute for a few microseconds at
+    /// most. A handler that computes longer delays every call of that event loop.
     Inline,
-    /// On any core that is free.
+    /// On any free core.
     Spread,
-    /// On a thread of its own while it runs: for handlers that block the thread. At most
-    /// [`Limits::blocking_threads_max`](crate::Limits::blocking_threads_max) run at a time.
+    /// On a thread of its own. It suits handlers that block the thread. At most
+    /// [`Limits::blocking_threads_max`](crate::Limits::blocking_threads_max) run at the same time.
     Blocking,
 }
 
 /// Whether a method may be run twice, from protobuf's `idempotency_level` option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Idempotency {
-    /// Not said: it is never run twice.
+    /// The option is not set. The method never runs twice.
     Unknown,
-    /// `IDEMPOTENT`: it writes, and a second run changes nothing more.
+    /// `IDEMPOTENT`: the method writes, and a second run changes nothing more.
     Idempotent,
-    /// `NO_SIDE_EFFECTS`: it only reads.
+    /// `NO_SIDE_EFFECTS`: the method only reads.
     NoSideEffects,
 }
 
 impl Idempotency {
-    /// Whether a call that may have run may be made again.
+    /// Whether a call that may have run may be retried.
     pub fn may_run_twice(self) -> bool {
         self != Idempotency::Unknown
     }

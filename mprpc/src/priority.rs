@@ -1,21 +1,21 @@
-//! How much a call matters to its caller: what decides which calls are refused first where there are too many.
+//! The priority of a call. Under overload it decides which calls a server refuses first.
 
 use std::fmt;
 
 use crate::metadata::Metadata;
 
-/// How much a call matters. It travels in the metadata, and a handler's own calls inherit it.
+/// How much a call matters. The priority travels in the metadata, and a handler's own calls inherit it.
 ///
-/// A server with too much to do refuses `Sheddable` calls first and `Critical` calls last. The priority is the caller's word:
-/// it changes the shares of callers, and lets none of them starve.
+/// An overloaded server refuses `Sheddable` calls first and `Critical` calls last. The server does not verify the priority:
+/// it changes the shares of callers, but starves none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Priority {
     /// Work that may wait or be left out: a prefetch, a batch job.
     Sheddable,
-    /// What is not said to be anything else.
+    /// The priority of a call that sets none.
     #[default]
     Normal,
-    /// A user waits for it, and notices its failure.
+    /// A user waits for the call and notices its failure.
     Critical,
 }
 
@@ -23,7 +23,7 @@ impl Priority {
     /// The key in the metadata of a call.
     pub const KEY: &str = "mprpc-priority";
 
-    /// The name on the wire, `critical`.
+    /// The name on the wire, such as `critical`.
     pub fn name(self) -> &'static str {
         match self {
             Priority::Sheddable => "sheddable",
@@ -32,7 +32,7 @@ impl Priority {
         }
     }
 
-    /// The priority of a call with this metadata. What no version of mprpc knows is [`Priority::Normal`].
+    /// The priority in this metadata. Unknown values are [`Priority::Normal`].
     pub fn of(metadata: &Metadata) -> Priority {
         match metadata.value(Priority::KEY) {
             Some(b"critical") => Priority::Critical,
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn priority_is_what_the_metadata_says_and_normal_otherwise() {
+    fn priority_is_read_from_metadata_and_defaults_to_normal() {
         for priority in [Priority::Sheddable, Priority::Normal, Priority::Critical] {
             let mut metadata = Metadata::new();
             metadata.set(Priority::KEY, priority.name()).unwrap();

@@ -1,7 +1,7 @@
-//! The call that is being served, where the code that runs for it finds it without being handed it.
+//! The call that the current code serves, kept in a thread-local so that nobody has to pass it along.
 //!
-//! A handler's outgoing calls inherit its deadline and some of its metadata so. What a handler spawns does too, by
-//! [`crate::net::spawn`].
+//! A handler's outgoing calls inherit its deadline and some of its metadata through it. Tasks that a handler spawns with
+//! [`crate::net::spawn`] inherit them too.
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
@@ -13,12 +13,12 @@ use futures_util::Stream;
 use crate::context::Context;
 
 thread_local! {
-    /// Taken out again by whoever put it in, so that a thread's end has nothing to drop: without a destructor an access is a
-    /// load, with one it asks first whether the destructor has run.
+    /// Whoever sets the value takes it out again, so nothing is left to drop at the end of a thread. Access to a
+    /// thread-local without a destructor is a load; with a destructor it first checks whether the destructor has run.
     static CURRENT: Cell<ManuallyDrop<Option<Context>>> = const { Cell::new(ManuallyDrop::new(None)) };
 }
 
-/// The call that calls made here inherit from.
+/// The call from which outgoing calls inherit.
 pub(crate) fn current() -> Option<Context> {
     let current = replace(None);
     let copy = current.clone();
@@ -30,7 +30,7 @@ fn replace(context: Option<Context>) -> Option<Context> {
     ManuallyDrop::into_inner(CURRENT.replace(ManuallyDrop::new(context)))
 }
 
-/// Runs `work` for this call, or for none. Nests, and ends with a panic too.
+/// Runs `work` as part of this call, or of none. Calls of `under` nest, and a panic restores the previous call too.
 pub(crate) fn under<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T {
     struct Restore(Option<Context>);
     impl Drop for Restore {
@@ -42,7 +42,7 @@ pub(crate) fn under<T>(context: Option<Context>, work: impl FnOnce() -> T) -> T 
     work()
 }
 
-/// The same, where the context is lent for the time: nothing is counted up and down on the path of a call.
+/// Runs `work` as part of this call, with a lent context. It changes no reference count on the path of a call.
 pub(crate) fn lending<T>(context: &mut Option<Context>, work: impl FnOnce() -> T) -> T {
     struct GiveBack<'a>(&'a mut Option<Context>, Option<Context>);
     impl Drop for GiveBack<'_> {
@@ -55,21 +55,21 @@ pub(crate) fn lending<T>(context: &mut Option<Context>, work: impl FnOnce() -> T
     work()
 }
 
-/// A future, or a stream, that always runs for the call for which it was made.
+/// A future or a stream that always runs as part of the call for which it was created.
 pub(crate) struct Scoped<F> {
     context: Option<Context>,
     future: F,
 }
 
 impl<F: Future> Scoped<Pin<Box<F>>> {
-    /// For the call that is being served here.
+    /// Binds `future` to the call that the current code serves.
     pub(crate) fn new(future: F) -> Scoped<Pin<Box<F>>> {
         Scoped { context: current(), future: Box::pin(future) }
     }
 }
 
 impl<F> Scoped<F> {
-    /// For this call.
+    /// Binds `future` to the call of `context`.
     pub(crate) fn of(context: Context, future: F) -> Scoped<F> {
         Scoped { context: Some(context), future }
     }

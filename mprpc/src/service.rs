@@ -1,4 +1,4 @@
-//! A service, type-erased: what the router holds and generated code implements.
+//! Type-erased services: the router holds them, and generated code implements them.
 
 use std::pin::Pin;
 
@@ -13,27 +13,27 @@ use crate::streaming::Streaming;
 /// A boxed future that may move between threads.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// A service, type-erased. Generated code implements it; `UserServiceRpcServer::new(handler)` is one.
+/// A type-erased service. Generated code implements it, for example `UserServiceRpcServer::new(handler)`.
 pub trait Service: Send + Sync + 'static {
-    /// Its names.
+    /// The names of the service and its methods.
     fn descriptor(&self) -> &'static ServiceDescriptor;
 
     /// Serves one call of `descriptor().methods[method]`.
     ///
-    /// The future is polled on the loop of the connection the call came over, or on the task of its caller where that is in
-    /// the same process, and dropped when the call is cancelled.
-    /// Every failure is a [`Status`], also a request that does not decode (INVALID_ARGUMENT).
+    /// The future is polled on the event loop of the call's connection, or on the caller's task if the caller is in the same
+    /// process. It is dropped when the call is cancelled. Every failure is a [`Status`], also that of a request that does
+    /// not decode (INVALID_ARGUMENT).
     fn call(&self, method: usize, context: Context, request: Body, codec: Codec) -> BoxFuture<Result<Body, Status>>;
 }
 
-/// What serves methods by name, with bytes: a gateway, a recorder, a proxy. See [`crate::Server::fallback`].
+/// A service that handles methods by name, with bytes: a gateway, a recorder, a proxy. See [`crate::Server::fallback`].
 pub trait RawService: Send + Sync + 'static {
-    /// Serves one call of the method `context.method().path`. The request is one message or a stream as the caller sent
-    /// it, and the reply is what the caller expects; nothing here knows which.
+    /// Serves one call of the method `context.method().path`. The request is one message or a stream, as the caller sent it.
+    /// The reply must be what the caller expects, which this trait does not know.
     fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>>;
 }
 
-/// What a call carries in one direction, encoded: one message, or a stream of them.
+/// The encoded content of a call in one direction: one message, or a stream of messages.
 #[derive(Debug)]
 pub enum Body {
     /// One message.
@@ -43,7 +43,7 @@ pub enum Body {
 }
 
 impl Body {
-    /// The one message; INTERNAL where it is a stream, as a router never hands one to a unary method.
+    /// Returns the one message, or INTERNAL for a stream, because a router never passes a stream to a unary method.
     #[inline]
     pub fn into_message(self) -> Result<Bytes, Status> {
         match self {
@@ -52,7 +52,7 @@ impl Body {
         }
     }
 
-    /// The stream; one message is a stream of one.
+    /// Returns the stream. A single message becomes a stream of one.
     pub fn into_stream(self) -> Streaming<Bytes> {
         match self {
             Body::Message(bytes) => Streaming::of([bytes]),
@@ -60,8 +60,8 @@ impl Body {
         }
     }
 
-    /// The one message as an `M`, for those who look at what passes: INVALID_ARGUMENT where it is none, and where it is a
-    /// stream. See [`Body::map_messages`] for streams.
+    /// Decodes the one message as an `M`, for code that inspects calls. INVALID_ARGUMENT if the message is no `M` or the
+    /// body is a stream. See [`Body::map_messages`] for streams.
     pub fn decode<M: Message + MessageName>(&self) -> Result<M, Status> {
         match self {
             Body::Message(bytes) => protobuf::decode_passing(bytes),
@@ -71,13 +71,13 @@ impl Body {
         }
     }
 
-    /// One message.
+    /// Encodes one message.
     pub fn encode<M: Message>(message: &M) -> Result<Body, Status> {
         protobuf::encode(message).map(Body::Message)
     }
 
-    /// The same with each message, of a stream as it passes, made into another one. A failure, also that of a message
-    /// that is no `M` (INVALID_ARGUMENT), is that of the body; of a stream it is its end.
+    /// Maps each message with `f`, those of a stream as they pass. A failure of `f`, or a message that is no `M`
+    /// (INVALID_ARGUMENT), fails the body; in a stream it ends the stream.
     pub fn map_messages<M, N, F>(self, mut f: F) -> Result<Body, Status>
     where
         M: Message + MessageName,

@@ -1,5 +1,5 @@
-//! The outcome of a call that did not succeed: the only error that crosses the wire. Not the error of building or
-//! configuring, which is [`crate::Error`].
+//! `Status`, the outcome of a failed call: the only error that crosses the wire. Not the error of building or configuring,
+//! which is [`crate::Error`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,12 +56,12 @@ impl Code {
         (Code::Unauthenticated, "UNAUTHENTICATED"),
     ];
 
-    /// The code with this number; [`Code::Unknown`] where there is none, as a newer peer may send one.
+    /// Returns the code with this number, or [`Code::Unknown`] for a number that only a newer peer knows.
     pub fn from_number(number: u8) -> Code {
         Self::ALL.get(usize::from(number)).map_or(Code::Unknown, |entry| entry.0)
     }
 
-    /// The name in capitals, `DEADLINE_EXCEEDED`.
+    /// The name in capitals, such as `DEADLINE_EXCEEDED`.
     pub fn name(self) -> &'static str {
         Self::ALL[self as usize].1
     }
@@ -73,27 +73,27 @@ impl fmt::Display for Code {
     }
 }
 
-/// Where on its way a call was when it failed.
+/// The phase in which a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Asking the registry where the service runs.
+    /// The caller asks the registry for the endpoints of the service.
     Resolve,
-    /// Choosing one of its endpoints.
+    /// The caller chooses an endpoint.
     Pick,
-    /// Opening a connection.
+    /// The caller opens a connection.
     Connect,
-    /// Handing the request to the connection.
+    /// The caller hands the request to the connection.
     Send,
-    /// Waiting at the server for its turn.
+    /// The call waits in the queue of the server.
     Queue,
-    /// In the handler.
+    /// The handler runs.
     Handle,
-    /// Waiting for the reply, or reading it.
+    /// The caller waits for the reply, or reads it.
     Reply,
 }
 
 impl Phase {
-    /// The name in lower case, `connect`.
+    /// The name in lower case, such as `connect`.
     pub fn name(self) -> &'static str {
         match self {
             Phase::Resolve => "resolve",
@@ -113,24 +113,25 @@ impl fmt::Display for Phase {
     }
 }
 
-/// Whether the handler of a failed call ran: what decides if the call may be made again.
+/// Whether the handler of a failed call ran. The answer decides whether the call may be retried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ran {
-    /// It provably did not: refused, or never sent. Safe to make again, whatever the method.
+    /// The handler did not run: the call was refused or never sent. A retry is safe for every method.
     No,
-    /// The connection or the patience ended after the request was sent: nobody knows.
+    /// The connection or the wait ended after the request was sent. Nobody knows whether the handler ran.
     Maybe,
-    /// It did, and the status is its answer.
+    /// The handler ran, and the status is its answer.
     Yes,
 }
 
-/// The outcome of a call that did not succeed. As wide as a pointer.
+/// The outcome of a call that did not succeed.
 ///
-/// Whose word it is, [`Status::is_from_handler`] says. What programs act upon stands in the code and the details (typed
-/// messages: [`Status::with_detail`], [`Status::with_retry_after`]); what people read, in the message and the story.
+/// [`Status::is_from_handler`] tells whether the application or the framework failed. Programs act on the code and the
+/// details (typed messages: [`Status::with_detail`], [`Status::with_retry_after`]). People read the message and the story. A
+/// `Status` is as wide as a pointer.
 ///
-/// `Display` prints one line: the code, the message, and, where known, the phase, the peer and whether the call ran.
-/// `{:#}` prints the story below it, a hop a line, each further in than the one above.
+/// `Display` prints one line: the code, the message, and, where known, the phase, the peer and whether the call ran. `{:#}`
+/// also prints the story, one hop a line, each indented further than the line above.
 #[derive(Clone)]
 pub struct Status(Box<Inner>);
 
@@ -144,11 +145,11 @@ struct Inner {
     details: Vec<Detail>,
     trailer: Metadata,
     story: Story,
-    /// What the call took whose failure this is, as its caller measured it.
+    /// The duration of the failed call, as its caller measured it.
     elapsed: Duration,
 }
 
-/// A `google.protobuf.Any`: the message library stands above this module and knows what is in it.
+/// A `google.protobuf.Any`. This module does not decode it, because the message library belongs to a higher layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Detail {
     pub(crate) type_url: String,
@@ -167,7 +168,7 @@ macro_rules! constructors {
 }
 
 impl Status {
-    /// A status as a handler returns it: it ran, and this is its answer.
+    /// Creates the status that a handler returns: the handler ran, and the status is its answer.
     pub fn new(code: Code, message: impl Into<Cow<'static, str>>) -> Status {
         Status(Box::new(Inner {
             code,
@@ -201,22 +202,22 @@ impl Status {
         unauthenticated Unauthenticated
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub fn code(&self) -> Code {
         self.0.code
     }
 
-    /// What happened, for a person; may be empty.
+    /// A description for people. It may be empty.
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// Where on its way the call failed; `None` when the handler's own answer is the failure.
+    /// The phase in which the call failed; `None` if the failure is the handler's own answer.
     pub fn phase(&self) -> Option<Phase> {
         self.0.phase
     }
 
-    /// The address the call failed at, where there was one.
+    /// The address at which the call failed, if there was one.
     pub fn peer(&self) -> Option<&str> {
         self.0.peer.as_deref()
     }
@@ -226,24 +227,25 @@ impl Status {
         self.0.ran
     }
 
-    /// The status as the answer of a handler that returned it: it ran, whatever the failed call says that it passes on.
+    /// Makes the status the answer of a handler: the handler ran, even if the status came from a call that did not.
     pub(crate) fn into_answer(mut self) -> Status {
         (self.0.phase, self.0.peer, self.0.ran) = (None, None, Ran::Yes);
         self
     }
 
-    /// Whether this is the answer of the application: the handler ran and returned this status. Otherwise the framework
-    /// or the network failed: nowhere to go, no connection, no time, a limit, a reply that does not decode; then
-    /// [`Status::phase`] says where, and [`Status::ran`] whether the call may be made again.
+    /// Whether the application answered: the handler ran and returned this status.
     ///
-    /// A handler that hands on the failure of a call it made itself, by `?`, makes it its own answer: to its caller it
-    /// is from the handler, and the story tells the rest.
+    /// Otherwise the framework or the network failed: no endpoint, no connection, no time, a limit, or a reply that does not
+    /// decode. [`Status::phase`] then says where the call failed, and [`Status::ran`] whether it may be retried.
+    ///
+    /// If a handler makes a call itself and returns that call's failure with `?`, the failure becomes the handler's own
+    /// answer. The story tells the rest.
     pub fn is_from_handler(&self) -> bool {
         self.0.phase.is_none() && self.0.ran == Ran::Yes
     }
 
-    /// The messages that came along, in order: the type's URL, `type.googleapis.com/google.rpc.ErrorInfo`, and the
-    /// message in protobuf. [`Status::detail`] gives one of them by its type.
+    /// The detail messages in order: the type URL, such as `type.googleapis.com/google.rpc.ErrorInfo`, and the message in
+    /// protobuf. [`Status::detail`] returns one of them by its type.
     pub fn details(&self) -> impl Iterator<Item = (&str, &Bytes)> {
         self.0.details.iter().map(|detail| (detail.type_url.as_str(), &detail.value))
     }
@@ -252,27 +254,26 @@ impl Status {
         &mut self.0.details
     }
 
-    /// The metadata that came after the failed call, or is to go with it.
+    /// The metadata that came after the failed call, or that a handler sends with the status.
     pub fn trailer(&self) -> &Metadata {
         &self.0.trailer
     }
 
-    /// The way of the failure, a line for each hop that handed it on, outermost first; `None` where there was no hop.
+    /// The hops that handed on the failure, one a line, outermost first; `None` if there was no hop.
     ///
-    /// At most 512 bytes: beyond, lines in the middle give way to one `…`, and the first and the last are kept.
+    /// The story has at most 512 bytes. Beyond that, one `…` replaces lines in the middle; the first and the last line stay.
     pub fn story(&self) -> Option<&str> {
         Some(self.0.story.0.as_str()).filter(|story| !story.is_empty())
     }
 
-    /// The same, with a hop in front of the story: what this side knows of the call that failed. One line of at most 250
-    /// bytes; more is cut.
+    /// Puts a hop in front of the story: what this side knows of the failed call. The line is cut at 250 bytes.
     pub(crate) fn with_hop(mut self, line: &str) -> Status {
         self.0.story.push(line);
         self
     }
 
-    /// The same, with the story that a peer tells, hop by hop, below what is there already. Nothing of it is trusted: it
-    /// is cut as if it had been told here.
+    /// Appends the story that a peer sent, hop by hop, below the present lines. The story is not trusted: it is held to the
+    /// same bounds as a local one.
     pub(crate) fn with_story(mut self, story: &str) -> Status {
         let mine = std::mem::take(&mut self.0.story);
         for line in story.lines().rev().chain(mine.0.lines().rev()) {
@@ -281,8 +282,7 @@ impl Status {
         self
     }
 
-    /// The same with the caller's part of the story, in one line with that of the server where it told one, and with what
-    /// the call took.
+    /// Adds the caller's part of the story and the duration of the call. If the server sent a line, both stand in one line.
     pub(crate) fn with_callers_part(mut self, part: &str, elapsed: Duration) -> Status {
         let told = std::mem::take(&mut self.0.story.0);
         let (servers_part, deeper) = told.split_once('\n').unwrap_or((&told, ""));
@@ -295,30 +295,30 @@ impl Status {
         self
     }
 
-    /// What the failed call took that this handler made, where this is its failure.
+    /// The duration of the failed call, if a handler made that call and its failure is this status.
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed
     }
 
-    /// The same, with metadata that goes along.
+    /// Adds metadata that travels with the status.
     pub fn with_trailer(mut self, trailer: Metadata) -> Status {
         self.0.trailer = trailer;
         self
     }
 
-    /// The same, failed in `phase`.
+    /// Sets the phase in which the call failed.
     pub fn with_phase(mut self, phase: Phase) -> Status {
         self.0.phase = Some(phase);
         self
     }
 
-    /// The same, failed at `peer`.
+    /// Sets the peer at which the call failed.
     pub fn with_peer(mut self, peer: impl fmt::Display) -> Status {
         self.0.peer = Some(peer.to_string());
         self
     }
 
-    /// The same, of a call that ran, did not run, or may have.
+    /// Sets whether the call ran.
     pub fn with_ran(mut self, ran: Ran) -> Status {
         self.0.ran = ran;
         self
@@ -364,18 +364,18 @@ impl fmt::Debug for Status {
 
 impl std::error::Error for Status {}
 
-/// The hops that a failure came by: lines, the outermost first, bounded.
+/// The hops of a failure, one a line, outermost first, within [`STORY_BYTES_MAX`].
 #[derive(Clone, Debug, Default)]
 struct Story(String);
 
 impl Story {
-    /// Puts a line in front.
+    /// Inserts a line at the front, and cuts the middle of the story if it gets too long.
     fn push(&mut self, line: &str) {
         let line = one_line(line);
         let mut lines: Vec<&str> = std::iter::once(line.as_str()).chain(self.0.lines()).collect();
         let mut bytes = lines.iter().map(|line| line.len() + 1).sum::<usize>() - 1;
         if bytes > STORY_BYTES_MAX {
-            // Two lines always fit with a cut between them, so there is a middle.
+            // Two lines always fit with a cut between them, so there is a middle line.
             let cut = lines.iter().position(|line| *line == CUT).unwrap_or_else(|| {
                 let middle = lines.len() / 2;
                 bytes = bytes - lines[middle].len() + CUT.len();
@@ -393,7 +393,8 @@ impl Story {
     }
 }
 
-/// A line as it stands in a story: without what would make two of it, and cut at its bound.
+/// Makes a valid story line: replaces control characters, so that it stays one line, and cuts it at
+/// [`STORY_LINE_BYTES_MAX`].
 fn one_line(line: &str) -> String {
     let mut line = line.replace(|character: char| character.is_control(), " ");
     if line.len() > STORY_LINE_BYTES_MAX {
@@ -404,14 +405,14 @@ fn one_line(line: &str) -> String {
 }
 
 const STORY_BYTES_MAX: usize = 512;
-/// Two of them and a cut between them stay below [`STORY_BYTES_MAX`].
+/// Two lines of this length and a cut between them stay below [`STORY_BYTES_MAX`].
 const STORY_LINE_BYTES_MAX: usize = 250;
-/// Stands for lines, or the end of a line, that are gone.
+/// Replaces omitted lines, or the omitted end of a line.
 const CUT: &str = "…";
-/// From this depth on `{:#}` indents no further.
+/// The depth from which `{:#}` indents no further.
 const INDENTS_MAX: usize = 16;
 
-/// A time as a story tells it: `12.3 ms`.
+/// Formats a duration for a story: `12.3 ms`.
 pub(crate) fn milliseconds(time: Duration) -> String {
     format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }
@@ -421,7 +422,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_as_wide_as_a_pointer() {
+    fn status_is_one_pointer_wide() {
         assert_eq!(size_of::<Status>(), 8);
         assert_eq!(size_of::<Result<(), Status>>(), 8);
     }
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn says_where_and_whether_it_ran() {
+    fn display_shows_phase_peer_and_whether_call_ran() {
         let status = Status::unavailable("connection refused")
             .with_phase(Phase::Connect)
             .with_peer("127.0.0.1:8000")
@@ -446,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn the_handlers_own_answer_can_be_told_from_the_failure_of_the_way_to_it() {
+    fn handler_status_is_distinguished_from_framework_failure() {
         assert!(Status::not_found("no such user").with_peer("127.0.0.1:8000").is_from_handler());
         assert!(!Status::unavailable("refused").with_phase(Phase::Connect).with_ran(Ran::No).is_from_handler());
         assert!(!Status::internal("the reply does not decode").with_phase(Phase::Reply).is_from_handler());
@@ -454,7 +455,7 @@ mod tests {
     }
 
     #[test]
-    fn trailer_comes_back() {
+    fn status_returns_its_trailer() {
         let mut trailer = Metadata::new();
         trailer.append("cost", "7").unwrap();
         let status = Status::aborted("").with_trailer(trailer.clone());
@@ -463,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn story_is_told_below_the_line_a_hop_further_in() {
+    fn alternate_display_indents_each_hop_of_story() {
         let status = Status::unavailable("no").with_hop("c: 3 ms").with_hop("b: 5\nms").with_hop("a: 9 ms");
         assert_eq!(status.story(), Some("a: 9 ms\nb: 5 ms\nc: 3 ms"));
         assert_eq!(status.to_string(), "UNAVAILABLE: no");
@@ -472,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn story_that_gets_long_keeps_its_ends_and_says_that_its_middle_is_gone() {
+    fn long_story_keeps_both_ends_and_marks_omitted_middle() {
         for length in [1, 7, 60, 249, 250, 251, 600] {
             let mut status = Status::unavailable("no");
             for hop in 0..300 {
@@ -491,7 +492,7 @@ mod tests {
     }
 
     #[test]
-    fn story_of_a_peer_goes_below_and_is_kept_to_the_same_bounds() {
+    fn story_of_peer_is_appended_within_the_same_bounds() {
         let status = Status::unavailable("no").with_hop("a").with_story("b\nc");
         assert_eq!(status.story(), Some("a\nb\nc"));
         let flood = format!("x\n{}\nlast", "y\u{7}\n".repeat(10_000));

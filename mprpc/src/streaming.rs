@@ -1,4 +1,4 @@
-//! A stream of messages, as handlers and callers hold it, and the sender that feeds one. Knows no wire.
+//! A stream of messages for handlers and callers, and the sender that feeds it. Knows no wire format.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,37 +11,37 @@ use tokio::sync::mpsc;
 
 use crate::status::Status;
 
-/// A stream of messages. It ends well with `None`, or with the one [`Status`] that says why it did not; after either
-/// there is only `None`.
+/// A stream of messages. It ends with `None` on success, or with one [`Status`] on failure, after which there is only
+/// `None`.
 ///
-/// It is a [`Stream`], and has [`Streaming::next`] for those who do not want to import one. Dropping it tells the other
-/// side that nobody reads any more: a caller's reply stream cancels the call.
+/// It implements [`Stream`]; [`Streaming::next`] spares callers the import. Dropping it tells the other side that nobody
+/// reads any more; dropping a caller's reply stream cancels the call.
 pub struct Streaming<T>(Option<Messages<T>>);
 
 type Messages<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 impl<T: 'static> Streaming<T> {
-    /// Wraps any stream of results. What it yields after its first error is not asked for.
+    /// Wraps any stream of results. It is not polled again after its first error.
     pub fn new(stream: impl Stream<Item = Result<T, Status>> + Send + 'static) -> Streaming<T> {
         Streaming(Some(Box::pin(stream)))
     }
 
-    /// A stream of these messages, which ends well.
+    /// Creates a stream of these messages, which ends successfully.
     pub fn of(messages: impl IntoIterator<Item = T, IntoIter: Send + 'static>) -> Streaming<T> {
         Streaming::new(futures_util::stream::iter(messages.into_iter().map(Ok)))
     }
 
-    /// A stream that ends well without a message.
+    /// Creates a stream that ends successfully without a message.
     pub fn empty() -> Streaming<T> {
         Streaming(None)
     }
 
-    /// The next message; `None` once the stream has ended.
+    /// Returns the next message, or `None` once the stream has ended.
     pub async fn next(&mut self) -> Option<Result<T, Status>> {
         StreamExt::next(self).await
     }
 
-    /// The same stream with each message made into another one; a failure ends it.
+    /// Maps each message with `f`. A failure ends the stream.
     pub fn map<U, F>(self, mut f: F) -> Streaming<U>
     where
         F: FnMut(T) -> Result<U, Status> + Send + 'static,
@@ -51,14 +51,14 @@ impl<T: 'static> Streaming<T> {
 }
 
 impl<T: 'static> Streaming<T> {
-    /// The same stream with its failure made into another one.
+    /// Maps the failure of the stream with `f`.
     pub(crate) fn map_err(self, mut f: impl FnMut(Status) -> Status + Send + 'static) -> Streaming<T> {
         Streaming(self.0.map(|stream| Box::pin(stream.map(move |item| item.map_err(&mut f))) as _))
     }
 }
 
 impl<T: Send + 'static> Streaming<T> {
-    /// A stream, and the sender that feeds it. Up to `capacity` messages (at least one) wait between the two.
+    /// Creates a stream and the sender that feeds it. Up to `capacity` messages (at least one) wait between the two.
     pub fn channel(capacity: usize) -> (Sender<T>, Streaming<T>) {
         let (messages, mut received) = mpsc::channel(capacity.max(1));
         let finished = Arc::new(AtomicBool::new(false));
@@ -97,8 +97,8 @@ impl<T> fmt::Debug for Streaming<T> {
     }
 }
 
-/// Feeds a stream. One that is dropped without [`Sender::finish`] ends its stream with ABORTED, so that the panic of a
-/// task that sends is never taken for the end of what there was to send.
+/// Feeds a stream. Dropping it without [`Sender::finish`] ends the stream with ABORTED, so that a panic of the sending task
+/// never looks like the end of the stream.
 #[derive(Debug)]
 pub struct Sender<T> {
     messages: mpsc::Sender<Result<T, Status>>,
@@ -106,20 +106,20 @@ pub struct Sender<T> {
 }
 
 impl<T> Sender<T> {
-    /// Sends a message; waits while the stream is full, so a slow reader slows its sender. CANCELLED once nobody reads
-    /// any more.
+    /// Sends a message. It waits while the stream is full, so a slow reader slows the sender. Returns CANCELLED once nobody
+    /// reads any more.
     pub async fn send(&self, message: T) -> Result<(), Status> {
         self.messages.send(Ok(message)).await.map_err(|_| Status::cancelled("nobody reads the stream any more"))
     }
 
-    /// Ends the stream well.
+    /// Ends the stream successfully.
     pub fn finish(self) {
         self.finished.store(true, Ordering::Release);
     }
 
-    /// Ends the stream with a failure. Waits while the stream is full.
+    /// Ends the stream with a failure. It waits while the stream is full.
     pub async fn fail(self, status: Status) {
-        // Where nobody reads any more, nobody has to be told.
+        // The error means that nobody reads any more, so nobody needs the status.
         let _ = self.messages.send(Err(status)).await;
     }
 
@@ -135,7 +135,7 @@ mod tests {
     use crate::status::Code;
 
     #[tokio::test]
-    async fn finished_stream_ends_well_and_stays_ended() {
+    async fn finished_stream_ends_successfully_and_stays_ended() {
         let (sender, mut stream) = Streaming::channel(2);
         sender.send(1).await.unwrap();
         sender.finish();
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn dropped_sender_never_looks_like_an_end() {
+    async fn dropped_sender_ends_stream_with_aborted() {
         let (sender, mut stream) = Streaming::channel(2);
         sender.send(1).await.unwrap();
         drop(sender);

@@ -1,11 +1,12 @@
-//! Packages that a chore needs and this machine is without, on Debian and its kin.
+//! Installs missing packages that a chore needs, on Debian and its derivatives.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::say;
 
-/// Installs `packages`, for want of which `missing` says what `needs` it; `by_hand` is what to do where that fails.
+/// Installs `packages`. `missing` lists what is missing, `needs` names the chore that needs it, and `by_hand` is the advice
+/// if the installation fails.
 pub(super) fn install(
     packages: &[&str],
     needs: &str,
@@ -20,7 +21,7 @@ pub(super) fn install(
     let arguments: Vec<&str> =
         ["install", "--yes", "--no-install-recommends"].iter().chain(packages).copied().collect();
     let apt_get = |arguments: &[&str]| apt_get(arguments).map_err(|error| format!("{error}\n{by_hand}"));
-    // The package lists of a fresh machine are empty or old: then the first try fails.
+    // The package lists of a fresh machine are empty or old, so the first try fails there.
     let installed = apt_get(&arguments)? || apt_get(&["update"])? && apt_get(&arguments)?;
     if !installed {
         return Err(format!("apt-get could not install them\n{by_hand}"));
@@ -31,7 +32,7 @@ pub(super) fn install(
     }
 }
 
-/// Runs apt-get as root, by sudo where this is not root; whether it ended well.
+/// Runs apt-get as root, with sudo if needed. Returns whether it succeeded.
 fn apt_get(arguments: &[&str]) -> Result<bool, String> {
     let mut words = vec!["env", "DEBIAN_FRONTEND=noninteractive", APT_GET];
     words.extend(arguments);

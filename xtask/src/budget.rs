@@ -1,5 +1,5 @@
-//! `cargo xtask budget`: how many crates a hello world compiles, beside the numbers in the repository. A dependency
-//! that comes in by a side door is seen here.
+//! `cargo xtask budget`: counts the crates that a hello world compiles, and compares the counts with those in the
+//! repository. It reveals indirect new dependencies.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ const CHECK: &str = "--check";
 const HEADER: &str =
     "# Crates that the package `hello` compiles. Written by `cargo xtask budget`, compared by .ci/run.\n";
 
-/// Writes the budget file, or with `--check` compares it.
+/// Writes the budget file, or compares it with `--check`.
 pub(super) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let check = match arguments {
         [] => false,
@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     ))
 }
 
-/// Distinct packages that are compiled for `hello`: its own, those at run time, and those at build time.
+/// Counts the distinct packages that `hello` compiles: its own, run-time dependencies and build dependencies.
 fn crates(features: &[&str]) -> Result<usize, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

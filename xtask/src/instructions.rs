@@ -1,5 +1,6 @@
-//! `cargo xtask instructions`: how many instructions the parts of a call take, counted by callgrind, beside the numbers in
-//! the repository. Counted, not timed: the same on every machine and in every run, within a fraction of a percent.
+//! `cargo xtask instructions`: counts the instructions of the parts of a call with callgrind, and compares them with the
+//! budget in the repository. Counts, unlike times, are the same on every machine and in every run, within a fraction of a
+//! percent.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -8,8 +9,8 @@ use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 
 use super::{apt, say};
 
-/// Measures, and shows the figures beside the budget; with `--check` fails where one is beyond it, with `--write` makes
-/// them the budget. Parts may be named; without, it is all.
+/// Counts, and prints the figures beside the budget. `--check` fails if a figure exceeds its budget; `--write` makes the
+/// figures the budget. Arguments may name parts; the default is all parts.
 pub(super) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     let (options, wanted): (Vec<&str>, Vec<&str>) =
         arguments.iter().map(String::as_str).partition(|word| word.starts_with('-'));
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: &[String]) -> Result<ExitCode, String> {
     }
 }
 
-/// Fails where a figure is beyond its budget; says where the budget could be lowered.
+/// Fails if a figure exceeds its budget. Prints the budgets that could be lowered.
 fn compare(counted: &BTreeMap<&str, u64>, budget: &BTreeMap<String, u64>) -> Result<(), String> {
     let mut beyond = Vec::new();
     for (part, count) in counted {
@@ -89,7 +90,7 @@ fn change(count: u64, budget: u64) -> f64 {
     (count as f64 / budget as f64 - 1.0) * 100.0
 }
 
-/// The figures in the repository, by part.
+/// Reads the budget in the repository, by part.
 fn read(path: &Path) -> Result<BTreeMap<String, u64>, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let mut budget = BTreeMap::new();
@@ -101,11 +102,11 @@ fn read(path: &Path) -> Result<BTreeMap<String, u64>, String> {
     Ok(budget)
 }
 
-/// Builds what is measured, as releases are, and for one processor whatever this one could do.
+/// Builds the measured program in release mode, for one fixed processor model whatever the machine's own is.
 fn build(root: &Path) -> Result<PathBuf, String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // A folder of its own: other flags than those of a release would throw away each other's work.
+    // A separate target folder: a build with other flags would overwrite the artifacts of a release build, and vice versa.
     let target = root.join("target/instructions");
     command.current_dir(root).args(["build", "--quiet", "--release", "--locked", "--package", "instructions"]);
     command.args(["--target", TARGET, "--target-dir"]).arg(&target);
@@ -121,7 +122,7 @@ fn build(root: &Path) -> Result<PathBuf, String> {
     Ok(target.join(TARGET).join("release/instructions"))
 }
 
-/// Instructions of one call: what it took longer to do twice as many.
+/// Instructions of one call: the difference between twice as many calls and once as many, divided by the number of calls.
 fn per_call(program: &Path, part: &str) -> Result<u64, String> {
     let [once, twice] = [CALLS, 2 * CALLS].map(|calls| match part {
         SERVER => server(program, calls),
@@ -131,7 +132,7 @@ fn per_call(program: &Path, part: &str) -> Result<u64, String> {
     Ok(twice?.saturating_sub(once?) / u64::from(CALLS))
 }
 
-/// Of the server's process, while another one calls it.
+/// Counts the instructions of the server process, while another process calls it.
 fn server(program: &Path, calls: u32) -> Result<u64, String> {
     let output = output(SERVER, program)?;
     let (serving, address) = Serving::start(counting(program, &output).arg("serve"))?;
@@ -143,7 +144,7 @@ fn server(program: &Path, calls: u32) -> Result<u64, String> {
     }
 }
 
-/// Of the caller's process, while another one serves it.
+/// Counts the instructions of the caller process, while another process serves it.
 fn caller(program: &Path, calls: u32) -> Result<u64, String> {
     let (serving, address) = Serving::start(Command::new(program).arg("serve"))?;
     let count = count(program, CALLER, &["call", &address, &calls.to_string()]);
@@ -151,14 +152,14 @@ fn caller(program: &Path, calls: u32) -> Result<u64, String> {
     count
 }
 
-/// A server that serves until its input ends.
+/// A server process that serves until its input ends.
 struct Serving {
     child: Child,
     input: ChildStdin,
 }
 
 impl Serving {
-    /// And its address.
+    /// Starts the server, and returns its address too.
     fn start(command: &mut Command) -> Result<(Serving, String), String> {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = child.map_err(|error| format!("the server cannot be started: {error}"))?;
@@ -184,31 +185,32 @@ fn count(program: &Path, part: &str, arguments: &[&str]) -> Result<u64, String> 
     if status.success() { total(&output) } else { Err(format!("{part} failed: {status}")) }
 }
 
-/// The program under callgrind.
+/// The command that runs the program under callgrind.
 fn counting(program: &Path, output: &Path) -> Command {
     let mut command = Command::new("valgrind");
     command.args(["--quiet", "--tool=callgrind"]).arg(format!("--callgrind-out-file={}", output.display()));
-    // The C library has a memcpy for each kind of processor: all take the one for AVX, which nearly all have.
+    // The C library has a memcpy for each kind of processor. The setting makes all use the one for AVX, which nearly all
+    // support.
     command.env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-ERMS,-FSRM");
     command.arg(program);
     command
 }
 
-/// Where the profile of a part is found afterwards.
+/// The path of the profile of a part.
 fn output(part: &str, program: &Path) -> Result<PathBuf, String> {
     let folder = program.ancestors().nth(3).ok_or("no target folder")?.join("profiles");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     Ok(folder.join(part))
 }
 
-/// What callgrind counted.
+/// Reads the total that callgrind counted.
 fn total(output: &Path) -> Result<u64, String> {
     let profile = std::fs::read_to_string(output).map_err(|error| format!("{}: {error}", output.display()))?;
     let total = profile.lines().find_map(|line| line.strip_prefix("totals: ")).and_then(|count| count.parse().ok());
     total.ok_or_else(|| format!("{} has no total", output.display()))
 }
 
-/// Another one makes other instructions of the same code.
+/// The version of the compiler. Other compilers generate other instructions from the same code.
 fn compiler() -> Result<String, String> {
     let output = Command::new("rustc").arg("--version").output();
     let output = output.map_err(|error| format!("rustc cannot be started: {error}"))?;
@@ -232,7 +234,7 @@ const TOLERANCE_PERCENT: f64 = 3.0;
 const CALLS: u32 = 12_800;
 const SERVER: &str = "loopback-server";
 const CALLER: &str = "loopback-caller";
-/// Those of the program `instructions`, and the two processes of calls over loopback, 64 at a time.
+/// The parts of the program `instructions`, and the two processes of calls over loopback, 64 at a time.
 const PARTS: [&str; 10] =
     ["encode", "decode", "pick", "in-flight", "caller", "dispatch", "whole-call", "whole-call-alone", SERVER, CALLER];
 const HEADER: &str = "\

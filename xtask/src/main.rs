@@ -1,5 +1,5 @@
-//! Chores of the repository, `cargo xtask NAME`. Nothing here is part of what is shipped, and it uses std alone, so
-//! that it builds in a second.
+//! Chores of the repository, `cargo xtask NAME`. They are not part of a release, and use only std, so that they build in a
+//! second.
 
 use std::ffi::OsString;
 use std::process::ExitCode;

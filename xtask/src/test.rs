@@ -1,5 +1,5 @@
-//! `cargo xtask test`: makes sure that ZooKeeper and Java are there, then runs every test. The tests themselves start
-//! and stop the server.
+//! `cargo xtask test`: makes sure that ZooKeeper and Java are installed, then runs every test. The tests themselves start
+//! and stop the ZooKeeper server.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -8,7 +8,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use super::{apt, say};
 
-/// Runs `cargo test --workspace` with these arguments after it, says the sum of all test programs, and ends as it ends.
+/// Runs `cargo test --workspace` with these extra arguments, prints the sum over all test programs, and exits with the same
+/// status.
 pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, String> {
     if std::env::var_os(ADDRESS_VARIABLE).is_some() {
         say(&format!("{ADDRESS_VARIABLE} is set: nothing is installed"));
@@ -26,7 +27,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, String> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Prints every line as it comes, and sums what the test programs passed, failed and skipped.
+/// Prints every line as it arrives, and sums up passed, failed and ignored tests.
 fn pass_through(output: impl BufRead) -> Result<[u64; 3], String> {
     let mut sum = [0; 3];
     for line in output.lines() {
@@ -50,7 +51,7 @@ fn print_line(line: &str) {
     println!("{line}");
 }
 
-/// What the tests need and this machine is without.
+/// What the tests need and this machine lacks.
 fn missing() -> Vec<&'static str> {
     let mut missing: Vec<_> = JARS.into_iter().filter(|jar| !Path::new(jar).exists()).collect();
     let java = Command::new("java").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -62,7 +63,7 @@ fn missing() -> Vec<&'static str> {
 
 const ADDRESS_VARIABLE: &str = "MPRPC_TEST_ZOOKEEPER";
 const PACKAGES: [&str; 2] = ["zookeeper", "default-jre-headless"];
-/// The files by which Debian's package is known; the tests name the rest of its class path.
+/// The files by which to recognise Debian's package. The tests name the rest of its class path.
 const JARS: [&str; 3] = ["/etc/zookeeper/conf", "/usr/share/java/zookeeper.jar", "/usr/share/java/zookeeper-jute.jar"];
 const BY_HAND: &str = "\
 On Debian and its kin install the packages zookeeper and default-jre-headless by hand. Elsewhere start a ZooKeeper 3.6

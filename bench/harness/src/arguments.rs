@@ -1,89 +1,91 @@
-//! The command line of a measured program: written by the tool, read by the program.
+//! The command line of a measured program. The tool writes it, and the program reads it.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::Shape;
 
-/// What a program is to do.
+/// The command of a program.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
-    /// `--serve`: be the server, until killed.
+    /// `--serve`: run the server until killed.
     Serve(Serve),
-    /// `--call`: be the client, and print a report.
+    /// `--call`: run the client, and print a report.
     Call(Load),
 }
 
-/// What a server is started with.
+/// The arguments of a server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Serve {
-    /// The name of what serves.
+    /// The name of the serving system.
     pub system: String,
-    /// What its clients will do.
+    /// The kind of calls that its clients make.
     pub kind: Kind,
-    /// The core it stays on.
+    /// The core to which the server is pinned.
     pub pin: Option<usize>,
-    /// How long its handlers compute, to microseconds.
+    /// How long the handlers compute, in whole microseconds.
     pub spin: Duration,
 }
 
-/// What a client does, for how long.
+/// The load of a client: what it calls, and for how long.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Load {
-    /// The name of what calls.
+    /// The name of the calling system.
     pub system: String,
-    /// Where the server listens.
+    /// The address of the server.
     pub address: SocketAddr,
-    /// The server's process.
+    /// The process id of the server.
     pub server_pid: u32,
-    /// What is called.
+    /// The kind of calls.
     pub kind: Kind,
-    /// Connections and callers.
+    /// The numbers of connections and callers.
     pub shape: Shape,
-    /// Bytes of a message.
+    /// Size of a message in bytes.
     pub payload: usize,
-    /// Not measured, at the beginning.
+    /// The warm-up at the beginning, which is not measured.
     pub warm_up: Duration,
-    /// Measured.
+    /// The measured span.
     pub measured: Duration,
-    /// Calls a second, over all connections: the open loop. `None`: the closed loop, each caller as fast as it can.
+    /// Calls a second over all connections: the open loop. `None` is the closed loop, in which each caller calls as fast as
+    /// it can.
     pub rate: Option<f64>,
-    /// The core it stays on.
+    /// The core to which the client is pinned.
     pub pin: Option<usize>,
-    /// How many threads, and how they share the connections.
+    /// The number of threads, and how they share the connections.
     pub threads: Threads,
-    /// Whether system calls are counted, by `perf`, which slows both ends a little.
+    /// Whether `perf` counts system calls, which slows both ends a little.
     pub count_syscalls: bool,
 }
 
-/// What is called.
+/// The kind of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// One message there, the same back.
+    /// One message to the server, and the same message back.
     Unary,
-    /// One stream of messages there.
+    /// One stream of messages to the server.
     ClientStream,
-    /// One stream of messages back.
+    /// One stream of messages to the client.
     ServerStream,
-    /// One stream there, and each message back.
+    /// One stream to the server, and each message back.
     Bidi,
-    /// One message there, the same back, over a connection that is opened for it and closed after it.
+    /// One message to the server and the same message back, over a connection that is opened for the call and closed after
+    /// it.
     Connect,
 }
 
-/// How many threads a client has.
+/// The threads of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Threads {
-    /// What systems are best with, for the shape.
+    /// The choice that suits the systems best for the shape.
     Best,
-    /// Loops of one thread each, a share of the connections on each.
+    /// Event loops of one thread each, with a share of the connections on each.
     Loops(usize),
-    /// A runtime of several threads that share all connections, one thread for each core.
+    /// A multi-threaded runtime with one thread for each core; all threads share all connections.
     Shared,
 }
 
 impl Command {
-    /// The arguments that make a program do it; [`Command::parse`] reads them.
+    /// The command as program arguments, for [`Command::parse`].
     pub fn arguments(&self) -> Vec<String> {
         match self {
             Command::Serve(serve) => {
@@ -99,7 +101,7 @@ impl Command {
         }
     }
 
-    /// Reads what [`Command::arguments`] wrote. The error is for a person.
+    /// Parses what [`Command::arguments`] wrote. The error is text for people.
     pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Command, String> {
         let mut arguments = arguments.into_iter();
         let mode = arguments.next().unwrap_or_default();
@@ -126,14 +128,14 @@ impl Command {
 }
 
 impl Serve {
-    /// A server of unary calls that answer at once, on any core.
+    /// A server of unary calls that answers at once, on any core.
     pub fn new(system: &str) -> Serve {
         Serve { system: system.to_owned(), kind: Kind::Unary, pin: None, spin: Duration::ZERO }
     }
 }
 
 impl Load {
-    /// A second of 1x1 with 32 bytes, to nowhere yet.
+    /// A load of one second, 1x1, 32 bytes. The address is not set yet.
     pub fn new(system: &str) -> Load {
         Load {
             system: system.to_owned(),
@@ -195,7 +197,7 @@ impl Load {
 impl Kind {
     const ALL: [Kind; 5] = [Kind::Unary, Kind::ClientStream, Kind::ServerStream, Kind::Bidi, Kind::Connect];
 
-    /// As it stands on command lines and in results.
+    /// The name on command lines and in results.
     pub fn name(self) -> &'static str {
         match self {
             Kind::Unary => "unary",
@@ -240,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_load_is_read_as_it_was_written() {
+    fn load_survives_a_round_trip_through_arguments() {
         let mut load = Load::new("raw");
         load.address = ([127, 0, 0, 1], 80).into();
         (load.kind, load.rate, load.pin, load.threads) = (Kind::Bidi, Some(12.5), Some(1), Threads::Loops(3));
@@ -251,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_is_read_as_it_was_written() {
+    fn serve_survives_a_round_trip_through_arguments() {
         let command = Command::Serve(Serve {
             kind: Kind::Connect,
             pin: Some(0),
@@ -262,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named() {
+    fn parse_error_names_the_bad_argument() {
         let parse = |line: &str| Command::parse(line.split(' ').map(str::to_owned)).unwrap_err();
         assert!(parse("--call raw --speed 3").contains("--speed"));
         assert!(parse("--call raw --shape 8").contains("'8'"));

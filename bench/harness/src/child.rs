@@ -1,4 +1,4 @@
-//! Server and caller as processes: started, waited for with a bound, ended with whoever holds them.
+//! Server and caller as child processes. Every wait has a bound, and dropping the handle ends the process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Command as Task, Failure, Load, Report, Serve};
 
-/// A process that is killed when this is dropped.
+/// A child process. Dropping it kills the process.
 struct Process {
     child: Child,
     what: String,
@@ -30,7 +30,7 @@ impl Process {
         Ok((Process { child, what, errors }, output))
     }
 
-    /// Ends it, and says what it said.
+    /// Kills the process, and returns a failure with its error output.
     fn failed(mut self, why: &str) -> Failure {
         self.end();
         let said = self.errors.take().and_then(|errors| errors.join().ok()).unwrap_or_default();
@@ -38,7 +38,7 @@ impl Process {
     }
 
     fn end(&mut self) {
-        // Gone already is as good.
+        // The process may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -50,22 +50,22 @@ impl Drop for Process {
     }
 }
 
-/// A server, from its first moment to the drop of this.
+/// A server process. Dropping it kills the process.
 pub struct ServerProcess {
     process: Option<Process>,
     address: SocketAddr,
 }
 
 impl ServerProcess {
-    /// Starts it, and waits until it says where it listens.
+    /// Starts a server, and waits until it prints its listening address.
     pub fn start(program: &Path, serve: &Serve) -> Result<ServerProcess, Failure> {
         let (process, output) = Process::start(program, &Task::Serve(serve.clone()).arguments())?;
         let (sender, line) = mpsc::channel();
         thread::spawn(move || {
             let mut lines = BufReader::new(output).lines();
-            // Whoever waits may have given up.
+            // The receiver may have given up.
             let _ = sender.send(lines.next());
-            // What it says later is read, lest it waits for that.
+            // Later output is read and dropped, so that the process does not block on a full pipe.
             lines.for_each(drop);
         });
         let line = match line.recv_timeout(START_TIMEOUT) {
@@ -79,17 +79,17 @@ impl ServerProcess {
         }
     }
 
-    /// Its process.
+    /// The process id.
     pub fn pid(&self) -> u32 {
         self.process.as_ref().map_or(0, |process| process.child.id())
     }
 
-    /// Where it listens.
+    /// The listening address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Runs a client against it, and waits for its report.
+    /// Runs a client against this server, and waits for the client's report.
     pub fn measure(&mut self, program: &Path, load: Load) -> Result<Report, Failure> {
         let load = Load { address: self.address(), server_pid: self.pid(), ..load };
         let span = load.warm_up + load.measured;
@@ -97,7 +97,7 @@ impl ServerProcess {
         client.report(span).map_err(|failure| self.blame(failure))
     }
 
-    /// If the server has died, it is to blame for the failure of its caller.
+    /// Returns the failure of the server if the server has died, otherwise that of the caller.
     pub fn blame(&mut self, caller: Failure) -> Failure {
         let died = self.process.as_mut().and_then(|process| process.child.try_wait().ok().flatten());
         match (died, self.process.take()) {
@@ -110,27 +110,27 @@ impl ServerProcess {
     }
 }
 
-/// A caller, which prints a report as JSON and ends.
+/// A caller process, which prints a report as JSON and ends.
 pub struct CallerProcess {
     process: Process,
     text: Receiver<std::io::Result<String>>,
 }
 
 impl CallerProcess {
-    /// Starts it.
+    /// Starts a caller.
     pub fn start(program: &Path, arguments: &[String]) -> Result<CallerProcess, Failure> {
         let (process, mut output) = Process::start(program, arguments)?;
         let (sender, text) = mpsc::channel();
         thread::spawn(move || {
             let mut text = String::new();
             let read = output.read_to_string(&mut text).map(|_| text);
-            // Whoever waits may have given up.
+            // The receiver may have given up.
             let _ = sender.send(read);
         });
         Ok(CallerProcess { process, text })
     }
 
-    /// Waits for its report, which is to come half a minute after `span` at the latest.
+    /// Waits for the report, until at most half a minute after `span`.
     pub fn report<R: DeserializeOwned>(self, span: Duration) -> Result<R, Failure> {
         let Ok(text) = self.text.recv_timeout(span + CALLER_TIMEOUT) else {
             return Err(self.process.failed("hangs"));
@@ -142,7 +142,7 @@ impl CallerProcess {
     }
 }
 
-/// The end of what a process says on its way out.
+/// Reads the end of a process's error output.
 fn last_words(errors: ChildStderr) -> String {
     let mut last = Vec::new();
     for line in BufReader::new(errors).lines().map_while(Result::ok) {
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_that_dies_is_reported_with_what_it_said() {
+    fn dead_server_is_reported_with_its_error_output() {
         let failure = ServerProcess::start(Path::new("/bin/ls"), &Serve::new("none")).err().unwrap().to_string();
         assert!(failure.contains("ended before it served"), "{failure}");
         assert!(failure.contains("--serve"), "{failure}");

@@ -1,4 +1,4 @@
-//! The client of a system that lives on tokio: its loops, its connections, its callers.
+//! The client of a system that uses tokio: its event loops, its connections, its callers.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -11,25 +11,25 @@ use crate::meter::{Meter, Share};
 use crate::open::call_when_due;
 use crate::{Kind, Load, Report, Threads};
 
-/// Why a run failed, for a person.
+/// Why a run failed, as text for people.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A connection of the system under test, as its users hold it. Clones share it.
+/// A connection of the system under test, as its users hold it. Clones share the connection.
 pub trait Client: Clone + Send + Sync + 'static {
-    /// A request, as it is kept; making the one that is sent of it is part of the call.
+    /// A request to send repeatedly. Making the sent request from it is part of the call.
     type Request: Clone + Send + Sync + 'static;
 
-    /// Opens a connection, for certain: makes a call if it would be opened by the first one.
+    /// Opens a connection. If the system connects lazily, the implementation makes a first call.
     fn connect(address: SocketAddr) -> impl Future<Output = Result<Self, Failure>> + Send;
 
-    /// A request with so many bytes.
+    /// Creates a request with a payload of this many bytes.
     fn request(payload: usize) -> Self::Request;
 
-    /// Makes a call; the bytes of the reply's payload.
+    /// Makes a call. Returns the size of the reply's payload in bytes.
     fn call(&self, request: &Self::Request) -> impl Future<Output = Result<usize, Failure>> + Send;
 }
 
-/// Makes unary calls as `load` says, and measures them.
+/// Makes and measures unary calls as `load` says.
 pub fn drive<C: Client>(load: &Load) -> Result<Report, Failure> {
     let again = load.clone();
     on_runtimes(load, move |share| {
@@ -48,7 +48,7 @@ pub fn drive<C: Client>(load: &Load) -> Result<Report, Failure> {
     })
 }
 
-/// Runs `work` on the runtimes of a client, once on each, and measures what it counts.
+/// Runs `work` once on each runtime of a client, and measures what `work` counts.
 pub fn on_runtimes<W, F>(load: &Load, work: W) -> Result<Report, Failure>
 where
     W: Fn(Share) -> F + Clone + Send + 'static,
@@ -66,13 +66,13 @@ where
     })
 }
 
-/// With these every system on tokio was faster on a runtime of several threads, by 15 to 20 %, and with all other loads
-/// on loops of one thread each.
+/// Whether the load has many connections with one caller each. With this load every tokio system was 15 to 20 % faster on a
+/// multi-threaded runtime; with all other loads, on loops of one thread each.
 fn many_connections_with_a_caller_each(load: &Load) -> bool {
     load.kind == Kind::Unary && load.shape.connections > 1 && load.shape.callers == 1
 }
 
-/// The runtime of a peer's server, as their users have it: of several threads, one for each core.
+/// Runs a peer's server on the runtime that its users have: multi-threaded, with one thread for each core.
 pub fn block_on_servers<F: Future>(server: F) -> Result<F::Output, Failure> {
     Ok(Runtime::new()?.block_on(server))
 }

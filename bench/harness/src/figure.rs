@@ -1,20 +1,20 @@
-//! A figure of several repetitions.
+//! A figure over several repetitions.
 
 use serde::Serialize;
 
-/// A median, and the least and most that there was.
+/// The median, the minimum and the maximum of several values.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Figure {
-    /// The value in the middle, or the mean of the two there.
+    /// The value in the middle, or the mean of the two middle values.
     pub median: f64,
-    /// The least.
+    /// The minimum.
     pub min: f64,
-    /// The most.
+    /// The maximum.
     pub max: f64,
 }
 
 impl Figure {
-    /// None of nothing.
+    /// The figure of these values; `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Figure> {
         let mut values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
         values.sort_by(f64::total_cmp);
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_is_the_one_in_the_middle_with_its_spread() {
+    fn figure_has_median_minimum_and_maximum() {
         let figure = |values: &[f64]| Figure::of(values.iter().copied());
         assert_eq!(figure(&[3.0, 1.0, 2.0]), Some(Figure { median: 2.0, min: 1.0, max: 3.0 }));
         assert_eq!(figure(&[4.0, 1.0]), Some(Figure { median: 2.5, min: 1.0, max: 4.0 }));

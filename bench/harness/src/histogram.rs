@@ -1,12 +1,12 @@
-//! Latencies, counted by size to 1.6 %: buckets that many threads count in at a time.
+//! A histogram of latencies with a precision of 1.6 %. Many threads can count in it at the same time.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Counts durations of 0 ns to 73 minutes. Below 64 ns each has a bucket of its own, above it each doubling has 64.
+/// Counts durations of 0 ns to 73 minutes. Below 64 ns each nanosecond has a bucket; above, each doubling has 64 buckets.
 pub struct Histogram(Vec<AtomicU64>);
 
-/// Each doubling is cut into 2 to the power of this.
+/// Each doubling has 2 to the power of this many buckets.
 const PRECISION_BITS: u32 = 6;
 const EXACT: u64 = 1 << PRECISION_BITS;
 const NANOS_MAX: u64 = (1 << 42) - 1;
@@ -24,12 +24,12 @@ impl Histogram {
         self.0[index(nanos)].fetch_add(times, Ordering::Relaxed);
     }
 
-    /// How many were counted.
+    /// The number of counted durations.
     pub fn count(&self) -> u64 {
         self.0.iter().map(|bucket| bucket.load(Ordering::Relaxed)).sum()
     }
 
-    /// The duration that `share` of them, 0 to 1, do not exceed: the middle of its bucket. Zero if there are none.
+    /// The duration that a `share` of them, 0 to 1, does not exceed: the middle of its bucket. Zero if there are none.
     pub fn quantile(&self, share: f64) -> Duration {
         let wanted = (self.count() as f64 * share).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_duration_is_found_again_to_the_promised_precision() {
+    fn every_duration_keeps_the_promised_precision() {
         for nanos in (0..200).chain([1_000, 26_431, 999_999, 1_000_000, 5_000_000_001, NANOS_MAX]) {
             let histogram = Histogram::default();
             histogram.record(Duration::from_nanos(nanos), 1);
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_of_all_that_was_counted() {
+    fn quantiles_cover_all_counted_durations() {
         let histogram = Histogram::default();
         for micros in 1..=100 {
             histogram.record(Duration::from_micros(micros), 10);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counted_has_no_latency_and_too_long_counts_as_the_longest() {
+    fn empty_histogram_returns_zero_and_long_durations_are_capped() {
         let histogram = Histogram::default();
         assert_eq!(histogram.quantile(0.99), Duration::ZERO);
         histogram.record(Duration::from_secs(1 << 20), 1);

@@ -1,7 +1,7 @@
-//! What every measured program has in common: its command line, shapes, loops, latencies, results. Knows no system.
+//! What every measured program shares: command line, shapes, loops, latencies, results. It knows no system.
 //!
 //! A program is one executable with both ends of some systems: `--serve SYSTEM` is the server, `--call SYSTEM` the client.
-//! The client measures, and reads the server's CPU time and memory, so that they belong to the same span of time.
+//! The client measures. It also reads the server's CPU time and memory, so that all figures cover the same span of time.
 
 mod affinity;
 mod arguments;

@@ -1,4 +1,4 @@
-//! Where and when it was measured, and what.
+//! The machine, the date and the revision of a measurement.
 
 use std::fmt;
 use std::fs;
@@ -12,20 +12,20 @@ use crate::available_cores;
 /// The machine, the date, and the revision of the source.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Machine {
-    /// UTC, as 2026-01-31.
+    /// The UTC date, such as 2026-01-31.
     pub date: String,
-    /// The commit, with a plus where files differ from it.
+    /// The commit, with a plus if the working tree differs from it.
     pub revision: String,
-    /// The name of its model.
+    /// The model name of the processor.
     pub cpu: String,
-    /// Those that this process may use.
+    /// The number of cores that this process may use.
     pub cores: usize,
     /// The release of Linux.
     pub kernel: String,
 }
 
 impl Machine {
-    /// This one, now.
+    /// Describes this machine, now.
     pub fn here() -> Machine {
         let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
         let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -48,7 +48,7 @@ impl fmt::Display for Machine {
     }
 }
 
-/// The commit, with a plus where files differ from it.
+/// The commit, with a plus if the working tree differs from it.
 fn revision() -> Option<String> {
     let git = |arguments: &[&str]| {
         let output = Command::new("git").current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().ok()?;
@@ -59,7 +59,7 @@ fn revision() -> Option<String> {
     Some(if clean { commit } else { commit + "+" })
 }
 
-/// The date so many days after 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+/// The date of a number of days after 1970-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 fn date(days: u64) -> String {
     let days = days + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn dates_match_the_calendar() {
         assert_eq!(
             [0, 58, 59, 11_016, 19_782].map(date),
             ["1970-01-01", "1970-02-28", "1970-03-01", "2000-02-29", "2024-02-29"]

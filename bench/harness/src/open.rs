@@ -1,4 +1,4 @@
-//! The open loop: calls begin when they are due, whether or not the ones before have ended.
+//! The open loop: calls begin when they are due, even if earlier calls have not ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,11 +14,11 @@ use crate::closed::check;
 use crate::meter::Share;
 use crate::{Client, Failure, Load};
 
-/// Calls become due on a grid of this.
+/// The grid on which calls become due.
 pub const TICK: Duration = Duration::from_micros(100);
 
-/// When calls are due: at a fixed rate, each at the first tick by which so many are to have begun. It does not know of
-/// replies, so a system that stalls is late for all calls that were due meanwhile (no coordinated omission).
+/// A schedule of due calls at a fixed rate; each call is due at the first tick that the rate allows. The schedule does not
+/// depend on replies, so a stalled system is late for all calls that were due meanwhile (no coordinated omission).
 pub struct Schedule {
     start: Instant,
     calls_per_tick: f64,
@@ -26,12 +26,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `rate` calls a second from `start` on.
+    /// Creates a schedule of `rate` calls a second from `start` on.
     pub fn new(start: Instant, rate: f64) -> Schedule {
         Schedule { start, calls_per_tick: rate * TICK.as_secs_f64(), begun: 0 }
     }
 
-    /// The next call, if it is due by `now`: the time since when it is.
+    /// Returns the due time of the next call, if it is due by `now`.
     pub fn next_due(&mut self, now: Instant) -> Option<Instant> {
         let tick = ((self.begun + 1) as f64 / self.calls_per_tick).ceil();
         let due = self.start + TICK.mul_f64(tick);
@@ -43,13 +43,13 @@ impl Schedule {
     }
 }
 
-/// A [`ticker`] on the runtime that this is called on.
+/// Creates a [`ticker`] on the current runtime.
 pub fn async_ticker() -> Result<AsyncFd<OwnedFd>, Failure> {
     #[expect(deprecated, reason = "deprecated for types that do not own what AsRawFd says; this one does")]
     Ok(AsyncFd::new(ticker()?)?)
 }
 
-/// A timer that becomes readable every [`TICK`]; tokio's own knows milliseconds.
+/// Creates a timer that becomes readable every [`TICK`]. tokio's own timer has a resolution of milliseconds.
 pub fn ticker() -> Result<OwnedFd, Failure> {
     let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
     let tick = Timespec { tv_sec: 0, tv_nsec: TICK.subsec_nanos().into() };
@@ -62,7 +62,7 @@ pub async fn tick(ticker: &AsyncFd<OwnedFd>) -> Result<(), Failure> {
     loop {
         let mut ready = ticker.readable().await?;
         let read = rustix::io::read(ticker.get_ref(), &mut [0; 8]);
-        // The timer is readable again with the next tick, and not before it has been read.
+        // The timer becomes readable again with the next tick, and only after it has been read.
         ready.clear_ready();
         match read {
             Ok(_) => return Ok(()),
@@ -72,7 +72,7 @@ pub async fn tick(ticker: &AsyncFd<OwnedFd>) -> Result<(), Failure> {
     }
 }
 
-/// Begins calls when they are due, on `clients` in turn; later, with too many on their way, and it counts as waiting.
+/// Begins calls when they are due, on `clients` in turn. If too many are in flight, a call begins late, and the wait counts.
 pub(crate) async fn call_when_due<C: Client>(clients: Vec<C>, load: &Load, share: &Share) -> Result<(), Failure> {
     let ticker = async_ticker()?;
     let mut schedule = Schedule::new(Instant::now(), share.rate);
@@ -105,7 +105,8 @@ pub(crate) async fn call_when_due<C: Client>(clients: Vec<C>, load: &Load, share
     Ok(())
 }
 
-/// Calls on a connection. More of them are no faster, and a system that once fell behind would never catch up.
+/// The most calls in flight on a connection. More would be no faster, and a system that fell behind once would never catch
+/// up.
 const ON_THEIR_WAY_MAX: usize = 512;
 
 #[cfg(test)]
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_that_begins_late_was_due_all_the_same() {
+    fn late_call_keeps_its_due_time() {
         let start = Instant::now();
         let mut schedule = Schedule::new(start, 10_000.0);
         let due = all_due(&mut schedule, start + TICK * 5 + TICK / 2);

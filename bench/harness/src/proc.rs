@@ -1,30 +1,30 @@
-//! CPU time, memory and system calls of a process: the first two as the kernel tells them in /proc, the third by `perf`.
+//! CPU time, memory and system calls of a process. /proc provides the first two, `perf` the third.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// What a process has used so far.
+/// The resources that a process has used so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
-    /// CPU time of all its threads, user and system, to 10 ms.
+    /// CPU time of all its threads, user and system, with a resolution of 10 ms.
     pub cpu: Duration,
 }
 
 impl Usage {
-    /// Of the process `pid`; nothing if it is gone.
+    /// The usage of the process `pid`; zero if the process is gone.
     pub fn of(pid: u32) -> Usage {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         Usage { cpu: cpu(&stat).unwrap_or_default() }
     }
 }
 
-/// The most memory that the process `pid` has had at a time, KiB; 0 if it is gone.
+/// The peak memory of the process `pid` in KiB; 0 if the process is gone.
 pub fn peak_rss_kib(pid: u32) -> u64 {
     status_kib(pid, "VmHWM:")
 }
 
-/// The memory that the process `pid` has now, KiB; 0 if it is gone.
+/// The present memory of the process `pid` in KiB; 0 if the process is gone.
 pub fn rss_kib(pid: u32) -> u64 {
     status_kib(pid, "VmRSS:")
 }
@@ -35,22 +35,23 @@ fn status_kib(pid: u32, key: &str) -> u64 {
     line.and_then(|rest| rest.split_whitespace().next()).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
-/// The clock ticks of utime and stime in /proc/PID/stat. Linux has 100 a second on every architecture that we build for.
+/// Reads utime and stime in /proc/PID/stat, in clock ticks. Linux has 100 ticks a second on every architecture that we build
+/// for.
 fn cpu(stat: &str) -> Option<Duration> {
-    // The name of the program stands in brackets and may hold anything.
+    // The program name stands in parentheses and may contain anything.
     let fields = stat.rsplit_once(") ")?.1;
     let ticks: u64 = fields.split(' ').skip(11).take(2).map(|field| field.parse().unwrap_or(0)).sum();
     Some(Duration::from_millis(ticks * 10))
 }
 
-/// A count of the system calls of two processes, by `perf stat`, one of it each.
+/// A count of the system calls of two processes, with one `perf stat` each.
 pub(crate) struct SyscallCount {
     perfs: [Option<Child>; 2],
     span: Duration,
 }
 
 impl SyscallCount {
-    /// Counts for `span`, from about now.
+    /// Starts to count now, for `span`.
     pub(crate) fn start(pids: [u32; 2], span: Duration) -> SyscallCount {
         let perf = |pid: u32| {
             let mut perf = Command::new("perf");
@@ -61,7 +62,7 @@ impl SyscallCount {
         SyscallCount { perfs: pids.map(perf), span }
     }
 
-    /// Waits for the end of the count. `None` where there is no `perf`, or it may not count.
+    /// Waits for the end of the count. `None` if `perf` is missing or not permitted.
     pub(crate) fn per_second(self) -> [Option<f64>; 2] {
         self.perfs.map(|perf| {
             let output = perf?.wait_with_output().ok()?;
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cpu_time_is_user_and_system_whatever_the_name_of_the_program() {
+    fn cpu_time_is_parsed_whatever_the_program_name() {
         let stat = "7 (a) b (c) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0";
         assert_eq!(cpu(stat), Some(Duration::from_millis(1_750)));
         assert_eq!(cpu("nothing"), None);

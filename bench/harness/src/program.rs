@@ -1,4 +1,4 @@
-//! The `main` of a measured program: finds the system, and is its server or its client.
+//! The `main` of a measured program: finds the system, and runs its server or its client.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -10,11 +10,11 @@ use crate::{Command, Failure, Load, Report, Serve, pin};
 
 /// Both ends of a system.
 pub struct System {
-    /// As it stands in results.
+    /// The name in results.
     pub name: &'static str,
-    /// Serves until the process is killed. Says where, by [`announce`].
+    /// Serves until the process is killed. It reports the address with [`announce`].
     pub serve: fn(&Serve) -> Result<(), Failure>,
-    /// Calls, and says what it measured.
+    /// Calls, and returns the measurement.
     pub call: fn(&Load) -> Result<Report, Failure>,
 }
 
@@ -31,7 +31,7 @@ pub fn main(systems: &[System]) -> ExitCode {
     }
 }
 
-/// Does what the command says. A client's threads still run when this returns; the process is to end then.
+/// Runs a command. A client's threads still run when this returns, so the process must end then.
 pub fn run(command: &Command, systems: &[System]) -> Result<(), Failure> {
     end_with_parent()?;
     let (name, core) = match command {
@@ -52,14 +52,14 @@ pub fn run(command: &Command, systems: &[System]) -> Result<(), Failure> {
     }
 }
 
-/// Has the kernel end this process with the tool that started it, so that one that is killed leaves no servers behind.
+/// Makes the kernel kill this process when the tool that started it ends, so that a killed tool leaves no servers behind.
 pub fn end_with_parent() -> Result<(), Failure> {
     Ok(set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
-/// Tells the tool where a server listens.
+/// Tells the tool the listening address.
 pub fn announce(address: impl Display) {
     println!("listening on {address}");
-    // Nobody to be told is no reason not to serve.
+    // The server serves even if nobody reads its output.
     let _ = std::io::stdout().flush();
 }

@@ -1,9 +1,9 @@
-//! How many connections, and how many callers on each.
+//! The number of connections, and of callers on each.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// CONNECTIONS x CALLERS: `8x16` is 8 connections with 16 callers each, and every caller has one call out at a time.
+/// CONNECTIONS x CALLERS: `8x16` is 8 connections with 16 callers each. Every caller has one call in flight at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Connections, all opened before the measurement.

@@ -1,4 +1,5 @@
-//! Pairs of REQUEST and CANCEL on one connection, as fast as the server takes them, written by hand: docs/protocol.md.
+//! Sends pairs of REQUEST and CANCEL on one connection, as fast as the server takes them. The frames are encoded by hand
+//! after docs/protocol.md.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,7 +12,7 @@ use crate::Programs;
 use crate::result::Sample;
 use crate::service::MPRPC;
 
-/// A million pairs.
+/// Measures a million pairs.
 pub(crate) fn measure(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     let mut server = ServerProcess::start(&programs.own, &Serve::new(MPRPC))?;
     let before = (Usage::of(server.pid()).cpu, rss_kib(server.pid()));
@@ -28,7 +29,7 @@ pub(crate) fn measure(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     Ok(vec![Sample::new("1,000,000 pairs", figures)])
 }
 
-/// The process that writes them; the seconds until the last one is answered.
+/// The process that sends the pairs. Returns the seconds until the last one is answered.
 pub(crate) fn cancel(address: &str, pairs: &str) -> Result<f64, Failure> {
     let (address, pairs): (SocketAddr, u32) = (address.parse()?, pairs.parse()?);
     let stream = TcpStream::connect(address)?;
@@ -58,7 +59,7 @@ fn write_pairs(output: &mut TcpStream, pairs: u32) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Reads until so many calls have ended: every REQUEST gets one RESPONSE with END.
+/// Reads until `pairs` calls have ended. Every REQUEST gets one RESPONSE with END.
 fn read_responses(stream: TcpStream, pairs: u32) -> Result<(), Failure> {
     let mut input = BufReader::with_capacity(WRITE_BYTES, stream);
     input.read_exact(&mut [0; PREFACE.len()])?;
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_those_of_the_protocol() {
+    fn frames_match_the_protocol() {
         let mut bytes = Vec::new();
         frame(&mut bytes, METHOD, 0, 0, 0, b"fixbug.UserServiceRpc/Login");
         frame(&mut bytes, REQUEST, END, 0, 1, b"");

@@ -1,4 +1,4 @@
-//! Handlers that compute: one channel, 64 callers, each call after the other. mprpc beside tonic.
+//! Handlers that compute: one channel, 64 callers, each with one call after the other. mprpc beside tonic.
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::result::Sample;
 use crate::service::MPRPC;
 use crate::{Programs, TONIC};
 
-/// Both systems, with handlers that compute for `micros`.
+/// Measures both systems with handlers that compute for `micros`.
 pub(crate) fn measure(programs: &Programs, micros: u64) -> Result<Vec<Sample>, Failure> {
     let mprpc = run(&programs.own, MPRPC, micros)?;
     let mut figures = figures(&mprpc, micros);
@@ -47,7 +47,7 @@ fn figures(report: &Report, micros: u64) -> Vec<(&'static str, f64)> {
     ]
 }
 
-/// What the cores could do if handlers had all that the caller leaves.
+/// The upper bound: the calls a second that fit into the cores if handlers get all that the caller leaves.
 fn calls_per_second_max(cores: usize, caller_cores: f64, micros: u64) -> f64 {
     (cores as f64 - caller_cores) * 1e6 / micros as f64
 }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_what_the_caller_leaves_of_the_cores() {
+    fn limit_counts_only_cores_left_by_the_caller() {
         assert_eq!(calls_per_second_max(2, 0.0, 1_000), 2_000.0);
         assert_eq!(calls_per_second_max(2, 0.5, 100), 15_000.0);
     }

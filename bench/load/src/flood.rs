@@ -1,4 +1,4 @@
-//! Nine callers that offer a tenth of the capacity each, beside one that floods, and without it.
+//! Nine callers that each offer a tenth of the capacity, with and without another caller that floods the server.
 
 use mprpc_bench_harness::{Failure, Serve, ServerProcess, available_cores};
 
@@ -8,7 +8,7 @@ use crate::overload::{COMPUTE_US, capacity};
 use crate::result::Sample;
 use crate::service::MPRPC;
 
-/// The nine alone, then beside the flood, and the flood.
+/// Measures the nine alone, then the nine beside the flood, and the flood itself.
 pub(crate) fn measure(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     let capacity = capacity(available_cores());
     let nine = callers(9, capacity * 0.9, capacity * 0.9);
@@ -29,7 +29,7 @@ pub(crate) fn measure(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     ])
 }
 
-/// Callers with a connection each, a second of one rate and then five of another.
+/// Callers with one connection each: one second at `rate_before`, then five at `rate`.
 fn callers(channels: usize, rate_before: f64, rate: f64) -> Offer {
     let steps = vec![Step { rate: rate_before, seconds: 1.0 }, Step { rate, seconds: 5.0 }];
     Offer { channels, calls: Calls::Compute(COMPUTE_US), steps }

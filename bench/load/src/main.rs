@@ -1,8 +1,8 @@
-//! What a server does under load: handlers that take time, more calls than it can do, calls that hold memory. A table, and
-//! with `--json FILE` and `--svg FILE` the same for machines, and the overload as a picture. Started by `load` of the tool,
-//! or directly; then tonic is measured where its program stands beside this one.
+//! Measures a server under load: slow handlers, more calls than the server can handle, calls that hold memory. It prints a
+//! table. `--json FILE` writes the same as JSON, and `--svg FILE` draws the overload. `load` of the tool starts this
+//! program. Started directly, it measures tonic only if tonic's program is in the same folder.
 //!
-//! Each measurement has a server process and a caller process of its own.
+//! Each measurement has its own server process and its own caller process.
 
 mod cancel;
 mod compute;
@@ -31,7 +31,7 @@ mod proto {
     mprpc::include_proto!("bench");
 }
 
-/// What can be measured by itself.
+/// A measurement that can run alone.
 struct Row {
     name: &'static str,
     /// Runs each variant once.
@@ -53,10 +53,10 @@ const ROWS: [Row; 10] = [
 
 const TONIC: &str = "tonic";
 
-/// Where programs are.
+/// The paths of the programs.
 struct Programs {
     own: PathBuf,
-    /// None where it was not built.
+    /// `None` if tonic was not built.
     tonic: Option<PathBuf>,
 }
 
@@ -87,7 +87,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The result of a process, for the one that started it.
+/// Prints the result of a process for its parent process.
 fn report(result: impl Serialize) -> Result<(), Failure> {
     println!("{}", serde_json::to_string(&result)?);
     Ok(())
@@ -110,7 +110,7 @@ fn measure(words: &[&str]) -> Result<(), Failure> {
         let result = RowResult::of(row.name, &rounds);
         println!("\n{}", result.table());
         results.rows.push(result);
-        // After each row, so that what fails later takes nothing with it.
+        // The file is written after each row, so that a later failure loses nothing.
         if let Some(file) = &options.json {
             fs::write(file, serde_json::to_string_pretty(&results)? + "\n")?;
         }

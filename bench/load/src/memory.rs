@@ -1,5 +1,5 @@
-//! Calls that are parked with much in their hands: the memory of a server with a budget of 512 MiB, and how long another
-//! caller waits meanwhile.
+//! Parked calls with large requests: the memory of a server with a budget of 512 MiB, and the latency of another caller
+//! meanwhile.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,17 +17,17 @@ use crate::proto::{Done, LoadServiceClient, Work};
 use crate::result::Sample;
 use crate::service::BUDGET;
 
-/// Calls that are all made at once and wait.
+/// Calls that all begin at once and wait.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Parked {
     channels: usize,
-    /// On each channel.
+    /// The number of calls on each channel.
     calls: usize,
     message_bytes: usize,
     metadata_bytes: usize,
 }
 
-/// What became of them while they waited.
+/// The outcome of the parked calls.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct ParkedOutcome {
     refused: u64,
@@ -52,7 +52,7 @@ impl ParkedOutcome {
 const MESSAGES: Parked = Parked { channels: 1, calls: 6_000, message_bytes: 1_000_000, metadata_bytes: 0 };
 const METADATA: Parked = Parked { channels: 4, calls: 10_000, message_bytes: 0, metadata_bytes: 16_000 };
 
-/// Large messages, and much metadata.
+/// Measures large messages, then large metadata.
 pub(crate) fn measure(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     let messages = run(programs, MESSAGES)?;
     let metadata = run(programs, METADATA)?;
@@ -83,7 +83,7 @@ fn run(programs: &Programs, parked: Parked) -> Result<Vec<(&'static str, f64)>, 
     ])
 }
 
-/// Another caller, with an empty call a hundred times a second.
+/// Probes the server from another caller, with an empty call a hundred times a second.
 fn probe(programs: &Programs, server: &mut ServerProcess, seconds: f64) -> Result<Outcome, Failure> {
     let offer = Offer { channels: 1, calls: Calls::Empty, steps: vec![Step { rate: 100.0, seconds }] };
     Ok(offer.run(programs, server)?.pop().unwrap_or_default())
@@ -93,7 +93,7 @@ fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
 }
 
-/// The process that makes the parked calls. Its connections close when it ends.
+/// The process that makes the parked calls. Its connections close when the process ends.
 pub(crate) fn park(address: &str, parked: &str) -> Result<ParkedOutcome, Failure> {
     let (address, parked): (SocketAddr, Parked) = (address.parse()?, serde_json::from_str(parked)?);
     let runtime = Builder::new_multi_thread().enable_all().build()?;
@@ -120,5 +120,5 @@ pub(crate) fn park(address: &str, parked: &str) -> Result<ParkedOutcome, Failure
 }
 
 const PARKED_FOR: Duration = Duration::from_secs(10);
-/// When the memory that is kept is read.
+/// How long after the parked calls the remaining memory is read.
 const AFTER: Duration = Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! Cheap calls among a few expensive ones, at half of what the cores can do: how long the cheap ones take, beside cheap
-//! ones alone.
+//! Cheap calls among a few expensive ones, at half of the cores' capacity: the latency of the cheap ones, compared with
+//! cheap calls alone.
 
 use mprpc_bench_harness::{Failure, Serve, ServerProcess, available_cores};
 
@@ -8,7 +8,7 @@ use crate::offer::{CHEAP_US, Calls, EXPENSIVE_ONE_IN, EXPENSIVE_US, Offer, Outco
 use crate::result::Sample;
 use crate::service::MPRPC;
 
-/// Cheap ones alone, and the mix. With `one_method` the request alone tells them apart.
+/// Measures cheap calls alone, then the mix. With `one_method`, only the request distinguishes cheap from expensive calls.
 pub(crate) fn measure(programs: &Programs, one_method: bool) -> Result<Vec<Sample>, Failure> {
     let rate = capacity(available_cores()) / 2.0;
     let cheap_rate = rate * (1.0 - 1.0 / EXPENSIVE_ONE_IN as f64);
@@ -36,7 +36,7 @@ fn figures(outcome: &Outcome) -> Vec<(&'static str, f64)> {
     ]
 }
 
-/// Calls of the mix a second that the cores could do if they had nothing but handlers to run.
+/// The calls of the mix a second that fit into the cores if they run nothing but handlers.
 fn capacity(cores: usize) -> f64 {
     let expensive = 1.0 / EXPENSIVE_ONE_IN as f64;
     let micros = (1.0 - expensive) * f64::from(CHEAP_US) + expensive * f64::from(EXPENSIVE_US);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn capacity_is_by_what_the_calls_of_the_mix_take_on_average() {
+    fn capacity_follows_the_average_cost_of_the_mix() {
         assert_eq!(capacity(2).round(), 38_476.0);
     }
 }

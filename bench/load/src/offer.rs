@@ -1,4 +1,5 @@
-//! A caller with an open loop: calls begin when they are due, whatever became of those before, and each has a deadline.
+//! A caller with an open loop: calls begin when they are due, whatever the outcome of earlier calls. Each call has a
+//! deadline.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,18 +16,18 @@ use tokio::sync::mpsc;
 use crate::Programs;
 use crate::proto::{LoadServiceClient, Work};
 
-/// Of every call, from its beginning; and what is answered later than this after it was due is not answered in time.
+/// The deadline of every call, from its begin. A reply later than this after the due time is not in time.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(1);
-/// How long cheap and expensive calls of [`Calls::Mixed`] compute, microseconds.
+/// How long the cheap and the expensive calls of [`Calls::Mixed`] compute, in microseconds.
 pub(crate) const CHEAP_US: u32 = 2;
 pub(crate) const EXPENSIVE_US: u32 = 5_000;
-/// One call in so many is expensive, on average.
+/// One of this many calls is expensive, on average.
 pub(crate) const EXPENSIVE_ONE_IN: u64 = 100;
 
-/// What is called, at which rates, one after the other.
+/// The calls to make, and their rates, one step after the other.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Offer {
-    /// Each with a connection of its own; calls take them in turn.
+    /// The number of channels. Each has its own connection, and calls use the channels in turn.
     pub(crate) channels: usize,
     pub(crate) calls: Calls,
     pub(crate) steps: Vec<Step>,
@@ -35,9 +36,9 @@ pub(crate) struct Offer {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) enum Calls {
     Empty,
-    /// The handler computes for so many microseconds.
+    /// The handler computes for this many microseconds.
     Compute(u32),
-    /// Cheap calls, and some expensive ones: of another method, or of the same, which their requests tell apart.
+    /// Cheap calls and some expensive ones. The expensive ones call another method, or the same method with another request.
     Mixed {
         one_method: bool,
     },
@@ -46,49 +47,49 @@ pub(crate) enum Calls {
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Step {
-    /// Calls a second, over all channels.
+    /// Calls a second over all channels.
     pub(crate) rate: f64,
     pub(crate) seconds: f64,
 }
 
-/// What became of the calls that were due in a step.
+/// The outcome of the calls that were due in a step.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Outcome {
-    /// Calls a second that began. Less than the rate where the caller has no time for more.
+    /// Calls a second that began. It is below the rate if the caller has no time for more.
     pub(crate) offered: f64,
-    /// And were answered in time.
+    /// Calls a second that were answered in time.
     pub(crate) answered: f64,
-    /// RESOURCE_EXHAUSTED, of the server or of the channel itself.
+    /// RESOURCE_EXHAUSTED from the server or from the channel itself.
     pub(crate) refused: f64,
     /// DEADLINE_EXCEEDED, or answered too late.
     pub(crate) expired: f64,
     pub(crate) failed: f64,
-    /// Of those answered in time, from when they were due; of mixed calls, the cheap ones.
+    /// Latency of the calls answered in time, counted from the due time. Of mixed calls, only the cheap ones count.
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
 }
 
 impl Offer {
-    /// Begins to offer it to a server, by a process of its own.
+    /// Starts a process that makes these calls to a server.
     pub(crate) fn start(&self, programs: &Programs, server: &ServerProcess) -> Result<CallerProcess, Failure> {
         let address = server.address().to_string();
         let arguments = ["--offer".to_owned(), address, serde_json::to_string(self)?];
         CallerProcess::start(&programs.own, &arguments)
     }
 
-    /// Offers it to a server; an outcome for each step.
+    /// Makes these calls to a server, and returns an outcome for each step.
     pub(crate) fn run(&self, programs: &Programs, server: &mut ServerProcess) -> Result<Vec<Outcome>, Failure> {
         let caller = self.start(programs, server)?;
         caller.report(self.span()).map_err(|failure| server.blame(failure))
     }
 
-    /// How long it takes, as far as that is known.
+    /// The expected duration.
     pub(crate) fn span(&self) -> Duration {
         Duration::from_secs_f64(self.steps.iter().map(|step| step.seconds).sum()) + DEADLINE
     }
 }
 
-/// The process that offers.
+/// The process that makes the calls.
 pub(crate) fn offer(address: &str, offer: &str) -> Result<Vec<Outcome>, Failure> {
     let (address, offer): (SocketAddr, Offer) = (address.parse()?, serde_json::from_str(offer)?);
     let runtime = Builder::new_multi_thread().enable_all().build()?;
@@ -98,7 +99,7 @@ pub(crate) fn offer(address: &str, offer: &str) -> Result<Vec<Outcome>, Failure>
         runtime.block_on(async { client.empty(Work::default()).await })?;
         clients.push(client);
     }
-    // Each call has a sender, so that the channel ends with the last one.
+    // Each call holds a sender, so the channel closes with the last call.
     let (calling, mut all_calls) = mpsc::channel::<()>(1);
     let meters: Vec<Arc<Meter>> = offer.steps.iter().map(|_| Arc::default()).collect();
     let mut begin = Instant::now();
@@ -113,7 +114,7 @@ pub(crate) fn offer(address: &str, offer: &str) -> Result<Vec<Outcome>, Failure>
     Ok(outcomes)
 }
 
-/// Begins the calls of a step on the threads of the runtime. The pace is kept here, where no call takes the core.
+/// Begins the calls of a step on the threads of the runtime. The current thread paces them, because no call takes its core.
 fn offer_step(
     clients: &[LoadServiceClient],
     calls: Calls,
@@ -142,7 +143,7 @@ fn offer_step(
     }
 }
 
-/// Makes a call; whether it was an expensive one, and what it came to.
+/// Makes a call. Returns whether the call was an expensive one, and its result.
 async fn call(client: &LoadServiceClient, calls: Calls, index: u64) -> (bool, Result<(), Status>) {
     let work = |compute_us| Work { compute_us, ..Default::default() };
     let is_expensive = matches!(calls, Calls::Mixed { .. }) && is_expensive(index);
@@ -157,7 +158,7 @@ async fn call(client: &LoadServiceClient, calls: Calls, index: u64) -> (bool, Re
     (is_expensive, call.timeout(DEADLINE).await.map(drop))
 }
 
-/// At random, and the same in every run: the mix of Sebastiano Vigna's SplitMix64.
+/// Chooses pseudo-randomly, equally in every run: the mix function of Sebastiano Vigna's SplitMix64.
 fn is_expensive(index: u64) -> bool {
     let mixed = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_are_counted_by_what_became_of_them() {
+    fn calls_are_counted_by_outcome() {
         let meter = Meter::default();
         let millis = Duration::from_millis;
         meter.ended(Ok(()), millis(10), false);

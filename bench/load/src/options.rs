@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::{ROWS, Row};
 
-/// What is to be measured, and where results go.
+/// The measurements to run, and the files for the results.
 pub(crate) struct Options {
     pub(crate) rows: Vec<&'static Row>,
     pub(crate) rounds: usize,
@@ -13,7 +13,7 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the arguments. The error is for a person.
+    /// Parses the arguments. The error is text for people.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
         let mut options = Options { rows: Vec::new(), rounds: ROUNDS, json: None, svg: None };
         let mut arguments = arguments.into_iter();
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_are_found_by_name_and_none_are_all() {
+    fn rows_are_selected_by_name_and_default_to_all() {
         let options = parse("flood compute-100 --rounds 5 --json a").unwrap();
         assert_eq!(options.rows.iter().map(|row| row.name).collect::<Vec<_>>(), ["flood", "compute-100"]);
         assert_eq!((options.rounds, options.json), (5, Some("a".into())));
@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn unknown_option_is_named() {
         assert!(parse("compute-7").err().unwrap().contains("'compute-7'"));
         assert!(parse("--rounds 0").err().unwrap().contains("'0'"));
         assert!(parse("--svg").err().unwrap().contains("--svg has no value"));

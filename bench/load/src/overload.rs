@@ -1,5 +1,5 @@
-//! More calls than the server can do: how many it answers in time, and what becomes of the others. With its overload
-//! protection, and without.
+//! More calls than the server can handle: how many it answers in time, and the outcome of the others. Measured with its
+//! overload protection and without.
 
 use std::time::Duration;
 
@@ -10,21 +10,21 @@ use crate::offer::{Calls, Offer, Outcome, Step};
 use crate::result::Sample;
 use crate::service::{MPRPC, RESOURCE, UNPROTECTED};
 
-/// What ends the name of a variant without protection.
+/// The suffix of variants without protection.
 pub(crate) const OFF: &str = ", protection off";
-/// The name of the figure that the picture has sideways, and the one that it has upwards.
+/// The figures on the horizontal and on the vertical axis of the picture.
 pub(crate) const OFFERED: &str = "offered/s";
 pub(crate) const ANSWERED: &str = "answered/s";
 
-/// How long a handler computes, microseconds.
+/// How long a handler computes, in microseconds.
 pub(crate) const COMPUTE_US: u32 = 5_000;
 
-/// Handlers that compute.
+/// Measures handlers that compute.
 pub(crate) fn measure_compute(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     measure(programs, Calls::Compute(COMPUTE_US), capacity(available_cores()))
 }
 
-/// Handlers that wait for one of the places of a resource.
+/// Measures handlers that wait for one of the places of a resource.
 pub(crate) fn measure_wait(programs: &Programs) -> Result<Vec<Sample>, Failure> {
     let load = Load {
         shape: Shape { connections: 1, callers: 150 },
@@ -45,7 +45,7 @@ pub(crate) fn measure_wait(programs: &Programs) -> Result<Vec<Sample>, Failure> 
     Ok(samples)
 }
 
-/// Calls a second that the cores can do if they have nothing but the handlers to run.
+/// The calls a second that fit into the cores if they run nothing but handlers.
 pub(crate) fn capacity(cores: usize) -> f64 {
     cores as f64 * 1e6 / f64::from(COMPUTE_US)
 }
@@ -63,7 +63,7 @@ fn measure(programs: &Programs, calls: Calls, capacity: f64) -> Result<Vec<Sampl
     Ok(runs.into_iter().map(|(variant, outcomes)| Sample { variant, figures: figures(&outcomes, peak) }).collect())
 }
 
-/// At half of the capacity, then `times` of it, then two seconds of half of it again.
+/// Half of the capacity, then `times` the capacity, then half of it again for two seconds.
 fn steps(capacity: f64, times: f64) -> Vec<Step> {
     let step = |times: f64, seconds| Step { rate: capacity * times, seconds };
     vec![step(0.5, 1.0), step(times, 5.0), step(0.5, 1.0), step(0.5, 1.0)]
@@ -86,9 +86,9 @@ fn figures(outcomes: &[Outcome], peak: f64) -> Vec<(&'static str, f64)> {
     ]
 }
 
-/// Times the capacity.
+/// Multiples of the capacity.
 const TIMES: [f64; 4] = [1.0, 2.0, 5.0, 10.0];
-/// Which of the steps.
+/// The index of the overload step.
 const OVERLOAD: usize = 1;
 
 #[cfg(test)]
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_of_the_overload_and_of_what_comes_after_it() {
+    fn figures_cover_the_overload_and_the_recovery() {
         let outcome = |offered, answered| Outcome { offered, answered, ..Outcome::default() };
         let outcomes = [outcome(200.0, 200.0), outcome(800.0, 360.0), outcome(200.0, 150.0), outcome(200.0, 200.0)];
         let figures = figures(&outcomes, 400.0);
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_load_is_half_then_too_much_then_half() {
+    fn load_is_half_then_overload_then_half() {
         let rates: Vec<f64> = steps(400.0, 10.0).iter().map(|step| step.rate).collect();
         assert_eq!(rates, [200.0, 4_000.0, 200.0, 200.0]);
     }

@@ -1,4 +1,4 @@
-//! The overload as a picture: calls that are answered in time over calls that are offered, with the protection and without.
+//! The overload as a picture: calls answered in time over calls offered, with the protection and without.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use crate::result::{Results, RowResult};
 const PANELS: [(&str, &str); 2] =
     [("overload-compute", "Handlers compute for 5 ms"), ("overload-wait", "Handlers hold one of 100 places for 5 ms")];
 
-/// A panel for each row that was measured, beside each other.
+/// Draws one panel for each measured row, side by side.
 pub(crate) fn draw(results: &Results) -> String {
     let row = |name: &str| results.rows.iter().find(|row| row.row == name);
     let panels: Vec<(&RowResult, &str)> =
@@ -16,7 +16,7 @@ pub(crate) fn draw(results: &Results) -> String {
     let mut body = String::new();
     for (place, (row, title)) in panels.iter().enumerate() {
         let left = place as f64 * WIDTH;
-        // Writing into a String does not fail.
+        // A write to a String does not fail.
         let _ = write!(body, "<g transform=\"translate({left} {HEAD})\">\n{}</g>\n", panel(row, title));
     }
     let (width, height) = (panels.len().max(1) as f64 * WIDTH, HEAD + HEIGHT);
@@ -65,13 +65,13 @@ fn panel(row: &RowResult, title: &str) -> String {
     text
 }
 
-/// What was offered and what was answered, medians.
+/// The points of offered and answered calls, as medians.
 fn points(row: &RowResult, off: bool) -> Vec<(f64, f64)> {
     let variants = row.variants.iter().filter(|variant| variant.variant.ends_with(OFF) == off);
     variants.filter_map(|variant| Some((variant.figure(OFFERED)?.median, variant.figure(ANSWERED)?.median))).collect()
 }
 
-/// From 0 to a whole number of round steps.
+/// An axis from 0 to a whole number of round steps.
 struct Axis {
     step: f64,
     end: f64,
@@ -125,7 +125,7 @@ mod tests {
     use crate::result::Sample;
 
     #[test]
-    fn axes_end_with_a_round_number() {
+    fn axis_ends_with_a_round_number() {
         for (most, step, end) in [(400.0, 100.0, 400.0), (4_000.0, 1_000.0, 4_000.0), (358.0, 100.0, 400.0)] {
             let axis = Axis::up_to(most);
             assert_eq!((axis.step, axis.end), (step, end), "{most}");
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn each_variant_is_a_point_of_its_curve() {
+    fn variant_is_a_point_of_its_curve() {
         let sample = |variant: &str, offered| Sample::new(variant, vec![(OFFERED, offered), (ANSWERED, 350.0)]);
         let off = format!("2 times{OFF}");
         let round = vec![sample("1 times", 400.0), sample("2 times", 800.0), sample(&off, 801.0)];

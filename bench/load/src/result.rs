@@ -1,13 +1,13 @@
-//! What the rounds of a row measured: medians, a table, and the JSON of it.
+//! The results of a row over its rounds: medians, a table, and JSON.
 
 use mprpc_bench_harness::{Figure, Machine};
 use serde::Serialize;
 
-/// What one run of one variant of a row measured.
+/// The figures of one run of one variant of a row.
 pub(crate) struct Sample {
-    /// Which variant, as `tonic` or `2 times`.
+    /// The name of the variant, such as `tonic` or `2 times`.
     pub(crate) variant: String,
-    /// By name.
+    /// The figures by name.
     pub(crate) figures: Vec<(&'static str, f64)>,
 }
 
@@ -17,7 +17,7 @@ impl Sample {
     }
 }
 
-/// All that was measured.
+/// The results of all rows.
 #[derive(Serialize)]
 pub(crate) struct Results {
     pub(crate) machine: Machine,
@@ -45,14 +45,14 @@ pub(crate) struct Named {
 }
 
 impl RowResult {
-    /// The figures of each variant over the rounds. Ratios are those within a round.
+    /// Summarizes the figures of each variant over the rounds. A ratio is taken within a round.
     pub(crate) fn of(row: &'static str, rounds: &[Vec<Sample>]) -> RowResult {
         let first = rounds.first().map_or(&[][..], Vec::as_slice);
         let variants = first.iter().map(|sample| Variant::of(sample, rounds)).collect();
         RowResult { row, rounds: rounds.len(), variants }
     }
 
-    /// A line for each variant; the first figure with its spread.
+    /// Formats a line for each variant. The first figure has its spread.
     pub(crate) fn table(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
         for named in self.variants.iter().flat_map(|variant| &variant.figures) {
@@ -86,13 +86,13 @@ impl Variant {
     }
 }
 
-/// The median, and the least and most where they differ by what is seen.
+/// Formats the median, with minimum and maximum if they differ visibly.
 fn cell(figure: Figure) -> String {
     let (median, min, max) = (short(figure.median), short(figure.min), short(figure.max));
     if min == max { median } else { format!("{median} ({min}..{max})") }
 }
 
-/// Three digits, but no less than a whole number.
+/// Formats three significant digits, or more for whole numbers.
 fn short(value: f64) -> String {
     match value {
         value if value >= 100.0 => format!("{value:.0}"),
@@ -102,7 +102,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// The first column to the left, the others to the right.
+/// Aligns the first column to the left, the others to the right.
 fn aligned(table: &[Vec<String>]) -> String {
     let columns = table.first().map_or(0, Vec::len);
     let width = |column: usize| table.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_line_for_each_variant_and_a_column_for_each_figure() {
+    fn table_has_a_line_for_each_variant_and_a_column_for_each_figure() {
         let rounds = [
             vec![sample("a", &[("calls/s", 100.0)]), sample("bb", &[("calls/s", 50.0), ("of a", 0.5)])],
             vec![sample("a", &[("calls/s", 300.0)]), sample("bb", &[("calls/s", 50.0), ("of a", 0.25)])],

@@ -1,5 +1,5 @@
-//! The server: an echo that computes, and handlers that take time in other ways. As users write it, with every default
-//! but those that a name of a system says.
+//! The server under load: an echo that computes, and handlers that take time in other ways. It is written as users write it,
+//! with all defaults except those that the system's name mentions.
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -16,16 +16,16 @@ use crate::proto::{
     LoadServiceServer, Work, WorkView,
 };
 
-/// Every default. In the closed loop: the echo.
+/// The server with all defaults. In the closed loop, callers call the echo.
 pub(crate) const MPRPC: &str = "mprpc";
-/// The same server. In the closed loop: handlers that wait for the resource.
+/// The same server. In the closed loop, callers call handlers that wait for the resource.
 pub(crate) const RESOURCE: &str = "mprpc-resource";
 /// `overload_protection` is off.
 pub(crate) const UNPROTECTED: &str = "mprpc-unprotected";
 /// `memory_bytes_max` is 512 MiB.
 pub(crate) const BUDGET: &str = "mprpc-512-mib";
 
-/// Servers that differ in their configuration, and the closed loops of callers.
+/// The servers with their different configurations, and their closed-loop callers.
 pub(crate) const SYSTEMS: [System; 4] = [
     System { name: MPRPC, serve: |serve| run(serve, Server::default()), call: drive::<EchoCaller> },
     System { name: RESOURCE, serve: |serve| run(serve, Server::default()), call: drive::<ResourceCaller> },
@@ -33,9 +33,9 @@ pub(crate) const SYSTEMS: [System; 4] = [
     System { name: BUDGET, serve: |serve| run(serve, with_budget()), call: drive::<EchoCaller> },
 ];
 
-/// Calls that hold the resource at a time.
+/// The number of calls that can hold the resource at the same time.
 pub(crate) const PLACES: usize = 100;
-/// How long each holds it.
+/// How long each call holds the resource.
 pub(crate) const HELD: Duration = Duration::from_millis(5);
 
 fn unprotected() -> Server {

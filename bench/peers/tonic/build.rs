@@ -1,4 +1,4 @@
-//! Makes Rust of the service, without protoc.
+//! Compiles the service to Rust, without protoc.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=../../proto/echo_only.proto");

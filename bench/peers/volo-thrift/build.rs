@@ -1,4 +1,4 @@
-//! Makes Rust of the service.
+//! Compiles the service to Rust.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=echo.thrift");

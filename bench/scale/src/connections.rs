@@ -1,4 +1,4 @@
-//! Connections that are idle: what each takes of the memory of both sides, and what they take from 64 that are not.
+//! Idle connections: the memory of each at both sides, and their effect on 64 active connections.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -15,17 +15,17 @@ use super::{Result, bytes_each, descriptor, median, message};
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Connections {
     pub(crate) idle: usize,
-    /// Bytes for each idle connection; they say little where there are few.
+    /// Bytes for each idle connection. The figure means little if there are few connections.
     pub(crate) server_bytes: f64,
     pub(crate) caller_bytes: f64,
-    /// Of 64 other connections, one call of 32 bytes at a time on each.
+    /// Calls a second on 64 other connections, with one call of 32 bytes at a time on each.
     pub(crate) calls_per_second: f64,
-    /// The same before there were idle ones.
+    /// The same calls a second before the idle connections were opened.
     pub(crate) calls_per_second_before: f64,
-    /// How long it took to open one and to make the first call on it, microseconds of both processes together.
+    /// Time to open a connection and to make the first call on it, in microseconds over both processes.
     pub(crate) opening_us: f64,
-    /// CPU time of one of these calls, both processes together, microseconds; and before. It says more than the calls
-    /// where the machine has other work.
+    /// CPU time of one call on the active connections, with and before the idle ones, in microseconds over both processes.
+    /// On a machine with other work it says more than the calls a second.
     pub(crate) cpu_us: f64,
     pub(crate) cpu_us_before: f64,
 }
@@ -51,15 +51,15 @@ pub(crate) fn start(idle: usize) -> Result<Connections> {
     process::run(&["--connections", &address, &server.pid().to_string(), &idle.to_string()])
 }
 
-/// How many idle connections a process here may have, by its limit of open files.
+/// The number of idle connections that a process here can have, by its limit of open files.
 pub(crate) fn most() -> usize {
     raise_limit().saturating_sub(ACTIVE + OTHER_FILES)
 }
 
-/// Serves on loopback until its input ends.
+/// Serves on loopback until the input ends.
 pub(crate) fn serve() -> Result<()> {
     raise_limit();
-    // The kernel searches long for a free port to an address that has thousands.
+    // With one address, the kernel searches long for a free port once thousands are in use.
     let listen =
         (1..=ADDRESSES).map(|host| format!("127.0.0.{host}:0").parse()).collect::<std::result::Result<_, _>>()?;
     let running = Server { listen, limits: limits(), ..Server::default() }.add(Echo(echo())).start()?;
@@ -70,7 +70,7 @@ pub(crate) fn serve() -> Result<()> {
     Ok(())
 }
 
-/// The side of the callers.
+/// The process of the callers.
 pub(crate) fn measure(addresses: &str, server: &str, idle: &str) -> Result<Connections> {
     raise_limit();
     let idle: usize = idle.parse()?;
@@ -79,14 +79,14 @@ pub(crate) fn measure(addresses: &str, server: &str, idle: &str) -> Result<Conne
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let active = open(&addresses, descriptor, ACTIVE).await?;
-        // What is allocated once is there from here on.
+        // After the warm-up, all one-time allocations are done.
         calls(&active, server, WARM_UP).await?;
         let (calls_per_second_before, cpu_us_before) = calls(&active, server, MEASURED).await?;
         let before = (process::resident_bytes(server)?, process::resident_bytes("self")?);
         let since = Instant::now();
         let held = open(&addresses, descriptor, idle).await?;
         let opening_us = since.elapsed().as_secs_f64() * 1e6 / idle as f64;
-        // What a connection needs at its beginning alone is given back by then.
+        // By then a connection has freed what it needs only at its beginning.
         tokio::time::sleep(SETTLES).await;
         let after = (process::resident_bytes(server)?, process::resident_bytes("self")?);
         let (calls_per_second, cpu_us) = calls(&active, server, MEASURED).await?;
@@ -104,7 +104,7 @@ pub(crate) fn measure(addresses: &str, server: &str, idle: &str) -> Result<Conne
     })
 }
 
-/// Opens connections, and makes a call on each: a channel keeps one, so each has its own.
+/// Opens connections and makes a call on each. A channel has one connection, so each connection has its own channel.
 async fn open(addresses: &[&str], descriptor: &'static ServiceDescriptor, count: usize) -> Result<Vec<Stub>> {
     let mut stubs = Vec::with_capacity(count);
     while stubs.len() < count {
@@ -123,7 +123,8 @@ async fn open(addresses: &[&str], descriptor: &'static ServiceDescriptor, count:
     Ok(stubs)
 }
 
-/// One call at a time on each, for so long: how many a second, and the CPU time of each, microseconds.
+/// Calls on all stubs for `time`, one call at a time on each. Returns the calls a second, and the CPU time of a call in
+/// microseconds.
 async fn calls(stubs: &[Stub], server: &str, time: Duration) -> Result<(f64, f64)> {
     let mut callers = JoinSet::new();
     let cpu = || Ok::<_, Box<dyn std::error::Error + Send + Sync>>(process::cpu_us(server)? + process::cpu_us("self")?);
@@ -147,15 +148,15 @@ async fn calls(stubs: &[Stub], server: &str, time: Duration) -> Result<(f64, f64
     Ok((calls as f64 / since.elapsed().as_secs_f64(), (cpu()? - cpu_before) / calls as f64))
 }
 
-/// As many files as this process may have; how many that are.
+/// Raises the limit of open files to the maximum. Returns that maximum.
 fn raise_limit() -> usize {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // Where it stays as it is, opening says so.
+    // If the limit stays as it is, opening the connections fails with an error.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     maximum.map_or(usize::MAX, |most| usize::try_from(most).unwrap_or(usize::MAX))
 }
 
-/// So long that no connection is closed, or asked for a sign of life, while others are opened.
+/// The timeout is so long that the server neither closes nor probes a connection while others are opened.
 fn limits() -> Limits {
     Limits { idle_timeout: Duration::from_secs(3600), ..Limits::default() }
 }
@@ -190,12 +191,12 @@ pub(crate) fn print(measured: &[Connections]) {
 }
 
 const ACTIVE: usize = 64;
-/// Files that are no connections.
+/// Open files that are not connections.
 const OTHER_FILES: usize = 100;
 const OPENED_TOGETHER: usize = 64;
-/// Also on a machine that has much else to do.
+/// Long enough for a busy machine.
 const OPENED_WITHIN: Duration = Duration::from_secs(60);
-/// That the server listens on.
+/// The number of addresses on which the server listens.
 const ADDRESSES: usize = 8;
 const WARM_UP: Duration = Duration::from_millis(500);
 const SETTLES: Duration = Duration::from_secs(1);

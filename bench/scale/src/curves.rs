@@ -1,10 +1,10 @@
-//! The measurements as curves over how many there are, in one SVG.
+//! The measurements as curves over the count, in one SVG.
 
 use std::fmt::Write;
 
 use super::{BYTES_FROM, Scale};
 
-/// One picture of six, three beside each other.
+/// Draws one image with six pictures, three in a row.
 pub(crate) fn draw(scale: &Scale) -> String {
     let connections = |value: fn(&super::Connections) -> f64, from: usize| -> Points {
         scale.connections.iter().filter(|one| one.idle >= from).map(|one| (one.idle as f64, value(one))).collect()
@@ -95,7 +95,7 @@ type Points = Vec<(f64, f64)>;
 struct Picture {
     title: &'static str,
     below: &'static str,
-    /// Upwards; sideways all are.
+    /// Whether the vertical axis is logarithmic. The horizontal axis always is.
     logarithmic: bool,
     curves: Vec<(&'static str, Points)>,
 }
@@ -132,7 +132,7 @@ impl Picture {
         }
         let middle = (LEFT + RIGHT) / 2.0;
         let _ = writeln!(text, "<text class=\"tick middle\" x=\"{middle}\" y=\"{}\">{}</text>", UP + 32.0, self.below);
-        // The names stand one below the other, where no curve begins.
+        // The names stand below each other, on the side where no curve begins.
         let begin = self.curves.iter().filter_map(|(_, points)| points.first()).map(|point| y(point.1));
         let above = begin.fold(UP, f64::min) > (UP + DOWN) / 2.0;
         for (place, (name, points)) in self.curves.iter().enumerate() {
@@ -156,7 +156,7 @@ impl Picture {
     }
 }
 
-/// A round step, of which a few make up the whole.
+/// A round step, at most five of which make up the whole.
 fn step(most: f64) -> f64 {
     let power = 10f64.powf((most / 5.0).log10().floor());
     [1.0, 2.0, 5.0, 10.0].map(|factor| factor * power).into_iter().find(|step| most / step <= 5.0).unwrap_or(power)
@@ -174,7 +174,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Of one picture, and of what is drawn in it.
+/// The size of one picture, and of the parts in it.
 const WIDTH: f64 = 330.0;
 const HEIGHT: f64 = 240.0;
 const HEAD: f64 = 60.0;
@@ -182,7 +182,7 @@ const LEFT: f64 = 58.0;
 const RIGHT: f64 = 312.0;
 const DOWN: f64 = 32.0;
 const UP: f64 = 180.0;
-/// 20,000, and some room.
+/// The logarithm of 20,000 and some room.
 const COUNT_LOG_MAX: f64 = 4.35;
 const STYLE: &str = "\
 text{font-family:ui-sans-serif,system-ui,'Segoe UI',Arial,sans-serif;fill:#1f2328}.page{fill:#fff}\

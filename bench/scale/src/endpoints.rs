@@ -1,4 +1,4 @@
-//! Endpoints of one service: what it costs a caller to pick one of many, to hold them, and to follow changes.
+//! Endpoints of one service: what a caller pays to pick one of many, to hold them, and to follow changes.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -17,9 +17,10 @@ use super::{Result, bytes_each, descriptor, median};
 pub(crate) struct Endpoints {
     pub(crate) count: usize,
     pub(crate) pick_ns: f64,
-    /// Bytes of the caller for each.
+    /// Bytes of the caller for each endpoint.
     pub(crate) bytes: f64,
-    /// Milliseconds until the first list is there to pick from, one that differs in one endpoint, one in all.
+    /// Milliseconds until the caller can pick from the first list, from a list with one changed endpoint, and from one in
+    /// which all changed.
     pub(crate) first_ms: f64,
     pub(crate) one_changed_ms: f64,
     pub(crate) all_changed_ms: f64,
@@ -92,7 +93,7 @@ pub(crate) fn measure(count: &str) -> Result<Endpoints> {
     })
 }
 
-/// Shows what it is given.
+/// A resolver that publishes a given resolution.
 struct Followed(watch::Sender<Resolution>);
 
 impl Resolver for Followed {

@@ -1,8 +1,8 @@
-//! The cost of scale: what a connection, a service and an endpoint more cost, from one to thousands. A table, and with
-//! `--json FILE` and `--svg FILE` the same for machines and as curves. `--quick` stops at a thousand, once round. Started
-//! by `scale` of the tool.
+//! The cost of scale: the cost of another connection, service and endpoint, from one to thousands. It prints a table.
+//! `--json FILE` writes the same as JSON, and `--svg FILE` draws curves. `--quick` stops at a thousand and measures one
+//! round. `scale` of the tool starts this program.
 //!
-//! Each measurement is a process of its own, so that none stands on the memory of another.
+//! Each measurement is a separate process, so that none reuses the memory of another.
 
 mod connections;
 mod curves;
@@ -24,10 +24,10 @@ use self::services::Services;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-/// All that is measured, medians of the rounds.
+/// All measurements, as medians of the rounds.
 #[derive(Serialize, Deserialize)]
 struct Scale {
-    /// When, where and of what.
+    /// The date, the machine and the revision.
     machine: String,
     connections: Vec<Connections>,
     services: Vec<Services>,
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The result of a process, for the one that started it.
+/// Prints the result of a process for its parent process.
 fn report(result: impl Serialize) -> Result<()> {
     println!("{}", serde_json::to_string(&result)?);
     Ok(())
@@ -69,7 +69,7 @@ fn run(words: &[&str]) -> Result<()> {
             ("--machine", Some(name)) => machine = *name,
             ("--json", Some(file)) => json = Some(*file),
             ("--svg", Some(file)) => svg = Some(*file),
-            // Draws what was measured before.
+            // Draws an earlier measurement.
             ("--from", Some(file)) => from = Some(*file),
             _ => return Err(USAGE.into()),
         }
@@ -116,7 +116,7 @@ fn print(scale: &Scale) {
     endpoints::print(&scale.endpoints);
 }
 
-/// A service that there is for the measurement alone.
+/// Creates a service descriptor for the measurement.
 fn descriptor(name: String, methods: usize) -> &'static ServiceDescriptor {
     let method = |index: usize| MethodDescriptor {
         name: format!("Method{index}").into(),
@@ -129,12 +129,12 @@ fn descriptor(name: String, methods: usize) -> &'static ServiceDescriptor {
     Box::leak(Box::new(ServiceDescriptor { name: name.leak(), methods: methods.leak() }))
 }
 
-/// A message of 32 bytes.
+/// Creates a message of 32 bytes.
 fn message() -> StringValue {
     StringValue { value: "x".repeat(32), ..StringValue::default() }
 }
 
-/// Where there are few, it is the rest of the process that is seen.
+/// Formats the bytes for each item. With few items, the rest of the process dominates the figure.
 fn bytes_each(count: usize, bytes: f64) -> String {
     if count < BYTES_FROM { "-".to_owned() } else { format!("{bytes:.0}") }
 }

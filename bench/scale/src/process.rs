@@ -1,4 +1,4 @@
-//! Measurements as processes of their own, round by round, and the median of what they say.
+//! Runs measurements as separate processes, round by round, and takes the median of their results.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::Result;
 
-/// What has a median of several.
+/// A measurement that has a median.
 pub(crate) trait Measured: Sized {
     fn median(rounds: Vec<Self>) -> Self;
 }
 
-/// Measures every count once a round, so that what the machine does meanwhile hits all alike.
+/// Measures every count once in each round, so that other work of the machine affects all counts alike.
 pub(crate) fn rounds<C, M: Measured>(rounds: usize, counts: &[C], start: impl Fn(&C) -> Result<M>) -> Result<Vec<M>> {
     let mut measured: Vec<Vec<M>> = counts.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
@@ -24,7 +24,7 @@ pub(crate) fn rounds<C, M: Measured>(rounds: usize, counts: &[C], start: impl Fn
     Ok(measured.into_iter().map(M::median).collect())
 }
 
-/// Runs this program with these arguments, and takes its result.
+/// Runs this program with these arguments, and parses the result.
 pub(crate) fn run<M: DeserializeOwned>(arguments: &[&str]) -> Result<M> {
     eprintln!("bench-scale {}", arguments.join(" "));
     let output = Command::new(env::current_exe()?).args(arguments).stderr(Stdio::inherit()).output()?;
@@ -34,14 +34,14 @@ pub(crate) fn run<M: DeserializeOwned>(arguments: &[&str]) -> Result<M> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// A process that goes on until this is dropped: its input ends then.
+/// A background process. Dropping the handle closes the input of the process, which then ends.
 pub(crate) struct Background {
     child: Child,
     input: Option<ChildStdin>,
 }
 
 impl Background {
-    /// And the first line that it says.
+    /// Starts the process, and returns the first line of its output too.
     pub(crate) fn start(argument: &str) -> Result<(Background, String)> {
         let mut command = Command::new(env::current_exe()?);
         let mut child = command.arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
@@ -59,21 +59,21 @@ impl Background {
 impl Drop for Background {
     fn drop(&mut self) {
         drop(self.input.take());
-        // Gone already is as good.
+        // The process may have ended already.
         let _ = self.child.wait();
     }
 }
 
-/// The CPU time of a process so far, microseconds.
+/// The CPU time of a process so far, in microseconds.
 pub(crate) fn cpu_us(pid: &str) -> Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name of the program stands in brackets and may hold anything. Linux counts a hundredth of a second.
+    // The program name stands in parentheses and may contain anything. Linux counts hundredths of a second.
     let fields = stat.rsplit_once(") ").ok_or("no brackets")?.1.split(' ');
     let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
     Ok(ticks * 1e4)
 }
 
-/// The memory of a process that is in use, bytes.
+/// The resident memory of a process in bytes.
 pub(crate) fn resident_bytes(pid: &str) -> Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;

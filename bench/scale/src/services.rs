@@ -1,4 +1,4 @@
-//! Services and methods: what it costs to call one of many, at the server. In memory, and on one thread.
+//! Services and methods: the cost to call one of many, at the server. The measurement runs in memory, on one thread.
 
 use std::time::Instant;
 
@@ -13,12 +13,12 @@ use super::{Result, bytes_each, descriptor, median, message};
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Services {
     pub(crate) services: usize,
-    /// Of each.
+    /// Methods of each service.
     pub(crate) methods: usize,
-    /// Nanoseconds of a call at the server: the first of its method on a connection, and any later one.
+    /// Nanoseconds of a call at the server: the first call of a method on a connection, and any later one.
     pub(crate) first_ns: f64,
     pub(crate) later_ns: f64,
-    /// Microseconds for each method until the server can start, and for each client of a service over one channel.
+    /// Setup time in microseconds: of the server for each method, and of each client of a service over one channel.
     pub(crate) adding_us: f64,
     pub(crate) client_us: f64,
     /// Bytes of the server for each method.
@@ -54,7 +54,7 @@ pub(crate) fn measure(services: &str, methods: &str) -> Result<Services> {
     let serving = Serving::new(server)?;
     let adding_us = since.elapsed().as_secs_f64() * 1e6 / all;
     let bytes = (process::resident_bytes("self")? - before) / all;
-    // Spread over all that there are.
+    // The called methods are spread evenly over all methods.
     let called: Vec<(usize, usize)> = (0..CALLED)
         .map(|index| index * services * methods / CALLED)
         .map(|place| (place / methods, place % methods))
@@ -65,7 +65,7 @@ pub(crate) fn measure(services: &str, methods: &str) -> Result<Services> {
         for _ in 0..CONNECTIONS {
             let mut caller = Caller { peer: serving.connect(), out: BytesMut::new(), message: encoded()? };
             bench::greeting(&mut caller.out);
-            // The first call of a connection pays for the connection.
+            // The first call on a connection includes the cost of the connection.
             bench::method(&mut caller.out, 0, &descriptors[0].methods[0]);
             caller.call(std::iter::once(0)).await?;
             let since = Instant::now();
@@ -94,7 +94,7 @@ pub(crate) fn measure(services: &str, methods: &str) -> Result<Services> {
     Ok(Services { services, methods, first_ns: median(first), later_ns: median(later), adding_us, client_us, bytes })
 }
 
-/// The caller's end of a connection, by hand.
+/// The caller's end of a connection, driven by hand.
 struct Caller {
     peer: Peer,
     out: BytesMut,
@@ -102,7 +102,7 @@ struct Caller {
 }
 
 impl Caller {
-    /// Calls the methods of these numbers, all at once, and waits for their replies.
+    /// Calls the methods with these numbers, all at once, and waits for the replies.
     async fn call(&mut self, methods: impl Iterator<Item = u16>) -> Result<()> {
         let mut waited_for = 0u32;
         for method in methods {
@@ -152,9 +152,9 @@ pub(crate) fn print(what: &str, measured: &[Services], count: fn(&Services) -> u
     }
 }
 
-/// Methods that are called, all different where there are as many.
+/// The number of called methods. They are all different if there are as many.
 const CALLED: usize = 1024;
 const TOGETHER: usize = 64;
 const CONNECTIONS: usize = 50;
-/// Calls of each, after the first.
+/// Calls of each method after the first one.
 const LATER: usize = 20;

@@ -1,4 +1,4 @@
-//! The classic protocol: a connection a call, as the C++ MPRPC does it.
+//! The classic protocol: one call a connection, as in the C++ MPRPC.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,7 @@ pub(super) fn call(load: &Load) -> Result<Report, Failure> {
     on_runtimes(load, move |share| callers(again.clone(), share))
 }
 
-/// A connection of the load is a caller here: it has one at a time.
+/// Each connection of the load is a caller here, which has one connection at a time.
 async fn callers(load: Load, share: Share) -> Result<(), Failure> {
     let client = UserServiceRpcClient::new(Channel::new(&format!("classic:{}", load.address))?);
     let mut callers = JoinSet::new();

@@ -7,7 +7,7 @@ use mprpc_bench_harness::System;
 
 /// The native protocol.
 pub(crate) const MPRPC: System = System { name: "mprpc", serve: native::serve, call: native::call };
-/// The frame of the C++ MPRPC: a connection a call.
+/// The frame of the C++ MPRPC: one call a connection.
 pub(crate) const MPRPC_CLASSIC: System = System { name: "mprpc-classic", serve: native::serve, call: classic::call };
 
 #[allow(unreachable_pub, reason = "generated")]

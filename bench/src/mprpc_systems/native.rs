@@ -73,7 +73,7 @@ impl Client for Connection {
     }
 }
 
-/// One stream, as long as the measurement lasts.
+/// Runs one stream for the whole measurement.
 async fn stream(load: Load, share: Share) -> Result<(), Failure> {
     let Connection(client) = Connection::connect(load.address).await?;
     let message = Connection::request(load.payload);

@@ -1,4 +1,4 @@
-//! The raw client on epoll: callers are numbers, replies come in order, and each reply makes one more request.
+//! The raw client on epoll. Callers are only numbers, replies come in order, and each reply triggers the next request.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -25,7 +25,7 @@ pub(super) fn call(load: &Load) -> Result<Report, Failure> {
     Meter::measure(load, threads, move |share| Loop::new(&again, &share)?.run(share))
 }
 
-/// Messages that may be on their way at a time, over one connection.
+/// The most messages in flight on one connection.
 pub(super) fn window(load: &Load) -> usize {
     if load.kind == Kind::Bidi { CHAT_MESSAGES } else { load.shape.callers }
 }
@@ -34,7 +34,7 @@ struct Loop {
     epoll: OwnedFd,
     connections: Vec<Connection>,
     direction: Direction,
-    /// The buffer of all connections that have none of their own.
+    /// The shared buffer of all connections that hold no partial frame.
     shared: Option<Received>,
     meter: Arc<Meter>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Calls {
     counter: Arc<Counter>,
 }
 
-/// When a call began, and whether its latency counts; or was due, and whether that was in the measured span.
+/// The start of a call: the actual begin, with sampled latency, or the due time and whether it lies in the measured span.
 #[derive(Clone, Copy)]
 enum Begun {
     At(Instant),
@@ -67,19 +67,19 @@ impl Calls {
         Calls { sending, payload: load.payload, begun, counter: meter.counter() }
     }
 
-    /// Begins a call, now.
+    /// Begins a call at `now`.
     pub(super) fn begin(&mut self, now: Instant) {
         self.sending.add();
         self.begun.push_back(Begun::At(now));
     }
 
-    /// Begins one that was due.
+    /// Begins a call that became due at `due`.
     pub(super) fn begin_due(&mut self, due: Instant, meter: &Meter) {
         self.sending.add();
         self.begun.push_back(Begun::Due(due, meter.became_due(due)));
     }
 
-    /// Takes all replies; in the closed loop each of them makes one more call.
+    /// Takes all replies. In the closed loop each reply begins another call.
     pub(super) fn take_replies(&mut self, received: &mut Received, meter: &Meter) -> Result<(), Failure> {
         let (now, measuring) = (Instant::now(), meter.measuring());
         let mut replies = 0;
@@ -107,7 +107,7 @@ impl Calls {
         Ok(())
     }
 
-    /// Takes messages of a stream, to which there is no reply.
+    /// Takes the messages of a stream, which have no replies.
     fn take_messages(&mut self, received: &mut Received) {
         while let Some(message) = received.next_payload() {
             self.counter.add(u64::from(message.len() == self.payload));
@@ -115,7 +115,7 @@ impl Calls {
     }
 }
 
-/// The event of the timer; connections are numbered from 0.
+/// The event number of the timer. Connections are numbered from 0.
 const TIMER: u64 = u64::MAX;
 
 impl Loop {
@@ -176,7 +176,7 @@ impl Loop {
             for event in &events {
                 match (event.data.u64(), &mut schedule) {
                     (TIMER, Some(schedule)) => {
-                        // Not there any more is as good: the schedule says what is due.
+                        // The tick may be gone already: the schedule decides which calls are due.
                         let _ = rustix::io::read(&timer, &mut [0; 8]);
                         turn = self.begin_due(schedule, turn)?;
                     }
@@ -186,7 +186,8 @@ impl Loop {
         }
     }
 
-    /// Begins what is due, on the connections in turn, and writes each of them once; whose turn it is next.
+    /// Begins all due calls, on the connections in turn, and writes to each connection once. Returns the next connection in
+    /// turn.
     fn begin_due(&mut self, schedule: &mut Schedule, first: usize) -> Result<usize, Failure> {
         let now = Instant::now();
         let count = self.connections.len();
@@ -201,7 +202,7 @@ impl Loop {
         Ok(turn % count)
     }
 
-    /// One read, and all requests that follow from it in one write.
+    /// Reads once, and writes all resulting requests at once.
     fn turn(&mut self, number: usize) -> Result<(), Failure> {
         let connection = &mut self.connections[number];
         if self.direction == Direction::ToServer {

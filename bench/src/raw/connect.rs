@@ -1,5 +1,6 @@
-//! A connection a call, raw: connect, send, receive to the end, close, with the bytes of a classic Login. The server has a
-//! thread for each core, with one connection at a time each; with two cores more of them were slower, by up to a fifth.
+//! One call a connection on a raw socket: connect, send, receive to the end, close, with the bytes of a classic Login. The
+//! server has one thread for each core, and each thread serves one connection at a time. With two cores, more threads were
+//! slower by up to a fifth.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +9,7 @@ use std::time::Instant;
 
 use mprpc_bench_harness::{Failure, Load, Meter, Report, SAMPLE_EVERY, Serve, announce, available_cores};
 
-/// `cuism`, `123456`, to UserServiceRpc/Login: the frame in docs/protocol.md.
+/// The login of `cuism`, `123456` to UserServiceRpc/Login. docs/protocol.md shows the frame.
 const REQUEST: &[u8] = b"\x19\0\0\0\x0a\x0eUserServiceRpc\x12\x05Login\x18\x0f\x0a\x05cuism\x12\x06123456";
 /// Success.
 const REPLY: &[u8] = b"\x0a\0\x10\x01";
@@ -21,7 +22,7 @@ pub(super) fn serve(_: &Serve) -> Result<(), Failure> {
             let listener = listener.try_clone()?;
             Ok(thread::spawn(move || {
                 loop {
-                    // A connection that broke is one that a client has closed.
+                    // A broken connection is one that the client has closed.
                     let _ = answer(&listener);
                 }
             }))

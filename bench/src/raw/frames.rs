@@ -1,13 +1,14 @@
-//! Frames of the raw socket, without a socket: a buffer that is read into, and messages to write.
+//! The frames of the raw socket, without the socket: a receive buffer, and messages to write.
 
-/// So much is read at a time: for small messages as good as 20 KiB, for 16 KiB 2.6 times better.
+/// Bytes of one read. Small messages are as fast as with 20 KiB; messages of 16 KiB are 2.6 times faster.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// The length, little-endian, in front of each message.
+/// The length prefix of each message, little-endian.
 const PREFIX_BYTES: usize = 4;
-/// Copying a frame beats another slice to write at 32 bytes, equals it at 1 KiB, and loses at 16 KiB.
+/// The longest frame that is copied. Copying is faster than another slice to write at 32 bytes, equal at 1 KiB, slower at 16
+/// KiB.
 const COPIED_BYTES_MAX: usize = 4 * 1024;
 
-/// What was read: whole frames from `begin` to `complete`, and from there to `end` the beginning of the next one.
+/// A receive buffer: complete frames from `begin` to `complete`, then the beginning of the next frame up to `end`.
 pub(super) struct Received {
     bytes: Vec<u8>,
     begin: usize,
@@ -20,18 +21,18 @@ impl Received {
         Received { bytes: vec![0; BUFFER_BYTES], begin: 0, complete: 0, end: 0 }
     }
 
-    /// Whether there is nothing in it, so that another connection can use it.
+    /// Whether the buffer is empty, so that another connection can use it.
     pub(super) fn is_empty(&self) -> bool {
         self.begin == self.end
     }
 
-    /// Where to read to. Only when all whole frames are done with.
+    /// The free space to read into. Call it only after all complete frames are taken.
     pub(super) fn spare(&mut self) -> &mut [u8] {
         debug_assert!(self.begin == self.complete, "frames would be lost");
         if self.begin == self.end {
             (self.begin, self.end) = (0, 0);
         } else if let Some(length) = length(&self.bytes[self.begin..self.end]) {
-            // A frame is kept in one piece: whoever gets a message gets the whole of it.
+            // A frame stays contiguous, so that a message is one slice.
             if self.begin + length > self.bytes.len() || self.end == self.bytes.len() {
                 self.move_to_front(length);
             }
@@ -50,7 +51,7 @@ impl Received {
         }
     }
 
-    /// Notes that so many bytes were read.
+    /// Records that `bytes` bytes were read.
     pub(super) fn filled(&mut self, bytes: usize) {
         self.end += bytes;
         while let Some(length) = length(&self.bytes[self.complete..self.end]) {
@@ -61,18 +62,18 @@ impl Received {
         }
     }
 
-    /// All whole frames that were not taken yet.
+    /// All complete frames that are not taken yet.
     pub(super) fn frames(&self) -> &[u8] {
         &self.bytes[self.begin..self.complete]
     }
 
-    /// Drops so many bytes of them.
+    /// Drops the first `bytes` bytes of the complete frames.
     pub(super) fn take(&mut self, bytes: usize) {
         self.begin += bytes;
     }
 
-    /// Makes replies of the whole frames up to the first large one, each behind the other. A server whose replies are
-    /// no requests has to; large frames are better written from where they are.
+    /// Copies complete frames to `replies`, up to the first large one. A server whose replies differ from the requests has
+    /// to copy; a large frame is better written from its place.
     pub(super) fn copy_small(&mut self, replies: &mut Vec<u8>) {
         while let Some(length) = length(&self.bytes[self.begin..self.complete]) {
             if length > COPIED_BYTES_MAX {
@@ -85,7 +86,7 @@ impl Received {
         }
     }
 
-    /// The payload of the next whole frame, which is dropped with that.
+    /// Takes the next complete frame and returns its payload.
     pub(super) fn next_payload(&mut self) -> Option<&[u8]> {
         let from = self.begin;
         let length = length(&self.bytes[from..self.complete])?;
@@ -99,27 +100,27 @@ fn length(bytes: &[u8]) -> Option<usize> {
     Some(PREFIX_BYTES + u32::from_le_bytes(*prefix) as usize)
 }
 
-/// Messages to write, all of the same payload. Small ones are put behind each other, as every system does it; of large
-/// ones, which it would cost to copy, one lies ready and is written over and over.
+/// Messages to write, all with the same payload. Small messages are copied one behind the other, as every system does. A
+/// large message would be expensive to copy, so one copy is written again and again.
 pub(super) struct Sending {
     frame: Vec<u8>,
     /// Small messages that are not written yet.
     gathered: Vec<u8>,
-    /// Bytes of `gathered`, or of the frame, that are written.
+    /// Written bytes of `gathered` or of the frame.
     offset: usize,
-    /// Large messages that are not written yet, the one that is begun included.
+    /// Large messages that are not written yet, including a partly written one.
     waiting: u64,
 }
 
 impl Sending {
-    /// Messages of `payload` bytes.
+    /// Creates messages of `payload` bytes.
     pub(super) fn new(payload: usize) -> Sending {
         let mut frame = (payload as u32).to_le_bytes().to_vec();
         frame.resize(PREFIX_BYTES + payload, 7);
         Sending { frame, gathered: Vec::new(), offset: 0, waiting: 0 }
     }
 
-    /// One more message is to be written.
+    /// Adds one message.
     pub(super) fn add(&mut self) {
         if self.is_small() {
             self.gathered.extend_from_slice(&self.frame);
@@ -128,7 +129,7 @@ impl Sending {
         }
     }
 
-    /// What to write next; empty if nothing is left.
+    /// The bytes to write next; empty if nothing is left.
     pub(super) fn bytes(&self) -> &[u8] {
         match (self.is_small(), self.waiting) {
             (true, _) => &self.gathered[self.offset..],
@@ -137,7 +138,7 @@ impl Sending {
         }
     }
 
-    /// Notes that so many bytes of it were written; whether a large message ended with them.
+    /// Records that `bytes` bytes were written. Returns whether a large message ended with them.
     pub(super) fn sent(&mut self, bytes: usize) -> bool {
         self.offset += bytes;
         let length = if self.is_small() { self.gathered.len() } else { self.frame.len() };
@@ -159,7 +160,7 @@ impl Sending {
 mod tests {
     use super::*;
 
-    /// Carries what is to be sent to a receiver in pieces of `piece` bytes; the lengths of the payloads that arrived.
+    /// Carries the messages to a receiver in pieces of `piece` bytes. Returns the lengths of the received payloads.
     fn carry(sending: &mut Sending, received: &mut Received, piece: usize) -> Vec<usize> {
         let mut payloads = Vec::new();
         while !sending.bytes().is_empty() {
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_arrive_whole_whatever_the_pieces() {
+    fn messages_arrive_whole_in_pieces_of_any_size() {
         for (payload, piece) in [(0, 3), (32, 1), (32, 77), (16_384, 100_000), (1 << 20, 70_001), (300_000, 1 << 22)] {
             let (mut sending, mut received) = (Sending::new(payload), Received::new());
             (0..20).for_each(|_| sending.add());
@@ -188,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_are_there_until_they_are_taken() {
+    fn frames_stay_until_they_are_taken() {
         let (mut sending, mut received) = (Sending::new(2), Received::new());
         sending.add();
         sending.add();

@@ -1,5 +1,5 @@
-//! The raw socket: messages with a length in front and nothing else, read and written in batches. What every system is
-//! measured against: one read takes all that is there, and all that follows from it leaves in one write.
+//! The raw socket: length-prefixed messages and nothing else, read and written in batches. Every system is compared to it.
+//! One read takes all available bytes, and one write sends everything that results.
 
 mod client;
 mod connect;
@@ -9,17 +9,17 @@ mod tokio;
 
 use mprpc_bench_harness::{Kind, System};
 
-/// On epoll, by hand.
+/// On epoll, without a runtime.
 pub(crate) const RAW: System = System { name: "raw", serve: server::serve, call: client::call };
 /// On tokio.
 pub(crate) const RAW_TOKIO: System = System { name: "raw-tokio", serve: tokio::serve, call: tokio::call };
-/// A connection a call, with the bytes of a classic one.
+/// One call a connection, with the bytes of a classic call.
 pub(crate) const RAW_CONNECT: System = System { name: "raw-connect", serve: connect::serve, call: connect::call };
 
-/// Messages that are on their way at a time where both sides of a stream talk.
+/// Messages in flight where both sides of a stream talk.
 const CHAT_MESSAGES: usize = 4;
 
-/// What a server does with what it reads, and a client with what it may write.
+/// The direction of the messages: what a server does with its input, and what a client writes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Direction {
     Both,

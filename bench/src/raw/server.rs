@@ -1,4 +1,4 @@
-//! The raw server on epoll: a thread for each core, connections dealt out in turn, level-triggered.
+//! The raw server on epoll: one thread for each core, connections assigned in turn, level-triggered.
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -14,7 +14,7 @@ use rustix::fd::OwnedFd;
 use super::Direction;
 use super::frames::{Received, Sending};
 
-/// Bytes of the messages that are sent without end; nobody asks for others.
+/// Message size of the endless stream. No row uses another size.
 const STREAM_PAYLOAD: usize = 1 << 20;
 
 pub(super) fn serve(serve: &Serve) -> Result<(), Failure> {
@@ -34,7 +34,7 @@ pub(super) fn serve(serve: &Serve) -> Result<(), Failure> {
         socket.set_nodelay(true)?;
         let interest =
             if serve.kind == mprpc_bench_harness::Kind::ServerStream { EventFlags::OUT } else { EventFlags::IN };
-        // An event that is faster than the socket comes again.
+        // An event may reach the loop before the socket does. Events are level-triggered, so it comes again.
         epoll::add(epoll, &socket, EventData::new_u64(number), interest)?;
         sender.send((number, socket))?;
     }
@@ -50,10 +50,10 @@ struct Loop {
 
 struct Connection {
     socket: TcpStream,
-    /// Only while half a frame, or a reply that the socket did not take, is in it.
+    /// Set only while the buffer holds a partial frame, or a reply that the socket did not accept.
     received: Option<Received>,
     sending: Option<Sending>,
-    /// Small replies that the socket did not take.
+    /// Small replies that the socket did not accept.
     unsent: Vec<u8>,
     waits_to_write: bool,
 }
@@ -61,7 +61,7 @@ struct Connection {
 impl Loop {
     fn run(mut self) {
         let mut events = Vec::with_capacity(256);
-        // The buffer of all connections that have none of their own: it stays in the cache.
+        // The shared buffer of all connections that hold no partial frame. It stays in the cache.
         let mut shared = Some(Received::new());
         let mut replies = Vec::new();
         loop {
@@ -85,7 +85,7 @@ impl Loop {
                     Direction::ToClient => connection.send_without_end(),
                     _ => connection.turn(&mut shared, &mut replies, self.direction, &self.epoll, number),
                 };
-                // A connection that broke is one that a client has closed.
+                // A broken connection is one that the client has closed.
                 if !goes_on.unwrap_or(false) {
                     self.connections.remove(&number);
                 }
@@ -95,7 +95,7 @@ impl Loop {
 }
 
 impl Connection {
-    /// One read, and all replies in one write; whether the connection goes on.
+    /// Reads once, and writes all replies at once. Returns whether the connection stays open.
     fn turn(
         &mut self,
         shared: &mut Option<Received>,
@@ -157,7 +157,7 @@ impl Connection {
     }
 }
 
-/// What a socket took; nothing if it is full.
+/// The bytes that a socket accepted; 0 if it is full.
 fn written(result: std::io::Result<usize>) -> Result<usize, Failure> {
     match result {
         Ok(written) => Ok(written),

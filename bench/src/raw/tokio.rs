@@ -1,4 +1,4 @@
-//! The same raw socket on tokio: a task a connection, one loop a thread.
+//! The raw socket on tokio: one task a connection, one event loop a thread.
 
 use std::net::TcpListener;
 use std::sync::{Arc, mpsc};
@@ -28,7 +28,7 @@ pub(super) fn serve(serve: &Serve) -> Result<(), Failure> {
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         handle.spawn(async move {
-            // A connection that broke is one that a client has closed.
+            // A broken connection is one that the client has closed.
             let _ = echo(TcpStream::from_std(socket)?).await;
             Ok::<(), std::io::Error>(())
         });
@@ -40,7 +40,7 @@ fn event_loop() -> Result<tokio::runtime::Handle, Failure> {
     let (sender, handle) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        // Whoever started the loop waits for it.
+        // The receiver is the thread that started the loop, and it waits.
         let _ = sender.send(runtime.handle().clone());
         runtime.block_on(std::future::pending::<()>());
         Ok::<(), std::io::Error>(())

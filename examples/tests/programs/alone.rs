@@ -1,4 +1,4 @@
-//! The programs that need no other: the quickstart, the feed, the echo server, the bytes of protobuf.
+//! Tests of the programs that need no other program: the quickstart, the feed, the echo server, the protobuf bytes.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -8,7 +8,7 @@ use crate::classic::connect;
 use crate::program::*;
 
 #[test]
-fn quickstart_shows_what_it_should_and_leaves_nothing_behind() {
+fn quickstart_prints_its_steps_and_leaves_nothing_behind() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("temporary")).unwrap();
     let mut process = Command::new(env!("CARGO_BIN_EXE_quickstart"));
@@ -24,7 +24,7 @@ fn quickstart_shows_what_it_should_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn feed_follows_stores_and_talks() {
+fn feed_streams_in_every_direction() {
     let (succeeded, output) = run(env!("CARGO_BIN_EXE_feed"), "");
     assert!(succeeded, "{output}");
     let expected = [
@@ -40,7 +40,7 @@ fn feed_follows_stores_and_talks() {
 }
 
 #[test]
-fn echo_server_sends_back_what_it_gets() {
+fn echo_server_returns_what_it_receives() {
     let server = Program::start(env!("CARGO_BIN_EXE_echo_server"), "127.0.0.1:0");
     let mut socket = connect(&server.line_after("listening on "));
     let sent: Vec<u8> = (0..=255).cycle().take(300_000).collect();

@@ -1,4 +1,4 @@
-//! The bytes of the C++ programs, sent to the running providers by a plain socket, and what comes back.
+//! Sends the bytes of the C++ programs to the running providers through a plain socket, and checks the replies.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -23,7 +23,7 @@ pub(crate) const SUCCESS: &str = "0a001001";
 const GOLDEN_FRIENDS: &str = "0a0012097a68616e672073616e12056c69207369120777616e67207775";
 
 #[test]
-fn golden_requests_get_golden_replies_and_then_the_end() {
+fn golden_requests_get_golden_replies_and_a_close() {
     let (_users, users) = Program::provider(USER_PROVIDER, "--demo=true");
     let (_friends, friends) = Program::provider(FRIEND_PROVIDER, "--demo=true");
     for (address, request, reply) in [
@@ -36,13 +36,13 @@ fn golden_requests_get_golden_replies_and_then_the_end() {
     ] {
         assert_eq!(hex(&exchange(address, &bytes(request))), reply, "{request}");
     }
-    // A name that is taken now.
+    // The name is taken now.
     let refused = RegisterResponse::decode_from_slice(&exchange(&users, &bytes(REGISTER))).unwrap();
     assert_eq!((refused.success, refused.result.errcode), (false, 2));
 }
 
 #[test]
-fn a_caller_that_ends_its_side_after_the_request_is_answered() {
+fn caller_that_half_closes_after_its_request_is_answered() {
     let (_users, address) = Program::provider(USER_PROVIDER, "--demo=true");
     let mut socket = connect(&address);
     socket.write_all(&bytes(LOGIN)).unwrap();
@@ -51,7 +51,7 @@ fn a_caller_that_ends_its_side_after_the_request_is_answered() {
 }
 
 #[test]
-fn a_channel_calls_in_the_classic_protocol() {
+fn channel_calls_in_the_classic_protocol() {
     let (_users, users) = Program::provider(USER_PROVIDER, "--demo=true");
     let (_friends, friends) = Program::provider(FRIEND_PROVIDER, "--demo=true");
     let users = UserServiceRpcClient::new(Channel::new(&format!("classic:{users}")).unwrap());
@@ -78,21 +78,21 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     socket
 }
 
-/// Reads to the FIN. A reset is an error.
+/// Reads up to the FIN. A reset is an error.
 fn to_the_end(socket: &mut TcpStream) -> Vec<u8> {
     let mut reply = Vec::new();
     socket.read_to_end(&mut reply).unwrap();
     reply
 }
 
-/// Sends a request over a connection of its own and reads its reply up to the FIN.
+/// Sends a request over a new connection, and reads the reply up to the FIN.
 pub(crate) fn exchange(address: &str, request: &[u8]) -> Vec<u8> {
     let mut socket = connect(address);
     socket.write_all(request).unwrap();
     to_the_end(&mut socket)
 }
 
-/// The golden login succeeds.
+/// Asserts that the golden login still succeeds.
 pub(crate) fn assert_lives(address: &str, after: &str) {
     assert_eq!(hex(&exchange(address, &bytes(LOGIN))), SUCCESS, "after {after}");
 }

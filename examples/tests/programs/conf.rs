@@ -1,4 +1,4 @@
-//! The conf files that come with the examples say what they should.
+//! The example conf files contain the expected values.
 
 use std::ffi::OsString;
 
@@ -9,7 +9,7 @@ const REGISTRIES: [(&str, &str); 2] =
     [("file", "file:target/registry"), ("zookeeper", "zookeeper://127.0.0.1:2181?classic=true")];
 
 #[test]
-fn conf_files_are_read_without_a_warning() {
+fn conf_files_load_without_warnings() {
     for (which, registry) in REGISTRIES {
         for (service, listen) in [("user", "127.0.0.1:8000"), ("friend", "127.0.0.1:8001"), ("caller", "127.0.0.1:0")] {
             let name = format!("{}/conf/{service}_{which}.conf", env!("CARGO_MANIFEST_DIR"));

@@ -1,4 +1,5 @@
-//! What breaks the C++ providers, sent to ours: each input ends as CLASSIC's table says, and the provider lives.
+//! Sends our providers the inputs that break the C++ providers. Each input ends as CLASSIC's table says, and the provider
+//! stays up.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -10,12 +11,12 @@ use mprpc_examples::proto::{LoginRequest, LoginResponse};
 use crate::classic::{LOGIN, assert_lives, bytes, connect, exchange};
 use crate::program::*;
 
-/// Bytes of the golden login before its args.
+/// Length of the golden login before its args, in bytes.
 const ARGS_AT: usize = 29;
 
 #[test]
-fn what_cannot_become_a_request_is_closed_at_once_and_logged_once() {
-    // With the default timeouts of 10 s.
+fn invalid_request_closes_the_connection_at_once_and_is_logged_once() {
+    // The provider has the default timeouts of 10 s.
     let (users, address) = Program::provider(USER_PROVIDER, "--demo=true");
     let unknown_service = bytes(LOGIN).iter().map(|&b| if b == b'U' { b'V' } else { b }).collect();
     let unknown_method = bytes(LOGIN).iter().map(|&b| if b == b'g' { b'G' } else { b }).collect();
@@ -37,7 +38,7 @@ fn what_cannot_become_a_request_is_closed_at_once_and_logged_once() {
     ] {
         let begin = Instant::now();
         let mut socket = sent(&address, &input);
-        // TLS alone has a word for it: the alert unexpected_message.
+        // Only TLS has a message for this case: the alert unexpected_message.
         let answer = if what == "a TLS hello" { bytes("1503030002020a") } else { Vec::new() };
         assert_answered(&mut socket, &answer, what);
         assert!(begin.elapsed() < Duration::from_secs(5), "{what} took {:?}", begin.elapsed());
@@ -49,7 +50,7 @@ fn what_cannot_become_a_request_is_closed_at_once_and_logged_once() {
 }
 
 #[test]
-fn what_stays_incomplete_is_closed_after_the_timeout() {
+fn incomplete_request_closes_the_connection_after_the_timeout() {
     let limits = "limits.first_byte_timeout = 300ms\nlimits.read_timeout = 300ms\ndemo = true\n";
     let folder = Folder::new();
     let (_users, address) = Program::provider(USER_PROVIDER, &folder.conf(limits));
@@ -78,12 +79,12 @@ fn what_stays_incomplete_is_closed_after_the_timeout() {
 }
 
 #[test]
-fn a_request_may_come_in_pieces() {
+fn request_may_arrive_in_pieces() {
     let (_users, address) = Program::provider(USER_PROVIDER, "--demo=true");
     let login = bytes(LOGIN);
     for cut in [1, 3, 4, 15, ARGS_AT, 36] {
         let mut socket = sent(&address, &login[..cut]);
-        // No synchronisation: the slowness of this caller.
+        // The sleep synchronises nothing; it makes the caller slow.
         std::thread::sleep(Duration::from_millis(20));
         socket.write_all(&login[cut..]).unwrap();
         let mut reply = Vec::new();
@@ -104,7 +105,7 @@ fn args_of_a_mebibyte_are_served() {
 }
 
 #[test]
-fn of_two_requests_on_a_connection_the_first_is_answered() {
+fn first_of_two_requests_on_a_connection_is_answered() {
     let (_users, address) = Program::provider(USER_PROVIDER, "--demo=true");
     let mut two = bytes(LOGIN);
     two.extend(bytes(LOGIN));
@@ -112,7 +113,7 @@ fn of_two_requests_on_a_connection_the_first_is_answered() {
     assert_lives(&address, "two requests");
 }
 
-/// The beginning of a request of UserServiceRpc, up to its args.
+/// Encodes the beginning of a request to UserServiceRpc, up to its args.
 fn request(method: &str, args_bytes: usize) -> Vec<u8> {
     let mut header = b"\x0a\x0eUserServiceRpc\x12".to_vec();
     header.push(method.len() as u8);
@@ -127,19 +128,19 @@ fn request(method: &str, args_bytes: usize) -> Vec<u8> {
     [&(header.len() as u32).to_le_bytes()[..], &header].concat()
 }
 
-/// A new connection over which this was sent; the peer may close before it has taken all of it.
+/// Opens a connection and sends `input`. The peer may close the connection before it has read everything.
 fn sent(address: &str, input: &[u8]) -> TcpStream {
     let mut socket = connect(address);
     let _ = socket.write_all(input);
     socket
 }
 
-/// The peer closes without a byte. Where it did not read all that was sent, the kernel makes a reset of it.
+/// Asserts that the peer closes without sending a byte. The kernel sends a reset if the peer left bytes unread.
 fn assert_closed(socket: &mut TcpStream, after: &str) {
     assert_answered(socket, b"", after);
 }
 
-/// The same, with these bytes before.
+/// Asserts that the peer sends exactly `answer` and closes.
 fn assert_answered(socket: &mut TcpStream, answer: &[u8], after: &str) {
     let mut reply = Vec::new();
     match socket.read_to_end(&mut reply) {

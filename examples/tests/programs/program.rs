@@ -1,4 +1,4 @@
-//! A program as a process: its lines, its signals, its end; and the folder it works in.
+//! A program as a child process: its output, its signals, its exit; and the folder that it works in.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek};
@@ -15,10 +15,10 @@ pub(crate) const USER_CALLER: &str = env!("CARGO_BIN_EXE_user_caller");
 pub(crate) const FRIEND_PROVIDER: &str = env!("CARGO_BIN_EXE_friend_provider");
 pub(crate) const FRIEND_CALLER: &str = env!("CARGO_BIN_EXE_friend_caller");
 
-/// How long anything may take before its test fails: far beyond what it takes, for machines that are busy.
+/// How long a step may take before its test fails. It is far more than any step needs, so that busy machines pass.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-/// A running program. Killed when dropped.
+/// A running program. Dropping it kills the process.
 pub(crate) struct Program {
     pub(crate) process: Child,
     lines: Receiver<String>,
@@ -26,7 +26,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `binary` with these arguments, separated by spaces.
+    /// Starts `binary` with these arguments, which are separated by spaces.
     pub(crate) fn start(binary: &str, arguments: &str) -> Program {
         let log = tempfile::tempfile().unwrap();
         let mut process = Command::new(binary)
@@ -42,32 +42,32 @@ impl Program {
         Program { process, lines, log }
     }
 
-    /// Starts a provider, and returns it with the address it listens at.
+    /// Starts a provider, and returns it with its listening address.
     pub(crate) fn provider(binary: &str, arguments: &str) -> (Program, String) {
         let program = Program::start(binary, arguments);
         let address = program.line_after("listening on ");
         (program, address)
     }
 
-    /// Starts a provider that registers, and returns it with its address once it has.
+    /// Starts a provider, and returns it with its address once it has registered.
     pub(crate) fn registered(binary: &str, arguments: &str) -> (Program, String) {
         let (program, address) = Program::provider(binary, arguments);
         program.line_after("registered in ");
         (program, address)
     }
 
-    /// The next line that it prints.
+    /// Returns the next line that the program prints.
     pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line of output; the log: {}", self.log()))
     }
 
-    /// What stands in its next line after `beginning`.
+    /// Returns the rest of the next line, which must start with `beginning`.
     pub(crate) fn line_after(&self, beginning: &str) -> String {
         let line = self.line();
         line.strip_prefix(beginning).unwrap_or_else(|| panic!("not '{beginning}': {line}")).to_owned()
     }
 
-    /// What it has logged so far.
+    /// Returns what the program has logged so far.
     pub(crate) fn log(&self) -> String {
         let (mut file, mut text) = (self.log.try_clone().unwrap(), String::new());
         file.rewind().unwrap();
@@ -91,14 +91,14 @@ impl Drop for Program {
     }
 }
 
-/// Runs a program to its end; whether it ended with 0, and what it printed, errors last.
+/// Runs a program to its end. Returns whether it exited with 0, and its output followed by its errors.
 pub(crate) fn run(binary: &str, arguments: &str) -> (bool, String) {
     let Output { status, stdout, stderr } =
         Command::new(binary).args(arguments.split_whitespace()).stdin(Stdio::null()).output().unwrap();
     (status.success(), String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap())
 }
 
-/// Waits for something to become true.
+/// Waits until `is` returns true.
 pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let begin = Instant::now();
     while !is() {
@@ -107,7 +107,7 @@ pub(crate) fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-/// A folder of the test's own, removed at its end.
+/// A folder for one test. Dropping it removes the folder.
 pub(crate) struct Folder(TempDir);
 
 impl Folder {
@@ -119,12 +119,12 @@ impl Folder {
         self.0.path().join(name)
     }
 
-    /// The flag that names a registry in it.
+    /// The flag that names a registry in this folder.
     pub(crate) fn registry(&self) -> String {
         format!("--registry=file:{}", self.path("registry").display())
     }
 
-    /// Writes a conf file; returns the `-i` for it.
+    /// Writes a conf file, and returns the `-i` flag for it.
     pub(crate) fn conf(&self, text: &str) -> String {
         let path = self.path("test.conf");
         std::fs::write(&path, text).unwrap();

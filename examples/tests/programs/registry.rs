@@ -1,4 +1,4 @@
-//! Providers and callers that meet in a file registry, and accounts that stay.
+//! Providers and callers that meet in a file registry, and accounts that persist.
 
 use crate::program::*;
 
@@ -21,7 +21,7 @@ fn callers_find_providers_in_the_registry_of_their_conf_file() {
 }
 
 #[test]
-fn a_refusal_is_printed_with_its_reason_and_the_caller_fails() {
+fn refused_caller_prints_the_reason_and_fails() {
     let (_users, address) = Program::provider(USER_PROVIDER, "--demo=true");
     for (command, line) in [
         ("login cuism wrong", "Login cuism: refused with errcode 1: wrong name or password\n"),
@@ -29,7 +29,7 @@ fn a_refusal_is_printed_with_its_reason_and_the_caller_fails() {
         ("register 7 cuism 654321", "Register 7 cuism: refused with errcode 2: the name 'cuism' is taken\n"),
         ("login cuism 654321", "Login cuism: refused with errcode 1: wrong name or password\n"),
     ] {
-        // In our protocol, and in that of the C++ programs.
+        // The caller uses the native protocol first, then that of the C++ programs.
         for target in [address.clone(), format!("classic:{address}")] {
             assert_eq!(run(USER_CALLER, &format!("--registry={target} {command}")), (false, line.to_owned()));
         }
@@ -72,7 +72,7 @@ fn accounts_survive_kill_and_are_shared_by_the_providers_of_a_store() {
 }
 
 #[test]
-fn a_caller_without_a_provider_fails_and_says_where_it_looked() {
+fn caller_without_provider_fails_and_names_the_registry() {
     let folder = Folder::new();
     for caller in [USER_CALLER, FRIEND_CALLER] {
         let (succeeded, output) = run(caller, &folder.registry());
@@ -89,7 +89,7 @@ fn a_caller_without_a_provider_fails_and_says_where_it_looked() {
 }
 
 #[test]
-fn what_keeps_a_provider_from_starting_is_named() {
+fn provider_that_cannot_start_names_the_cause() {
     let (_first, address) = Program::provider(USER_PROVIDER, "");
     let folder = Folder::new();
     let missing = folder.path("missing").join("accounts.redb").display().to_string();

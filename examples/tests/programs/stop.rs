@@ -1,4 +1,4 @@
-//! SIGTERM: withdrawn, drained, ended with 0; a second one ends at once.
+//! SIGTERM: the provider withdraws, drains and exits with 0. A second SIGTERM ends the process at once.
 
 use std::time::Instant;
 
@@ -8,10 +8,10 @@ use mprpc_examples::proto::{LoginRequest, UserServiceRpcClient};
 use crate::program::*;
 
 #[test]
-fn sigterm_withdraws_and_ends_with_0() {
+fn provider_withdraws_and_exits_with_0_on_sigterm() {
     let folder = Folder::new();
     let (mut provider, address) = Program::registered(USER_PROVIDER, &format!("--demo=true {}", folder.registry()));
-    // A connection that stays open does not hold it up.
+    // A connection that stays open does not delay the exit.
     let users = UserServiceRpcClient::new(Channel::new(&address).unwrap());
     let login = LoginRequest { name: b"cuism".to_vec(), pwd: b"123456".to_vec(), ..Default::default() };
     assert!(users.login(login).wait().unwrap().success);
@@ -22,7 +22,7 @@ fn sigterm_withdraws_and_ends_with_0() {
 }
 
 #[test]
-fn a_second_sigterm_ends_at_once() {
+fn second_sigterm_ends_the_provider_at_once() {
     let folder = Folder::new();
     let stops_slowly = folder.conf("limits.withdraw_grace = 1h\n");
     let (mut provider, _) = Program::registered(USER_PROVIDER, &format!("{stops_slowly} {}", folder.registry()));
@@ -35,7 +35,7 @@ fn a_second_sigterm_ends_at_once() {
     assert!(begin.elapsed() < PATIENCE);
 }
 
-/// The providers that stand in the registry for the user service.
+/// The number of providers of the user service in the registry.
 fn entries(folder: &Folder) -> usize {
     std::fs::read_dir(folder.path("registry").join("fixbug.UserServiceRpc")).map_or(0, Iterator::count)
 }

@@ -1,4 +1,4 @@
-//! Provider and caller on a real ZooKeeper, by the keys of the C++ MPRPC.
+//! Provider and caller on a real ZooKeeper, configured with the keys of the C++ MPRPC.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ fn callers_find_providers_in_zookeeper_for_as_long_as_they_run() {
     let short_session =
         format!("{conf} --registry=zookeeper://{}?classic=true&session_timeout_ms=1000", zookeeper.address);
     let (mut friends, _) = Program::registered(FRIEND_PROVIDER, &short_session);
-    // In our layout, and in that of the C++ programs.
+    // The address is listed in the layout of mprpc, and in that of the C++ programs.
     assert_eq!(listed(&zookeeper, "fixbug.UserServiceRpc"), [&*address]);
     assert_eq!(node(&zookeeper, "/UserServiceRpc/Login"), Some(address));
     for caller in [USER_CALLER, FRIEND_CALLER] {
@@ -37,7 +37,7 @@ fn callers_find_providers_in_zookeeper_for_as_long_as_they_run() {
     assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
     assert_eq!(node(&zookeeper, "/UserServiceRpc/Login"), None);
 
-    // Killed, and another in its place before the session of the first has ended.
+    // The first provider is killed, and another one takes its place before the session of the first has ended.
     friends.process.kill().unwrap();
     let (_friends, address) = Program::registered(FRIEND_PROVIDER, &short_session);
     eventually("exactly the second provider stands", || listed(&zookeeper, "fixbug.FriendServiceRpc") == [&*address]);
@@ -47,7 +47,7 @@ fn callers_find_providers_in_zookeeper_for_as_long_as_they_run() {
     assert!(succeeded, "{output}");
 }
 
-/// Where a service runs.
+/// The listed addresses of a service.
 fn listed(zookeeper: &ZooKeeper, service: &str) -> Vec<String> {
     let target = format!("zookeeper://{}", zookeeper.address).parse().unwrap();
     let all = background().block_on(list_services(&target, PATIENCE)).unwrap();
@@ -55,7 +55,7 @@ fn listed(zookeeper: &ZooKeeper, service: &str) -> Vec<String> {
     endpoints.map(ToString::to_string).collect()
 }
 
-/// What a node holds, where it is.
+/// The content of a node, if the node exists.
 fn node(zookeeper: &ZooKeeper, path: &str) -> Option<String> {
     let data = background().block_on(async {
         let client = Client::connect(&zookeeper.address).await.unwrap();

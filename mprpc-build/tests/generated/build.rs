@@ -1,4 +1,4 @@
-//! Compiles the services of the examples and the hard cases of this folder; an ordinary build script of a user.
+//! Compiles the services of the examples and the hard cases of this folder. It is an ordinary build script of a user.
 
 fn main() -> Result<(), mprpc_build::Error> {
     let config = mprpc_build::Config {

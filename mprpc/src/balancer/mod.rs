@@ -1,4 +1,5 @@
-//! Which of several equals gets the next call. Knows neither endpoints nor connections: it chooses an index.
+//! The balancer: it chooses which of several equal endpoints gets the next call. It knows neither endpoints nor connections,
+//! only an index.
 
 mod round_robin;
 

@@ -1,20 +1,20 @@
-//! One after the other.
+//! The round-robin balancer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Takes one after the other. Any thread may pick; a pick neither blocks nor allocates.
+/// Picks one index after the other. Any thread may pick; a pick neither blocks nor allocates.
 #[derive(Debug)]
 pub(crate) struct RoundRobin {
     next: AtomicUsize,
 }
 
 impl RoundRobin {
-    /// Begins anywhere, so that callers that start together do not all begin with the same endpoint.
+    /// Starts at a random index, so that callers that start together do not all begin with the same endpoint.
     pub(crate) fn new() -> RoundRobin {
         RoundRobin { next: AtomicUsize::new(fastrand::usize(..u32::MAX as usize)) }
     }
 
-    /// The next of `count` that is `usable`.
+    /// Picks the next of `count` indexes that is `usable`.
     #[inline]
     pub(crate) fn pick(&self, count: usize, usable: impl Fn(usize) -> bool) -> Option<usize> {
         if count <= 1 {
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_each_in_turn_and_passes_over_the_unusable() {
+    fn round_robin_picks_each_in_turn_and_skips_unusable_ones() {
         let balancer = RoundRobin::new();
         let mut picked = [0; 3];
         for _ in 0..30 {

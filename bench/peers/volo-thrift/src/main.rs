@@ -1,4 +1,4 @@
-//! The echo service on volo-thrift: multiplexed, and its default transport, framed TTHeader.
+//! The echo service on volo-thrift: multiplexed, with its default transport, framed TTHeader.
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! Generated code as users take it in: one package by itself, and all packages as modules. No code of its own.
+//! Includes generated code as users do: one package by itself, and all packages as modules. It has no code of its own.
 #![deny(warnings, missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 
 /// One package in a module of its own.
@@ -11,7 +11,7 @@ pub mod proto {
     mprpc::include_proto!();
 }
 
-/// The code of the guide, compiled: a page is a module. Its programs take in `examples/hello/hello.proto`
+/// The code of the guide, compiled: each page is a module. The programs of the guide include `examples/hello/hello.proto`
 /// and `examples/feed/feed.proto`.
 #[cfg(doctest)]
 mod guide {

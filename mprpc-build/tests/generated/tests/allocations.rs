@@ -1,4 +1,4 @@
-//! How often a unary call of 32 bytes allocates once the connection has made some: the server, the caller.
+//! Counts the allocations of a unary call of 32 bytes on a warm connection, at the server and at the caller.
 
 #[path = "../../../../mprpc/tests/support/allocations.rs"]
 mod allocations;
@@ -14,14 +14,14 @@ use mprpc_codegen_tests::proto::hello::{
 #[global_allocator]
 static ALLOCATOR: Counting = Counting::new();
 
-/// What the loop of the server has allocated, as the last handler saw it.
+/// The allocations of the server's event loop so far, stored by the last handler that ran.
 static SERVER: AtomicUsize = AtomicUsize::new(0);
 
-/// The text of the reply, which the handler makes; encoded messages take slices of an arena.
+/// The handler allocates the text of the reply. Encoded messages are slices of an arena.
 const NEEDED_BY_SERVER: usize = 1;
-/// The text of the reply, which is decoded.
+/// The decoder allocates the text of the reply.
 const NEEDED_BY_CALLER: usize = 1;
-/// What a call may take besides.
+/// The allocations that a call may make beyond those.
 const BEYOND_MAX: usize = 2;
 const CALLS: usize = 1_000;
 
@@ -35,15 +35,15 @@ impl Greeter for Hello {
 }
 
 #[test]
-fn unary_call_allocates_what_its_messages_need_and_twice_beyond_at_each_side() {
-    // As short handlers run once they are known; without optimisation none is short.
+fn unary_call_allocates_at_most_twice_beyond_its_messages_at_each_side() {
+    // Short handlers run inline once the server has measured them. Without optimisation no handler is short.
     let placement = [("hello.Greeter".to_owned(), mprpc::Placement::Inline)].into();
     let running = Server { loops: 1, placement, ..Server::default() }.add(GreeterServer::new(Hello)).start().unwrap();
-    // Over a socket: a direct call would run the handler here.
+    // The call goes over a socket: a same-process call would run the handler on this thread.
     let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
     let greeter = GreeterClient::new(Channel::with_options(&running.addresses()[0].to_string(), options).unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    // The text of a request is made before its call, and is none of its allocations.
+    // The text of a request is allocated before its call and does not count.
     let make = |calls: usize| {
         let requests: Vec<_> =
             (0..calls).map(|_| HelloRequest { name: "x".repeat(32), ..Default::default() }).collect();

@@ -1,4 +1,4 @@
-//! Generated servers, called in memory as the router calls them. No network.
+//! Generated servers, called in memory the way the router calls them. No network.
 
 mod memory;
 
@@ -15,7 +15,7 @@ impl UserServiceRpc for Users {
     async fn login(&self, cx: &Context, request: LoginRequestView<'_>) -> Result<LoginResponse, Status> {
         assert_eq!(cx.method().name, "Login");
         let success = request.name == b"cuism" && request.pwd == b"123456";
-        // A view lives on over an await.
+        // The view stays valid across an await.
         std::future::ready(()).await;
         Ok(LoginResponse { result: Some(ResultCode::default()).into(), success, ..Default::default() })
     }
@@ -25,9 +25,9 @@ impl UserServiceRpc for Users {
     }
 }
 
-/// The request and the reply of the classic programs, as CLASSIC frames carry them.
+/// The request and the reply have the bytes that the classic programs send in CLASSIC frames.
 #[test]
-fn login_takes_and_gives_the_classic_bytes() {
+fn login_reads_and_writes_the_classic_bytes() {
     let server = UserServiceRpcServer::new(Users);
     let request = LoginRequest { name: b"cuism".to_vec(), pwd: b"123456".to_vec(), ..Default::default() };
     assert_eq!(request.encode_to_vec(), b"\x0a\x05cuism\x12\x06123456");
@@ -35,14 +35,14 @@ fn login_takes_and_gives_the_classic_bytes() {
 }
 
 #[test]
-fn status_of_a_handler_comes_back() {
+fn caller_gets_the_status_of_the_handler() {
     let request = RegisterRequest { id: 7, ..Default::default() };
     let status = call::<_, RegisterResponse>(&UserServiceRpcServer::new(Users), 1, &request).unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::AlreadyExists, "7"));
 }
 
 #[test]
-fn request_that_does_not_decode_is_refused_with_its_type() {
+fn undecodable_request_is_refused_with_its_type() {
     let status = raw(&UserServiceRpcServer::new(Users), 0, b"\x0a\xff").unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().starts_with("the request is no fixbug.LoginRequest: "), "{}", status.message());
@@ -82,7 +82,7 @@ fn descriptors_know_names_kinds_and_idempotency() {
 }
 
 #[test]
-fn option_of_the_proto_file_is_the_placement_of_the_descriptor() {
+fn placement_option_sets_the_placement_of_the_descriptor() {
     let placements = shop::PLACED.methods.iter().map(|method| method.placement);
     assert!(placements.eq([
         Placement::Measured,
@@ -107,7 +107,7 @@ impl UserServiceRpcCalls for Fake {
 }
 
 #[test]
-fn fake_stands_in_for_a_client() {
+fn fake_replaces_a_client() {
     let users: Box<dyn UserServiceRpcCalls> = Box::new(Fake);
     let login = LoginRequest { name: b"fake".to_vec(), ..Default::default() };
     assert!(users.login(login).into_future().now_or_never().unwrap().unwrap().success);
@@ -115,7 +115,7 @@ fn fake_stands_in_for_a_client() {
 }
 
 #[test]
-fn client_is_clone_and_one_of_its_calls() {
+fn client_is_clone_and_implements_its_calls_trait() {
     fn is_client<T: Clone + Send + Sync + UserServiceRpcCalls + 'static>() {}
     is_client::<fixbug::UserServiceRpcClient>();
 }
@@ -154,7 +154,7 @@ fn reply(name: &str) -> Result<Match, Status> {
 }
 
 #[test]
-fn keywords_and_names_that_meet_reach_their_own_methods() {
+fn keyword_names_and_colliding_names_reach_their_own_methods() {
     let server = hard::r#type::r#async::MoveServer::new(Keywords);
     let request = Match { self_: "a".into(), r#type: "b".into(), crate_: 3, r#async: true, ..Default::default() };
     let names = ["match", "self", "async", "GetUser", "get_user", "getUser", "HTTPGet2"];
@@ -215,7 +215,7 @@ impl BareService for Cart {
 }
 
 #[test]
-fn messages_of_other_packages_and_of_none_are_served() {
+fn messages_of_other_packages_and_without_package_are_served() {
     let item = shop::stock::Item { name: "tea".into(), ..Default::default() };
     let line: shop::cart::Line = call(&shop::cart::QueryServer::new(Cart), 0, &item).unwrap();
     assert_eq!((line.item.name.as_str(), line.count), ("tea", 2));
@@ -255,7 +255,7 @@ impl mprpc_codegen_tests::alone::Echo for Alone {
 use mprpc_codegen_tests::alone;
 
 #[test]
-fn names_of_generated_code_and_of_rust_are_free_for_messages_and_methods() {
+fn messages_and_methods_may_use_names_of_generated_code_and_of_rust() {
     let server = alone::EchoServer::new(Alone);
     let ping = alone::Ping { text: "x".into(), ..Default::default() };
     assert_eq!(call::<_, alone::Ping>(&server, 0, &ping).unwrap(), ping);

@@ -1,4 +1,4 @@
-//! Protobuf's JSON through generated servers, and the well-known types. No HTTP.
+//! Protobuf JSON through generated servers, and the well-known types. No HTTP.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod memory;
@@ -58,19 +58,19 @@ mod with_json {
     const EVENT: &str = r#"{"at":"1970-01-01T00:00:01.500Z","took":"3s","note":"n"}"#;
 
     #[test]
-    fn messages_have_protobufs_json_form_both_ways() {
+    fn messages_are_read_and_written_in_protobuf_json() {
         assert_eq!(json(0, "{}").unwrap(), serde_json::from_str::<serde_json::Value>(EVENT).unwrap());
         assert_eq!(json(1, EVENT).unwrap(), serde_json::json!({}));
         assert_eq!(json(2, r#"{"a":1,"b":[true,null]}"#).unwrap(), "1970-01-01T00:00:02Z");
     }
 
     #[test]
-    fn empty_request_is_the_message_with_nothing_set() {
+    fn empty_request_is_the_default_message() {
         assert!(json(0, "").is_ok());
     }
 
     #[test]
-    fn json_that_is_no_request_is_refused_with_type_and_place() {
+    fn invalid_json_request_is_refused_with_type_and_place() {
         let status = json(1, r#"{"at":7}"#).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
         assert!(status.message().starts_with("the request is no shop.known.Event in JSON: "), "{}", status.message());
@@ -98,7 +98,7 @@ mod with_json {
 
 #[cfg(not(feature = "json"))]
 #[test]
-fn json_is_unimplemented_where_it_is_off() {
+fn json_is_unimplemented_without_json_support() {
     let status = memory::with_codec(&KnownServer::new(Events), 0, b"{}", mprpc::Codec::Json).unwrap_err();
     assert_eq!(status.message(), "this service was built without JSON");
 }

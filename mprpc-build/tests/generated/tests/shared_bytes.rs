@@ -1,4 +1,4 @@
-//! Fields of type `bytes` that were generated as `Bytes`: slices of what a long message was decoded from.
+//! Fields of type `bytes` that are generated as `Bytes`: in a long message they are slices of the message's buffer.
 
 use mprpc::{Body, Bytes, Message};
 use mprpc_codegen_tests::proto::blobs::{Blob, blob};
@@ -14,7 +14,7 @@ fn blob(size: usize) -> Blob {
     }
 }
 
-/// Whether the field lies where the message was.
+/// Whether the field lies in the memory of the message.
 fn is_shared(body: &Body, field: &Bytes) -> bool {
     let Body::Message(message) = body else { panic!("a stream") };
     message.as_ptr_range().contains(&field.as_ptr())
@@ -29,7 +29,7 @@ fn shared_field_of_a_long_message_is_not_copied() {
 }
 
 #[test]
-fn short_message_is_copied_and_keeps_nothing_alive() {
+fn fields_of_a_short_message_are_copied() {
     let body = Body::encode(&blob(100)).unwrap();
     let decoded: Blob = body.decode().unwrap();
     assert_eq!(decoded, blob(100));

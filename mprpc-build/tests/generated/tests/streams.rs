@@ -1,4 +1,4 @@
-//! Generated streaming methods: clients and servers of all kinds, both codecs, over connections in memory.
+//! Generated streaming methods: clients and servers of all kinds, with both codecs, over connections in memory.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod memory;
@@ -9,7 +9,7 @@ use mprpc::{Body, Bytes, Call, Code, Codec, Context, MessageView, Service, Statu
 use mprpc_codegen_tests::proto::shop::stock::{Item, ItemView};
 use mprpc_codegen_tests::proto::shop::{Feed, FeedCalls, FeedClient, FeedServer};
 
-/// Watches the letters of a name, joins names, and answers each name with it in capitals.
+/// A service that streams the letters of a name, joins names, and answers each name in capitals.
 struct Letters;
 
 impl Feed for Letters {
@@ -59,7 +59,7 @@ fn client() -> FeedClient {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_of_replies_comes_to_the_generated_client() {
+async fn generated_client_receives_a_reply_stream() {
     let reply = client().watch(named("tea")).with_metadata().await.unwrap();
     let beside = reply.context().clone();
     assert_eq!(collected(reply.message).await.unwrap(), ["t", "e", "a"]);
@@ -69,14 +69,14 @@ async fn stream_of_replies_comes_to_the_generated_client() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_of_requests_is_answered_once() {
+async fn request_stream_gets_one_reply() {
     let client = client();
     assert_eq!(client.load(names(&["a", "bc", "d"])).await.unwrap().name, "abcd");
     assert_eq!(client.load(names(&[])).await.unwrap().name, "");
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_sides_talk_in_turn() {
+async fn bidirectional_stream_alternates_requests_and_replies() {
     let (sender, items) = Streaming::channel(1);
     let mut replies = client().talk(items).await.unwrap();
     for (said, answered) in [("a", "A"), ("bc", "BC")] {
@@ -88,7 +88,7 @@ async fn both_sides_talk_in_turn() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_that_fails_does_not_end_well() {
+async fn failed_stream_ends_with_its_status() {
     let mut replies = client().talk(names(&["a", "stop", "b"])).await.unwrap();
     assert_eq!(replies.next().await.unwrap().unwrap().name, "A");
     let status = replies.next().await.unwrap().unwrap_err();
@@ -96,7 +96,7 @@ async fn stream_that_fails_does_not_end_well() {
     assert!(replies.next().await.is_none());
 }
 
-/// Calls a method as a server of another codec does.
+/// Calls a method with this codec, as a server does.
 async fn raw(method: usize, request: Body, codec: Codec) -> Result<Vec<Bytes>, Status> {
     let service: Arc<dyn Service> = Arc::new(FeedServer::new(Letters));
     let context = memory::context(&*service, method);
@@ -113,7 +113,7 @@ fn bytes(messages: &'static [&'static str]) -> Body {
 }
 
 #[tokio::test]
-async fn message_of_a_stream_that_does_not_decode_is_refused_with_its_type() {
+async fn undecodable_stream_message_is_refused_with_its_type() {
     let status = raw(1, bytes(&["\n\x01a", "\n\x09a"]), Codec::Protobuf).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument);
     assert!(status.message().starts_with("the request is no shop.stock.Item: "), "{status}");
@@ -121,7 +121,7 @@ async fn message_of_a_stream_that_does_not_decode_is_refused_with_its_type() {
 
 #[cfg(feature = "json")]
 #[tokio::test]
-async fn streams_have_protobufs_json_form_both_ways() {
+async fn streams_are_read_and_written_in_protobuf_json() {
     let one = || Body::Message(Bytes::from(r#"{"name":"ab"}"#));
     let many = || bytes(&[r#"{"name":"a"}"#, "{}", r#"{"name":"b"}"#]);
     assert_eq!(raw(0, one(), Codec::Json).await.unwrap(), [r#"{"name":"a"}"#, r#"{"name":"b"}"#]);
@@ -134,7 +134,7 @@ async fn streams_have_protobufs_json_form_both_ways() {
 
 #[cfg(not(feature = "json"))]
 #[tokio::test]
-async fn json_is_unimplemented_where_it_is_off() {
+async fn json_is_unimplemented_without_json_support() {
     for method in 0..3 {
         let status = raw(method, bytes(&["{}"]), Codec::Json).await.unwrap_err();
         assert_eq!(status.message(), "this service was built without JSON");
@@ -158,14 +158,14 @@ impl FeedCalls for Fake {
 }
 
 #[tokio::test]
-async fn fake_stands_in_for_a_streaming_client() {
+async fn fake_replaces_a_streaming_client() {
     let feed: Box<dyn FeedCalls> = Box::new(Fake);
     assert_eq!(collected(feed.watch(named("x")).await.unwrap()).await.unwrap(), ["x", "x"]);
     assert_eq!(collected(feed.talk(names(&["a"])).await.unwrap()).await.unwrap(), ["a"]);
     assert_eq!(feed.load(names(&[])).await.unwrap_err().code(), Code::Unavailable);
 }
 
-/// A view lives as long as the call that it came with, so what a stream needs of it is copied.
+/// A view lives as long as its call, so a stream copies what it needs of the view.
 #[tokio::test(start_paused = true)]
 async fn stream_outlives_the_view_of_its_request() {
     struct Repeats;

@@ -1,4 +1,4 @@
-//! Calls of a service in memory; shared by the tests. Not a test of its own.
+//! Calls a service in memory. The tests share this module; it is not a test itself.
 #![allow(dead_code, unreachable_pub, reason = "each test takes what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -14,19 +14,19 @@ pub fn call<Q: Message, R: Message>(service: &dyn Service, method: usize, reques
     Ok(R::decode_from_slice(&reply).unwrap())
 }
 
-/// Calls a method with these bytes.
+/// Calls a method with a request of these bytes.
 pub fn raw(service: &dyn Service, method: usize, request: &[u8]) -> Result<Bytes, Status> {
     with_codec(service, method, request, Codec::Protobuf)
 }
 
-/// Calls a method with a request in this codec.
+/// Calls a method with a request encoded with this codec.
 pub fn with_codec(service: &dyn Service, method: usize, request: &[u8], codec: Codec) -> Result<Bytes, Status> {
     let body = Body::Message(Bytes::copy_from_slice(request));
     let reply = service.call(method, context(service, method), body, codec);
     reply.now_or_never().expect("these handlers are ready at once")?.into_message()
 }
 
-/// The context of a call of this method.
+/// Creates the context of a call of this method.
 pub fn context(service: &dyn Service, method: usize) -> Context {
     let methods = service.descriptor().methods;
     let address = Address::Memory("test".into());
