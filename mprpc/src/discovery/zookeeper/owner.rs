@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_finding_has_its_step() {
+    fn every_found_node_has_its_step() {
         use Found::*;
         use Layout::{Classic, Native};
         for (found, native_new, native_stood, classic_new, classic_stood) in [
