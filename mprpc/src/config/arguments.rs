@@ -12,9 +12,9 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Arguments {
     /// The name by which the program was started, without its folder.
     pub(super) program: String,
-    /// The file after `-i`.
+    /// The conf file, given after `-i`.
     pub(super) file: Option<PathBuf>,
-    /// Key and value of each `--key=value`.
+    /// The key and the value of each `--key=value`.
     pub(super) flags: Vec<(String, String)>,
     /// The remaining words, which are for the program.
     pub(super) rest: Vec<String>,

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::{Resolution, ResolutionState, Resolver, merge};
 use crate::endpoint::Endpoint;
 
-/// Answers every service with the same endpoints.
+/// A resolver that returns the same endpoints for every service.
 #[derive(Debug)]
 pub struct ListResolver {
     endpoints: Arc<[Endpoint]>,

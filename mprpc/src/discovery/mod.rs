@@ -105,7 +105,7 @@ pub trait Registry: Send + Sync + 'static {
     fn register(&self, registration: Registration) -> Registered;
 }
 
-/// What a provider announces.
+/// An announcement to make: a service and the endpoint of its provider.
 #[derive(Clone, Debug)]
 pub struct Registration {
     /// The service that the provider serves.

@@ -53,7 +53,7 @@ impl Ensemble {
     /// The longest session timeout that a string may request.
     pub const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
-    /// The servers in the form of error messages and of the ZooKeeper client, `a:2181,b:2181`.
+    /// Returns the servers as error messages and the ZooKeeper client write them, `a:2181,b:2181`.
     pub fn cluster(&self) -> String {
         self.servers.join(",")
     }
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_read_as_they_print() {
+    fn printed_targets_parse_back_to_the_same() {
         for text in [
             "file:/run/mprpc",
             "file:run/mprpc",

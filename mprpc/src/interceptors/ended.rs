@@ -43,6 +43,13 @@ impl Ended<'_> {
 ///
 /// A call ends when it is answered, fails or is given up; a call with a stream of replies ends when the stream has been
 /// read to its end. `f` runs where the call runs, and must neither block nor panic.
+///
+/// ```no_run
+/// use mprpc::interceptors::on_end;
+///
+/// let log = on_end(|ended| println!("{:?} after {:?}", ended.code(), ended.took));
+/// let server = mprpc::Server::default().intercept(log);
+/// ```
 pub fn on_end(f: impl Fn(&Ended<'_>) + Send + Sync + 'static) -> impl Interceptor {
     struct OnEnd<F>(Arc<F>);
     impl<F: Fn(&Ended<'_>) + Send + Sync + 'static> Interceptor for OnEnd<F> {

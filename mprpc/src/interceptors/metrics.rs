@@ -64,8 +64,8 @@ struct Counts {
 }
 
 impl CallMetrics {
-    /// The most methods with counts of their own; a fallback service may see any name. Further methods are counted as
-    /// [`CallMetrics::OTHERS`].
+    /// The maximum number of methods with counts of their own; a fallback service may see any name. Further methods are
+    /// counted as [`CallMetrics::OTHERS`].
     pub const METHODS_MAX: usize = 1024;
 
     /// The name under which methods beyond [`CallMetrics::METHODS_MAX`] are counted.

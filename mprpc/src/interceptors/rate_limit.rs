@@ -38,7 +38,7 @@ struct Buckets {
 }
 
 impl RateLimit {
-    /// The most buckets at a time. While all of them are in use, new callers share one.
+    /// The maximum number of buckets. While all of them are in use, new callers share one.
     pub const KEYS_MAX: usize = 10_000;
 
     /// Allows `calls` (at least one) in `per`, for all callers together.

@@ -15,7 +15,7 @@ pub(super) struct Style {
     /// Whether a person reads the lines at a terminal: the level has a colour, and multi-line values keep their lines,
     /// indented.
     pub(super) terminal: bool,
-    /// The most bytes of values in a line.
+    /// The maximum size of the values in a line, in bytes.
     pub(super) line_bytes_max: usize,
     /// The time zone of classic lines; the other formats show UTC.
     pub(super) zone: Zone,

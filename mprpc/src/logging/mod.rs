@@ -64,12 +64,12 @@ pub struct LogConfig {
     pub rotation: LogRotation,
     /// The size in bytes at which a file is closed and the next one begins, `NAME.2026-01-31.1.log`; 0 means no limit.
     pub file_bytes_max: usize,
-    /// The most files to keep. The log deletes the oldest ones when a new file begins. 0 keeps all.
+    /// The maximum number of files to keep. The log deletes the oldest ones when a new file begins. 0 keeps all.
     pub files_max: usize,
-    /// The most bytes of lines that wait to be written. Beyond this, lines below ERROR are dropped and counted; an
-    /// ERROR replaces waiting lines below ERROR.
+    /// The maximum size of the lines that wait to be written, in bytes. Beyond this, lines below ERROR are dropped and
+    /// counted; an ERROR replaces waiting lines below ERROR.
     pub queue_bytes_max: usize,
-    /// The most bytes of values in a line. A longer line is cut and says how many bytes are missing.
+    /// The maximum size of the values in a line, in bytes. A longer line is cut and says how many bytes are missing.
     pub line_bytes_max: usize,
     /// How long an ERROR waits for room in a queue full of errors, once a stall. After that it is dropped and counted.
     pub error_wait: Duration,

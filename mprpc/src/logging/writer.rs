@@ -39,7 +39,7 @@ pub(super) struct Writer {
     destination: Destination,
     style: Style,
     stamp: Stamp,
-    /// The most bytes of errors that are kept while writing fails.
+    /// The maximum size of the errors that are kept while writing fails, in bytes.
     kept_bytes_max: usize,
     failing: Option<Failing>,
     /// Whether the last write ended within a line.

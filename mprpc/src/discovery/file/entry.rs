@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_read_as_they_were_written() {
+    fn entries_parse_back_to_their_endpoint() {
         let mut endpoint: Endpoint = "127.0.0.1:8000".parse().unwrap();
         assert_eq!(
             format(&endpoint, 7),

@@ -160,7 +160,7 @@ fn file_name(endpoint: &Endpoint, unique: u64) -> String {
     format!("{address}-{unique:016x}")
 }
 
-/// The most files of a folder that a scan looks at; it ignores the rest.
+/// The maximum number of files of a folder that a scan looks at; it ignores the rest.
 const ENTRIES_MAX: usize = 16 << 10;
 /// The longest entry in bytes that a scan reads.
 const ENTRY_BYTES_MAX: u64 = 64 << 10;

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_read_as_they_were_written() {
+    fn native_nodes_parse_back_to_their_endpoint() {
         let mut endpoint: Endpoint = "127.0.0.1:8000".parse().unwrap();
         assert_eq!(node_name(&endpoint.address), "127.0.0.1:8000");
         assert_eq!(node_data(&endpoint), br#"{"mprpc":1,"protocols":["native"],"weight":100}"#);

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_are_told_apart() {
+    fn found_nodes_are_classified_by_owner() {
         let by = |owner, ours| Found::by_owner(owner, 7, &[5, 6], ours);
         assert_eq!(by(None, true), Found::Nothing);
         assert_eq!(by(Some(7), true), Found::Ours);

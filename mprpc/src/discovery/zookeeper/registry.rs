@@ -51,7 +51,7 @@ impl Registry for ZooKeeperRegistry {
 struct Announcement {
     /// The native node first, then the nodes of the methods in the classic layout.
     nodes: Vec<Node>,
-    /// The native node in the form of states and log lines.
+    /// The place of the native node, for states and log lines.
     place: String,
     outage: Outage,
     backoff: Backoff,
@@ -67,7 +67,7 @@ struct Node {
     stands: bool,
     /// Whether this process may have created the node.
     tried: bool,
-    /// Whether this process has owned the node before. If so, another owner took the node later.
+    /// Whether this process has owned the node before. Any other owner then took the node later.
     stood: bool,
     /// Whether the log already says that another provider owns the node.
     told: bool,

@@ -56,7 +56,7 @@ struct Followed {
     name: String,
     native: String,
     classic: String,
-    /// The ensemble in the form in which the places of nodes begin.
+    /// The prefix of every place: `zookeeper://` and the servers of the ensemble.
     place: String,
     /// Nodes that could not be read and are already logged.
     bad: HashSet<String>,
@@ -222,9 +222,9 @@ async fn children(client: &Client, path: &str) -> Result<Vec<(String, Vec<u8>)>,
 const COALESCE: Duration = Duration::from_millis(10);
 /// The interval of listings without an event, in case an event is lost.
 const RESCAN: Duration = Duration::from_secs(60);
-/// The most events that are taken at once.
+/// The maximum number of events that are taken at once.
 const EVENTS_DRAINED_MAX: usize = 64 << 10;
-/// The most children of a node that are read; the rest is ignored.
+/// The maximum number of children of a node that are read; the rest is ignored.
 const CHILDREN_MAX: usize = 16 << 10;
-/// The most reads in flight at a time.
+/// The maximum number of reads in flight.
 const READS_MAX: usize = 256;

@@ -21,7 +21,7 @@ use super::super::target::Ensemble;
 /// A shared session. It closes when its last user drops it.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The ensemble in the form of error messages, `zookeeper 127.0.0.1:2181`.
+    /// The name of the ensemble in error messages, `zookeeper 127.0.0.1:2181`.
     pub(super) name: String,
     link: watch::Receiver<ConnectionState>,
 }
@@ -173,10 +173,10 @@ pub(super) fn is_link_lost(error: &Error) -> bool {
 
 /// How long after such a failure to wait for the session's next state.
 pub(super) const LINK_PATIENCE: Duration = Duration::from_secs(1);
-/// The most earlier sessions to remember. At most one is added per session timeout, and the servers end a session after
-/// about that time.
+/// The maximum number of earlier sessions to remember. At most one is added per session timeout, and the servers end a
+/// session after about that time.
 const PAST_SESSIONS_MAX: usize = 16;
-/// The most servers to ask why they accepted no session.
+/// The maximum number of servers to ask why they accepted no session.
 const SERVERS_ASKED_MAX: usize = 8;
 /// How long a server may take to accept a connection for that question.
 const ASK_TIMEOUT: Duration = Duration::from_secs(1);

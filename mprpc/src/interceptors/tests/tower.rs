@@ -1,4 +1,4 @@
-//! Layers of tower as interceptors.
+//! Tests of `tower` layers as interceptors.
 
 use ::tower::ServiceBuilder;
 use ::tower::limit::{ConcurrencyLimitLayer, RateLimitLayer};
