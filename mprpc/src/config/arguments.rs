@@ -1,4 +1,5 @@
-//! The command line: `-i FILE`, `--key value`, and what is left for the program. Not what the values mean.
+//! Parses the command line: `-i FILE`, `--key value`, and the remaining words for the program. Does not interpret
+//! values.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,22 +7,22 @@ use std::path::PathBuf;
 use super::keys::nearest;
 use crate::error::{Error, ErrorKind};
 
-/// What a command line says.
+/// The parsed command line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Arguments {
-    /// The name the program was started by, without its folder.
+    /// The name by which the program was started, without its folder.
     pub(super) program: String,
-    /// The file after `-i`.
+    /// The conf file, given after `-i`.
     pub(super) file: Option<PathBuf>,
-    /// Key and value of each `--key=value`.
+    /// The key and the value of each `--key=value`.
     pub(super) flags: Vec<(String, String)>,
-    /// What is neither: for the program.
+    /// The remaining words, which are for the program.
     pub(super) rest: Vec<String>,
-    /// What is to be printed in place of running.
+    /// The request to print something instead of running.
     pub(super) ask: Option<Ask>,
 }
 
-/// What a program prints in place of running.
+/// The output that a program prints instead of running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
     Help,
@@ -31,8 +32,8 @@ pub(super) enum Ask {
 }
 
 impl Arguments {
-    /// Reads a command line whose first word is the program. `known` are the keys that a flag may set: another is an
-    /// error, since nobody reads warnings while typing.
+    /// Parses a command line whose first word is the program. `known` are the keys that a flag may set. An unknown flag
+    /// is an error, because nobody reads warnings while typing.
     pub(super) fn parse(words: impl IntoIterator<Item = OsString>, known: &[&str]) -> Result<Arguments, Error> {
         let mut words = words.into_iter();
         let mut arguments = Arguments { program: program(words.next()), ..Arguments::default() };
@@ -95,7 +96,7 @@ fn program(word: Option<OsString>) -> String {
     if name.is_empty() { "mprpc".to_owned() } else { name }
 }
 
-/// The key of a flag, in which `-` may stand for `_`.
+/// Returns the key of a flag; the flag may have `-` in place of `_`.
 fn known_name(name: &str, known: &[&str]) -> Result<String, Error> {
     if let Some(key) = known.iter().find(|key| **key == name || **key == name.replace('-', "_")) {
         return Ok((*key).to_owned());
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_come_in_every_usual_spelling() {
+    fn flags_are_parsed_in_every_usual_spelling() {
         let a =
             parse(&["-i", "u.conf", "--registry=file:/x=y", "--limits.call-timeout", "5s", "Login", "--", "--demo"])
                 .unwrap();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_flags_say_what_is_wrong() {
+    fn wrong_flags_produce_clear_errors() {
         for (words, expected) in [
             (&["-i"][..], "-i needs the path of a conf file after it"),
             (&["-i", "a", "-i", "b"], "-i is given twice; the first is a"),

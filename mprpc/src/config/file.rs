@@ -1,27 +1,27 @@
-//! The conf file: bytes to lines of `key = value`, each with its place. Knows no key, and reads no disk.
+//! Parses the conf file: bytes to lines of `key = value`, each with its position. Knows no keys and does no I/O.
 //!
-//! By hand, because the crates for it cut values at `#` and `;`: here a value is all that stands after the first `=`,
-//! without the spaces around it. A comment is a line that begins with `#`.
+//! The parser is written by hand, because the crates for this format cut values at `#` and `;`. Here a value is
+//! everything after the first `=`, without the surrounding spaces. A line that begins with `#` is a comment.
 
 use crate::error::{Error, ErrorKind};
 
-/// The longest conf file that is read. A longer one is an error that names this limit.
+/// The longest conf file, in bytes. A longer file is an error that names this limit.
 pub const CONF_FILE_BYTES_MAX: usize = 1 << 20;
 
-/// One line that sets something.
+/// A line that sets a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) value: String,
-    /// From 1.
+    /// The number of the line, from 1.
     pub(super) line: usize,
-    /// Where the value begins, in characters, from 1.
+    /// The column at which the value begins, in characters, from 1.
     pub(super) column: usize,
-    /// Where the key begins.
+    /// The column at which the key begins, likewise.
     pub(super) key_column: usize,
 }
 
-/// The lines that set something, in their order. `name` stands in front of every error: `user.conf:3:7: …`.
+/// Parses the lines that set a key, in their order. Every error begins with `name`: `user.conf:3:7: …`.
 pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Vec<Entry>, Error> {
     let text = decode(name, bytes)?;
     let mut entries: Vec<Entry> = Vec::new();
@@ -83,7 +83,7 @@ fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, Error> {
     })
 }
 
-/// The column of a byte offset: in characters, from 1.
+/// Returns the column of a byte offset: in characters, from 1.
 fn column(line: &str, offset: usize) -> usize {
     line[..offset].chars().count() + 1
 }
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_know_their_place() {
+    fn entries_carry_their_line_and_columns() {
         let entries = parse("t.conf", "# x\n\n  键 =  值\r\nb=c".as_bytes()).unwrap();
         assert_eq!((entries[0].line, entries[0].key_column, entries[0].column), (3, 3, 8));
         assert_eq!((entries[1].line, entries[1].key_column, entries[1].column), (4, 1, 3));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn file_over_the_limit_is_refused_with_the_limit() {
+    fn oversized_file_is_refused_with_the_limit_in_the_error() {
         let error = parse("t.conf", &vec![b'#'; CONF_FILE_BYTES_MAX + 1]).unwrap_err();
         assert_eq!(error.to_string(), "t.conf: longer than the 1048576 bytes that a conf file may have");
         assert!(parse("t.conf", &vec![b'#'; CONF_FILE_BYTES_MAX]).unwrap().is_empty());

@@ -1,4 +1,4 @@
-//! The keys that mprpc itself knows: their names, meanings, and how text becomes a value and back. Not where it is from.
+//! The keys of mprpc: names, meanings, and conversion between text and values. Does not know where a value comes from.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use super::Config;
 use crate::endpoint::Address;
 use crate::logging::{Filter, LogFormat, LogRotation};
 
-/// A key of mprpc.
+/// A configuration key of mprpc.
 pub(super) struct Key {
     pub(super) name: &'static str,
-    /// What it says, in a line of `--help`.
+    /// The description of the key, one line of `--help`.
     pub(super) what: &'static str,
     set: fn(&mut Config, &str) -> Result<(), String>,
-    /// The value in force; `None` where nothing is set.
+    /// Formats the value in force; `None` if no value is set.
     pub(super) show: fn(&Config) -> Option<String>,
 }
 
 impl Key {
-    /// Reads the text into the field. The error says what is wrong with it, without a place.
+    /// Parses the text into the field of the key. The error says what is wrong with the text, without a position.
     pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), String> {
         if text.is_empty() {
             return Err("the value is empty".to_owned());
@@ -32,7 +32,7 @@ impl Key {
     }
 }
 
-/// The classic keys of a pair that together mean one key of ours.
+/// Two classic keys that together set one key of mprpc.
 pub(super) struct ClassicPair {
     pub(super) ip: &'static str,
     pub(super) port: &'static str,
@@ -41,7 +41,7 @@ pub(super) struct ClassicPair {
     pub(super) port_default: &'static str,
 }
 
-/// What the C++ MPRPC calls it, and the key that it sets here.
+/// The classic keys of the C++ MPRPC, and the keys of mprpc that they set.
 pub(super) const CLASSIC: &[ClassicPair] = &[
     ClassicPair { ip: "rpcserverip", port: "rpcserverport", key: "listen", ip_default: "127.0.0.1", port_default: "0" },
     ClassicPair {
@@ -54,7 +54,7 @@ pub(super) const CLASSIC: &[ClassicPair] = &[
 ];
 
 impl ClassicPair {
-    /// The value of our key: `IP:PORT`, or the URL of the registry.
+    /// Returns the value for the key of mprpc: `IP:PORT`, or the URL of the registry.
     pub(super) fn value(&self, ip: &str, port: &str) -> String {
         let ip = if ip.contains(':') && !ip.starts_with('[') { format!("[{ip}]") } else { ip.to_owned() };
         match self.key {
@@ -78,7 +78,7 @@ macro_rules! keys {
     };
 }
 
-/// Every key of mprpc, in the order in which it is printed.
+/// Every key of mprpc, in the order of the printed configuration.
 pub(super) const KEYS: &[Key] = keys! {
     listen: "addresses to serve at, host:port, unix:/path or memory:name, separated by commas; port 0 takes a free one",
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
@@ -150,14 +150,15 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.classic_reply_pause: "how long a classic reply may pause before it is taken as complete, where that is asked for",
 };
 
-/// A type that a value can have.
+/// A type of configuration values.
 trait Setting: Sized {
     fn read(text: &str) -> Result<Self, String>;
     fn show(&self) -> Option<String>;
 }
 
 impl Setting for usize {
-    /// A count or a number of bytes, `16MiB`; at most what 32 bits hold, so that sums of limits cannot overflow.
+    /// Parses a count or a number of bytes, `16MiB`. The maximum is what 32 bits hold, so that sums of limits cannot
+    /// overflow.
     fn read(text: &str) -> Result<usize, String> {
         read_number(text, u32::MAX.into())
     }
@@ -168,7 +169,7 @@ impl Setting for usize {
 }
 
 impl Setting for Option<usize> {
-    /// A number of bytes, a TiB at most. Where it is not set it is derived.
+    /// Parses a number of bytes, 1 TiB at most. A value that is not set is derived later.
     fn read(text: &str) -> Result<Option<usize>, String> {
         read_number(text, 1 << 40).map(Some)
     }
@@ -208,7 +209,7 @@ impl Setting for bool {
 }
 
 impl Setting for Duration {
-    /// `250ms`, `5s`; the unit is not optional, and a year is the most.
+    /// Parses a duration, `250ms` or `5s`. The unit is required; the maximum is one year.
     fn read(text: &str) -> Result<Duration, String> {
         let (digits, unit) = split_unit(text);
         let number: u64 = digits.parse().map_err(|_| format!("'{text}' is no duration, like 250ms or 5s"))?;
@@ -268,7 +269,7 @@ impl Setting for Option<String> {
         }
     }
 
-    /// Without the user and password of a URL: what is printed ends up in tickets.
+    /// Leaves out the user and password of a URL, because printed configurations end up in tickets.
     fn show(&self) -> Option<String> {
         self.as_deref().map(without_password)
     }
@@ -285,7 +286,7 @@ impl Setting for Option<PathBuf> {
 }
 
 impl Setting for String {
-    /// The beginning of a file name.
+    /// Parses the start of a file name.
     fn read(text: &str) -> Result<String, String> {
         match text.contains(['/', '\\']) || text.starts_with('.') {
             true => Err(format!("'{text}' is no plain file name")),
@@ -358,17 +359,17 @@ fn without_password(url: &str) -> String {
     }
 }
 
-/// The known name that `name` was most likely meant to be.
+/// Returns the known name that `name` is most likely meant to be.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let best = known.map(|candidate| (edit_distance(name, candidate), candidate)).min()?;
     (best.0 <= (name.chars().count() / 3).clamp(1, 4)).then_some(best.1)
 }
 
-/// How many characters have to be put in, taken out or changed; the case of a letter counts nothing.
+/// Returns how many characters must be inserted, deleted or changed; upper and lower case count as equal.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().flat_map(char::to_lowercase).collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    // A key longer than this is no typing error, and the work grows with its length.
+    // A longer key is no typing error, and the cost grows with the length.
     for (i, ca) in a.chars().take(100).flat_map(char::to_lowercase).enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
@@ -421,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_stands_in_the_guide() {
+    fn guide_documents_every_key() {
         for guide in
             [include_str!("../../../docs/guide/configuration.md"), include_str!("../../../docs/zh/configuration.md")]
         {
@@ -438,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn passwords_in_urls_are_not_shown() {
+    fn printed_urls_hide_passwords() {
         assert_eq!(without_password("zookeeper://user:pw@a:2181,b:2181/x"), "zookeeper://***@a:2181,b:2181/x");
         assert_eq!(without_password("zookeeper://a:2181/x@y"), "zookeeper://a:2181/x@y");
         assert_eq!(without_password("file:/run/mprpc"), "file:/run/mprpc");

@@ -1,5 +1,5 @@
-//! The configuration of a program: defaults, then the conf file, then the environment, then flags; each value knows
-//! where it is from. Reading the sources stands in `file` and `arguments`, the keys in `keys`.
+//! The configuration of a program: defaults, then the conf file, then the environment, then flags. Each value knows its
+//! source. `file` and `arguments` parse the sources; `keys` has the keys.
 
 mod arguments;
 mod file;
@@ -28,20 +28,22 @@ use crate::server::Server;
 
 /// The configuration of a program.
 ///
-/// Usually from [`crate::init`]; built in code it is `Config { registry: …, ..Config::default() }`. `Display` prints
-/// what is in force, as a conf file, each value below a line that says where it is from; passwords are left out.
+/// Programs usually get it from [`crate::init`]. To build it in code, write
+/// `Config { registry: …, ..Config::default() }`. `Display` prints the configuration in force as a conf file: each
+/// value follows a line that names its source, and passwords are left out.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where a server listens; port 0 takes a free one. Key `listen`, or classic `rpcserverip` and `rpcserverport`.
+    /// The addresses at which a server listens; port 0 takes a free one. Key `listen`, or classic `rpcserverip` and
+    /// `rpcserverport`.
     pub listen: Vec<Address>,
-    /// The address written into the registry, where callers reach the server by another than it listens at.
+    /// The address that the registry gets, if callers reach the server at another address than the one it listens at.
     pub advertise: Option<Address>,
-    /// The URL of the registry. Key `registry`, or classic `zookeeperip` and `zookeeperport`, which make
-    /// `zookeeper://IP:PORT?classic=true`: both layouts are registered.
+    /// The URL of the registry. Key `registry`, or classic `zookeeperip` and `zookeeperport`. The classic keys make
+    /// `zookeeper://IP:PORT?classic=true`, which registers both layouts.
     pub registry: Option<String>,
-    /// Event loops; 0 is one a core.
+    /// The number of event loops; 0 means one per core.
     pub loops: usize,
-    /// [`Server::handler_threads`]: 0 is one a core.
+    /// [`Server::handler_threads`]; 0 means one per core.
     pub handler_threads: usize,
     /// [`Server::overload_protection`].
     pub overload_protection: bool,
@@ -51,13 +53,13 @@ pub struct Config {
     pub same_host: bool,
     /// [`Server::unix_folder`].
     pub unix_folder: Option<PathBuf>,
-    /// TLS, as a server and as a caller.
+    /// The TLS settings, for servers and for callers.
     pub tls: TlsConfig,
-    /// Every bound.
+    /// The limits of servers and channels.
     pub limits: Limits,
-    /// What is logged, and where to.
+    /// The settings of the log.
     pub log: LogConfig,
-    /// Every value as it was written, and where: for the program's own keys, and for printing.
+    /// Every value as it was written, with its source: for the program's own keys and for printing.
     pub values: Values,
 }
 
@@ -81,10 +83,10 @@ impl Default for Config {
     }
 }
 
-/// What was written in the conf file, the environment and the flags, and what is left to say about it.
+/// The values of the conf file, the environment and the flags, and the warnings about them.
 #[derive(Clone, Debug, Default)]
 pub struct Values {
-    /// By key; the value of the highest source.
+    /// The value of the highest source, by key.
     set: BTreeMap<String, (String, Source)>,
     /// The keys that the program declared.
     declared: Vec<String>,
@@ -92,21 +94,21 @@ pub struct Values {
     warnings: Vec<String>,
 }
 
-/// Where a value is from, from the lowest to the highest.
+/// The source of a value, from the lowest priority to the highest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Nothing was said; or the program set the field itself.
+    /// The default, or a value that the program set in code.
     Default,
     /// A line of the conf file.
     File {
-        /// The path as it was given.
+        /// The path as the command line gave it.
         name: String,
-        /// From 1.
+        /// The number of the line, from 1.
         line: usize,
-        /// Where the value begins, in characters, from 1.
+        /// The column at which the value begins, in characters, from 1.
         column: usize,
     },
-    /// The environment variable of this name.
+    /// The environment variable with this name.
     Environment(String),
     /// The flag for this key.
     Flag(String),
@@ -135,13 +137,14 @@ impl Source {
 }
 
 impl Config {
-    /// The configuration that these sources make; `application_keys` are the program's own keys.
+    /// Builds the configuration from these sources; `application_keys` are the program's own keys.
     ///
-    /// `arguments` begin with the program's name, as [`std::env::args_os`] has them. `read` is asked for the bytes of
-    /// the file after `-i`. Prints nothing and starts nothing.
+    /// `arguments` begin with the program's name, like [`std::env::args_os`]. `read` returns the bytes of the file
+    /// after `-i`. This prints nothing and starts nothing.
     ///
     /// # Errors
-    /// Say where the fault stands: `user.conf:3:17`, `environment MPRPC_LOOPS` or `flag --loops`.
+    /// A source has a fault. The error names its position: `user.conf:3:17`, `environment MPRPC_LOOPS` or
+    /// `flag --loops`.
     pub fn from_sources(
         application_keys: &[&str],
         arguments: impl IntoIterator<Item = OsString>,
@@ -185,24 +188,25 @@ impl Config {
         Ok(config)
     }
 
-    /// The text of a key, where it was set.
+    /// Returns the text of a key, if it is set.
     pub fn value(&self, key: &str) -> Option<&str> {
         self.values.set.get(key).map(|(text, _)| text.as_str())
     }
 
-    /// The value of a key as a `T`, where it was set.
+    /// Parses the value of a key as a `T`, if the key is set.
     ///
     /// # Errors
-    /// Say where it stands: `user.conf:3:8: workers: invalid digit found in string`.
+    /// The value does not parse. The error names its position: `user.conf:3:8: workers: invalid digit found in string`.
     pub fn parse<T: FromStr<Err: fmt::Display>>(&self, key: &str) -> Result<Option<T>, Error> {
         let Some((text, source)) = self.values.set.get(key) else { return Ok(None) };
         text.parse().map(Some).map_err(|error| wrong(source, key, &format!("'{}': {error}", shortened(text))))
     }
 
-    /// Whether a key is true: `true`, `yes`, `on` or `1`; `false`, `no`, `off`, `0`, or not set.
+    /// Whether a key is true. True is `true`, `yes`, `on` or `1`; false is `false`, `no`, `off`, `0`, or a key that is
+    /// not set.
     ///
     /// # Errors
-    /// Any other value; says where it stands.
+    /// Any other value. The error names its position.
     pub fn flag(&self, key: &str) -> Result<bool, Error> {
         let Some((text, source)) = self.values.set.get(key) else { return Ok(false) };
         match text.as_str() {
@@ -212,22 +216,23 @@ impl Config {
         }
     }
 
-    /// Where the value of a key is from.
+    /// Returns the source of a key's value.
     pub fn source(&self, key: &str) -> Source {
         self.values.set.get(key).map_or(Source::Default, |(_, source)| source.clone())
     }
 
-    /// The words of the command line that are neither a flag nor a flag's value.
+    /// Returns the words of the command line that are neither a flag nor a flag's value.
     pub fn arguments(&self) -> &[String] {
         &self.values.arguments
     }
 
-    /// What is odd about the sources and no error: unknown keys, an empty file. [`crate::init`] logs them.
+    /// Returns warnings about the sources: unknown keys, an empty file. [`crate::init`] logs them.
     pub fn warnings(&self) -> &[String] {
         &self.values.warnings
     }
 
-    /// A classic pair sets our key, unless that is set by a higher source; by the same source it is a contradiction.
+    /// Sets a key of mprpc from a classic pair, unless a higher source sets this key. If the same source sets both,
+    /// that is an error.
     fn apply_classic(&mut self, pair: &ClassicPair, values: &mut Values) -> Result<(), Error> {
         let ip = values.set.get(pair.ip);
         let port = values.set.get(pair.port);
@@ -286,7 +291,7 @@ impl Values {
         Ok(())
     }
 
-    /// Takes the `MPRPC_…` variables. An empty one is as good as none; `MPRPC_TEST_…` belongs to the tests.
+    /// Takes the `MPRPC_…` variables. An empty variable counts as not set; `MPRPC_TEST_…` belongs to the tests.
     fn take_environment(
         &mut self,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -313,14 +318,14 @@ impl Values {
 }
 
 impl fmt::Display for Config {
-    /// A conf file that says what is in force.
+    /// Writes a conf file with the configuration in force.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for name in &self.values.declared {
             let Some((text, source)) = self.values.set.get(name) else { continue };
             let secret = ["password", "secret", "token"].iter().any(|word| name.to_lowercase().contains(word));
             writeln!(f, "# {source}\n{name} = {}", if secret { "***" } else { text })?;
         }
-        // What is derived stands there as it is in force.
+        // Derived limits are printed with their values in force.
         let shown = Config { limits: self.limits.derived(memory_limit()), ..self.clone() };
         for Key { name, show, .. } in KEYS {
             let Some((_, source)) = self.values.set.get(*name) else { continue };
@@ -338,7 +343,7 @@ impl fmt::Display for Config {
 }
 
 impl Server {
-    /// A server as `config` describes it: where it listens and announces, its TLS, its loops and its bounds.
+    /// Makes a server from `config`: its addresses, registry, TLS, event loops and limits.
     pub fn new(config: &Config) -> Server {
         Server {
             listen: config.listen.clone(),
@@ -356,11 +361,11 @@ impl Server {
 }
 
 impl Channel {
-    /// A channel as `config` describes it: to its registry, or what else stands there as [`Channel::new`] takes it, and
-    /// with its TLS and its bounds.
+    /// Makes a channel from `config`: to its registry (or any other target that [`Channel::new`] takes), with its TLS
+    /// and limits.
     ///
     /// # Errors
-    /// Those of [`Channel::new`]; and a configuration that names no registry.
+    /// The errors of [`Channel::new`]; or `config` names no registry.
     pub fn from_config(config: &Config) -> Result<Channel, Error> {
         let Some(registry) = &config.registry else {
             let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
@@ -375,21 +380,23 @@ impl Channel {
 
 /// Reads the program's configuration and starts its log: the first line of a program.
 ///
-/// From the conf file after `-i`, then the environment (`MPRPC_REGISTRY`, `MPRPC_LIMITS_CALL_TIMEOUT`), then flags
-/// (`--registry=URL`). `--help`, `--version` and `--print-config` print and end the process with 0.
+/// Reads the conf file after `-i`, then the environment (`MPRPC_REGISTRY`, `MPRPC_LIMITS_CALL_TIMEOUT`), then flags
+/// (`--registry=URL`); later sources win. `--help`, `--version` and `--print-config` print their output and end the
+/// process with code 0.
 ///
-/// The log is flushed when the calling thread ends, so call it on the main thread; see [`crate::logging`].
+/// The log is flushed when the calling thread ends, so call this on the main thread; see [`crate::logging`].
 ///
 /// # Errors
-/// Those of [`Config::from_sources`], and a conf file that cannot be read. The log is not started then.
+/// The errors of [`Config::from_sources`]; or the conf file cannot be read. The log is not started then.
 pub fn init() -> Result<Config, Error> {
     init_with(&[])
 }
 
-/// [`init`] for a program with keys of its own: `mprpc::init_with(&["demo", "store"])?.flag("demo")?`.
+/// Does the same as [`init`], for a program with keys of its own:
+/// `mprpc::init_with(&["demo", "store"])?.flag("demo")?`.
 ///
 /// # Errors
-/// Those of [`init`]; and an own key that mprpc has already.
+/// The errors of [`init`]; or the program declares a key that mprpc already has.
 pub fn init_with(application_keys: &[&str]) -> Result<Config, Error> {
     let arguments = Arguments::parse(std::env::args_os(), &known_keys(application_keys)?)?;
     let program = arguments.program.clone();
@@ -433,7 +440,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, Error> {
     Ok(bytes)
 }
 
-/// The environment variable of a key.
+/// Returns the environment variable of a key.
 fn variable(key: &str) -> String {
     format!("MPRPC_{}", key.replace(['.', '-'], "_").to_uppercase())
 }
@@ -442,7 +449,7 @@ fn wrong(source: &Source, key: &str, what: &str) -> Error {
     Error::new(ErrorKind::Config, format!("{source}: {key}: {what}"))
 }
 
-/// What an error quotes of a value.
+/// Shortens a value for an error message.
 fn shortened(text: &str) -> String {
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),
@@ -471,7 +478,7 @@ fn help(program: &str, application_keys: &[&str]) -> String {
 }
 
 fn print_and_end(text: &str) -> ! {
-    // A closed pipe (`| head`) is no fault.
+    // A closed pipe (`| head`) is not an error.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
     std::process::exit(0)
 }

@@ -1,4 +1,4 @@
-//! Tests of the sources together. Those of one source stand beside it.
+//! Tests of several sources together. The tests of one source are beside its code.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn from_file(file: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn higher_sources_win() {
+fn higher_sources_override_lower_ones() {
     let file = "registry = file:/a\nloops = 2\nlimits.call_timeout = 1s\n";
     let environment = [("MPRPC_LOOPS", "3"), ("MPRPC_LIMITS_CALL_TIMEOUT", "2s"), ("MPRPC_TEST_ZOOKEEPER", "x")];
     let config = config(&[], &["-i", "user.conf", "--limits.call-timeout=3s"], &environment, file).unwrap();
@@ -49,7 +49,7 @@ fn listen_takes_several_addresses() {
 }
 
 #[test]
-fn wrong_values_say_where_and_what() {
+fn wrong_values_are_errors_with_position_and_reason() {
     for (file, expected) in [
         ("\nrpcserverport = 70000", "user.conf:2:17: rpcserverport: '70000' is no port (0 to 65535)"),
         ("rpcserverip = a b", "user.conf:1:15: rpcserverip: 'a b:0': 'a b' is no host name"),
@@ -86,7 +86,7 @@ fn wrong_values_say_where_and_what() {
 }
 
 #[test]
-fn unknown_keys_are_warned_of_with_the_nearest() {
+fn unknown_keys_cause_warnings_with_the_nearest_name() {
     let config = config(&["demo"], &["-i", "c"], &[("MPRPC_LISTN", "x")], "  zokeeperip = 1\ncolour = red\n").unwrap();
     let expected = [
         "c:1:3: unknown key 'zokeeperip'; did you mean 'zookeeperip'?",
@@ -119,13 +119,13 @@ fn programs_read_their_own_keys() {
 }
 
 #[test]
-fn own_key_with_the_name_of_ours_is_refused() {
+fn application_key_with_the_name_of_a_mprpc_key_is_refused() {
     let error = config(&["listen"], &[], &[], "").unwrap_err();
     assert_eq!(error, "the program declares 'listen', which is a key already");
 }
 
 #[test]
-fn printed_configuration_reads_back_as_the_same() {
+fn printed_configuration_parses_back_to_the_same() {
     let file = "registry = zookeeper://a:2181/x?classic=true\nlimits.read_timeout = 1500ms\ndemo = #1\nlog.level=warn,a::b=trace\nadvertise=h:1\n";
     let config = from_file(file).unwrap();
     let printed = config.to_string();
@@ -133,7 +133,7 @@ fn printed_configuration_reads_back_as_the_same() {
     assert!(printed.contains("# user.conf:3:8\ndemo = #1\n"), "{printed}");
     assert!(printed.contains("# default\nlisten = 127.0.0.1:0\n"), "{printed}");
     let again = from_file(&printed).unwrap();
-    // What is derived is printed as it is in force.
+    // Derived limits are printed with their values in force.
     let limits = config.limits.derived(crate::net::memory_limit());
     assert_eq!((&again.registry, &again.limits, &again.log), (&config.registry, &limits, &config.log));
     assert!(again.limits.memory_bytes_max.is_some() && again.limits.connection_memory_bytes_max.is_some());
@@ -149,7 +149,7 @@ fn secrets_are_not_printed() {
 }
 
 #[test]
-fn missing_file_and_folder_are_told_apart() {
+fn missing_file_and_folder_cause_different_errors() {
     let folder = std::env::temp_dir();
     let error = read_file(&folder).unwrap_err().to_string();
     assert!(error.ends_with("is a folder"), "{error}");
@@ -160,7 +160,7 @@ fn missing_file_and_folder_are_told_apart() {
 
 #[test]
 #[cfg(feature = "tls")]
-fn tls_of_a_server_and_of_a_caller_are_apart() {
+fn server_and_caller_have_separate_tls_keys() {
     let config =
         from_file("tls.certificate = /c\ntls.key = /k\ntls.client_ca = /a\ntls.client_optional = true").unwrap();
     let server = crate::TlsServer {
@@ -174,7 +174,7 @@ fn tls_of_a_server_and_of_a_caller_are_apart() {
     let client =
         crate::TlsClient { ca: "/a".into(), server_name: Some("db.example".to_owned()), ..crate::TlsClient::default() };
     assert_eq!((config.tls.server(), config.tls.client()), (None, Some(client)));
-    // Half of what is needed is not plain text: it is an error where it is used.
+    // Incomplete TLS settings never fall back to plain text: they are an error where they are used.
     let config = from_file("tls.key = /k\ntls.client_key = /k").unwrap();
     assert!(config.tls.server().is_some() && config.tls.client().is_some());
     let error = from_file("tls.client_optional = maybe").unwrap_err();
@@ -183,7 +183,7 @@ fn tls_of_a_server_and_of_a_caller_are_apart() {
 
 #[test]
 #[cfg(not(feature = "tls"))]
-fn keys_of_tls_name_the_feature_that_is_off() {
+fn tls_keys_without_the_feature_are_errors_that_name_it() {
     let off = "this program was built without the feature `tls` of mprpc";
     assert_eq!(from_file("tls.ca = /a").unwrap_err(), format!("user.conf:1:10: tls.ca: {off}"));
     let tls = Some(crate::TlsServer::default());

@@ -1,10 +1,10 @@
-//! The keys of TLS: which files the program shows and trusts, as a server and as a caller.
+//! The configuration keys of TLS: the files that a program presents and trusts, as a server and as a caller.
 
 use std::path::PathBuf;
 
 use crate::tls::{TlsClient, TlsServer};
 
-/// The keys of TLS. Those of a server and those of a caller are apart, as a program may be both.
+/// The TLS settings of a program. Servers and callers have separate keys, because a program may be both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
     /// [`TlsServer::certificate`].
@@ -26,8 +26,8 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
-    /// TLS of a server, where any of its keys is set: one that is missing beside it is an error of the server's start,
-    /// and never plain text.
+    /// Returns the TLS settings of a server, if any of its keys is set. If a required key is missing beside it,
+    /// starting the server fails; it never falls back to plain text.
     pub fn server(&self) -> Option<TlsServer> {
         let TlsConfig { certificate, key, client_ca, client_optional, .. } = self.clone();
         let any = certificate.is_some() || key.is_some() || client_ca.is_some() || client_optional;
@@ -39,7 +39,7 @@ impl TlsConfig {
         })
     }
 
-    /// TLS of a caller, where any of its keys is set.
+    /// Returns the TLS settings of a caller, if any of its keys is set.
     pub fn client(&self) -> Option<TlsClient> {
         let TlsConfig { ca, client_certificate, client_key, server_name, .. } = self.clone();
         let any = ca.is_some() || client_certificate.is_some() || client_key.is_some() || server_name.is_some();

@@ -1,4 +1,5 @@
-//! The fixed list: the endpoints that the target itself names, for every service. Nothing is read and nothing changes.
+//! The fixed list: the target itself names the endpoints, and every service has the same ones. The list is never read
+//! again and never changes.
 
 use std::sync::Arc;
 
@@ -7,14 +8,14 @@ use tokio::sync::watch;
 use super::{Resolution, ResolutionState, Resolver, merge};
 use crate::endpoint::Endpoint;
 
-/// Answers every service with the same endpoints.
+/// A resolver that returns the same endpoints for every service.
 #[derive(Debug)]
 pub struct ListResolver {
     endpoints: Arc<[Endpoint]>,
 }
 
 impl ListResolver {
-    /// Of two entries with one address the first counts.
+    /// Makes a resolver of these endpoints. If several entries have the same address, the first one counts.
     pub fn new(endpoints: Vec<Endpoint>) -> ListResolver {
         ListResolver { endpoints: merge::without_duplicates(endpoints).into() }
     }
@@ -23,7 +24,7 @@ impl ListResolver {
 impl Resolver for ListResolver {
     fn watch(&self, _service: &str) -> watch::Receiver<Resolution> {
         let state = ResolutionState::Current("list".into());
-        // A receiver whose sender is gone still shows the last value: the list never changes.
+        // A receiver keeps its last value after its sender is dropped, and this list never changes.
         watch::channel(Resolution { endpoints: self.endpoints.clone(), state }).1
     }
 }

@@ -1,6 +1,7 @@
-//! Where services run: reading it (Resolver), announcing it (Registry), and the URL that names either.
+//! Service discovery: a `Resolver` reads where services run, a `Registry` announces it, and a `Target` is the URL of
+//! either.
 //!
-//! The control plane: it publishes lists of endpoints, and is never asked on the path of a call.
+//! Discovery is the control plane: it publishes lists of endpoints, and calls never query it.
 
 mod backoff;
 mod file;
@@ -27,37 +28,37 @@ pub use target::{Ensemble, Target};
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperRegistry, ZooKeeperResolver};
 
-/// Follows where a service runs.
+/// Finds out where a service runs, and follows the changes.
 pub trait Resolver: Send + Sync + 'static {
-    /// Follows the service of this full name, `fixbug.UserServiceRpc`, until the receiver is dropped.
+    /// Follows the service with this full name, `fixbug.UserServiceRpc`, until the receiver is dropped.
     ///
-    /// Never blocks and never fails: what is wrong stands in [`Resolution::state`], and the watch recovers by itself.
-    /// The work is done on [`crate::net::background`]. Where nothing can change any more (a fixed list, a name that no
-    /// service can have) the receiver shows its value and [`changed`](watch::Receiver::changed) fails.
+    /// Never blocks and never fails: [`Resolution::state`] describes any problem, and the watch recovers by itself. The
+    /// work runs on [`crate::net::background`]. If the value can never change (a fixed list, or an invalid service
+    /// name), the receiver holds that value and [`changed`](watch::Receiver::changed) returns an error.
     fn watch(&self, service: &str) -> watch::Receiver<Resolution>;
 }
 
-/// Where a service runs, as far as is known.
+/// Where a service runs, as far as the resolver knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
-    /// The endpoints, without duplicates of an address. The last good list where the registry is away.
+    /// The endpoints, each address once. While the registry is unavailable this is the last good list.
     pub endpoints: Arc<[Endpoint]>,
-    /// How far the list can be believed.
+    /// How current the list is.
     pub state: ResolutionState,
 }
 
 impl Resolution {
-    /// Nothing is known yet, and why.
+    /// A resolution without endpoints; `why` says why nothing is known yet.
     fn pending(why: &str) -> Resolution {
         Resolution { endpoints: Arc::default(), state: ResolutionState::Pending(why.into()) }
     }
 
-    /// What the registry holds in this place.
+    /// A resolution with the endpoints that the registry holds at `place`.
     fn current(endpoints: Vec<Endpoint>, place: &str) -> Resolution {
         Resolution { endpoints: endpoints.into(), state: ResolutionState::Current(place.into()) }
     }
 
-    /// The registry is away: the last good list stays, where there was one.
+    /// Returns this resolution with the failure in its state. The last good list stays, if there is one.
     fn failed(&self, why: &str) -> Resolution {
         let state = match self.state {
             ResolutionState::Pending(_) => ResolutionState::Pending(why.into()),
@@ -66,14 +67,14 @@ impl Resolution {
         Resolution { endpoints: self.endpoints.clone(), state }
     }
 
-    /// Shows that the registry is away.
+    /// Publishes that the registry is unavailable.
     fn publish_failed(sender: &watch::Sender<Resolution>, why: &str) {
-        // On a line of its own: what is borrowed must be given back before something is sent.
+        // A separate statement, because the borrow must end before the sender sends.
         let failed = sender.borrow().failed(why);
         failed.publish(sender);
     }
 
-    /// Shows it to those who watch; they are woken only where it says something else than before.
+    /// Publishes this resolution. It wakes the receivers only if it differs from the previous one.
     fn publish(self, sender: &watch::Sender<Resolution>) {
         sender.send_if_modified(|shown| {
             let differs = *shown != self;
@@ -83,62 +84,65 @@ impl Resolution {
     }
 }
 
-/// How far a list of endpoints can be believed.
+/// How current a list of endpoints is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResolutionState {
-    /// Nothing is known yet; the text says what is being waited for, "zookeeper 127.0.0.1:2181: connection refused".
+    /// Nothing is known yet. The text says what the resolver waits for: `zookeeper 127.0.0.1:2181: connection refused`.
     Pending(Arc<str>),
-    /// It is what the registry holds. The text names the place that was read, for errors about an empty list:
+    /// The list is what the registry holds. The text names the place that was read, for errors about an empty list:
     /// `file:/run/mprpc/fixbug.UserServiceRpc`.
     Current(Arc<str>),
-    /// The registry is away; the list is the last good one. The text says since when and why.
+    /// The registry is unavailable, and the list is the last good one. The text says since when and why.
     Stale(Arc<str>),
 }
 
 /// Announces where a service runs.
 pub trait Registry: Send + Sync + 'static {
-    /// Announces until the returned value is withdrawn or dropped; keeps at it through every outage of the registry.
+    /// Announces the provider until the returned value is withdrawn or dropped. The registry restores the announcement
+    /// after every outage.
     ///
-    /// Never blocks and never fails: see [`Registered::state`].
+    /// Never blocks and never fails: [`Registered::state`] describes any problem.
     fn register(&self, registration: Registration) -> Registered;
 }
 
-/// What a provider announces.
+/// An announcement to make: a service and the endpoint of its provider.
 #[derive(Clone, Debug)]
 pub struct Registration {
-    /// The service.
+    /// The service that the provider serves.
     pub service: &'static ServiceDescriptor,
-    /// Where and how it can be reached.
+    /// The endpoint at which callers reach the provider.
     pub endpoint: Endpoint,
 }
 
-/// How far an announcement has come.
+/// The progress of an announcement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegistrationState {
-    /// Not yet announced; the text says what is being waited for.
+    /// The provider is not announced yet. The text says what the registry waits for.
     Pending(Arc<str>),
-    /// Announced; the text is the place it stands in.
+    /// The provider is announced. The text names the place of the announcement.
     Registered(Arc<str>),
-    /// Withdrawn.
+    /// The announcement is withdrawn.
     Withdrawn,
 }
 
-/// An announcement that stands. Dropping it withdraws it without waiting.
+/// An announcement in force. Dropping it withdraws the announcement without waiting.
 #[derive(Debug)]
 pub struct Registered {
     state: watch::Receiver<RegistrationState>,
-    /// Dropped or sent to: the task that keeps the announcement withdraws it and publishes `Withdrawn`.
+    /// If this sender sends or is dropped, the task that keeps the announcement withdraws it and publishes `Withdrawn`.
     withdraw: tokio::sync::oneshot::Sender<()>,
 }
 
 impl Registered {
-    /// For registries: the task behind an announcement publishes into the watch, and withdraws when `withdraw`'s other
-    /// end is sent to or dropped.
+    /// Makes the handle of an announcement, for implementations of [`Registry`].
+    ///
+    /// The task behind the announcement publishes its progress into `state`. It withdraws the announcement when the
+    /// receiver of `withdraw` completes: with a message, or because the sender was dropped.
     pub fn new(state: watch::Receiver<RegistrationState>, withdraw: tokio::sync::oneshot::Sender<()>) -> Registered {
         Registered { state, withdraw }
     }
 
-    /// An announcement that cannot be made, and why.
+    /// The handle of an announcement that cannot be made; `why` is its state until it is withdrawn.
     fn failed(why: &str) -> Registered {
         let (sender, state) = watch::channel(RegistrationState::Pending(why.into()));
         let (withdraw, withdrawn) = tokio::sync::oneshot::channel();
@@ -149,13 +153,14 @@ impl Registered {
         Registered { state, withdraw }
     }
 
-    /// How far it has come.
+    /// Follows the progress of the announcement.
     pub fn state(&self) -> watch::Receiver<RegistrationState> {
         self.state.clone()
     }
 
-    /// Withdraws, and returns once the registry no longer shows it (or the task behind it has ended). Unbounded where
-    /// the registry does not answer: give it a timeout.
+    /// Withdraws the announcement, and returns once the registry no longer shows it or the task behind it has ended.
+    ///
+    /// The wait has no limit if the registry does not answer: add a timeout.
     pub async fn withdraw(self) {
         let Registered { mut state, withdraw } = self;
         let _ = withdraw.send(());
@@ -163,13 +168,14 @@ impl Registered {
     }
 }
 
-/// How many registry entries were skipped because this build could not read them, since the process began. Each is
-/// counted once for as long as a watch sees it, and logged.
+/// Returns how many registry entries this process has skipped because this build could not read them.
+///
+/// An entry is counted and logged once for as long as a watch sees it.
 pub fn entries_skipped() -> u64 {
     ENTRIES_SKIPPED.load(Ordering::Relaxed)
 }
 
-/// Counts and logs an entry that cannot be read; the others serve.
+/// Counts and logs an entry that cannot be read. The other entries stay in use.
 fn skip(place: &str, why: &str) {
     ENTRIES_SKIPPED.fetch_add(1, Ordering::Relaxed);
     tracing::warn!("skipped the registry entry {place}: {why}");
@@ -177,13 +183,13 @@ fn skip(place: &str, why: &str) {
 
 static ENTRIES_SKIPPED: AtomicU64 = AtomicU64::new(0);
 
-/// Whether a service can have this full name. Nothing else gets near a path.
+/// Whether `name` is a valid full name of a service. Only valid names become part of a path.
 fn is_service_name(name: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     name.len() <= SERVICE_NAME_BYTES_MAX && name.split('.').all(part)
 }
 
-/// The longest name of a service; a file name has 255 bytes.
+/// The longest name of a service in bytes. File names are limited to 255 bytes.
 const SERVICE_NAME_BYTES_MAX: usize = 255;
 
 #[cfg(test)]
@@ -191,7 +197,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_would_leave_their_folder_are_no_services() {
+    fn names_that_escape_their_folder_are_rejected() {
         for name in ["fixbug.UserServiceRpc", "UserServiceRpc", "a.b_c.D1"] {
             assert!(is_service_name(name), "{name}");
         }
@@ -201,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_keeps_the_last_good_list_and_is_pending_where_there_was_none() {
+    fn failure_keeps_the_last_good_list_or_stays_pending_without_one() {
         let pending = Resolution::pending("first").failed("second");
         assert_eq!(pending.state, ResolutionState::Pending("second".into()));
         let endpoint: Endpoint = "127.0.0.1:1".parse().unwrap();

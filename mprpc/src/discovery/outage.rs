@@ -1,15 +1,17 @@
-//! A registry that is away: since when, why, and one line in the log for each time it goes and comes. Not the retrying.
+//! An outage of a registry: since when and why, with one log line when it begins and one when it ends. Retrying is not
+//! done here.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Whether, and since when, something does not work.
+/// Whether an operation currently fails, and since when.
 #[derive(Debug, Default)]
 pub(super) struct Outage {
     since: Option<SystemTime>,
 }
 
 impl Outage {
-    /// It does not work. Logs the first time, and returns the cause with the time that it began at.
+    /// Records a failure. Logs the first failure of an outage; returns the cause with the time at which the outage
+    /// began.
     pub(super) fn failed(&mut self, what: &str, why: &str, now: SystemTime) -> String {
         if self.since.is_none() {
             tracing::warn!("{what}: {why}");
@@ -17,7 +19,7 @@ impl Outage {
         format!("since {}: {why}", clock(*self.since.get_or_insert(now)))
     }
 
-    /// It works. Logs where it did not before.
+    /// Records a success. Logs the end of the outage, if there was one.
     pub(super) fn over(&mut self, what: &str) {
         if let Some(since) = self.since.take() {
             tracing::info!("{what}: works again after an outage since {}", clock(since));
@@ -25,7 +27,7 @@ impl Outage {
     }
 }
 
-/// The time of the day in UTC, `16:40:03 UTC`.
+/// The time of day in UTC, `16:40:03 UTC`.
 fn clock(at: SystemTime) -> String {
     let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()) % 86_400;
     format!("{:02}:{:02}:{:02} UTC", seconds / 3600, seconds / 60 % 60, seconds % 60)
@@ -38,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_outage_keeps_its_beginning_until_it_is_over() {
+    fn outage_keeps_its_start_time_until_it_ends() {
         let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
         let mut outage = Outage::default();
         assert_eq!(outage.failed("it", "gone", at(86_400 + 3_661)), "since 01:01:01 UTC: gone");

@@ -1,4 +1,4 @@
-//! Everything that stands in a registry, read once: for the command line and the console. Nothing is followed.
+//! Lists everything in a registry once, for the command line and the console. It does not follow changes.
 
 use std::time::Duration;
 
@@ -6,21 +6,25 @@ use super::{Target, file};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 
-/// Every service behind the target with its endpoints, both by name, read once. A list, which is for every service,
-/// shows as one service called `*`. Services of the C++ MPRPC have their short name.
+/// Reads every service behind the target once, with its endpoints, in the order of the names.
+///
+/// A list, which holds for every service, appears as one service called `*`. Services of the C++ MPRPC have their short
+/// name.
 ///
 /// # Errors
-/// The registry cannot be read, or not within `timeout`; a ZooKeeper target in a build without the feature `zookeeper`.
+/// The registry cannot be read, or does not answer within `timeout`; or the target is ZooKeeper in a build without the
+/// feature `zookeeper`.
 pub async fn list_services(target: &Target, timeout: Duration) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
     let (done, result) = tokio::sync::oneshot::channel();
     let wanted = target.clone();
-    // On the loop that the rest of discovery runs on: the caller's runtime may have neither clock nor sockets.
+    // Runs on the background event loop, as the rest of discovery does: the caller's runtime may have no timers or
+    // sockets.
     crate::net::background().spawn(async move {
         let read = tokio::time::timeout(timeout, read(&wanted));
         let listed = read.await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
         });
-        // Nobody waits for it any more: nothing is lost.
+        // Sending fails only if the caller no longer waits; nothing is lost then.
         let _ = done.send(listed);
     });
     let stopped = |_| Error::new(ErrorKind::System, format!("reading {target} was stopped"));

@@ -1,4 +1,4 @@
-//! The one string that says where services are, parsed once. Not the place itself: opening it starts no I/O either.
+//! A target: the one string that says where services are, parsed once. Parsing and opening a target start no I/O.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,17 +12,17 @@ use super::{Registry, Resolver};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 
-/// Where services are, as one string says it.
+/// A place where services are found, written as one string.
 ///
-/// | string | what it is |
+/// | string | meaning |
 /// |---|---|
-/// | `file:/run/mprpc` | a folder on this machine; no server |
-/// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the port is 2181 where not said, the chroot optional |
+/// | `file:/run/mprpc` | a folder on this machine; needs no server |
+/// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the default port is 2181, the chroot is optional |
 /// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
-/// | `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users`, `classic:127.0.0.1:8000` | that one endpoint |
+/// | `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users`, `classic:127.0.0.1:8000` | this one endpoint |
 ///
-/// A ZooKeeper string may end in options: `?classic=true` registers in the layout of the C++ MPRPC as well (reading
-/// always reads both), `session_timeout_ms=6000` is the session timeout asked for.
+/// A ZooKeeper string may end in options. `?classic=true` also registers in the layout of the C++ MPRPC (resolvers
+/// always read both layouts). `session_timeout_ms=6000` is the requested session timeout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -34,36 +34,36 @@ pub enum Target {
     List(Vec<Endpoint>),
 }
 
-/// A ZooKeeper ensemble and the place in it.
+/// A ZooKeeper ensemble and the path in it that mprpc uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ensemble {
     /// `host:port` of each server, at least one.
     pub servers: Vec<String>,
-    /// The path below which everything stands, `/chroot`; empty for the root. Created where it is missing.
+    /// The path below which all nodes are, `/chroot`; empty for the root. A registration creates it if it is missing.
     pub chroot: String,
-    /// Whether providers write the layout of the C++ MPRPC too. Callers always read both.
+    /// Whether providers also write the layout of the C++ MPRPC. Callers always read both layouts.
     pub classic: bool,
-    /// The session timeout asked for; the servers keep it within 2 to 20 of their ticks. Whole milliseconds.
+    /// The requested session timeout, in whole milliseconds. The servers limit it to between 2 and 20 of their ticks.
     pub session_timeout: Duration,
 }
 
 impl Ensemble {
-    /// The session timeout where the string does not say one: how long a killed provider stays listed.
+    /// The session timeout if the string names none. It is how long a killed provider stays listed.
     pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
-    /// The longest session timeout that can be asked for.
+    /// The longest session timeout that a string may request.
     pub const SESSION_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
-    /// The servers as errors name them and as the client takes them, `a:2181,b:2181`.
+    /// Returns the servers as error messages and the ZooKeeper client write them, `a:2181,b:2181`.
     pub fn cluster(&self) -> String {
         self.servers.join(",")
     }
 }
 
 impl Target {
-    /// What reads it. Nothing is contacted before the first watch.
+    /// Makes the resolver for this target. The resolver contacts nothing before the first watch.
     ///
     /// # Errors
-    /// A ZooKeeper target in a build without the feature `zookeeper`.
+    /// The target is ZooKeeper, and the build lacks the feature `zookeeper`.
     pub fn resolver(&self) -> Result<Arc<dyn Resolver>, Error> {
         match self {
             Target::File(root) => Ok(Arc::new(FileResolver::new(root.clone()))),
@@ -75,10 +75,11 @@ impl Target {
         }
     }
 
-    /// What announces in it. Nothing is contacted before the first registration.
+    /// Makes the registry for this target. The registry contacts nothing before the first registration.
     ///
     /// # Errors
-    /// A list, in which nothing can be announced; a ZooKeeper target in a build without the feature `zookeeper`.
+    /// The target is a list, which takes no registrations; or it is ZooKeeper in a build without the feature
+    /// `zookeeper`.
     pub fn registry(&self) -> Result<Arc<dyn Registry>, Error> {
         match self {
             Target::File(root) => Ok(Arc::new(FileRegistry::new(root.clone()))),
@@ -156,7 +157,7 @@ impl fmt::Display for Ensemble {
 }
 
 fn parse_file(text: &str, path: &str) -> Result<Target, Error> {
-    // file:///run/mprpc is what people used to URLs write.
+    // People who are used to URLs write file:///run/mprpc.
     let path = if path.starts_with("///") { &path[2..] } else { path };
     if path.is_empty() {
         return Err(wrong(text, "the path after file: is empty"));
@@ -202,7 +203,7 @@ fn parse_server(text: &str, server: &str) -> Result<String, Error> {
     let bracketed = server.starts_with('[') && server.ends_with(']');
     let server = match server {
         "" => return Err(wrong(text, "the name of a ZooKeeper server is empty")),
-        // The port that every ZooKeeper listens on unless told otherwise.
+        // The default port of ZooKeeper.
         host if bracketed || !host.contains(':') => format!("{host}:2181"),
         host_port => host_port.to_owned(),
     };
@@ -245,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn targets_read_as_they_print() {
+    fn printed_targets_parse_back_to_the_same() {
         for text in [
             "file:/run/mprpc",
             "file:run/mprpc",
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_left_out_is_filled_in() {
+    fn omitted_parts_get_their_defaults() {
         assert_eq!(parse("zookeeper://a,[::1],b:1/").to_string(), "zookeeper://a:2181,[::1]:2181,b:1");
         assert_eq!(parse("file:///run/mprpc").to_string(), "file:/run/mprpc");
         assert_eq!(parse("list:127.0.0.1:8000").to_string(), "127.0.0.1:8000");
@@ -301,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_cannot_be_registered_in() {
+    fn list_target_refuses_registrations() {
         let Err(error) = parse("list:a:1,b:2").registry() else { panic!("a list took a registration") };
         assert!(error.to_string().contains("fixed list"), "{error}");
     }

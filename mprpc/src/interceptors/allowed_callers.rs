@@ -1,4 +1,5 @@
-//! Who may call which service, by name. Not who the caller is: that is found out before.
+//! Access control: which callers may call which service, by name. It does not authenticate: other code does this
+//! before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +10,21 @@ use crate::interceptor::{Interceptor, Next};
 use crate::service::{Body, BoxFuture};
 use crate::status::Status;
 
-/// Lets callers through by name, for each service those that are allowed. Anybody else is answered with
-/// PERMISSION_DENIED, a caller without a name with UNAUTHENTICATED. A service of which nothing was said is closed to all.
+/// Lets the allowed callers of each service through, by name.
+///
+/// Any other caller gets PERMISSION_DENIED; a caller without a name gets UNAUTHENTICATED. A service without any rule is
+/// closed to everybody.
 pub struct AllowedCallers {
     names_of: NamesOf,
-    /// By service; `None` allows everybody.
+    /// The allowed names by service; `None` allows everybody.
     allowed: BTreeMap<String, Option<BTreeSet<String>>>,
 }
 
 type NamesOf = Box<dyn Fn(&Context) -> Vec<String> + Send + Sync>;
 
 impl Default for AllowedCallers {
-    /// By every name that the caller proved to have: those of the certificate that it showed over TLS, and that of the
-    /// [`Caller`] which an interceptor before this one left in the context.
+    /// Checks every name that the caller proved to have: the names of its TLS certificate, and the name of the
+    /// [`Caller`] that an earlier interceptor left in the context.
     fn default() -> AllowedCallers {
         AllowedCallers::by(|context| {
             let token = context.value::<Caller>().map(|caller| caller.name.clone());
@@ -32,12 +35,12 @@ impl Default for AllowedCallers {
 }
 
 impl AllowedCallers {
-    /// By the names that `names_of` gives, of which one that is allowed is enough.
+    /// Checks the names that `names_of` returns. The caller passes if at least one of them is allowed.
     pub fn by(names_of: impl Fn(&Context) -> Vec<String> + Send + Sync + 'static) -> AllowedCallers {
         AllowedCallers { names_of: Box::new(names_of), allowed: BTreeMap::new() }
     }
 
-    /// Allows these callers, beside those that are allowed already, to call `service`, `package.Service`.
+    /// Also allows these callers to call `service`, `package.Service`.
     pub fn allow<N: Into<String>>(mut self, service: &str, names: impl IntoIterator<Item = N>) -> AllowedCallers {
         let allowed = self.allowed.entry(service.to_owned()).or_insert_with(|| Some(BTreeSet::new()));
         if let Some(allowed) = allowed {
@@ -46,7 +49,7 @@ impl AllowedCallers {
         self
     }
 
-    /// Opens `service` to everybody, also to callers without a name.
+    /// Opens `service` to everybody, including callers without a name.
     pub fn allow_everybody(mut self, service: &str) -> AllowedCallers {
         self.allowed.insert(service.to_owned(), None);
         self

@@ -1,4 +1,4 @@
-//! How a call ended, told once, also of a stream: what log lines and counts are made of.
+//! Reports once how a call ended, streams included: the basis of log lines and metrics.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,31 +16,40 @@ use crate::service::{Body, BoxFuture};
 use crate::status::{Code, Status};
 use crate::streaming::Streaming;
 
-/// How a call ended.
+/// The outcome of a call.
 #[derive(Debug)]
 pub struct Ended<'a> {
-    /// The call, as the interceptor saw it.
+    /// The context of the call, as the interceptor saw it.
     pub context: &'a Context,
-    /// Why it failed; `None` where it ended well. One that was given up fails with CANCELLED, or DEADLINE_EXCEEDED where
-    /// its time was over.
+    /// The status of a failed call; `None` after success. A call that its caller gave up has CANCELLED, or
+    /// DEADLINE_EXCEEDED if its deadline has passed.
     pub status: Option<&'a Status>,
-    /// From its begin to its end; of a stream, to the end of that.
+    /// The duration of the call; for a stream, until the stream ended.
     pub took: Duration,
-    /// Messages that went towards the server.
+    /// The number of messages towards the server.
     pub requests: u64,
-    /// Messages that went towards the caller.
+    /// The number of messages towards the caller.
     pub replies: u64,
 }
 
 impl Ended<'_> {
-    /// OK, or what it failed with.
+    /// Returns the code of the status, or OK.
     pub fn code(&self) -> Code {
         self.status.map_or(Code::Ok, Status::code)
     }
 }
 
-/// An interceptor that calls `f` once for each call, when that has ended: answered, failed, given up, or its stream of
-/// replies read to the end. `f` runs where the call does, and must neither block nor panic.
+/// Makes an interceptor that calls `f` once for each call, when the call has ended.
+///
+/// A call ends when it is answered, fails or is given up; a call with a stream of replies ends when the stream has been
+/// read to its end. `f` runs where the call runs, and must neither block nor panic.
+///
+/// ```no_run
+/// use mprpc::interceptors::on_end;
+///
+/// let log = on_end(|ended| println!("{:?} after {:?}", ended.code(), ended.took));
+/// let server = mprpc::Server::default().intercept(log);
+/// ```
 pub fn on_end(f: impl Fn(&Ended<'_>) + Send + Sync + 'static) -> impl Interceptor {
     struct OnEnd<F>(Arc<F>);
     impl<F: Fn(&Ended<'_>) + Send + Sync + 'static> Interceptor for OnEnd<F> {
@@ -52,7 +61,7 @@ pub fn on_end(f: impl Fn(&Ended<'_>) + Send + Sync + 'static) -> impl Intercepto
     OnEnd(Arc::new(f))
 }
 
-/// Passes one call on, and tells how it ended.
+/// Passes one call on and reports its outcome to `tell`.
 pub(super) fn watch(
     context: Context,
     body: Body,
@@ -94,14 +103,14 @@ pub(super) fn watch(
 
 type Tell = Box<dyn FnOnce(&Ended<'_>) + Send>;
 
-/// A call whose end has not been told. Dropping it tells that it was given up.
+/// A call whose end is not reported yet. Dropping it reports that the call was given up.
 struct Watched {
     tell: Option<Tell>,
     context: Context,
     begun: Instant,
     requests: Arc<AtomicU64>,
     replies: u64,
-    /// Its stream is being polled: to be dropped so means that this panicked.
+    /// Whether the stream of the call is being polled. A drop at this point means that the stream panicked.
     is_polled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A line in the log for each call that has ended. Not the log itself, which is [`crate::logging`].
+//! Logs one line for each call that has ended. The log itself is [`crate::logging`].
 
 use super::ended::{Ended, watch};
 use crate::context::Context;
@@ -7,14 +7,14 @@ use crate::net::clock;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Code, Status};
 
-/// Logs each call when it has ended, a stream when all of it has: method, peer, code, what it took, what was left of its
-/// deadline, how many messages went either way. For both sides.
+/// Logs each call when it has ended. Works on both sides.
 ///
-/// A call that ended well, or was cancelled, is a line at INFO; one that failed, at WARN with its status. What the
-/// messages say is never logged.
+/// A line has the method, the peer, the code, the duration, the time left until the deadline, and the number of
+/// messages in each direction. A stream is logged when all of it has ended. A call that succeeds or is cancelled is
+/// logged at INFO. A call that fails is logged at WARN with its status. The content of messages is never logged.
 #[derive(Clone, Debug, Default)]
 pub struct Logging {
-    /// Whether the line has the request's metadata too: as its `Debug` shows it, which keeps secrets to itself.
+    /// Whether the line also shows the request's metadata, in its `Debug` form, which hides secrets.
     pub shows_metadata: bool,
 }
 

@@ -1,4 +1,4 @@
-//! How many calls ended how, by method and code, and what they took. Exports nothing.
+//! Counts calls and their durations by method and code. Exports nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,14 +13,23 @@ use crate::interceptor::{Interceptor, Next};
 use crate::service::{Body, BoxFuture};
 use crate::status::{Code, Status};
 
-/// Counts calls by method and code. Clones share what they count: give one to the server or the channel, and read the
-/// other. For both sides; counting takes no lock.
+/// Counts calls by method and code. Works on both sides; counting takes no lock.
+///
+/// Clones share their counts: give one clone to the server or the channel, and read the other.
+///
+/// ```no_run
+/// let metrics = mprpc::interceptors::CallMetrics::new();
+/// let server = mprpc::Server::default().intercept(metrics.clone());
+/// for row in metrics.snapshot() {
+///     println!("{} {:?}: {} calls", row.method, row.code, row.calls);
+/// }
+/// ```
 #[derive(Clone, Default)]
 pub struct CallMetrics {
     methods: Arc<ArcSwap<Methods>>,
 }
 
-/// By path. Swapped whole, as a method comes once and calls of it often.
+/// Counts by path. A new method replaces the whole map, because methods are added rarely and looked up often.
 type Methods = HashMap<Arc<str>, Arc<ByCode>>;
 
 /// The calls of one method that ended with one code.
@@ -28,21 +37,21 @@ type Methods = HashMap<Arc<str>, Arc<ByCode>>;
 pub struct MethodMetrics {
     /// `package.Service/Method`.
     pub method: String,
-    /// How they ended.
+    /// The code of these calls.
     pub code: Code,
-    /// How many.
+    /// The number of calls.
     pub calls: u64,
-    /// The messages towards the server.
+    /// The number of messages towards the server.
     pub requests: u64,
-    /// The messages towards the caller.
+    /// The number of messages towards the caller.
     pub replies: u64,
-    /// What they took, all together.
+    /// The sum of the durations.
     pub took: Duration,
-    /// What the longest took.
+    /// The longest duration.
     pub longest: Duration,
 }
 
-/// By the number of the code.
+/// Counts by the number of the code.
 type ByCode = [Counts; Code::Unauthenticated as usize + 1];
 
 #[derive(Default)]
@@ -55,19 +64,21 @@ struct Counts {
 }
 
 impl CallMetrics {
-    /// Methods that are told apart, as a fallback serves any name. Further ones are counted as [`CallMetrics::OTHERS`].
+    /// The maximum number of methods with counts of their own; a fallback service may see any name. Further methods are
+    /// counted as [`CallMetrics::OTHERS`].
     pub const METHODS_MAX: usize = 1024;
 
     /// The name under which methods beyond [`CallMetrics::METHODS_MAX`] are counted.
     pub const OTHERS: &str = "others";
 
-    /// Nothing counted yet.
+    /// Makes metrics without any counts.
     pub fn new() -> CallMetrics {
         CallMetrics::default()
     }
 
-    /// What has been counted, by method, then by code; methods and codes that did not occur are left out. Calls that end
-    /// meanwhile may be in some of the numbers and not in others.
+    /// Returns the counts by method, then by code, without methods and codes that did not occur.
+    ///
+    /// A call that ends meanwhile may be in some of the numbers and not in others.
     pub fn snapshot(&self) -> Vec<MethodMetrics> {
         let methods = self.methods.load();
         let rows = methods.iter().flat_map(|(method, codes)| {

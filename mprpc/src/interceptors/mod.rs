@@ -1,8 +1,8 @@
-//! Interceptors that are ready to be used, each in a file of its own: a log line a call, tokens, rate limits, counts, who
-//! may call what, the trace. What an interceptor is stands in [`crate::Interceptor`].
+//! Ready-made interceptors: call logs, tokens, rate limits, metrics, access control, tracing. [`crate::Interceptor`]
+//! describes what an interceptor is.
 //!
-//! All of them fit all kinds of methods and both protocols. They see a call in the order in which they were added, so
-//! what is cheap and refuses comes first, and what counts everything before that:
+//! All of them support all kinds of methods and both protocols. Calls pass interceptors in the order in which they were
+//! added. Put an interceptor that counts everything first, then the cheap ones that refuse calls:
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -42,9 +42,9 @@ pub use trace::Trace;
 use crate::context::Context;
 use crate::status::{Phase, Ran, Status};
 
-/// The answer to a call that an interceptor does not let through: it did not run.
+/// Returns the status of a call that an interceptor refuses: the call did not run.
 fn refused(context: &Context, status: Status) -> Status {
-    // Before it is sent, the caller's side does not know to whom.
+    // On the caller's side the peer is unknown before the call is sent.
     let phase = if context.peer().is_some() { Phase::Queue } else { Phase::Send };
     status.with_phase(phase).with_ran(Ran::No)
 }

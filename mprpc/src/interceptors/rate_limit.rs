@@ -1,4 +1,4 @@
-//! How many calls in how much time: of all callers together, or of each.
+//! Rate limits: a number of calls in a period, for all callers together or for each caller.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -13,9 +13,11 @@ use crate::net::clock;
 use crate::service::{Body, BoxFuture};
 use crate::status::Status;
 
-/// Lets so many calls through in so much time: a token bucket that holds as many calls as come in that time, and fills
-/// evenly. A call beyond it is answered with RESOURCE_EXHAUSTED, did not run, and is told when to come again
-/// ([`Status::retry_after`]). A stream counts once, when it begins. For both sides.
+/// Lets a number of calls through in a period. Works on both sides.
+///
+/// It is a token bucket that holds the calls of one period and refills evenly. A call beyond the limit gets
+/// RESOURCE_EXHAUSTED and does not run; [`Status::retry_after`] says when to try again. A stream counts once, when it
+/// begins.
 pub struct RateLimit {
     calls: u32,
     per: Duration,
@@ -25,27 +27,29 @@ pub struct RateLimit {
 
 type Key = dyn Fn(&Context) -> Option<String> + Send + Sync;
 
-/// A bucket is the instant at which it is full again (the generic cell rate algorithm of ATM).
+/// The buckets. Each is stored as the instant at which it is full again (the generic cell rate algorithm of ATM).
 #[derive(Default)]
 struct Buckets {
     by_key: HashMap<String, Instant>,
-    /// Of calls without a key, and of those for which there is no room.
+    /// The bucket of calls without a key, and of calls whose key finds no room.
     shared: Option<Instant>,
-    /// Looking for room again before this is in vain.
+    /// The time before which it is useless to look for room again.
     swept_until: Option<Instant>,
 }
 
 impl RateLimit {
-    /// Buckets at a time. While all of them are in use, callers that are new share one.
+    /// The maximum number of buckets. While all of them are in use, new callers share one.
     pub const KEYS_MAX: usize = 10_000;
 
-    /// `calls` (at least one) in `per`, of all callers together.
+    /// Allows `calls` (at least one) in `per`, for all callers together.
     pub fn new(calls: u32, per: Duration) -> RateLimit {
         RateLimit { calls: calls.max(1), per, key: None, buckets: Mutex::default() }
     }
 
-    /// The same, of each caller: by the name of the [`Caller`] where an interceptor before this one left it, else by the
-    /// first name of its TLS certificate, else by the IP address. All callers at a Unix socket are one.
+    /// Limits each caller separately.
+    ///
+    /// The key is the name of the [`Caller`] if an earlier interceptor left one, else the first name of the TLS
+    /// certificate, else the IP address. All callers at a Unix socket count as one.
     pub fn each_caller(self) -> RateLimit {
         self.each(|context| {
             if let Some(caller) = context.value::<Caller>() {
@@ -62,12 +66,12 @@ impl RateLimit {
         })
     }
 
-    /// The same, of all calls with the same key. Those without one have a bucket together.
+    /// Limits the calls of each key separately. Calls without a key share one bucket.
     pub fn each(self, key: impl Fn(&Context) -> Option<String> + Send + Sync + 'static) -> RateLimit {
         RateLimit { key: Some(Box::new(key)), ..self }
     }
 
-    /// Takes a call out of the bucket of `key`; the error is how long that is empty.
+    /// Takes a call out of the bucket of `key`. The error is the time until the bucket has room for the call.
     fn take(&self, key: Option<String>, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         let step = self.per / self.calls;
@@ -77,7 +81,7 @@ impl RateLimit {
         match spent.saturating_add(step).checked_sub(self.per) {
             Some(missing) if !missing.is_zero() => Err(missing),
             _ => {
-                // Where the clock cannot hold it, nothing is spent.
+                // If the clock cannot represent the instant, the call is not counted.
                 *bucket = full_at.checked_add(step).unwrap_or(full_at);
                 Ok(())
             }
@@ -94,7 +98,8 @@ impl Buckets {
         self.by_key.entry(key).or_insert(now)
     }
 
-    /// Forgets the buckets that are full; whether there is room. Looks seldom enough that many callers cost little.
+    /// Drops the buckets that are full. Returns whether there is room. It scans rarely enough that many callers cost
+    /// little.
     fn make_room(&mut self, now: Instant, per: Duration) -> bool {
         if self.swept_until.is_none_or(|until| until <= now) {
             self.swept_until = now.checked_add(per / 16);
@@ -125,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn bucket_holds_what_comes_in_its_time_and_fills_evenly() {
+    fn bucket_holds_the_calls_of_one_period_and_refills_evenly() {
         let limit = RateLimit::new(4, Duration::from_secs(1));
         let begin = clock::now();
         for _ in 0..4 {
@@ -133,16 +138,16 @@ mod tests {
         }
         assert_eq!(limit.take(None, begin), Err(Duration::from_millis(250)));
         assert_eq!(limit.take(None, at(begin, 100)), Err(Duration::from_millis(150)));
-        // What was refused costs nothing.
+        // Refused calls cost nothing.
         limit.take(None, at(begin, 250)).unwrap();
         assert_eq!(limit.take(None, at(begin, 250)), Err(Duration::from_millis(250)));
-        // It holds no more than its size, however long nobody came.
+        // The bucket never holds more than its size, even after a long time without calls.
         let late = at(begin, 1_000_000);
         assert_eq!((0..10).filter(|_| limit.take(None, late).is_ok()).count(), 4);
     }
 
     #[test]
-    fn keys_do_not_share() {
+    fn keys_have_separate_buckets() {
         let limit = RateLimit::new(1, Duration::from_secs(1));
         let now = clock::now();
         limit.take(Some("a".into()), now).unwrap();

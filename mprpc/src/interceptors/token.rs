@@ -1,4 +1,4 @@
-//! Bearer tokens (RFC 6750): the caller's side adds one to each call, the server's side asks for one.
+//! Bearer tokens (RFC 6750): the caller's side adds a token to each call, and the server's side requires one.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -10,24 +10,29 @@ use crate::metadata::Metadata;
 use crate::service::{Body, BoxFuture};
 use crate::status::Status;
 
-/// Who called, as an interceptor that authenticates found out. It leaves this in the context, where handlers and later
-/// interceptors find it: `context.value::<Caller>()`.
+/// The authenticated caller, as an interceptor identified it.
+///
+/// The interceptor puts this into the context. Handlers and later interceptors read it with
+/// `context.value::<Caller>()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     /// The name that the caller proved to have.
     pub name: String,
 }
 
-/// Adds `authorization: Bearer TOKEN` to each call of a channel. A call that has an `authorization` of its own keeps it.
+/// Adds `authorization: Bearer TOKEN` to each call of a channel. A call that already has `authorization` keeps its own.
 ///
-/// Whoever can read the connection can read the token. It goes to the called server and does not pass on from there.
+/// Anybody who can read the connection can read the token. The token reaches the called server and is not passed on
+/// from there.
 pub struct BearerToken {
     token: Box<dyn Fn() -> BoxFuture<Result<String, Status>> + Send + Sync>,
 }
 
 impl BearerToken {
-    /// Asks `token` for the token of each call; so it can be renewed. What that awaits counts against the deadline of the
-    /// call, and its failure is that of the call, which then is not made.
+    /// Calls `token` for the token of each call, so that the token can be renewed.
+    ///
+    /// The time that `token` takes counts against the deadline of the call. If `token` fails, the call fails with its
+    /// status and is not sent.
     pub fn new<F, Fut>(token: F) -> BearerToken
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -36,7 +41,7 @@ impl BearerToken {
         BearerToken { token: Box::new(move || Box::pin(token())) }
     }
 
-    /// Always this token.
+    /// Adds the same token to each call.
     pub fn fixed(token: impl Into<String>) -> BearerToken {
         let token = token.into();
         BearerToken::new(move || std::future::ready(Ok(token.clone())))
@@ -62,10 +67,10 @@ impl Interceptor for BearerToken {
     }
 }
 
-/// Lets a call through only with a bearer token that is known, and leaves the [`Caller`] to whom it belongs in the
-/// context. Any other call is answered with UNAUTHENTICATED, and is not told what was wrong with its token.
+/// Lets a call through only with a known bearer token, and leaves the token's [`Caller`] in the context.
 ///
-/// Classic callers have no metadata, and so no token: they are refused.
+/// Any other call gets UNAUTHENTICATED, without a hint at what is wrong with its token. Classic callers have no
+/// metadata and so no token: they are refused.
 pub struct RequireToken {
     check: Arc<Check>,
 }
@@ -73,8 +78,9 @@ pub struct RequireToken {
 type Check = dyn Fn(String) -> BoxFuture<Result<Option<Caller>, Status>> + Send + Sync;
 
 impl RequireToken {
-    /// Asks `check` to whom a token belongs: `None` to nobody. An error is the answer to the call: UNAVAILABLE where
-    /// whoever knows the tokens cannot be asked.
+    /// Calls `check` for the owner of a token; `None` means that nobody owns it.
+    ///
+    /// An error is the reply to the call, for example UNAVAILABLE if the token service cannot be reached.
     pub fn new<F, Fut>(check: F) -> RequireToken
     where
         F: Fn(String) -> Fut + Send + Sync + 'static,
@@ -83,8 +89,8 @@ impl RequireToken {
         RequireToken { check: Arc::new(move |token| Box::pin(check(token))) }
     }
 
-    /// Knows these tokens, each with the name of the caller that has it. How long the check takes tells nothing of them
-    /// but their lengths.
+    /// Accepts these tokens, each with the name of its caller. The duration of the check reveals only the lengths of
+    /// the tokens.
     pub fn one_of<T, N>(tokens: impl IntoIterator<Item = (T, N)>) -> RequireToken
     where
         T: Into<String>,
@@ -95,7 +101,7 @@ impl RequireToken {
         RequireToken::new(move |shown| {
             let mut found = None;
             for (token, caller) in &tokens {
-                // No way out of the loop: it takes the same time wherever the token stands.
+                // The loop has no early exit, so that it takes the same time for every position of the token.
                 if is_same(token.as_bytes(), shown.as_bytes()) {
                     found = Some(caller.clone());
                 }
@@ -126,7 +132,7 @@ impl Interceptor for RequireToken {
     }
 }
 
-/// The one bearer token; `None` also where there are several, as one of them would be somebody else's.
+/// Returns the bearer token; `None` if there are several, because one of them would be somebody else's.
 fn token(metadata: &Metadata) -> Option<&str> {
     let mut values = metadata.values(KEY);
     let (Some(value), None) = (values.next(), values.next()) else { return None };
@@ -134,7 +140,7 @@ fn token(metadata: &Metadata) -> Option<&str> {
     (scheme.eq_ignore_ascii_case(SCHEME) && !token.is_empty()).then_some(token)
 }
 
-/// Whether they are the same, in a time that depends on their lengths alone.
+/// Whether `a` and `b` are equal, in a time that depends only on their lengths.
 fn is_same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {
         return false;

@@ -1,4 +1,4 @@
-//! The layers of `tower` as interceptors. Services of `tower` are not served by it.
+//! Runs layers of `tower` as interceptors. Serving `tower` services is not supported.
 
 use std::error::Error;
 use std::future::poll_fn;
@@ -15,15 +15,16 @@ use crate::interceptor::{Interceptor, Next};
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
-/// A `tower::Layer`, or a `ServiceBuilder` with several, as an interceptor for either side.
+/// An interceptor for either side made of a `tower::Layer`, or of a `ServiceBuilder` with several layers.
 ///
-/// The layer is applied once, so that what it counts it counts over all calls; each call is given to a clone of the
-/// service that it made, once that is ready. A layer whose service is not `Clone` (`tower::limit::RateLimit`) gets a
-/// `buffer` in front of it.
+/// The layer is applied once, so that its limits and counts hold for all calls. Each call goes to a clone of the
+/// layer's service, once the clone is ready. If the service is not `Clone` (`tower::limit::RateLimit`), put a `buffer`
+/// in front of it.
 ///
-/// An error of the layer that is a [`Status`] is the answer as it is. Any other becomes UNAVAILABLE, did not run, where the
-/// layer kept the call to itself, and INTERNAL, may have run, where it had passed it on (a timeout, say);
-/// [`TowerLayer::map_error`] says it better. A stream is over for the layer once it has begun.
+/// If an error of the layer is a [`Status`], it is the reply. Any other error becomes UNAVAILABLE, did not run, if the
+/// layer kept the call; it becomes INTERNAL, may have run, if the layer had passed the call on (a timeout, for
+/// example). [`TowerLayer::map_error`] replaces these. For the layer, a call with a stream of replies ends once the
+/// stream has begun.
 pub struct TowerLayer<S> {
     service: Mutex<S>,
     map_error: Arc<MapError>,
@@ -32,9 +33,9 @@ pub struct TowerLayer<S> {
 type BoxError = Box<dyn Error + Send + Sync>;
 type MapError = dyn Fn(&(dyn Error + 'static)) -> Option<Status> + Send + Sync;
 
-/// A call as a layer sees it, and may change it.
+/// A call in the form that a layer sees and may change.
 pub struct TowerRequest {
-    /// What is known of the call.
+    /// The context of the call.
     pub context: Context,
     /// The request.
     pub body: Body,
@@ -42,17 +43,18 @@ pub struct TowerRequest {
     passed_on: Arc<AtomicBool>,
 }
 
-/// The service that a layer wraps: the rest of the call's way. Always ready.
+/// The service that a layer wraps: the remaining interceptors and the handler or transport. Always ready.
 #[derive(Clone, Debug)]
 pub struct TowerNext(());
 
 impl<S> TowerLayer<S> {
-    /// Applies the layer, on a tokio runtime where it wants one.
+    /// Applies the layer. Call this on a tokio runtime if the layer needs one.
     pub fn new<L: Layer<TowerNext, Service = S>>(layer: L) -> TowerLayer<S> {
         TowerLayer { service: Mutex::new(layer.layer(TowerNext(()))), map_error: Arc::new(|_| None) }
     }
 
-    /// The same, with a status of your own for errors of the layer, and the sources of those: the first that is `Some`.
+    /// Maps errors of the layer to statuses of your own. `map` gets the error, then each of its sources; the first
+    /// `Some` counts.
     pub fn map_error(
         self,
         map: impl Fn(&(dyn Error + 'static)) -> Option<Status> + Send + Sync + 'static,
@@ -101,7 +103,7 @@ where
     }
 }
 
-/// The status that the error is, or has as its source, or that is said for it.
+/// Returns the status that the error is, has as a source, or is mapped to.
 fn known(error: &(dyn Error + Send + Sync + 'static), map_error: &MapError) -> Option<Status> {
     let mut error: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(cause) = error {

@@ -1,4 +1,4 @@
-//! The trace context of W3C and the id of a request: made where none came, and handed on with a new span at each hop.
+//! The W3C trace context and the request id: created if a call has none, and passed on with a new span at each hop.
 
 use std::fmt;
 
@@ -8,12 +8,14 @@ use crate::metadata::Metadata;
 use crate::service::{Body, BoxFuture};
 use crate::status::Status;
 
-/// Sees to it that each call has a `traceparent` and an `x-request-id` in its metadata, from where they pass on to the
-/// calls that its handler makes, and with those to the next server. For both sides; each makes a span of its own.
+/// Gives each call a `traceparent` and an `x-request-id` in its metadata. Works on both sides; each side makes its own
+/// span.
 ///
-/// What came is taken over if it is well formed: the trace goes on, under a new span id. What is malformed is replaced,
-/// and the `tracestate` that belongs to it left out. An id of a request that is empty, longer than 128 bytes, not visible
-/// ASCII, or there twice is replaced too.
+/// Both values pass on to the calls that the handler makes, and so to the next server.
+///
+/// A well-formed `traceparent` continues its trace under a new span id. A malformed one is replaced, and its
+/// `tracestate` is removed. A request id is also replaced if it is empty, longer than 128 bytes, not visible ASCII, or
+/// present twice.
 ///
 /// Source: <https://www.w3.org/TR/trace-context/>, version 00.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +46,7 @@ fn traced(metadata: &mut Metadata, random: impl Fn() -> u128) -> Result<(), Stat
     Ok(())
 }
 
-/// The value of a key that must not be there twice.
+/// Returns the value of a key that must occur only once.
 fn only<'a>(metadata: &'a Metadata, key: &str) -> Option<&'a [u8]> {
     let mut values = metadata.values(key);
     values.next().filter(|_| values.next().is_none())
@@ -63,7 +65,7 @@ struct Parent {
 }
 
 impl Parent {
-    /// `None` where it is malformed. Of a version to come, what version 00 knows is read.
+    /// Parses a `traceparent`; `None` if it is malformed. Of a later version, it reads the parts that version 00 knows.
     fn parse(value: &[u8]) -> Option<Parent> {
         let (known, rest) = std::str::from_utf8(value).ok()?.split_at_checked(PARENT_BYTES)?;
         let [version, trace, span, flags] = known.split('-').collect::<Vec<_>>()[..] else { return None };
@@ -77,7 +79,7 @@ impl Parent {
     }
 }
 
-/// So many digits of lower-case hexadecimal.
+/// Parses exactly `digits` digits of lower-case hexadecimal.
 fn number(text: &str, digits: usize) -> Option<u128> {
     let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
     if text.len() != digits || !text.bytes().all(is_digit) {
@@ -88,7 +90,7 @@ fn number(text: &str, digits: usize) -> Option<u128> {
 
 impl fmt::Display for Parent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Of the flags, version 00 knows the one.
+        // Version 00 knows only this one flag.
         write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags & SAMPLED)
     }
 }
@@ -98,7 +100,7 @@ const STATE: &str = "tracestate";
 const REQUEST_ID: &str = "x-request-id";
 const PARENT_BYTES: usize = 55;
 const REQUEST_ID_BYTES_MAX: usize = 128;
-/// The flag that somebody records the trace.
+/// The flag that says that somebody records the trace.
 const SAMPLED: u8 = 1;
 
 #[cfg(test)]
@@ -109,7 +111,7 @@ mod tests {
 
     const CAME: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
-    /// What becomes of metadata with these pairs, where random numbers are 1, 2, 3.
+    /// Returns the metadata that `traced` makes of these pairs, with the random numbers 1, 2, 3.
     fn of(pairs: &[(&str, &str)]) -> Metadata {
         let mut metadata = Metadata::new();
         for (key, value) in pairs {
@@ -125,18 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn trace_and_id_are_made_where_none_came() {
+    fn trace_and_request_id_are_created_for_a_call_without_them() {
         let metadata = of(&[]);
         assert_eq!(metadata.text(PARENT), Some("00-00000000000000000000000000000001-0000000000000002-01"));
         assert_eq!(metadata.text(REQUEST_ID), Some("00000000000000000000000000000003"));
     }
 
     #[test]
-    fn trace_that_came_goes_on_under_a_new_span() {
+    fn received_trace_continues_under_a_new_span() {
         let metadata = of(&[(PARENT, CAME), (STATE, "a=b"), (REQUEST_ID, "r-7")]);
         assert_eq!(metadata.text(PARENT), Some("00-0af7651916cd43dd8448eb211c80319c-0000000000000001-00"));
         assert_eq!((metadata.text(STATE), metadata.text(REQUEST_ID)), (Some("a=b"), Some("r-7")));
-        // A later version, with more behind it, and flags that nobody knows yet.
+        // A later version with more content behind it and unknown flags.
         let later = format!("01{}3-more", &CAME[2..CAME.len() - 1]);
         assert_eq!(
             of(&[(PARENT, &later)]).text(PARENT),
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_trace_is_replaced_with_its_state() {
+    fn malformed_trace_is_replaced_and_its_state_removed() {
         for malformed in [
             "",
             "00",
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn id_that_is_none_is_replaced() {
+    fn malformed_request_id_is_replaced() {
         let long = "x".repeat(REQUEST_ID_BYTES_MAX + 1);
         for bad in ["", "a b", &long] {
             assert_eq!(of(&[(REQUEST_ID, bad)]).text(REQUEST_ID).unwrap().len(), 32, "{bad}");

@@ -1,8 +1,8 @@
-//! Seconds to a date and back, and the time zone of the machine. Reads the clock in one function, [`Timestamp::now`].
+//! Converts seconds to dates and back, and knows the time zone of the machine. Only [`Timestamp::now`] reads the clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A point in time: seconds since 1970 in UTC, and what is over.
+/// A point in time: whole seconds since 1970 in UTC, and the remaining microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Timestamp {
     pub(super) seconds: i64,
@@ -10,14 +10,14 @@ pub(super) struct Timestamp {
 }
 
 impl Timestamp {
-    /// The time of day. It may jump, also backwards.
+    /// Reads the system clock, which may jump, also backwards.
     pub(super) fn now() -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp { seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), micros: since.subsec_micros() }
     }
 }
 
-/// Which clock the lines show.
+/// The time zone that log lines show.
 #[derive(Clone, Debug)]
 pub(super) enum Zone {
     Utc,
@@ -25,7 +25,8 @@ pub(super) enum Zone {
 }
 
 impl Zone {
-    /// That of `TZ` where it is set, `Asia/Shanghai` or `CST-8`, else that of /etc/localtime; UTC where neither is had.
+    /// Returns the zone of `TZ` if it is set, `Asia/Shanghai` or `CST-8`, else the zone of /etc/localtime; UTC if this
+    /// fails.
     pub(super) fn local() -> Zone {
         let zone = match std::env::var("TZ") {
             Ok(name) => tz::TimeZone::from_posix_tz(&name),
@@ -34,7 +35,7 @@ impl Zone {
         zone.map_or(Zone::Utc, Zone::Local)
     }
 
-    /// The seconds since 1970 that the clock on the wall shows.
+    /// Returns the seconds since 1970 in local time.
     pub(super) fn wall(&self, seconds: i64) -> i64 {
         match self {
             Zone::Utc => seconds,
@@ -54,13 +55,14 @@ pub(super) struct Date {
     pub(super) day: i64,
 }
 
-/// The day number, from 1970-01-01, and the second of the day.
+/// Splits a time into the number of the day since 1970-01-01 and the second of the day.
 pub(super) fn day_and_second(seconds: i64) -> (i64, i64) {
     (seconds.div_euclid(86_400), seconds.rem_euclid(86_400))
 }
 
 impl Date {
-    /// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+    /// Converts a day number to a date. Source: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+    /// `civil_from_days`.
     pub(super) fn of_day(number: i64) -> Date {
         let shifted = number + 719_468;
         let era = shifted.div_euclid(146_097);
@@ -76,7 +78,7 @@ impl Date {
         }
     }
 
-    /// The other way: days_from_civil.
+    /// Converts a date to a day number: `days_from_civil` of the same source.
     pub(super) fn day_number(self) -> i64 {
         let year = self.year - i64::from(self.month <= 2);
         let era = year.div_euclid(400);
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_dates_and_back() {
+    fn day_numbers_convert_to_dates_and_back() {
         for (number, year, month, day) in [
             (0, 1970, 1, 1),
             (-1, 1969, 12, 31),

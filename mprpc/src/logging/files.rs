@@ -1,5 +1,5 @@
-//! The log files of a folder: their names, when the next is begun, and what happens when one is gone. Not what is
-//! written into them, and not what is done when the disk is full.
+//! The log files of a folder: their names, their rotation, and replacing a file that is gone. Does not format lines and
+//! does not handle a full disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ pub(super) struct Files {
     open: Option<Open>,
 }
 
-/// How files are called: `user.2026-01-31.log` and `user.2026-01-31.1.log`; classic `2026-1-31-log.txt`.
+/// The names of the files: `user.2026-01-31.log` and `user.2026-01-31.1.log`; classic `2026-1-31-log.txt`.
 #[derive(Debug)]
 struct Names {
     name: String,
@@ -35,11 +35,11 @@ struct Open {
     key: Key,
     bytes: u64,
     device_and_inode: (u64, u64),
-    /// The second in which it was last seen at its path.
+    /// The second of the last check that the file is still at its path.
     seen: i64,
 }
 
-/// Which file of the series: the day (0 without daily rotation) and its number in the day.
+/// The position of a file in the series: its day (0 without daily rotation) and its number within the day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     day: i64,
@@ -47,7 +47,7 @@ struct Key {
 }
 
 impl Files {
-    /// Opens nothing yet: that happens with the first write, and again whenever the file is gone.
+    /// Makes the log files of this folder. The first write opens a file; a later write opens it again if it is gone.
     pub(super) fn new(config: &LogConfig, folder: PathBuf, zone: Zone) -> Files {
         let name = if config.name.is_empty() { "mprpc".to_owned() } else { config.name.clone() };
         let classic = config.format == LogFormat::Classic;
@@ -55,7 +55,7 @@ impl Files {
         Files { folder, names, bytes_max: config.file_bytes_max as u64, files_max: config.files_max, zone, open: None }
     }
 
-    /// Writes some of the bytes into the file that is right at `now`.
+    /// Writes some of the bytes into the file for the time `now`.
     pub(super) fn write(&mut self, bytes: &[u8], now: Timestamp) -> io::Result<usize> {
         let day = match self.names.daily {
             true => day_and_second(self.zone.wall(now.seconds)).0,
@@ -64,7 +64,8 @@ impl Files {
         let more = bytes.len() as u64;
         let next = match &self.open {
             None => Some(self.last_of(day)?),
-            // A clock set back a little, or a zone changed, is no reason to go back to yesterday's file.
+            // If the clock goes back a little, or the zone changes, writing continues in the current file, not in
+            // yesterday's.
             Some(open) if day != open.key.day && day != open.key.day - 1 => Some(self.last_of(day)?),
             Some(open) if self.is_full(open.bytes, more) => Some(Key { index: open.key.index + 1, ..open.key }),
             Some(open) if open.seen != now.seconds && open.is_gone() => Some(open.key),
@@ -103,7 +104,7 @@ impl Files {
         Ok(())
     }
 
-    /// The file of a day to go on with: that of the highest number.
+    /// Returns the file of a day that writing continues in: the one with the highest number.
     fn last_of(&self, day: i64) -> io::Result<Key> {
         let index = self.present()?.into_iter().filter(|key| key.day == day).map(|key| key.index).max();
         Ok(Key { day, index: index.unwrap_or(0) })
@@ -118,12 +119,12 @@ impl Files {
         present.sort_unstable();
         let surplus = (present.len() + 1).saturating_sub(self.files_max);
         for key in present.into_iter().take(surplus) {
-            // What cannot be deleted now is tried again with the next file.
+            // A file that cannot be deleted now is tried again when the next file begins.
             let _ = fs::remove_file(self.folder.join(self.names.of(key)));
         }
     }
 
-    /// The files of this series in the folder.
+    /// Returns the files of this series in the folder.
     fn present(&self) -> io::Result<Vec<Key>> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -134,7 +135,7 @@ impl Files {
 }
 
 impl Open {
-    /// Deleted, moved away (by logrotate, say) or replaced.
+    /// Whether the file was deleted, moved away (by logrotate, for example) or replaced.
     fn is_gone(&self) -> bool {
         fs::metadata(&self.path).map(|metadata| (metadata.dev(), metadata.ino())).ok() != Some(self.device_and_inode)
     }
@@ -152,7 +153,7 @@ impl Names {
         }
     }
 
-    /// The other way; only for names that [`Names::of`] gives.
+    /// Parses a file name. Returns `None` for a name that [`Names::of`] would not produce.
     fn key(&self, file: &str) -> Option<Key> {
         let middle = match self.classic {
             true => file.strip_suffix(".txt")?,
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn each_day_has_a_file() {
+    fn daily_rotation_writes_one_file_a_day() {
         let folder = Folder::new("daily");
         let mut files = folder.files(&LogConfig::default());
         for (time, line) in [(0, b"a\n"), (DAY - 1, b"b\n"), (DAY, b"c\n"), (3 * DAY, b"d\n")] {
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn clock_set_back_stays_in_the_file_unless_far() {
+    fn clock_set_back_keeps_the_current_file_unless_it_is_days_off() {
         let folder = Folder::new("back");
         let mut files = folder.files(&LogConfig::default());
         for (time, line) in [(DAY, b"a\n"), (DAY - 5, b"b\n"), (DAY + 5, b"c\n"), (-DAY, b"d\n"), (9 * DAY, b"e\n")] {
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn full_file_is_followed_by_the_next_and_the_oldest_goes() {
+    fn full_file_starts_the_next_and_deletes_the_oldest() {
         let folder = Folder::new("size");
         let config = LogConfig { file_bytes_max: 4, files_max: 2, ..LogConfig::default() };
         fs::create_dir_all(&folder.0).unwrap();
@@ -250,7 +251,7 @@ mod tests {
             files.write(line, at(START)).unwrap();
         }
         assert_eq!(folder.list(), ["user.2024-01-31.1.log", "user.2024-01-31.log", "user.note.log"]);
-        // A restart goes on where it was.
+        // A restart continues where it was.
         let mut files = folder.files(&config);
         for line in [b"d\n", b"e\n"] {
             files.write(line, at(START)).unwrap();
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn names_read_as_they_are_written() {
+    fn file_names_parse_back_to_their_keys() {
         for (classic, daily) in [(false, false), (false, true), (true, false), (true, true)] {
             let names = Names { name: "us-er.1".into(), classic, daily };
             for index in [0, 1, 12] {
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn deleted_file_and_removed_folder_come_back() {
+    fn deleted_file_and_folder_are_created_again() {
         let folder = Folder::new("gone");
         let mut files = folder.files(&LogConfig { rotation: LogRotation::Never, ..LogConfig::default() });
         files.write(b"a\n", at(START)).unwrap();

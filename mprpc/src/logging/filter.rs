@@ -1,4 +1,4 @@
-//! Which events are logged, by level and target: `info,mprpc::net=debug`. Not spans, and not fields.
+//! Selects events by level and target: `info,mprpc::net=debug`. Spans and fields play no part.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,28 +6,31 @@ use std::str::FromStr;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
 
-/// Which events are logged: a level, and levels of their own for targets, `info,mprpc::net=debug,mprpc::client=off`.
+/// Selects the events that are logged: a default level, and levels for single targets,
+/// `info,mprpc::net=debug,mprpc::client=off`.
 ///
-/// A target is meant with all below it: `mprpc::net` is also `mprpc::net::acceptor`. The longest that fits decides.
-/// What the ZooKeeper client says of its own accord is at `error` unless its target, `zookeeper_client`, is named: it
-/// logs every try of an outage, and `mprpc::discovery` logs the outage.
+/// A target covers everything below it: `mprpc::net` covers `mprpc::net::acceptor`. The longest matching target
+/// decides.
+///
+/// The ZooKeeper client's target, `zookeeper_client`, is limited to `error` unless the filter names it. The client logs
+/// every attempt during an outage, and `mprpc::discovery` already logs the outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     level: LevelFilter,
-    /// The longest first, so that the first that fits decides.
+    /// Sorted from longest to shortest, so that the first match decides.
     targets: Vec<(String, LevelFilter)>,
 }
 
-/// Logged from `error` on unless it is named.
+/// This target is limited to `error` unless the filter names it.
 const NOISY_TARGET: &str = "zookeeper_client";
 
 impl Filter {
-    /// One level for every target.
+    /// Makes a filter with one level for every target.
     pub fn at(level: Level) -> Filter {
         Filter { level: LevelFilter::from_level(level), targets: Vec::new() }
     }
 
-    /// Whether an event of this level and target is logged.
+    /// Whether the filter logs an event of this level and target.
     pub fn allows(&self, level: Level, target: &str) -> bool {
         let below = |prefix: &str| {
             let rest = target.strip_prefix(prefix);
@@ -38,7 +41,7 @@ impl Filter {
         level <= own.map_or(unnamed, |(_, level)| *level)
     }
 
-    /// The most that any target logs.
+    /// Returns the most verbose level of any target.
     pub(super) fn most(&self) -> LevelFilter {
         self.targets.iter().map(|(_, level)| *level).chain([self.level]).max().unwrap_or(self.level)
     }
@@ -53,7 +56,7 @@ impl Default for Filter {
 impl FromStr for Filter {
     type Err = String;
 
-    /// The error says what is wrong with the text, for a person.
+    /// Parses a filter. The error says for a person what is wrong with the text.
     fn from_str(text: &str) -> Result<Filter, String> {
         let mut filter = Filter::default();
         let mut level_said = false;
@@ -126,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn filters_read_as_they_print() {
+    fn filters_parse_back_from_their_text() {
         for text in ["off", "info", "info,mprpc::net=debug,a=off"] {
             assert_eq!(text.parse::<Filter>().unwrap().to_string(), text);
         }

@@ -1,4 +1,4 @@
-//! One event to one line: text, JSON and classic. Knows neither the queue nor the clock; the time comes in.
+//! Formats one event as one line: text, JSON or classic. Knows no queue and no clock; the caller passes the time.
 
 use std::fmt::{self, Write};
 
@@ -8,36 +8,37 @@ use tracing::field::{Field, Visit};
 use super::LogFormat;
 use super::clock::{Date, Timestamp, Zone, day_and_second};
 
-/// How lines look.
+/// The style of lines.
 #[derive(Clone, Debug)]
 pub(super) struct Style {
     pub(super) format: LogFormat,
-    /// For a person at a terminal: a coloured level, and values of several lines stay so, indented.
+    /// Whether a person reads the lines at a terminal: the level has a colour, and multi-line values keep their lines,
+    /// indented.
     pub(super) terminal: bool,
-    /// Bytes of the values in a line.
+    /// The maximum size of the values in a line, in bytes.
     pub(super) line_bytes_max: usize,
-    /// The clock that classic lines show; the others show UTC.
+    /// The time zone of classic lines; the other formats show UTC.
     pub(super) zone: Zone,
 }
 
-/// The last second that was written out, since writing it out costs more than comparing it.
+/// The text of the last second that was formatted: comparing a second costs less than formatting it again.
 #[derive(Debug, Default)]
 pub(super) struct Stamp {
     second: Option<i64>,
     text: String,
 }
 
-/// The part of a line that only the caller knows.
+/// The parts of a line that are not fields of the event.
 pub(super) struct Head<'a> {
     pub(super) moment: Timestamp,
     pub(super) level: Level,
     pub(super) target: &'a str,
-    /// The spans around the event from the outermost, each as [`Style::begin_span`] began it.
+    /// The spans around the event, outermost first, each as [`Style::begin_span`] wrote it.
     pub(super) spans: &'a [String],
 }
 
 impl Style {
-    /// Appends a line with its line end. `record` hands the fields to the visitor.
+    /// Appends a line with its line end. `record` passes the fields to the visitor.
     pub(super) fn line(
         &self,
         out: &mut String,
@@ -102,7 +103,7 @@ impl Style {
         }
     }
 
-    /// The name of a span and its fields, without the brackets that close it, so that more can be recorded.
+    /// Appends the name of a span and its fields. The closing brackets are left out, so that more fields can follow.
     pub(super) fn begin_span(&self, out: &mut String, name: &str, record: impl FnOnce(&mut Fields<'_>)) {
         match self.format {
             LogFormat::Json => {
@@ -118,7 +119,7 @@ impl Style {
         self.record_span(out, record);
     }
 
-    /// Records more fields of a span that was begun.
+    /// Appends more fields to a span that `begin_span` began.
     pub(super) fn record_span(&self, out: &mut String, record: impl FnOnce(&mut Fields<'_>)) {
         let first = out.ends_with('{');
         record(&mut Fields { escaped: self.escaped(out), count: usize::from(!first), opened: true });
@@ -163,16 +164,16 @@ impl Style {
     }
 }
 
-/// The fields of an event or a span as they are handed over, one after the other.
+/// A visitor that appends the fields of an event or a span one after the other.
 pub(super) struct Fields<'a> {
     escaped: Escaped<'a>,
     count: usize,
-    /// JSON: whether the object of the fields has begun.
+    /// JSON only: whether the object of the fields is open.
     opened: bool,
 }
 
 impl Fields<'_> {
-    /// The message of an event that has no other fields.
+    /// Appends the message of an event that has no other fields.
     pub(super) fn message(&mut self, text: fmt::Arguments<'_>) {
         self.key("message");
         self.value(true, |escaped| {
@@ -180,7 +181,7 @@ impl Fields<'_> {
         });
     }
 
-    /// What stands before the value; whether it is the message.
+    /// Appends everything before the value. Returns whether the field is the message.
     fn key(&mut self, name: &str) -> bool {
         let name = name.strip_prefix("r#").unwrap_or(name);
         let message = name == "message" && self.count == 0 && !self.opened;
@@ -231,7 +232,7 @@ impl Fields<'_> {
 impl Visit for Fields<'_> {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         self.key(field.name());
-        // Debug has quotes of its own where it needs them.
+        // `Debug` output already has quotes where it needs them.
         self.value(true, |escaped| {
             let _ = write!(escaped, "{value:?}");
         });
@@ -263,15 +264,16 @@ impl Visit for Fields<'_> {
     }
 }
 
-/// Appends text so that it stays one line and can do nothing to a terminal, up to a bound; counts what is cut.
+/// Appends escaped text up to a limit and counts the bytes that it cuts. The text stays on one line and cannot control
+/// a terminal.
 struct Escaped<'a> {
     out: &'a mut String,
     end: usize,
     cut: usize,
     json: bool,
-    /// A line end becomes a line end and four spaces.
+    /// Whether a line end is written as a line end and four spaces.
     indent: bool,
-    /// Inside quotes.
+    /// Whether the text is inside quotes.
     quoted: bool,
 }
 
@@ -283,7 +285,7 @@ impl Escaped<'_> {
             return;
         }
         for c in text.chars() {
-            // The longest form of a character has 10 bytes, `\u{10ffff}`.
+            // The longest escape of a character has 10 bytes, `\u{10ffff}`.
             match self.cut > 0 || self.out.len() + 10 > self.end {
                 true => self.cut += c.len_utf8(),
                 false => self.push_char(c),
@@ -298,7 +300,7 @@ impl Escaped<'_> {
             '\n' => self.out.push_str("\\n"),
             '\r' => self.out.push_str("\\r"),
             '\t' => self.out.push_str("\\t"),
-            // Controls, line and paragraph separator, and what turns the direction of writing.
+            // Control characters, line and paragraph separators, and marks of writing direction.
             _ if c.is_control()
                 || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
             {

@@ -1,23 +1,25 @@
-//! The log: `tracing` outside, and an asynchronous writer of our own behind it. Not what is logged: any crate may.
+//! The log: a `tracing` subscriber with an asynchronous writer. It does not decide what is logged: any crate may log.
 //!
-//! A thread that logs makes the line and puts it into a bounded queue; one thread, `mprpc-log`, writes what has
-//! gathered in one write. The thread that logs makes no system call but, after a pause, the one that wakes the writer.
+//! A thread that logs formats the line and puts it into a bounded queue. The thread `mprpc-log` writes the gathered
+//! lines in one write. The logging thread makes no system call, except to wake the writer after a pause.
 //!
-//! - Under load: beyond [`LogConfig::queue_bytes_max`] lines below ERROR are dropped and counted, and a line says how
-//!   many. An ERROR takes their place; only in a queue full of errors it waits, [`LogConfig::error_wait`] and once a
-//!   stall, and is then counted as well.
-//! - Disk full, folder not writable: said on standard error once; lines are counted, errors are kept (up to
-//!   `queue_bytes_max`), and as soon as it works again a line says what was lost, before the errors. It is tried once a
-//!   second. The program neither waits nor ends. A file or folder that was removed is made again.
-//! - At the end: the thread that called [`start`] flushes when it ends, that is when `main` returns or calls
+//! - Under load: if the queue holds [`LogConfig::queue_bytes_max`], lines below ERROR are dropped and counted, and a
+//!   later line reports their number. An ERROR replaces lines below ERROR. If the queue is full of errors, an ERROR
+//!   waits up to [`LogConfig::error_wait`], once a stall, and is then dropped and counted too.
+//! - Disk full or folder not writable: the log reports this once on standard error. It counts lines and keeps errors
+//!   (up to `queue_bytes_max`). It tries to write once a second. When writing works again, a line reports the loss,
+//!   followed by the kept errors. The program neither waits nor ends. The log creates a removed file or folder again.
+//! - At the end: the thread that called [`start`] flushes the log when it ends, that is when `main` returns or calls
 //!   `std::process::exit`, within [`LogConfig::flush_timeout`]. Other threads call [`flush`] before `exit`.
-//! - On a panic: it is logged at ERROR with its backtrace, and the log flushed, within the same time.
-//! - A line is a line: control characters, line ends and marks of writing direction in values are escaped. Only at a
-//!   terminal values of several lines stay so, indented.
-//! - At most about three times `queue_bytes_max` is held: the queue, the batch being written, and errors kept.
+//! - On a panic: the log records the panic at ERROR with its backtrace and flushes, within the same time.
+//! - One event is one line: control characters, line ends and marks of writing direction in values are escaped. Only at
+//!   a terminal do multi-line values keep their lines, indented.
+//! - Memory: the log holds at most about three times `queue_bytes_max`: the queue, the batch being written, and kept
+//!   errors.
 //!
-//! A line costs its caller 0.19 us in text (0.31 us with three fields in a span; under 1 ns where its level is off), and
-//! 40 us after more than a second of silence, when it wakes the writer: 2026-11-22, `docs/guide/logging.md`.
+//! A line costs its caller 0.19 us in text (0.31 us with three fields in a span; under 1 ns if its level is off). After
+//! more than a second of silence it costs 40 us, because it wakes the writer. Measured 2026-11-22,
+//! `docs/guide/logging.md`.
 
 mod clock;
 mod files;
@@ -46,31 +48,32 @@ use self::subscriber::LogSubscriber;
 use self::writer::{Destination, Writer};
 use crate::error::{Error, ErrorKind};
 
-/// What is logged, in which form, where to, and the bounds of it.
+/// The settings of the log: filter, format, destination and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogConfig {
-    /// Which events are logged.
+    /// Selects the events that are logged.
     pub level: Filter,
-    /// The form of a line.
+    /// The format of a line.
     pub format: LogFormat,
-    /// The folder of the log files, made where it is missing; without one the log goes to standard error.
+    /// The folder of the log files; the log creates it if it is missing. Without a folder the log goes to standard
+    /// error.
     pub folder: Option<PathBuf>,
-    /// How the names of text and JSON files begin: `NAME.2026-01-31.log`. Empty is `mprpc`.
+    /// The start of the names of text and JSON files: `NAME.2026-01-31.log`. Empty means `mprpc`.
     pub name: String,
-    /// When a new file is begun.
+    /// When a new file begins.
     pub rotation: LogRotation,
-    /// A file of this size is closed and the next begun, `NAME.2026-01-31.1.log`; 0 is never.
+    /// The size in bytes at which a file is closed and the next one begins, `NAME.2026-01-31.1.log`; 0 means no limit.
     pub file_bytes_max: usize,
-    /// Files kept; the oldest beyond them are deleted when a new one is begun. 0 keeps all.
+    /// The maximum number of files to keep. The log deletes the oldest ones when a new file begins. 0 keeps all.
     pub files_max: usize,
-    /// Bytes of lines waiting to be written. Beyond it lines below ERROR are dropped and counted; an ERROR takes the
-    /// place of those that wait.
+    /// The maximum size of the lines that wait to be written, in bytes. Beyond this, lines below ERROR are dropped and
+    /// counted; an ERROR replaces waiting lines below ERROR.
     pub queue_bytes_max: usize,
-    /// Bytes of the values in a line. What is longer is cut, and the line says by how much.
+    /// The maximum size of the values in a line, in bytes. A longer line is cut and says how many bytes are missing.
     pub line_bytes_max: usize,
-    /// How long an ERROR waits for room in a queue full of errors before it is lost and counted; once a stall.
+    /// How long an ERROR waits for room in a queue full of errors, once a stall. After that it is dropped and counted.
     pub error_wait: Duration,
-    /// How long the end of the program and a panic wait for the log to be written.
+    /// How long the end of the program and a panic wait until the log is written.
     pub flush_timeout: Duration,
 }
 
@@ -92,33 +95,33 @@ impl Default for LogConfig {
     }
 }
 
-/// The form of a line.
+/// The format of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// `2026-01-31T12:34:56.000123Z  INFO mprpc::net: message key=value`, in UTC.
     Text,
-    /// An object a line: `{"time":"2026-01-31T12:34:56.000123Z","level":"INFO",…}`, in UTC.
+    /// One JSON object a line: `{"time":"2026-01-31T12:34:56.000123Z","level":"INFO",…}`, in UTC.
     Json,
-    /// As the C++ MPRPC writes it: `12:34:56->[info]message key=value`, in a file `2026-1-31-log.txt`, in local time.
+    /// The format of the C++ MPRPC: `12:34:56->[info]message key=value`, in a file `2026-1-31-log.txt`, in local time.
     Classic,
 }
 
-/// When a new file is begun.
+/// When a new file begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogRotation {
-    /// With each day of the clock that the lines show.
+    /// At midnight in the time zone of the lines.
     Daily,
-    /// Not for the time.
+    /// Never because of the time; `file_bytes_max` still applies.
     Never,
 }
 
-/// Starts the log; [`crate::init`] does. The second call in a process changes nothing.
+/// Starts the log; [`crate::init`] calls this. A second call in a process changes nothing.
 ///
-/// Where the program has installed a `tracing` subscriber of its own, that stays, and nothing is started. Call it on
-/// the thread that lives longest: when that ends, the log is flushed.
+/// If the program has installed another `tracing` subscriber, that one stays, and this starts nothing. Call `start` on
+/// the thread that lives longest: the log is flushed when this thread ends.
 ///
 /// # Errors
-/// The machine refuses a thread. A folder that cannot be written is none: it may become so.
+/// The system refuses to start a thread. A folder that cannot be written is no error: it may become writable later.
 pub fn start(config: &LogConfig) -> Result<(), Error> {
     let filter = Arc::new(ArcSwap::from_pointee(config.level.clone()));
     let queue = Arc::new(Queue::new(config.queue_bytes_max, config.error_wait));
@@ -151,10 +154,10 @@ pub fn start(config: &LogConfig) -> Result<(), Error> {
     Ok(())
 }
 
-/// Changes what is logged, from the next event on: `debug`, or `info,mprpc::net=debug`.
+/// Changes the filter, from the next event on: `debug`, or `info,mprpc::net=debug`.
 ///
 /// # Errors
-/// The text is no filter; or the log is not ours, or not started.
+/// The text is not a filter; or mprpc's log is not started or not in use.
 pub fn set_level(filter: &str) -> Result<(), Error> {
     let log = LOG.get().ok_or_else(|| Error::new(ErrorKind::Log, "the log of mprpc is not started"))?;
     let filter: Filter = filter.parse().map_err(|what: String| Error::new(ErrorKind::Log, what))?;
@@ -163,19 +166,19 @@ pub fn set_level(filter: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is logged now; `None` where the log is not ours, or not started.
+/// Returns the filter in force; `None` if mprpc's log is not started or not in use.
 pub fn level() -> Option<Filter> {
     LOG.get().map(|log| log.filter.load().as_ref().clone())
 }
 
-/// Waits until every line logged before is written, or counted as lost; false where `timeout` was over before that.
+/// Waits until every line logged before is written or counted as lost. Returns false if `timeout` ends first.
 ///
-/// Blocks the thread: not for an event loop.
+/// Blocks the thread: never call it on an event loop.
 pub fn flush(timeout: Duration) -> bool {
     LOG.get().is_none_or(|log| log.queue.flush(timeout))
 }
 
-/// Lines that found no room in the queue since the start.
+/// Returns how many lines were dropped since the start because the queue was full.
 pub fn dropped_lines() -> u64 {
     LOG.get().map_or(0, |log| log.queue.dropped_total())
 }
@@ -203,7 +206,7 @@ impl Drop for FlushAtEnd {
     }
 }
 
-/// The log's own failure has only one other place to go to; where that is closed too, there is none.
+/// Reports a failure of the log itself on standard error. If standard error is closed too, the report is lost.
 fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
 }

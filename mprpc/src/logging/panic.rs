@@ -1,4 +1,4 @@
-//! A panic in the log. Does not catch it: what becomes of the thread is decided elsewhere.
+//! Logs panics. Does not catch them: other code decides what happens to the thread.
 
 use std::backtrace::Backtrace;
 use std::panic::{self, PanicHookInfo};
@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use super::THREAD_NAME;
 
-/// From now on a panic is logged at ERROR with its backtrace (`RUST_BACKTRACE=0` leaves that out), and the log flushed.
+/// Installs the panic hook: it logs each panic at ERROR with its backtrace (`RUST_BACKTRACE=0` leaves the backtrace
+/// out) and flushes the log.
 ///
-/// The hook that was there before is called too where `and_before`: where the log goes to files, so that the panic is
-/// also seen where the program was started.
+/// If `and_before` is set, the hook also calls the previous hook. This is for logs in files, so that the panic also
+/// appears where the program was started.
 pub(super) fn install(flush_timeout: Duration, and_before: bool) {
     let before = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         log(info);
-        // The thread of the log cannot wait for itself.
+        // The writer thread cannot wait for itself.
         if std::thread::current().name() != Some(THREAD_NAME) {
             super::flush(flush_timeout);
         }
@@ -29,7 +30,7 @@ fn log(info: &PanicHookInfo<'_>) {
     let location = info.location().map(ToString::to_string).unwrap_or_default();
     let current = std::thread::current();
     let thread = current.name().unwrap_or("without a name");
-    // Finding the names of the frames takes milliseconds, once for each place of the program.
+    // Resolving the names of the frames takes milliseconds, once for each location in the program.
     if std::env::var_os("RUST_BACKTRACE").is_some_and(|value| value == "0") {
         tracing::error!(target: "mprpc::panic", location, thread, "panicked: {message}");
     } else {

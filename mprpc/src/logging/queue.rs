@@ -1,20 +1,21 @@
-//! The bounded queue between those who log and the thread that writes. Holds whole lines; knows no file and no format.
+//! The bounded queue between the threads that log and the writer thread. Holds whole lines; knows no files and no
+//! formats.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tracing::Level;
 
-/// Lines waiting to be written, bounded in bytes.
+/// A queue of lines that wait to be written, limited in bytes.
 ///
-/// Full, it drops what is not an ERROR and counts it. An ERROR takes the place of lines that are none; only in a queue
-/// full of errors it waits for room, `error_wait` long and once a stall, and is then lost and counted too.
+/// A full queue drops and counts lines below ERROR. An ERROR replaces waiting lines below ERROR. If the queue is full
+/// of errors, an ERROR waits for room up to `error_wait`, once a stall, and is then dropped and counted too.
 #[derive(Debug)]
 pub(super) struct Queue {
     state: Mutex<State>,
-    /// The writer sleeps here.
+    /// The writer waits here for lines.
     work: Condvar,
-    /// Who waits for room or for a flush sleeps here.
+    /// Threads wait here for room or for a flush.
     done: Condvar,
     bytes_max: usize,
     error_wait: Duration,
@@ -23,33 +24,34 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: Batch,
-    /// The writer sleeps until the next line.
+    /// Whether the writer sleeps until the next line.
     parked: bool,
-    /// The writer is not to linger.
+    /// Whether the writer must not linger.
     urgent: bool,
-    /// An error makes it urgent: not while the errors of a storm gather, each of which would pay for a wake-up.
+    /// Whether an error makes the queue urgent. Off while the errors of a burst gather, because each of them would pay
+    /// for waking the writer.
     errors_hurry: bool,
-    /// An error has waited in vain, and nothing was written since.
+    /// Whether an error has waited in vain since the last write.
     stalled: bool,
-    /// How many lines went in, and up to which of them they are written, lost or evicted.
+    /// How many lines were pushed, and how many of them are settled: written, lost or evicted.
     pushed: u64,
     settled: u64,
     dropped_total: u64,
 }
 
-/// Lines in their order, and how many were dropped beside them.
+/// Lines in their order, and how many lines were dropped.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) lines: Vec<Line>,
-    /// Lines that found no room, errors among them.
+    /// Lines that were dropped because the queue was full, including errors.
     pub(super) dropped: u64,
     pub(super) dropped_errors: u64,
-    /// How many lines had gone in when it was taken.
+    /// How many lines had been pushed when the writer took the batch.
     taken_at: u64,
 }
 
-/// Where a line ends in the bytes, and whether it is an ERROR.
+/// The end of a line in the bytes, and whether the line is an ERROR.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) end: usize,
@@ -61,7 +63,7 @@ impl Queue {
         Queue { state: Mutex::default(), work: Condvar::new(), done: Condvar::new(), bytes_max, error_wait }
     }
 
-    /// Puts in a line. Blocks only as said at [`Queue`].
+    /// Appends a line. Blocks only as [`Queue`] describes.
     pub(super) fn push(&self, level: Level, line: &str) {
         let error = level == Level::ERROR;
         let mut state = self.lock();
@@ -91,7 +93,7 @@ impl Queue {
         let end = state.waiting.bytes.len();
         state.waiting.lines.push(Line { end, error });
         state.pushed += 1;
-        // A parked writer is woken once; a lingering one only by what cannot wait.
+        // Any line wakes a parked writer; only an urgent line wakes a lingering one.
         let urgent = !state.urgent && (error && state.errors_hurry || end > self.bytes_max / 2);
         state.urgent |= urgent;
         if std::mem::take(&mut state.parked) || urgent {
@@ -99,7 +101,7 @@ impl Queue {
         }
     }
 
-    /// For the writer: all that waits, in exchange for `batch`, which is emptied. Sleeps until there is something, or
+    /// For the writer: swaps all waiting lines into `batch`, which is emptied first. Sleeps until there are lines, or
     /// for `timeout`.
     pub(super) fn take(&self, batch: &mut Batch, timeout: Option<Duration>) {
         batch.bytes.clear();
@@ -124,7 +126,7 @@ impl Queue {
         self.done.notify_all();
     }
 
-    /// For the writer: what it took is written or counted as lost.
+    /// For the writer: marks the lines of the batch as written or counted as lost.
     pub(super) fn settle(&self, batch: &Batch) {
         let mut state = self.lock();
         state.settled = batch.taken_at;
@@ -133,15 +135,15 @@ impl Queue {
         self.done.notify_all();
     }
 
-    /// For the writer: lets lines gather for `pause`, so that a burst is one write and one wake-up; less if it is urgent,
-    /// as the first error after others is.
+    /// For the writer: lets lines gather for `pause`, so that a burst causes one write and one wake-up. Ends earlier if
+    /// the queue becomes urgent, for example by the first error after other lines.
     pub(super) fn linger(&self, pause: Duration, errors_hurry: bool) {
         let mut state = self.lock();
         state.errors_hurry = errors_hurry;
         let _ = self.work.wait_timeout_while(state, pause, |state| !state.urgent);
     }
 
-    /// Waits until what is in the queue now is written or counted as lost; false where `timeout` was over before.
+    /// Waits until every line now in the queue is written or counted as lost. Returns false if `timeout` ends first.
     pub(super) fn flush(&self, timeout: Duration) -> bool {
         let mut state = self.lock();
         let target = state.pushed;
@@ -151,19 +153,19 @@ impl Queue {
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 
-    /// Lines that found no room since the start.
+    /// Returns how many lines were dropped since the start because the queue was full.
     pub(super) fn dropped_total(&self) -> u64 {
         self.lock().dropped_total
     }
 
-    /// A panic elsewhere leaves the lines whole.
+    /// Locks the state. A poisoned lock is fine: a panic in another thread leaves the lines whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Throws out all that is no ERROR.
+    /// Drops and counts all waiting lines below ERROR.
     fn evict(&mut self) {
         let Batch { bytes, lines, dropped, .. } = &mut self.waiting;
         let before = lines.len();
@@ -203,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn full_queue_drops_and_counts_what_is_no_error() {
+    fn full_queue_drops_and_counts_lines_below_error() {
         let queue = Queue::new(10, Duration::ZERO);
         queue.push(Level::INFO, "1234\n");
         queue.push(Level::WARN, "5678\n");
@@ -214,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn error_takes_the_place_of_what_is_none() {
+    fn error_replaces_lines_below_error() {
         let queue = Queue::new(12, Duration::ZERO);
         for (level, line) in
             [(Level::INFO, "a\n"), (Level::ERROR, "E1\n"), (Level::INFO, "bcd\n"), (Level::ERROR, "E2\n")]
@@ -227,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn error_in_a_queue_of_errors_waits_once_and_is_counted() {
+    fn error_waits_once_in_a_queue_of_errors_and_is_then_counted() {
         let queue = Queue::new(4, Duration::from_millis(1));
         queue.push(Level::ERROR, "E1\n");
         queue.push(Level::ERROR, "E2\n");
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_error_goes_in_as_soon_as_there_is_room() {
+    fn waiting_error_enters_as_soon_as_there_is_room() {
         let queue = Queue::new(4, Duration::from_secs(60));
         queue.push(Level::ERROR, "E1\n");
         std::thread::scope(|scope| {
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn flush_waits_for_the_writer_and_no_longer_than_told() {
+    fn flush_waits_for_the_writer_but_no_longer_than_its_timeout() {
         let queue = Queue::new(100, Duration::ZERO);
         queue.push(Level::INFO, "a\n");
         assert!(!queue.flush(Duration::from_millis(1)));

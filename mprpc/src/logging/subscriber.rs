@@ -1,4 +1,4 @@
-//! From `tracing` to lines in the queue: the filter, the spans and the buffer of a thread. Not the look of a line.
+//! Turns `tracing` events into lines in the queue: filter, spans, and a buffer for each thread. Does not format lines.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,25 +16,26 @@ use super::clock::Timestamp;
 use super::line::{Head, Stamp, Style};
 use super::queue::Queue;
 
-/// The subscriber behind [`super::start`].
+/// The subscriber that [`super::start`] installs.
 pub(super) struct LogSubscriber {
     pub(super) filter: Arc<ArcSwap<Filter>>,
     pub(super) queue: Arc<Queue>,
     pub(super) style: Style,
-    /// By number, which is the id less one. Only spans take this lock, and events within one.
+    /// The open spans, by number; the id of a span is its number plus one. Only spans, and events within a span, take
+    /// this lock.
     pub(super) spans: Mutex<Slab<SpanData>>,
 }
 
-/// A span, and how many hold it.
+/// A span, and how many holders it has.
 pub(super) struct SpanData {
     holders: usize,
     parent: Option<Id>,
     metadata: &'static Metadata<'static>,
-    /// Its name and fields as they stand in a line.
+    /// The name and fields of the span as they appear in a line.
     text: String,
 }
 
-/// What a thread keeps between events, so that an event allocates nothing.
+/// The buffers that a thread keeps between events, so that an event allocates nothing.
 #[derive(Default)]
 struct Local {
     line: String,
@@ -44,7 +45,7 @@ struct Local {
 
 thread_local! {
     static LOCAL: RefCell<Local> = RefCell::default();
-    /// The spans that this thread is in.
+    /// The spans that this thread has entered.
     static ENTERED: RefCell<Vec<Id>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -62,7 +63,7 @@ impl Subscriber for LogSubscriber {
     }
 
     fn event(&self, event: &Event<'_>) {
-        // A value that logs while it is being logged, or a panic in it, finds the buffer taken.
+        // The buffer is already borrowed if a value logs or panics while it is being logged.
         let usual = LOCAL.try_with(|local| local.try_borrow_mut().map(|mut local| self.log(&mut local, event)).is_ok());
         if usual != Ok(true) {
             self.log(&mut Local::default(), event);
@@ -85,7 +86,7 @@ impl Subscriber for LogSubscriber {
     }
 
     fn record(&self, span: &Id, values: &Record<'_>) {
-        // What the values print must not run under the lock: it may log.
+        // Values must not be formatted under the lock, because formatting may log.
         let Some(mut text) = self.spans().get_mut(index(span)).map(|span| std::mem::take(&mut span.text)) else {
             return;
         };
@@ -127,7 +128,7 @@ impl Subscriber for LogSubscriber {
             if data.holders > 0 {
                 break;
             }
-            // It held its parent.
+            // The closed span held its parent.
             next = spans.remove(number).parent;
             closed = true;
         }
@@ -159,7 +160,7 @@ impl LogSubscriber {
         self.queue.push(*metadata.level(), line);
     }
 
-    /// The texts of a span and those around it, the outermost first.
+    /// Collects the texts of a span and the spans around it, outermost first.
     fn collect(&self, mut next: Option<Id>, texts: &mut Vec<String>) {
         let spans = self.spans();
         while let Some(span) = next.and_then(|id| spans.get(index(&id))) {

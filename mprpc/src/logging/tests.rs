@@ -1,4 +1,5 @@
-//! Tests of lines, of the subscriber and of a disk that fails. Those of the queue and the files stand beside them.
+//! Tests of lines, of the subscriber and of a failing disk. The tests of the queue and of the files are beside their
+//! code.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -16,7 +17,7 @@ fn style(format: LogFormat) -> Style {
     Style { format, terminal: false, line_bytes_max: 200, zone: Zone::Utc }
 }
 
-/// What `work` logs, with the times cut off.
+/// Returns what `work` logs, without the times.
 fn logged(style: &Style, filter: &str, work: impl FnOnce()) -> String {
     let queue = Arc::new(Queue::new(1 << 20, Duration::ZERO));
     let filter = Arc::new(ArcSwap::from_pointee(filter.parse().unwrap()));
@@ -41,7 +42,7 @@ fn line(style: &Style, text: &str) -> String {
 }
 
 #[test]
-fn lines_have_these_forms() {
+fn lines_have_the_documented_formats() {
     assert_eq!(line(&style(LogFormat::Text), "hello"), "2024-01-31T12:45:06.000123Z  INFO app: hello\n");
     let json =
         "{\"time\":\"2024-01-31T12:45:06.000123Z\",\"level\":\"INFO\",\"target\":\"app\",\"message\":\"hello\"}\n";
@@ -84,7 +85,7 @@ fn events() {
 }
 
 #[test]
-fn fields_and_spans_are_shown_in_text() {
+fn text_lines_show_fields_and_spans() {
     let expected = "\
          WARN mprpc::logging::tests: call{id=7 peer=\"a b\"}: inner{}: failed 2 n=1 ok=true f=0.5 nan=NaN s=\"a=\\\"b\\\"\" cause=no\\nroute d=\"q\\\"\"\n\
         DEBUG mprpc::logging::tests: call{id=7 peer=\"a b\"}: only=field\n\
@@ -95,7 +96,7 @@ fn fields_and_spans_are_shown_in_text() {
 }
 
 #[test]
-fn fields_and_spans_are_shown_in_json() {
+fn json_lines_show_fields_and_spans() {
     let spans = "\"spans\":[{\"name\":\"call\",\"fields\":{\"id\":7,\"peer\":\"a b\"}}";
     let fields = "\"n\":1,\"ok\":true,\"f\":0.5,\"nan\":\"NaN\",\"s\":\"a=\\\"b\\\"\",\"cause\":\"no\\nroute\",\"d\":\"\\\"q\\\\\\\"\\\"\"";
     let target = "\"target\":\"mprpc::logging::tests\"";
@@ -108,7 +109,7 @@ fn fields_and_spans_are_shown_in_json() {
 }
 
 #[test]
-fn value_that_logs_while_it_is_logged_makes_two_lines() {
+fn value_that_logs_while_being_logged_makes_two_lines() {
     struct Chatty;
     impl std::fmt::Display for Chatty {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -164,7 +165,7 @@ fn writer(name: &str, complain: fn(&str)) -> (Writer, Folder, PathBuf) {
 }
 
 #[test]
-fn full_disk_loses_counted_lines_and_keeps_errors() {
+fn full_disk_counts_lost_lines_and_keeps_errors() {
     static COMPLAINTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
     let (mut writer, _folder, path) = writer("full", |text| COMPLAINTS.lock().unwrap().push(text.to_owned()));
     if !Path::new("/dev/full").exists() {
@@ -190,7 +191,7 @@ fn full_disk_loses_counted_lines_and_keeps_errors() {
 }
 
 #[test]
-fn folder_that_cannot_be_made_is_made_later() {
+fn folder_that_cannot_be_created_is_created_later() {
     let (mut writer, folder, path) = writer("unmakeable", |_| {});
     std::fs::remove_dir_all(&folder.0).unwrap();
     std::fs::write(&folder.0, "a file in the way").unwrap();
@@ -202,7 +203,7 @@ fn folder_that_cannot_be_made_is_made_later() {
 }
 
 #[test]
-fn dropped_lines_are_told_in_the_log() {
+fn log_reports_dropped_lines() {
     let (mut writer, _folder, path) = writer("dropped", |_| {});
     let mut batch = batch(&[(Level::INFO, "i1\n")]);
     (batch.dropped, batch.dropped_errors) = (3, 1);

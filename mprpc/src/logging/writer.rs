@@ -1,4 +1,4 @@
-//! The thread that writes the log, and what it does when it cannot. Not where lines come from.
+//! The thread that writes the log, and its behaviour when writing fails. Does not know where lines come from.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use super::files::Files;
 use super::line::{Head, Stamp, Style};
 use super::queue::{Batch, Queue};
 
-/// How long lines gather after a write, so that a burst is one write and one wake-up of this thread.
+/// How long lines gather after a write, so that a burst causes one write and one wake-up of this thread.
 const LINGER: Duration = Duration::from_millis(20);
-/// After so many pauses without a line the writer sleeps until the next one, and that one pays some 30 us for waking it
-/// (docs/guide/logging.md), beside 0.2 us for another. So a program that logs once a second never does.
+/// After this many pauses without a line the writer sleeps until the next line. That line pays some 30 us for waking
+/// the writer (docs/guide/logging.md); other lines pay 0.2 us. A program that logs once a second never pays this.
 const PAUSES_MAX: u32 = 50;
-/// How long after a failed write the next is tried.
+/// How long after a failed write the next attempt follows.
 const RETRY_SECONDS: i64 = 1;
 
-/// Where lines go.
+/// The destination of lines.
 pub(super) enum Destination {
     Stderr,
     Files(Box<Files>),
@@ -34,21 +34,21 @@ impl Destination {
     }
 }
 
-/// Writes batches, and keeps account of what could not be written.
+/// Writes batches, and keeps account of lines that could not be written.
 pub(super) struct Writer {
     destination: Destination,
     style: Style,
     stamp: Stamp,
-    /// Errors kept while nothing can be written, at most this many bytes.
+    /// The maximum size of the errors that are kept while writing fails, in bytes.
     kept_bytes_max: usize,
     failing: Option<Failing>,
-    /// The last write ended within a line.
+    /// Whether the last write ended within a line.
     within_line: bool,
-    /// Where a failure of the log itself is told.
+    /// Reports a failure of the log itself.
     complain: fn(&str),
 }
 
-/// Since when nothing could be written, and what was lost.
+/// A failure to write: since when, and what was lost.
 struct Failing {
     since: Timestamp,
     tried: Timestamp,
@@ -64,14 +64,14 @@ impl Writer {
         Writer { destination, style, stamp, kept_bytes_max, failing: None, within_line: false, complain }
     }
 
-    /// The life of the thread.
+    /// Runs the thread: takes and writes batches forever.
     pub(super) fn run(mut self, queue: Arc<Queue>) {
         let mut batch = Batch::default();
         let mut pauses = PAUSES_MAX;
         loop {
             let timeout = match pauses < PAUSES_MAX {
                 true => Some(Duration::ZERO),
-                // While it fails, it tries again also without a new line, so that what was lost is told soon.
+                // While writing fails, try again even without a new line, so that the loss is reported soon.
                 false => self.failing.is_some().then_some(Duration::from_secs(RETRY_SECONDS as u64)),
             };
             queue.take(&mut batch, timeout);
@@ -79,14 +79,14 @@ impl Writer {
             self.write(&mut batch, Timestamp::now());
             queue.settle(&batch);
             queue.linger(LINGER, !batch.lines.iter().any(|line| line.error));
-            // A burst may have grown the buffers to their bound; an idle log does not hold on to that.
+            // A burst may have grown the buffers to their limit; an idle log gives this memory back.
             if batch.bytes.capacity() > 256 << 10 {
                 batch = Batch::default();
             }
         }
     }
 
-    /// Writes the lines in one write, or accounts for them.
+    /// Writes the lines of a batch in one write, or counts them as lost.
     pub(super) fn write(&mut self, batch: &mut Batch, now: Timestamp) {
         if let Some(failing) = &mut self.failing {
             let wait = now.seconds - failing.tried.seconds;
@@ -118,7 +118,7 @@ impl Writer {
         }
     }
 
-    /// Says what was lost, and writes the errors that were kept.
+    /// Reports the loss, and writes the errors that were kept.
     fn resume(&mut self, now: Timestamp) -> Result<(), Failing> {
         let Some(mut failing) = self.failing.take() else { return Ok(()) };
         let Failing { since, lost, lost_errors, cause, .. } = &failing;
@@ -140,7 +140,7 @@ impl Writer {
         }
     }
 
-    /// The error comes with how many bytes were written before it.
+    /// Writes all bytes. The error comes with the number of bytes written before it.
     fn write_all(&mut self, bytes: &[u8], now: Timestamp) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
         let mut patience = 20;
@@ -153,7 +153,7 @@ impl Writer {
                     self.within_line = bytes[written - 1] != b'\n';
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Standard error may be a pipe that somebody made non-blocking.
+                // Standard error may be a pipe that another process made non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && patience > 0 => {
                     patience -= 1;
                     std::thread::sleep(Duration::from_millis(5));
@@ -164,7 +164,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A line of the log about itself.
+    /// Formats a line that the log writes about itself.
     fn notice(&mut self, moment: Timestamp, text: &str) -> String {
         let mut line = String::new();
         let head = Head { moment, level: Level::WARN, target: "mprpc::logging", spans: &[] };
@@ -174,7 +174,8 @@ impl Writer {
 }
 
 impl Failing {
-    /// Accounts for the lines of a batch of which `written` bytes went out: errors are kept as far as there is room.
+    /// Accounts for a batch of which only `written` bytes were written: keeps errors while there is room, counts the
+    /// rest as lost.
     fn lose(&mut self, batch: &Batch, written: usize, kept_bytes_max: usize) {
         self.lost += batch.dropped;
         self.lost_errors += batch.dropped_errors;

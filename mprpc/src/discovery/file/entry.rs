@@ -1,4 +1,4 @@
-//! The text of an entry of the file registry, both ways. Not where it lies, nor who holds it.
+//! The text of an entry in the file registry: formatting and parsing. Its path and its lock are not handled here.
 //!
 //! ```text
 //! mprpc = 1
@@ -12,13 +12,14 @@
 //! pid = 4711
 //! ```
 //!
-//! A line a key; control characters and `%` are written as `%0a`; unknown keys are for newer readers and are skipped.
+//! Each line holds one key. Control characters and `%` are written as `%0a`. A reader skips unknown keys, which newer
+//! builds may write.
 
 use std::fmt::Write;
 
 use crate::endpoint::{Endpoint, Protocol, UnixSocket};
 
-/// The text of an entry. Zone, version, tags, methods and the Unix socket stand in it only where they say something.
+/// Formats an entry. It has lines for zone, version, tags, methods and the Unix socket only if the endpoint has them.
 pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
     let mut text = format!("mprpc = {FORMAT}\n");
     let mut line = |key: &str, value: &str| {
@@ -47,7 +48,7 @@ pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
     text
 }
 
-/// Reads an entry. The error says what is wrong with it, for a person.
+/// Parses an entry. The error says for a person what is wrong with the entry.
 pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
     let mut lines = text.lines();
     match lines.next().and_then(|line| line.strip_prefix("mprpc = ")) {
@@ -80,12 +81,12 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
         }
     }
     let address = address.ok_or("it has no address")?;
-    // Without its host a path says nothing.
+    // A path without its host is useless.
     rest.unix = unix.zip(host).map(|(path, host)| UnixSocket { path, host });
     Ok(Endpoint { address, ..rest })
 }
 
-/// The best of the protocols that an entry lists, `native,classic`. Those of newer builds are skipped.
+/// Returns the best protocol of those that an entry lists, `native,classic`. Protocols of newer builds are skipped.
 pub(in super::super) fn parse_protocols(text: &str) -> Result<Protocol, String> {
     let known = [Protocol::Native, Protocol::Classic];
     let listed = |protocol: &Protocol| text.split(',').any(|name| name.trim() == protocol.name());
@@ -115,7 +116,7 @@ fn unescape(text: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The format of an entry. Another number says that an older reader would misunderstand it.
+/// The format version of an entry. A new number means that an older reader would misunderstand the entry.
 const FORMAT: &str = "1";
 
 #[cfg(test)]
@@ -123,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_read_as_they_were_written() {
+    fn entries_parse_back_to_their_endpoint() {
         let mut endpoint: Endpoint = "127.0.0.1:8000".parse().unwrap();
         assert_eq!(
             format(&endpoint, 7),
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn unix_socket_stands_in_two_lines_and_neither_says_anything_alone() {
+    fn unix_socket_needs_both_its_path_line_and_its_host_line() {
         let unix = UnixSocket { path: "/run/1.sock".into(), host: "c0ffee".into() };
         let endpoint = Endpoint { unix: Some(unix), ..Endpoint::new("a:1".parse().unwrap()) };
         let text = format(&endpoint, 7);

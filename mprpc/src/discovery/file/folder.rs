@@ -1,8 +1,10 @@
-//! The folder of a service: a file for each provider, locked by it for as long as it lives. Blocking file system calls;
-//! never called on a loop.
+//! The folder of a service: each provider has one file in it and keeps this file locked for as long as it lives.
 //!
-//! Every announcement gets a file name of its own, never used again, and is locked before it appears under that name.
-//! So a file whose lock can be had is dead for good, and whoever sees it may remove it: a live one is never hit.
+//! All file system calls block; they never run on an event loop.
+//!
+//! Every announcement gets a new file name that is never used again. The file is locked before it appears under that
+//! name. So if anybody else can lock the file, its provider is dead, and any process may remove it; a live provider's
+//! file is never removed.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -15,7 +17,7 @@ use super::super::merge;
 use super::entry;
 use crate::endpoint::Endpoint;
 
-/// An entry that this process holds. Dropping it withdraws it.
+/// An entry that this process announces and keeps locked. Dropping it withdraws it.
 #[derive(Debug)]
 pub(super) struct Held {
     file: File,
@@ -23,7 +25,7 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Announces the endpoint in the folder, which is created where it is missing.
+    /// Announces the endpoint in the folder. Creates the folder if it is missing.
     pub(super) fn create(folder: &Path, endpoint: &Endpoint) -> io::Result<Held> {
         fs::create_dir_all(folder)?;
         let name = file_name(endpoint, fastrand::u64(..));
@@ -39,7 +41,7 @@ impl Held {
         }
     }
 
-    /// Whether the entry is still there, and still ours.
+    /// Whether the entry still exists and is still the file of this process.
     pub(super) fn stands(&self) -> bool {
         match (fs::symlink_metadata(&self.path), self.file.metadata()) {
             (Ok(there), Ok(ours)) => there.ino() == ours.ino() && there.dev() == ours.dev(),
@@ -50,7 +52,8 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // The lock goes with the file, after the entry: nobody sees a dead entry of a provider that stopped in peace.
+        // The file, and its lock, closes after the entry is removed: a provider that stops cleanly leaves no dead entry
+        // to be seen.
         let _ = fs::remove_file(&self.path);
     }
 }
@@ -62,18 +65,18 @@ fn publish(file: &File, hidden: &Path, path: &Path, endpoint: &Endpoint) -> io::
     fs::rename(hidden, path)
 }
 
-/// What a folder holds.
+/// The content of a folder.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
-    /// Whether there is a folder.
+    /// Whether the folder exists.
     pub(super) exists: bool,
-    /// The endpoints whose providers live, by name of their files, each address once.
+    /// The endpoints of live providers, in the order of their file names, each address once.
     pub(super) endpoints: Vec<Endpoint>,
-    /// Files that are held by a process and are no entry that this build can read: name and why.
+    /// Files that a process holds locked but that this build cannot read: name and reason.
     pub(super) bad: Vec<(OsString, String)>,
 }
 
-/// Reads the folder, and removes what dead providers left. A folder that is not there is empty.
+/// Reads the folder and removes the files of dead providers. A missing folder counts as empty.
 pub(super) fn scan(folder: &Path) -> io::Result<Scan> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -83,7 +86,7 @@ pub(super) fn scan(folder: &Path) -> io::Result<Scan> {
     let mut files = Vec::new();
     for entry in entries.take(ENTRIES_MAX) {
         let entry = entry?;
-        // A pipe would block, and a link may point anywhere.
+        // Opening a pipe would block, and a link may point anywhere.
         if entry.file_type().is_ok_and(|kind| kind.is_file()) {
             files.push(entry.file_name());
         }
@@ -109,16 +112,16 @@ pub(super) fn scan(folder: &Path) -> io::Result<Scan> {
     Ok(scan)
 }
 
-/// The text of an entry whose provider lives; the file of a dead one is removed.
+/// Returns the text of an entry whose provider lives. Removes the file of a dead provider.
 fn read_live(path: &Path) -> io::Result<Option<String>> {
     let file = match File::open(path) {
         Ok(file) => file,
-        // Withdrawn since the folder was read.
+        // The provider withdrew the entry after the folder was read.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     if is_dead(&file)? {
-        // A folder that this process may not write keeps it; the next writer removes it.
+        // If this process may not write to the folder, the file stays, and the next process that may removes it.
         let _ = fs::remove_file(path);
         return Ok(None);
     }
@@ -130,7 +133,8 @@ fn read_live(path: &Path) -> io::Result<Option<String>> {
     Ok(Some(text))
 }
 
-/// Whether nobody holds the file. Shared, so that two readers do not take one another for the provider.
+/// Whether no process holds the lock. The test lock is shared, so that two readers do not mistake each other for the
+/// provider.
 fn is_dead(file: &File) -> io::Result<bool> {
     match file.try_lock_shared() {
         Ok(()) => Ok(true),
@@ -139,7 +143,8 @@ fn is_dead(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Removes what a provider left that died before its entry was complete. Young ones may be between creation and lock.
+/// Removes the file of a provider that died before its entry was complete. A young file may still be between creation
+/// and locking, so it stays.
 fn remove_unfinished(path: &Path) {
     let Ok(file) = File::open(path) else { return };
     let age = file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
@@ -148,18 +153,18 @@ fn remove_unfinished(path: &Path) {
     }
 }
 
-/// A name that is safe for every address, unix paths too, and that no other announcement ever has.
+/// Returns a file name that is valid for every address, including Unix paths, and unique to this announcement.
 fn file_name(endpoint: &Endpoint, unique: u64) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '-') { c } else { '_' };
     let address: String = endpoint.address.to_string().trim_start_matches('.').chars().map(safe).take(100).collect();
     format!("{address}-{unique:016x}")
 }
 
-/// Files of one folder that are looked at; more are not.
+/// The maximum number of files of a folder that a scan looks at; it ignores the rest.
 const ENTRIES_MAX: usize = 16 << 10;
-/// The longest entry that is read.
+/// The longest entry in bytes that a scan reads.
 const ENTRY_BYTES_MAX: u64 = 64 << 10;
-/// How long a provider may take from creating its file to locking it.
+/// The longest time a provider may take from creating its file to locking it.
 const UNFINISHED_AGE_MAX: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -176,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn held_entries_are_found_and_dead_ones_removed() {
+    fn scan_finds_held_entries_and_removes_dead_ones() {
         let folder = Folder::new();
         let (a, b) = (endpoint("127.0.0.1:1"), endpoint("unix:/run/a b/../%.sock"));
         let held_a = Held::create(&folder.path, &a).unwrap();
@@ -184,7 +189,7 @@ mod tests {
         assert_eq!(scan(&folder.path).unwrap().endpoints, [a, b.clone()]);
         assert!(held_a.stands() && held_b.stands());
 
-        // What kill -9 does: the file stays, the lock goes.
+        // This is the effect of kill -9: the file stays, the lock goes.
         let Held { ref file, .. } = held_a;
         file.unlock().unwrap();
         assert_eq!(scan(&folder.path).unwrap().endpoints, [b]);
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stale_file_of_an_address_does_not_harm_its_successor() {
+    fn stale_file_of_an_address_does_not_affect_its_successor() {
         let folder = Folder::new();
         let old = Held::create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
         let new = Held::create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_files_are_told_and_the_others_serve() {
+    fn scan_reports_bad_files_and_keeps_the_others() {
         let folder = Folder::new();
         let _good = Held::create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
         let mut held = Vec::new();
@@ -225,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_young_entry_is_left_alone_and_a_missing_folder_is_empty() {
+    fn scan_keeps_young_unfinished_entries_and_reads_a_missing_folder_as_empty() {
         let folder = Folder::new();
         File::create(folder.path.join(".young")).unwrap();
         assert!(scan(&folder.path).unwrap().endpoints.is_empty());

@@ -1,5 +1,5 @@
-//! Notices that a folder changed: one inotify for the process. It tells that something
-//! happened, never what: whoever is told reads the folder.
+//! Watches folders for changes: one inotify instance for the process. A watch reports that something changed, not what:
+//! its user reads the folder again.
 
 use std::io;
 use std::path::Path;
@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-/// A watch on a folder, or on the nearest one above it while it is missing. Events since its creation are not lost.
+/// A watch on a folder, or on its nearest existing ancestor while the folder is missing. Keeps every event since its
+/// creation.
 #[derive(Debug)]
 pub(super) struct FolderWatch {
     changed: Arc<Notify>,
@@ -16,16 +17,16 @@ pub(super) struct FolderWatch {
 }
 
 impl FolderWatch {
-    /// Returns once something has happened in the folder; at once where that was before the call.
+    /// Returns once something has happened in the folder; returns at once if it happened before the call.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;
     }
 }
 
-/// Watches the folder, or while it is missing the nearest one above it that is there.
+/// Watches the folder, or its nearest existing ancestor while the folder is missing.
 ///
 /// # Errors
-/// The system refuses (too many watches, no permission) or has no inotify: the folder must be polled.
+/// The system has no inotify or refuses (too many watches, no permission). The caller must poll the folder.
 #[cfg(target_os = "linux")]
 pub(super) fn watch(folder: &Path) -> io::Result<FolderWatch> {
     for _ in 0..APPEARANCES_MAX {
@@ -34,12 +35,12 @@ pub(super) fn watch(folder: &Path) -> io::Result<FolderWatch> {
             other => return other,
         }
         for above in folder.ancestors().skip(1) {
-            // The parent of a relative path's first part is here.
+            // The first part of a relative path has the current folder as its parent.
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
             match linux::add(above, linux::APPEARANCE) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
-                // It may have appeared before the watch above it stood.
+                // The folder may have appeared before the watch on its ancestor was in place.
                 Ok(_) if folder.exists() => break,
                 Ok(watch) => return Ok(watch),
             }
@@ -48,13 +49,13 @@ pub(super) fn watch(folder: &Path) -> io::Result<FolderWatch> {
     Err(io::Error::new(io::ErrorKind::NotFound, "the folder comes and goes"))
 }
 
-/// There is no inotify here: the folder must be polled.
+/// Always fails, because this system has no inotify: the caller must poll the folder.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn watch(_folder: &Path) -> io::Result<FolderWatch> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// How often a folder may appear and vanish again while a watch is set.
+/// How many times a folder may appear and vanish again while a watch is being set.
 #[cfg(target_os = "linux")]
 const APPEARANCES_MAX: usize = 4;
 
@@ -72,13 +73,13 @@ mod linux {
 
     use super::FolderWatch;
 
-    /// What matters in the folder of a service. A provider that dies closes its file, which it had open for writing.
+    /// The events of a service's folder. A dying provider closes its file, which it had open for writing.
     pub(super) const ENTRIES: WatchFlags = WatchFlags::CLOSE_WRITE
         .union(WatchFlags::MOVED_TO)
         .union(WatchFlags::MOVED_FROM)
         .union(WatchFlags::DELETE)
         .union(APPEARANCE);
-    /// What matters in a folder above it: that the next one appears, or that it goes itself.
+    /// The events of an ancestor: the next folder on the path appears, or the ancestor itself goes away.
     pub(super) const APPEARANCE: WatchFlags = WatchFlags::CREATE
         .union(WatchFlags::MOVED_TO)
         .union(WatchFlags::DELETE_SELF)
@@ -88,7 +89,7 @@ mod linux {
 
     struct SharedWatcher {
         inotify: OwnedFd,
-        /// Who is told of which watch. Two watches of one folder are one to the kernel.
+        /// The users of each watch. The kernel sees two watches of one folder as one.
         watchers: Mutex<HashMap<i32, Vec<Arc<Notify>>>>,
     }
 
@@ -98,7 +99,7 @@ mod linux {
         }
     }
 
-    /// The hub, or why the system refused one when it was first asked for.
+    /// Returns the shared watcher, or why the system refused one on first use.
     fn hub() -> io::Result<&'static SharedWatcher> {
         static HUB: OnceLock<Result<SharedWatcher, io::ErrorKind>> = OnceLock::new();
         let hub = HUB.get_or_init(|| {
@@ -116,7 +117,8 @@ mod linux {
     pub(super) fn add(folder: &Path, flags: WatchFlags) -> io::Result<FolderWatch> {
         let hub = hub()?;
         let changed = Arc::new(Notify::new());
-        // Under the lock, so that no drop of another removes the kernel's watch between adding and noting it.
+        // Holds the lock, so that the drop of another `FolderWatch` cannot remove the kernel's watch before this one is
+        // noted.
         let mut watchers = hub.watchers();
         let watch = inotify::add_watch(&hub.inotify, folder, flags)?;
         watchers.entry(watch).or_default().push(changed.clone());
@@ -131,14 +133,16 @@ mod linux {
             told.retain(|notify| !Arc::ptr_eq(notify, &self.changed));
             if told.is_empty() {
                 watchers.remove(&self.watch);
-                // It fails where the folder, and the watch with it, is gone.
+                // This fails if the folder is gone, and the watch with it.
                 let _ = inotify::remove_watch(&hub.inotify, self.watch);
             }
         }
     }
 
-    /// Reads events for as long as the process lives. It has a thread of the background loop's pool, since tokio
-    /// lets a descriptor of ours into its reactor by `unsafe` alone.
+    /// Reads events for as long as the process lives.
+    ///
+    /// Blocks a thread of the background runtime's pool, because only `unsafe` code could register this descriptor with
+    /// tokio's reactor.
     fn read(inotify: OwnedFd) {
         let mut buffer = [MaybeUninit::uninit(); EVENT_BUFFER_BYTES];
         let mut events = inotify::Reader::new(inotify, &mut buffer);
@@ -146,10 +150,10 @@ mod linux {
             let event = match events.next() {
                 Ok(event) => event,
                 Err(rustix::io::Errno::INTR) => continue,
-                // Nobody is told any more: everything is still read now and then.
+                // Watches report nothing from now on. Resolvers still read their folders periodically.
                 Err(error) => return tracing::error!("inotify cannot be read: {error}"),
             };
-            // The hub is stored once this thread has been started, possibly after its first event.
+            // The shared watcher is stored after this thread starts, possibly after its first event.
             let Ok(hub) = hub() else { return };
             let watchers = hub.watchers();
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
@@ -160,6 +164,6 @@ mod linux {
         }
     }
 
-    /// What is read of the kernel's queue at a time; an event is 16 bytes and a file name.
+    /// The bytes read from the kernel's queue at a time. An event has 16 bytes and a file name.
     const EVENT_BUFFER_BYTES: usize = 4096;
 }

@@ -1,8 +1,8 @@
-//! The registry in a folder: no server, one machine. A folder a service, a file a provider, which the provider holds
-//! locked for as long as it lives.
+//! The registry in a folder: one machine, no server. Each service has a folder. Each provider has a file there, and
+//! keeps it locked for as long as it lives.
 //!
-//! The kernel gives up the lock when the process dies, also on SIGKILL, and tells those who watch the folder that the
-//! file was closed. So liveness needs neither a server nor a heartbeat. The folder must be on a local file system.
+//! When the process dies, even by SIGKILL, the kernel releases the lock and tells the watchers of the folder that the
+//! file was closed. So the liveness check needs no server and no heartbeat. The folder must be on a local file system.
 
 mod entry;
 mod folder;
@@ -22,7 +22,7 @@ pub(super) use entry::parse_protocols;
 
 use crate::endpoint::Endpoint;
 
-/// Every service and its endpoints, read once, by name. Blocking.
+/// Reads every service once, with its endpoints, in the order of the names. Blocks.
 pub(super) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
     let mut services = Vec::new();
     for entry in std::fs::read_dir(root)? {
@@ -37,7 +37,7 @@ pub(super) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
     Ok(services)
 }
 
-/// The folder of a service. The error says that no service can be called so.
+/// Returns the folder of a service. The error says that the name of the service is invalid.
 fn service_folder(root: &Path, service: &str) -> Result<PathBuf, String> {
     if !is_service_name(service) {
         return Err(format!("'{service}' is no name of a service; it would be package.Service"));
@@ -49,7 +49,7 @@ fn service_folder(root: &Path, service: &str) -> Result<PathBuf, String> {
 mod tests {
     use std::path::PathBuf;
 
-    /// A folder of a test's own, removed with everything in it at its end.
+    /// A folder for one test. Dropping it removes the folder with its content.
     pub(super) struct Folder {
         pub(super) path: PathBuf,
     }

@@ -1,4 +1,4 @@
-//! Holds entries in the file registry: creates them, looks that they stand, withdraws them.
+//! Keeps entries in the file registry: creates them, checks that they still exist, withdraws them.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,14 +12,14 @@ use super::super::{Registered, Registration, RegistrationState, Registry};
 use super::folder::Held;
 use crate::endpoint::Endpoint;
 
-/// Announces in the file registry.
+/// A registry that announces providers in a folder of this machine.
 #[derive(Debug)]
 pub struct FileRegistry {
     root: PathBuf,
 }
 
 impl FileRegistry {
-    /// Of the registry in this folder, which is created at the first registration where it is missing.
+    /// Makes a registry in this folder. The first registration creates the folder if it is missing.
     pub fn new(root: PathBuf) -> FileRegistry {
         FileRegistry { root }
     }
@@ -39,7 +39,7 @@ impl Registry for FileRegistry {
     }
 }
 
-/// Keeps the entry until it is withdrawn.
+/// Keeps the entry in place until it is withdrawn.
 async fn keep(
     folder: PathBuf,
     endpoint: Endpoint,
@@ -69,24 +69,24 @@ async fn keep(
         };
         state.send_if_modified(|state| std::mem::replace(state, next.clone()) != next);
         tokio::select! {
-            // Sent to or dropped: both withdraw.
+            // A message and a dropped sender both withdraw the entry.
             _ = &mut withdrawn => break,
             () = tokio::time::sleep(pause) => {}
         }
     }
-    // The entry is gone when this returns.
+    // The entry is gone when this call returns.
     let _ = tokio::task::spawn_blocking(move || drop(held)).await;
     state.send_replace(RegistrationState::Withdrawn);
 }
 
-/// The entry that stands already, or a new one.
+/// Returns the existing entry, or creates a new one.
 fn stand(held: Option<Held>, folder: &Path, endpoint: &Endpoint) -> io::Result<Held> {
     match held {
         Some(held) if held.stands() => Ok(held),
-        // Somebody removed it: its file is nobody's now, so the old lock is given up with it.
+        // Somebody removed the entry. Its file is useless now, so the old lock is released together with the file.
         Some(_) | None => Held::create(folder, endpoint),
     }
 }
 
-/// How often a provider looks that its entry still stands, should somebody remove it.
+/// How often a provider checks that nobody removed its entry.
 const CHECK: Duration = Duration::from_secs(1);

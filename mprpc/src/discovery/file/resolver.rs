@@ -1,4 +1,4 @@
-//! Follows the folder of a service: reads it when inotify tells of a change, and now and then in any case.
+//! Follows the folder of a service: reads it after each inotify event, and periodically in any case.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -12,14 +12,14 @@ use super::super::{Resolution, Resolver, skip};
 use super::folder::{self, Scan};
 use super::folder_watch;
 
-/// Reads the file registry.
+/// A resolver that reads the file registry.
 #[derive(Debug)]
 pub struct FileResolver {
     root: PathBuf,
 }
 
 impl FileResolver {
-    /// Of the registry in this folder, which need not be there yet.
+    /// Makes a resolver for the registry in this folder. The folder may be missing at first.
     pub fn new(root: PathBuf) -> FileResolver {
         FileResolver { root }
     }
@@ -38,7 +38,7 @@ impl Resolver for FileResolver {
     }
 }
 
-/// Publishes what the folder holds until nobody listens.
+/// Publishes the content of the folder until nobody listens.
 async fn follow(folder: PathBuf, sender: watch::Sender<Resolution>) {
     let place = format!("file:{}", folder.display());
     let mut told_bad = HashSet::new();
@@ -47,7 +47,8 @@ async fn follow(folder: PathBuf, sender: watch::Sender<Resolution>) {
     let mut last_watch = None;
     loop {
         let path = folder.clone();
-        // The new watch stands before the folder is read and the last one goes after, so nothing falls between.
+        // The new watch is set before the folder is read, and the old one goes away afterwards, so no event is lost
+        // between them.
         let read = tokio::task::spawn_blocking(move || (folder_watch::watch(&path), folder::scan(&path)));
         let Ok((watch, scan)) = read.await else { return };
         drop(last_watch.take());
@@ -87,7 +88,7 @@ async fn follow(folder: PathBuf, sender: watch::Sender<Resolution>) {
     }
 }
 
-/// Logs and counts each bad file once for as long as it is there.
+/// Logs and counts each bad file once for as long as it exists.
 fn tell_bad(folder: &Path, scan: &Scan, told: &mut HashSet<OsString>) {
     told.retain(|name| scan.bad.iter().any(|(bad, _)| bad == name));
     for (name, why) in &scan.bad {
@@ -97,12 +98,12 @@ fn tell_bad(folder: &Path, scan: &Scan, told: &mut HashSet<OsString>) {
     }
 }
 
-/// What is waited for after an event, so that many of them make one reading.
+/// The pause after an event, so that many events cause one reading.
 const COALESCE: Duration = Duration::from_millis(5);
-/// When the folder is read once more after an event: Linux tells that a dying process closed a file a moment before it
-/// gives up the lock.
+/// The delay until the folder is read once more after an event: Linux reports that a dying process closed a file
+/// shortly before it releases the lock.
 const FOLLOW_UP: Duration = Duration::from_millis(30);
-/// When the folder is read without an event, should one get lost.
+/// The interval of readings without an event, in case an event is lost.
 const RESCAN: Duration = Duration::from_secs(5);
-/// When the folder is read where the system cannot tell of changes.
+/// The interval of readings if the system cannot report changes.
 const POLL: Duration = Duration::from_millis(100);

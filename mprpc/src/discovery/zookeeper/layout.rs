@@ -1,5 +1,4 @@
-//! The two layouts of services in ZooKeeper, both ways: paths and data as they are written and as they are read. Pure;
-//! it speaks to no server.
+//! The two layouts of services in ZooKeeper: paths and node data, formatting and parsing. Pure; contacts no server.
 //!
 //! | layout | path | kind | data |
 //! |---|---|---|---|
@@ -10,9 +9,9 @@
 //! {"mprpc":1,"protocols":["native"],"weight":100,"zone":"eu-1","version":"1.2","tags":{"team":"login"}}
 //! ```
 //!
-//! `"unix":"/run/mprpc-sockets/127.0.0.1-8000.sock","host":"1c0e…"` says where callers on that host reach it as well.
-//! What is not said has its default; unknown keys are for newer readers. The classic layout has room for one provider
-//! of a method; its persistent parent is empty.
+//! `"unix":"/run/mprpc-sockets/127.0.0.1-8000.sock","host":"1c0e…"` names the Unix socket at which callers on that host
+//! can also reach the provider. A missing key means its default. A reader skips unknown keys, which newer builds may
+//! write. The classic layout has room for only one provider of a method; the persistent parent node is empty.
 
 use std::collections::BTreeMap;
 
@@ -22,22 +21,22 @@ use super::super::file::parse_protocols;
 use super::super::merge;
 use crate::endpoint::{Address, Endpoint, Protocol, UnixSocket};
 
-/// The folder of all services in the native layout.
+/// Returns the path of all services in the native layout.
 pub(super) fn services_path(chroot: &str) -> String {
     format!("{chroot}/{NATIVE_ROOT}/services")
 }
 
-/// The folder of a service in the native layout; `service` is its full name.
+/// Returns the path of a service in the native layout; `service` is its full name.
 pub(super) fn service_path(chroot: &str, service: &str) -> String {
     format!("{}/{service}", services_path(chroot))
 }
 
-/// The folder of a service in the classic layout; `service` is its full or its short name.
+/// Returns the path of a service in the classic layout; `service` is its full or short name.
 pub(super) fn classic_service_path(chroot: &str, service: &str) -> String {
     format!("{chroot}/{}", short_name(service))
 }
 
-/// The name without its package.
+/// Returns the name without its package.
 pub(super) fn short_name(service: &str) -> &str {
     service.rsplit('.').next().unwrap_or(service)
 }
@@ -47,12 +46,12 @@ pub(super) fn is_classic_service(name: &str) -> bool {
     super::super::is_service_name(name) && !name.contains('.') && name != NATIVE_ROOT && name != "zookeeper"
 }
 
-/// The name of a provider's node: its address, in which `/` and `%` of Unix paths are written as `%2f` and `%25`.
+/// Returns the name of a provider's node: its address, with `/` and `%` of Unix paths written as `%2f` and `%25`.
 pub(super) fn node_name(address: &Address) -> String {
     address.to_string().replace('%', "%25").replace('/', "%2f")
 }
 
-/// The data of a provider's node.
+/// Formats the data of a provider's node.
 pub(super) fn node_data(endpoint: &Endpoint) -> Vec<u8> {
     let mut object = Map::new();
     object.insert("mprpc".into(), FORMAT.into());
@@ -76,7 +75,7 @@ pub(super) fn node_data(endpoint: &Endpoint) -> Vec<u8> {
     Value::Object(object).to_string().into_bytes()
 }
 
-/// Reads a provider's node. The error says what is wrong with it, for a person.
+/// Parses a provider's node. The error says for a person what is wrong with the node.
 pub(super) fn parse_node(name: &str, data: &[u8]) -> Result<Endpoint, String> {
     let address = name.replace("%2f", "/").replace("%25", "%").parse::<Address>()?;
     let value: Value = serde_json::from_slice(data).map_err(|error| format!("its data is no JSON: {error}"))?;
@@ -102,7 +101,7 @@ pub(super) fn parse_node(name: &str, data: &[u8]) -> Result<Endpoint, String> {
     if let Some(methods) = object.get("methods") {
         endpoint.methods = texts("methods", methods)?;
     }
-    // Without its host a path says nothing.
+    // A path without its host is useless.
     if let (Some(path), Some(host)) = (object.get("unix"), object.get("host")) {
         endpoint.unix = Some(UnixSocket { path: text("unix", path)?.into(), host: text("host", host)? });
     }
@@ -114,27 +113,30 @@ pub(super) fn parse_node(name: &str, data: &[u8]) -> Result<Endpoint, String> {
     Ok(endpoint)
 }
 
-/// Reads a method's node of the classic layout: the address of its one provider.
+/// Parses a method's node of the classic layout: the address of its one provider.
 pub(super) fn parse_classic_node(data: &[u8]) -> Result<Address, String> {
     let text = std::str::from_utf8(data).map_err(|_| "its data is no text")?;
-    // C programs may count the NUL, and people who write it by hand may end the line.
+    // C programs may include the NUL in the length, and people may end the line when they write the data by hand.
     match text.trim_end_matches(['\0', '\n', '\r', ' ']).parse()? {
         address @ (Address::Tcp(_) | Address::Host(..)) => Ok(address),
         other => Err(format!("'{other}' is no host:port")),
     }
 }
 
-/// The data of a method's node of the classic layout, or why a classic caller could not use the address.
+/// Formats the data of a method's node of the classic layout. The error says why a classic caller could not use the
+/// address.
 pub(super) fn classic_node_data(address: &Address) -> Result<String, String> {
     match address {
-        // The C++ caller splits at the first colon and takes the rest for a port.
+        // The C++ caller splits at the first colon and parses the rest as the port.
         Address::Tcp(address) if address.is_ipv4() => Ok(address.to_string()),
         other => Err(format!("a classic caller can reach IPv4 addresses only, not {other}")),
     }
 }
 
-/// The endpoints of a service from what both layouts say. An address that stands in both is what the native one says;
-/// one that stands in the classic one alone serves, in classic, the methods that it has nodes for.
+/// Merges the content of both layouts into the endpoints of a service.
+///
+/// If both layouts have an address, the native entry counts. If only the classic layout has it, the endpoint is classic
+/// and serves the methods that have a node for it.
 pub(super) fn merge_layouts(native: Vec<Endpoint>, classic: Vec<(String, Address)>) -> Vec<Endpoint> {
     let mut methods: BTreeMap<Address, Vec<String>> = BTreeMap::new();
     for (method, address) in classic {
@@ -156,9 +158,9 @@ fn texts(key: &str, value: &Value) -> Result<Vec<String>, String> {
     values.iter().map(|value| text(key, value)).collect()
 }
 
-/// What the native layout stands under.
+/// The root node of the native layout.
 const NATIVE_ROOT: &str = "mprpc";
-/// The format of a node's data. Another number says that an older reader would misunderstand it.
+/// The format version of a node's data. A new number means that an older reader would misunderstand the data.
 const FORMAT: u64 = 1;
 
 #[cfg(test)]
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn nodes_read_as_they_were_written() {
+    fn native_nodes_parse_back_to_their_endpoint() {
         let mut endpoint: Endpoint = "127.0.0.1:8000".parse().unwrap();
         assert_eq!(node_name(&endpoint.address), "127.0.0.1:8000");
         assert_eq!(node_data(&endpoint), br#"{"mprpc":1,"protocols":["native"],"weight":100}"#);
@@ -224,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn native_wins_over_classic_and_classic_methods_are_united_by_address() {
+    fn merge_prefers_native_and_groups_classic_methods_by_address() {
         let native = vec![Endpoint { weight: 7, ..Endpoint::new(address("127.0.0.1:1")) }];
         let classic = [("Login", "127.0.0.1:1"), ("Register", "127.0.0.1:2"), ("Login", "127.0.0.1:2")];
         let classic = classic.map(|(method, text)| (method.to_owned(), address(text))).to_vec();
@@ -238,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_those_of_the_layouts() {
+    fn paths_follow_the_layouts() {
         assert_eq!(service_path("", "fixbug.UserServiceRpc"), "/mprpc/services/fixbug.UserServiceRpc");
         assert_eq!(classic_service_path("/apps", "fixbug.UserServiceRpc"), "/apps/UserServiceRpc");
         for (name, is) in [("UserServiceRpc", true), ("mprpc", false), ("zookeeper", false), ("a-b", false)] {

@@ -1,4 +1,5 @@
-//! The registry in ZooKeeper: many machines, an ensemble, ephemeral nodes; the layout of mprpc and that of the C++ MPRPC.
+//! The registry in ZooKeeper: an ensemble for many machines, ephemeral nodes, the layouts of mprpc and of the C++
+//! MPRPC.
 
 mod layout;
 mod owner;

@@ -1,16 +1,19 @@
-//! Whose a node is, and what to do with it. Pure: the decision that keeps a provider registered through restarts and
-//! expired sessions without ever removing what a living one announced.
+//! Decides from the owner of a node what to do with the node. Pure.
+//!
+//! The decision keeps a provider registered through restarts and expired sessions, and never removes the announcement
+//! of a live provider.
 
-/// Which layout a node is of.
+/// The layout that a node belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// Its name is the provider's address: only one process can listen there, so only one can own it.
+    /// The node is named after the provider's address. Only one process can listen at an address, so only one can own
+    /// the node.
     Native,
-    /// Its name is a method: every provider of the method wants it.
+    /// The node is named after a method. Every provider of the method wants to own it.
     Classic,
 }
 
-/// What is found where the own node should be.
+/// What exists at the path of a provider's own node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// No node.
@@ -19,16 +22,17 @@ pub(super) enum Found {
     Ours,
     /// A node of an earlier session of this process, which the servers have not ended yet.
     OurPast,
-    /// A node that no session owns: somebody made it by hand.
+    /// A persistent node, which no session owns: somebody created it by hand.
     Persistent,
-    /// A node of another process's session that holds the own address. For a native node that is always so.
+    /// A node of another process's session that holds this provider's address. This is the case for every native node
+    /// of another process.
     OtherWithOurAddress,
-    /// A node of another process's session, with its address.
+    /// A node of another process's session that holds another address.
     OtherWithItsAddress,
 }
 
 impl Found {
-    /// From a node's ephemeral owner, 0 for a persistent node, and the sessions of this process.
+    /// Classifies a node by its ephemeral owner (0 for a persistent node) and the sessions of this process.
     pub(super) fn by_owner(owner: Option<i64>, session: i64, past: &[i64], holds_our_address: bool) -> Found {
         match owner {
             None => Found::Nothing,
@@ -41,24 +45,26 @@ impl Found {
     }
 }
 
-/// What to do.
+/// The next step for a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Make the node.
+    /// Create the node.
     Create,
-    /// It stands.
+    /// Keep the node as it is.
     Keep,
-    /// Delete what is there and make the own node, in one transaction.
+    /// Delete the existing node and create the own node, in one transaction.
     Replace,
-    /// Leave it alone until it goes.
+    /// Leave the node alone until it goes away.
     Wait,
 }
 
-/// What to do where the own node should be. `stood` says whether this announcement has stood before.
+/// Decides the next step at the path of a provider's own node. `stood` says whether this announcement was in place
+/// before.
 ///
-/// A registration is made after the address was bound. So at its beginning another process's node for this address is
-/// one whose owner has ended and whose session has not. Once it stood, such a node is of somebody who announces the
-/// address now, from another machine or in our place: two that replaced each other would never end.
+/// A registration begins after the address was bound. So a node of another process for this address is then a remnant:
+/// its owner has ended, but its session has not. Once the announcement was in place, such a node belongs to a process
+/// that announces the address now, from another machine or in place of this one. Two processes that replace each
+/// other's node would never stop.
 pub(super) fn decide(layout: Layout, found: Found, stood: bool) -> Step {
     match found {
         Found::Nothing => Step::Create,
@@ -75,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_are_told_apart() {
+    fn found_nodes_are_classified_by_owner() {
         let by = |owner, ours| Found::by_owner(owner, 7, &[5, 6], ours);
         assert_eq!(by(None, true), Found::Nothing);
         assert_eq!(by(Some(7), true), Found::Ours);
@@ -86,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn every_finding_has_its_step() {
+    fn every_found_node_has_its_step() {
         use Found::*;
         use Layout::{Classic, Native};
         for (found, native_new, native_stood, classic_new, classic_stood) in [

@@ -1,4 +1,5 @@
-//! Keeps providers announced in ZooKeeper: makes their nodes, looks whose they are, makes them again, withdraws them.
+//! Keeps providers announced in ZooKeeper: creates their nodes, checks who owns them, creates them again, withdraws
+//! them.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -17,14 +18,15 @@ use super::layout;
 use super::owner::{Found, Layout, Step, decide};
 use super::session::{Connected, ConnectionState, LINK_PATIENCE, Session, is_link_lost};
 
-/// Announces in ZooKeeper: in the native layout, and in the classic one where [`Ensemble::classic`] says so.
+/// A registry that announces providers in ZooKeeper: in the native layout, and also in the classic one if
+/// [`Ensemble::classic`] is set.
 #[derive(Debug)]
 pub struct ZooKeeperRegistry {
     ensemble: Ensemble,
 }
 
 impl ZooKeeperRegistry {
-    /// Of this ensemble, which need not be there yet. Needs ZooKeeper 3.6 or newer.
+    /// Makes a registry in this ensemble, which may be unreachable at first. Needs ZooKeeper 3.6 or newer.
     pub fn new(ensemble: Ensemble) -> ZooKeeperRegistry {
         ZooKeeperRegistry { ensemble }
     }
@@ -45,11 +47,11 @@ impl Registry for ZooKeeperRegistry {
     }
 }
 
-/// What stands, or should stand, in ZooKeeper for one provider of one service.
+/// The nodes of one provider of one service in ZooKeeper, present or still to be created.
 struct Announcement {
-    /// The native node first; those of the methods in the classic layout after it.
+    /// The native node first, then the nodes of the methods in the classic layout.
     nodes: Vec<Node>,
-    /// The native node as a state and a log name it.
+    /// The place of the native node, for states and log lines.
     place: String,
     outage: Outage,
     backoff: Backoff,
@@ -61,13 +63,13 @@ struct Node {
     folder: String,
     path: String,
     data: Vec<u8>,
-    /// Whether it is ours, as of the last look.
+    /// Whether this process owned the node at the last check.
     stands: bool,
-    /// Whether it may have been made.
+    /// Whether this process may have created the node.
     tried: bool,
-    /// Whether it has been ours, so that whoever has it now took it after us.
+    /// Whether this process has owned the node before. Any other owner then took the node later.
     stood: bool,
-    /// Whether it has been told that another provider has it.
+    /// Whether the log already says that another provider owns the node.
     told: bool,
 }
 
@@ -98,7 +100,7 @@ impl Node {
     }
 }
 
-/// Keeps the announcement until it is withdrawn.
+/// Keeps the announcement in place until it is withdrawn.
 async fn keep(
     mut announcement: Announcement,
     session: Arc<Session>,
@@ -109,7 +111,7 @@ async fn keep(
     loop {
         let link = links.borrow_and_update().clone();
         tokio::select! {
-            // Sent to or dropped: both withdraw.
+            // A message and a dropped sender both withdraw the announcement.
             _ = &mut withdrawn => break,
             changed = links.changed() => if changed.is_err() { return },
             () = announcement.stand(&session.name, &link, &state) => {}
@@ -126,7 +128,8 @@ async fn keep(
 }
 
 impl Announcement {
-    /// Keeps it standing for as long as the link stays as it is; returns to begin anew after a failure, and a pause.
+    /// Keeps the announcement in place for as long as the connection state stays the same. Returns after a failure and
+    /// a pause; the caller then starts again.
     async fn stand(&mut self, session: &str, link: &ConnectionState, state: &watch::Sender<RegistrationState>) {
         let connected = match link {
             ConnectionState::Connecting => return pending().await,
@@ -138,7 +141,8 @@ impl Announcement {
         };
         let Err(error) = self.stand_connected(connected, state).await;
         if is_link_lost(&error) {
-            // The session tells of it; this begins anew with its next word, or in a while at the latest.
+            // The session reports the loss. This task starts again at the session's next state, or after
+            // `LINK_PATIENCE` at the latest.
             return tokio::time::sleep(LINK_PATIENCE).await;
         }
         let why = self.outage.failed(&self.place, &error.to_string(), SystemTime::now());
@@ -151,7 +155,7 @@ impl Announcement {
         connected: &Connected,
         state: &watch::Sender<RegistrationState>,
     ) -> Result<Never, Error> {
-        // A watch for each node, which tells of one change; the next look at the node sets it again.
+        // Each node has a watch, which reports one change. The next check of the node sets the watch again.
         let mut watches = FuturesUnordered::new();
         let mut due: Vec<usize> = (0..self.nodes.len()).collect();
         loop {
@@ -182,14 +186,14 @@ impl Announcement {
         }
     }
 
-    /// Removes what is ours. Returns once nothing of it is left, or where it cannot be removed: then it goes with the
-    /// session. While the connection is away it waits for the next.
+    /// Removes the nodes that this process owns. Returns once none is left, or if a node cannot be removed: that node
+    /// goes away with the session. Waits for the next connection while the session is not connected.
     async fn withdraw(&mut self, link: &ConnectionState) {
         if self.nodes.iter().all(|node| !node.tried) {
             return;
         }
         let ConnectionState::Up(connected) = link else { return pending().await };
-        // The classic nodes first: what stands in both layouts is native until it is gone.
+        // Removes the classic nodes first: the native entry of an address counts as long as it exists.
         for node in self.nodes.iter().rev() {
             while let Err(error) = node.remove(connected).await {
                 if !is_link_lost(&error) {
@@ -203,7 +207,7 @@ impl Announcement {
 }
 
 impl Node {
-    /// Looks whose the node is and does what is to be done. The watch stands since before the look.
+    /// Checks the owner of the node and takes the next step. The returned watch was set before the check.
     async fn settle(&mut self, connected: &Connected) -> Result<OneshotWatcher, Error> {
         let client = &connected.client;
         for _ in 0..RACES_MAX {
@@ -225,7 +229,7 @@ impl Node {
                     (self.stands, self.stood, self.told) = (true, true, false);
                     return Ok(watcher);
                 }
-                // Somebody was faster, or the folder is missing: look again.
+                // Another process was faster, or the parent is missing: check again.
                 Err(Error::NodeExists | Error::BadVersion) => {}
                 Err(Error::NoNode) => client.mkdir(&self.folder, &FOLDER).await?,
                 Err(error) => return Err(error),
@@ -252,7 +256,8 @@ impl Node {
         client.create(&self.path, &self.data, &NODE).await.map(drop)
     }
 
-    /// Deletes what is there and makes the own node, in one transaction: nobody sees the service without it.
+    /// Deletes the existing node and creates the own node in one transaction, so that callers never see the service
+    /// without it.
     async fn replace(&mut self, client: &Client, version: Option<i32>) -> Result<(), Error> {
         self.tried = true;
         let mut writer = client.new_multi_writer();
@@ -290,7 +295,7 @@ impl Node {
     }
 }
 
-/// What never comes: an announcement is kept until it is withdrawn.
+/// A value that never exists: the announcement is kept until it is withdrawn.
 enum Never {}
 
 fn show(state: &watch::Sender<RegistrationState>, shown: RegistrationState) {
@@ -301,11 +306,12 @@ fn show(state: &watch::Sender<RegistrationState>, shown: RegistrationState) {
     });
 }
 
-/// How often a provider looks at its nodes without an event, should one get lost.
+/// How often a provider checks its nodes without an event, in case an event is lost.
 const CHECK: Duration = Duration::from_secs(10);
-/// How often a node may change between the look at it and the step before that is an error.
+/// How many times a node may change between check and step before this is an error.
 const RACES_MAX: usize = 8;
-/// A node of ours: it goes with the session. Everybody may read and write it, as in the C++ MPRPC.
+/// The options of a provider's node: it goes away with the session. Everybody may read and write it, as in the C++
+/// MPRPC.
 const NODE: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
-/// A folder: it stays.
+/// The options of a parent node: it stays.
 const FOLDER: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());

@@ -1,4 +1,4 @@
-//! Follows a service in ZooKeeper, in both layouts: lists after every connect and at every event. It writes nothing.
+//! Follows a service in ZooKeeper in both layouts: lists the nodes after every connect and every event. Writes nothing.
 
 use std::collections::HashSet;
 use std::future::pending;
@@ -16,14 +16,14 @@ use super::layout;
 use super::session::{ConnectionState, LINK_PATIENCE, Session, is_link_lost};
 use crate::endpoint::Endpoint;
 
-/// Reads the registry in ZooKeeper, in the native and the classic layout.
+/// A resolver that reads the registry in ZooKeeper, in the native and the classic layout.
 #[derive(Debug)]
 pub struct ZooKeeperResolver {
     ensemble: Ensemble,
 }
 
 impl ZooKeeperResolver {
-    /// Of this ensemble, which need not be there yet. Needs ZooKeeper 3.6 or newer.
+    /// Makes a resolver for this ensemble, which may be unreachable at first. Needs ZooKeeper 3.6 or newer.
     pub fn new(ensemble: Ensemble) -> ZooKeeperResolver {
         ZooKeeperResolver { ensemble }
     }
@@ -51,27 +51,28 @@ impl Resolver for ZooKeeperResolver {
     }
 }
 
-/// A service that is followed.
+/// A service that a resolver follows.
 struct Followed {
     name: String,
     native: String,
     classic: String,
-    /// The ensemble as the places of nodes begin.
+    /// The prefix of every place: `zookeeper://` and the servers of the ensemble.
     place: String,
-    /// Nodes that could not be read and have been told of.
+    /// Nodes that could not be read and are already logged.
     bad: HashSet<String>,
     outage: Outage,
     backoff: Backoff,
 }
 
-/// Publishes where the service runs until nobody listens.
+/// Publishes the endpoints of the service until nobody listens.
 async fn follow(mut service: Followed, session: Arc<Session>, sender: watch::Sender<Resolution>) {
     let mut links = session.link();
     loop {
         let link = links.borrow_and_update().clone();
         tokio::select! {
             () = sender.closed() => return,
-            // A lost connection, a new one or a new session: whatever was under way began under the last.
+            // The connection is lost or new, or the session is new: a listing in progress belongs to the old
+            // connection, so drop it.
             changed = links.changed() => if changed.is_err() { return },
             () = service.follow_link(&session.name, &link, &sender) => {}
         }
@@ -79,7 +80,8 @@ async fn follow(mut service: Followed, session: Arc<Session>, sender: watch::Sen
 }
 
 impl Followed {
-    /// Publishes for as long as the link stays as it is; returns to begin anew after a failure, and a pause.
+    /// Publishes the endpoints for as long as the connection state stays the same. Returns after a failure and a pause;
+    /// the caller then starts again.
     async fn follow_link(&mut self, session: &str, link: &ConnectionState, sender: &watch::Sender<Resolution>) {
         let connected = match link {
             ConnectionState::Connecting => return pending().await,
@@ -91,7 +93,8 @@ impl Followed {
         };
         let Err(error) = self.follow_client(&connected.client, sender).await;
         if is_link_lost(&error) {
-            // The session tells of it; this begins anew with its next word, or in a while at the latest.
+            // The session reports the loss. This task starts again at the session's next state, or after
+            // `LINK_PATIENCE` at the latest.
             return tokio::time::sleep(LINK_PATIENCE).await;
         }
         let why = self.outage.failed(&format!("{session}: {}", self.native), &error.to_string(), SystemTime::now());
@@ -100,7 +103,8 @@ impl Followed {
     }
 
     async fn follow_client(&mut self, client: &Client, sender: &watch::Sender<Resolution>) -> Result<Never, Error> {
-        // The watches stand before the first listing, and hold what happens during one: nothing falls between.
+        // The watches are set before the first listing and keep the events that happen during a listing, so no change
+        // is lost.
         let mut native = client.watch(&self.native, AddWatchMode::PersistentRecursive).await?;
         let mut classic = client.watch(&self.classic, AddWatchMode::PersistentRecursive).await?;
         loop {
@@ -120,7 +124,7 @@ impl Followed {
         }
     }
 
-    /// Logs and counts each bad node once for as long as it is there.
+    /// Logs and counts each bad node once for as long as it exists.
     fn tell_bad(&mut self, bad: Vec<(String, String)>) {
         self.bad.retain(|told| bad.iter().any(|(path, _)| path == told));
         for (path, why) in bad {
@@ -131,10 +135,10 @@ impl Followed {
     }
 }
 
-/// What never comes: a service is followed until its watch is dropped.
+/// A value that never exists: the resolver follows a service until its watch is dropped.
 enum Never {}
 
-/// Returns at the next event of a node. Events of the session are the session's matter.
+/// Returns at the next event of a node. The session itself handles events of the session.
 async fn changed(watcher: &mut PersistentWatcher) {
     loop {
         let event = watcher.changed().await;
@@ -142,13 +146,13 @@ async fn changed(watcher: &mut PersistentWatcher) {
             return;
         }
         if event.session_state.is_terminated() {
-            // Nothing follows it, and asking once more is a panic.
+            // The watch has ended, and another call of `watcher.changed()` would panic.
             return pending().await;
         }
     }
 }
 
-/// Takes the events that have gathered: one listing answers them all.
+/// Takes the events that have gathered: one listing covers all of them.
 fn drain(watcher: &mut PersistentWatcher) {
     use futures_util::FutureExt;
     for _ in 0..EVENTS_DRAINED_MAX {
@@ -159,7 +163,7 @@ fn drain(watcher: &mut PersistentWatcher) {
     }
 }
 
-/// What stands in both layouts, and the nodes that cannot be read: path and why.
+/// Reads the endpoints of both layouts, and the nodes that cannot be parsed: path and reason.
 pub(super) async fn read(
     client: &Client,
     native: &str,
@@ -183,7 +187,7 @@ pub(super) async fn read(
     Ok((layout::merge_layouts(endpoints, methods), bad))
 }
 
-/// The names of a node's children, in order. A node that is not there has none.
+/// Returns the names of a node's children in order. A missing node has no children.
 pub(super) async fn child_names(client: &Client, path: &str) -> Result<Vec<String>, Error> {
     let mut names = match client.list_children(path).await {
         Ok(names) => names,
@@ -195,17 +199,17 @@ pub(super) async fn child_names(client: &Client, path: &str) -> Result<Vec<Strin
     Ok(names)
 }
 
-/// The children of a node with their data, by name.
+/// Returns the children of a node with their data, in the order of their names.
 async fn children(client: &Client, path: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
     let names = child_names(client, path).await?;
     let mut children = Vec::with_capacity(names.len());
     for batch in names.chunks(READS_MAX) {
-        // Each is sent when it is made: the batch is one round trip.
+        // `get_data` sends its request at once, so a batch takes one round trip.
         let reads: Vec<_> = batch.iter().map(|name| client.get_data(&format!("{path}/{name}"))).collect();
         for (name, read) in batch.iter().zip(reads) {
             match read.await {
                 Ok((data, _)) => children.push((name.clone(), data)),
-                // Gone since the listing; its event follows.
+                // The node went away after the listing; its event follows.
                 Err(Error::NoNode) => {}
                 Err(error) => return Err(error),
             }
@@ -214,13 +218,13 @@ async fn children(client: &Client, path: &str) -> Result<Vec<(String, Vec<u8>)>,
     Ok(children)
 }
 
-/// What is waited for after an event, so that many of them make one listing.
+/// The pause after an event, so that many events cause one listing.
 const COALESCE: Duration = Duration::from_millis(10);
-/// When everything is listed without an event, should one get lost.
+/// The interval of listings without an event, in case an event is lost.
 const RESCAN: Duration = Duration::from_secs(60);
-/// Events that are taken at once.
+/// The maximum number of events that are taken at once.
 const EVENTS_DRAINED_MAX: usize = 64 << 10;
-/// Children of a node that are looked at; more are not.
+/// The maximum number of children of a node that are read; the rest is ignored.
 const CHILDREN_MAX: usize = 16 << 10;
-/// Reads that are under way at a time.
+/// The maximum number of reads in flight.
 const READS_MAX: usize = 256;

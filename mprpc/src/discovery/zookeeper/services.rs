@@ -1,4 +1,4 @@
-//! Every service in ZooKeeper, of both layouts, read once.
+//! Lists every service in ZooKeeper once, in both layouts.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use super::session::{ConnectionState, Session};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 
-/// Every service and its endpoints, by name. A service that stands in the classic layout alone has its short name.
+/// Reads every service with its endpoints, in the order of the names. A service that only the classic layout has
+/// appears under its short name.
 pub(in super::super) async fn list(ensemble: &Ensemble) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
     let session = Session::shared(ensemble);
     let mut links = session.link();
@@ -40,7 +41,7 @@ async fn list_connected(
         if shown || !layout::is_classic_service(&name) {
             continue;
         }
-        // Where nothing is native; other programs' nodes hold no addresses.
+        // This native path has no node. Nodes of other programs hold no addresses, so they yield no endpoints.
         let native = layout::service_path(chroot, &name);
         let (endpoints, _) = read(client, &native, &layout::classic_service_path(chroot, &name)).await?;
         if !endpoints.is_empty() {

@@ -1,9 +1,10 @@
-//! The one session with an ensemble that everything in the process shares: connected, lost, expired, built anew. It
-//! knows neither services nor nodes.
+//! The session with a ZooKeeper ensemble, one for the whole process. Handles loss of connection, expiry and new
+//! sessions; knows no services and no nodes.
 //!
-//! Of the client below it: operations issued while the connection is away wait; one in flight when it breaks fails;
-//! watches miss what changed meanwhile; and after the session expired it is dead. So every connection is an epoch, at
-//! whose beginning the users read and check everything again, and an expired session is followed by a new client.
+//! The client below has these properties. An operation that starts while the connection is lost waits. An operation in
+//! flight when the connection breaks fails. Watches miss changes that happen without a connection. After its session
+//! expires, the client is useless. So the users of the session read and check everything again after each connect, and
+//! a new client follows an expired session.
 
 use std::collections::HashMap;
 use std::pin::pin;
@@ -17,35 +18,35 @@ use super::super::backoff::{BACKOFF_MAX, Backoff};
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
 
-/// A session in use. When the last user drops it, the session is closed.
+/// A shared session. It closes when its last user drops it.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The ensemble as errors name it, `zookeeper 127.0.0.1:2181`.
+    /// The name of the ensemble in error messages, `zookeeper 127.0.0.1:2181`.
     pub(super) name: String,
     link: watch::Receiver<ConnectionState>,
 }
 
-/// How the session stands.
+/// The state of the connection to the ensemble.
 #[derive(Clone, Debug)]
 pub(super) enum ConnectionState {
-    /// Not yet tried.
+    /// No attempt to connect has ended yet.
     Connecting,
-    /// Away: since when and why.
+    /// Not connected. The text says since when and why.
     Down(Arc<str>),
-    /// Connected.
+    /// Connected, with an open session.
     Up(Connected),
 }
 
-/// A connected session. A new one of these means that everything has to be read and checked again.
+/// A connected session. Each new value means that its users must read and check everything again.
 #[derive(Clone, Debug)]
 pub(super) struct Connected {
     pub(super) client: Client,
-    /// The earlier sessions of this process, whose nodes the servers may still hold.
+    /// The earlier sessions of this process. The servers may still hold nodes of these sessions.
     pub(super) past: Arc<[i64]>,
 }
 
 impl Session {
-    /// The process's session with this ensemble; a new one where there is none in use.
+    /// Returns the process's session with this ensemble. Starts a session if none is in use.
     pub(super) fn shared(ensemble: &Ensemble) -> Arc<Session> {
         type Sessions = HashMap<(String, Duration), Weak<Session>>;
         static SESSIONS: Mutex<Option<Sessions>> = Mutex::new(None);
@@ -65,13 +66,13 @@ impl Session {
         session
     }
 
-    /// How it stands, from now on.
+    /// Follows the state of the connection.
     pub(super) fn link(&self) -> watch::Receiver<ConnectionState> {
         self.link.clone()
     }
 }
 
-/// Keeps a session until nobody uses it.
+/// Keeps a session open until nobody uses it.
 async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sender<ConnectionState>) {
     let cluster = servers.join(",");
     let name = format!("zookeeper {cluster}");
@@ -91,7 +92,8 @@ async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sende
                 tokio::select! {
                     () = link.closed() => return,
                     () = async {
-                        // A server that takes sessions and ends them at once is not asked without a pause.
+                        // Keep the backoff if a session ends within `BACKOFF_MAX`: a server that accepts sessions and
+                        // ends them at once must not cause a busy loop of connects.
                         if tokio::time::timeout(BACKOFF_MAX, session.as_mut()).await.is_err() {
                             backoff.reset();
                             session.await;
@@ -115,7 +117,7 @@ async fn run(servers: Vec<String>, session_timeout: Duration, link: watch::Sende
     }
 }
 
-/// Tells how the session stands until it has ended.
+/// Publishes the state of the connection until the session ends.
 async fn serve(
     name: &str,
     client: Client,
@@ -145,7 +147,8 @@ async fn serve(
     }
 }
 
-/// Why no server could be had. The client says that none could; the system says why, when asked once more.
+/// Returns why no server accepted a session. The client only says that none did, so this connects once more to get the
+/// system's error.
 async fn cause(servers: &[String], error: &Error) -> String {
     let mut causes = Vec::new();
     for server in servers.iter().take(SERVERS_ASKED_MAX) {
@@ -161,18 +164,19 @@ async fn cause(servers: &[String], error: &Error) -> String {
     causes.join(", ")
 }
 
-/// Whether an operation failed because the connection or the session went, which the session itself tells of.
+/// Whether an operation failed because the connection or the session was lost, which the session itself reports.
 pub(super) fn is_link_lost(error: &Error) -> bool {
     use Error::{ClientClosed, ConnectionLoss, Custom, SessionExpired, SessionMoved};
-    // The client wraps what a socket says as Custom.
+    // The client wraps socket errors as `Custom`.
     matches!(error, ConnectionLoss | SessionExpired | SessionMoved | ClientClosed | Custom(_))
 }
 
-/// How long after such a failure the session's word is waited for.
+/// How long after such a failure to wait for the session's next state.
 pub(super) const LINK_PATIENCE: Duration = Duration::from_secs(1);
-/// Earlier sessions that are remembered: one each session timeout at most, and the servers end them in about that.
+/// The maximum number of earlier sessions to remember. At most one is added per session timeout, and the servers end a
+/// session after about that time.
 const PAST_SESSIONS_MAX: usize = 16;
-/// Servers that are asked why they could not be had.
+/// The maximum number of servers to ask why they accepted no session.
 const SERVERS_ASKED_MAX: usize = 8;
-/// How long such a server may take to accept a connection.
+/// How long a server may take to accept a connection for that question.
 const ASK_TIMEOUT: Duration = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! A service with a method of every kind, which a test serves by a function.
+//! A service with one method of every kind, which a test serves by a function.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) static ALL: ServiceDescriptor = ServiceDescriptor {
 
 type Handler = dyn Fn(Context, Body) -> BoxFuture<Result<Body, Status>> + Send + Sync;
 
-/// Serves every method by the same function.
+/// Serves every method with the same function.
 #[derive(Clone)]
 pub(crate) struct All(Arc<Handler>);
 
@@ -41,7 +41,7 @@ impl All {
         All(Arc::new(move |context, body| Box::pin(handler(context, body))))
     }
 
-    /// Answers a message with it, and a stream with its messages: where the method has one reply, joined.
+    /// Echoes a message, or a stream of messages; a method with a single reply gets the messages joined.
     pub(crate) fn echo() -> All {
         All::new(|context, body| async move { echo(&context, body).await })
     }
@@ -69,7 +69,7 @@ pub(crate) fn client(channel: Channel) -> RawClient {
     RawClient::new(channel, ALL.name)
 }
 
-/// A request of `abc` for a method of this kind: in one message, or in three.
+/// A request of `abc` for a method of this kind: one message, or three.
 pub(crate) fn abc(kind: MethodKind) -> Body {
     if kind.streams_requests() {
         Body::Stream(Streaming::of(["a", "b", "c"].map(Bytes::from)))
@@ -78,7 +78,7 @@ pub(crate) fn abc(kind: MethodKind) -> Body {
     }
 }
 
-/// All the bytes of a body.
+/// Returns all bytes of a body.
 pub(crate) async fn joined(body: Body) -> Result<Bytes, Status> {
     let (mut stream, mut bytes) = (body.into_stream(), Vec::new());
     while let Some(message) = stream.next().await {

@@ -1,4 +1,4 @@
-//! What passes on by itself down a chain of services: the trace, the id of the request, the caller's name; and what does
+//! Propagation along a chain of services: the trace, the request id and the caller's name pass on; other metadata does
 //! not.
 
 use super::all::{All, client, joined};
@@ -8,16 +8,16 @@ use crate::client::RawClient;
 use crate::interceptor::intercept_fn;
 use crate::testing::Network;
 
-/// The metadata that each hop's handler saw.
+/// The metadata that the handler of each hop saw.
 type Seen = Arc<Mutex<Vec<Metadata>>>;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Calls {
     /// The handler calls the next hop itself.
     Itself,
-    /// What it spawns does.
+    /// A task that the handler spawned calls the next hop.
     Spawned,
-    /// Its stream of replies does, when it is read: after the handler has returned.
+    /// The handler's stream of replies calls the next hop when it is read, after the handler has returned.
     WhileReplying,
 }
 
@@ -43,7 +43,7 @@ fn hop(seen: &Seen, next: Option<RawClient>, calls: Calls) -> All {
     })
 }
 
-/// What three hops saw of a call with this metadata.
+/// Returns the metadata that three hops saw of a call with these pairs.
 async fn through_three(calls: Calls, traced: bool, pairs: &[(&str, &str)]) -> Vec<Metadata> {
     let (network, seen) = (Network::from_seed(3), Seen::default());
     let mut next = None;
@@ -75,7 +75,7 @@ const PAIRS: [(&str, &str); 6] = [
 ];
 
 #[tokio::test(start_paused = true)]
-async fn trace_id_and_name_pass_on_through_three_hops_and_secrets_do_not() {
+async fn trace_request_id_and_name_propagate_over_three_hops_but_secrets_do_not() {
     for calls in [Calls::Itself, Calls::Spawned, Calls::WhileReplying] {
         let hops = through_three(calls, false, &PAIRS).await;
         assert_eq!(hops.len(), 3);
@@ -91,7 +91,7 @@ async fn trace_id_and_name_pass_on_through_three_hops_and_secrets_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn traced_hops_have_one_trace_and_a_span_each() {
+async fn traced_hops_share_one_trace_with_a_span_each() {
     for calls in [Calls::Itself, Calls::Spawned, Calls::WhileReplying] {
         for (pairs, trace) in [(&PAIRS[..], Some(&CAME[..35])), (&[], None)] {
             let hops = through_three(calls, true, pairs).await;
@@ -110,7 +110,7 @@ async fn traced_hops_have_one_trace_and_a_span_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_interceptor_adds_passes_on_and_what_a_call_says_itself_counts() {
+async fn metadata_of_an_interceptor_propagates_unless_the_call_sets_its_own() {
     let (network, seen) = (Network::from_seed(3), Seen::default());
     network.serve("10.0.0.2:1", Server::default().add(hop(&seen, None, Calls::Itself)));
     let next = client(network.channel("10.0.0.2:1"));

@@ -1,4 +1,4 @@
-//! A log that tests read.
+//! A log that tests can read.
 
 use std::fmt::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// What this thread logs, from its begin to its drop.
+/// The log lines of this thread, from `begin` until the drop.
 pub(crate) struct Log {
     lines: Lines,
     _guard: DefaultGuard,
@@ -22,12 +22,12 @@ impl Log {
         Log { lines: lines.clone(), _guard: tracing::subscriber::set_default(Reader(lines)) }
     }
 
-    /// The lines so far: level, then `name=value` for each field.
+    /// Returns the lines so far: the level, then `name=value` for each field.
     pub(crate) fn lines(&self) -> Vec<(Level, String)> {
         self.lines.lock().unwrap().clone()
     }
 
-    /// Those that contain this.
+    /// Returns the lines that contain `part`.
     pub(crate) fn with(&self, part: &str) -> Vec<(Level, String)> {
         self.lines().into_iter().filter(|(_, line)| line.contains(part)).collect()
     }

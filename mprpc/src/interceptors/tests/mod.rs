@@ -1,5 +1,4 @@
-//! Interceptors by themselves, with a handler behind them and no network. How they stand among others, and on either
-//! side, is tested with client and server.
+//! Tests of single interceptors with a handler behind them and no network. `sides` tests them with client and server.
 
 pub(crate) mod all;
 mod chain;
@@ -34,7 +33,7 @@ static FIND: MethodDescriptor =
 
 type Handler = fn(Context, Body) -> BoxFuture<Result<Body, Status>>;
 
-/// A call as a server gets it.
+/// Returns the context of a call as a server gets it.
 fn context(pairs: &[(&str, &str)]) -> Context {
     let mut metadata = Metadata::new();
     for (key, value) in pairs {
@@ -54,7 +53,7 @@ async fn call(chain: &[Arc<dyn Interceptor>], context: Context, body: Body, hand
     Next::new(Chain::from(chain), handler).run(context, body).await
 }
 
-/// The same with one message, and one interceptor before a handler that answers who called.
+/// Passes one message through one interceptor to a handler that returns the caller's name.
 async fn who(interceptor: &Arc<dyn Interceptor>, context: Context) -> Result<Bytes, Status> {
     let handler: Handler = |context, _| {
         let name = context.value::<Caller>().map(|caller| caller.name.clone()).unwrap_or_default();
@@ -76,7 +75,7 @@ fn message() -> Body {
     Body::Message(Bytes::from_static(b"x"))
 }
 
-/// What an interceptor of this kind saw of the ends of calls.
+/// The outcomes that an `on_end` interceptor saw: code, requests, replies, duration.
 type Ends = Arc<Mutex<Vec<(Code, u64, u64, Duration)>>>;
 
 fn ends() -> (Ends, Vec<Arc<dyn Interceptor>>) {
@@ -89,7 +88,7 @@ fn ends() -> (Ends, Vec<Arc<dyn Interceptor>>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_of_a_call_is_told_once_with_what_it_came_to() {
+async fn end_of_a_call_is_reported_once_with_its_outcome() {
     let (ends, chain) = ends();
     let slow: Handler = |_, body| {
         Box::pin(async move {
@@ -106,7 +105,7 @@ async fn end_of_a_call_is_told_once_with_what_it_came_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_of_a_stream_is_told_when_it_ends_with_the_messages_of_both_ways() {
+async fn end_of_a_stream_is_reported_with_its_messages_in_both_directions() {
     let (ends, chain) = ends();
     let requests = Body::Stream(Streaming::of((0..3).map(|_| Bytes::new())));
     let mut replies = call(&chain, context(&[]), requests, echo).await.unwrap().into_stream();
@@ -120,7 +119,7 @@ async fn end_of_a_stream_is_told_when_it_ends_with_the_messages_of_both_ways() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_is_given_up_is_cancelled_or_expired_or_has_panicked() {
+async fn dropped_call_is_reported_as_cancelled_expired_or_panicked() {
     let (ends, chain) = ends();
     let codes = || ends.lock().unwrap().drain(..).map(|(code, ..)| code).collect::<Vec<_>>();
     let pending = tokio::time::timeout(Duration::from_millis(1), call(&chain, context(&[]), message(), hang));
@@ -133,7 +132,7 @@ async fn call_that_is_given_up_is_cancelled_or_expired_or_has_panicked() {
     let panics: Handler = |_, _| Box::pin(async { panic!("a bug") });
     tokio::spawn(Next::new(Chain::from(&chain[..]), panics).run(context(&[]), message())).await.unwrap_err();
     assert_eq!(codes(), [Code::Internal]);
-    // A stream: dropped, failed, panicking.
+    // A stream that is dropped, fails or panics.
     let stream = |stream: Streaming<Bytes>| call(&chain, context(&[]), Body::Stream(stream), echo);
     drop(stream(Streaming::of([Bytes::new()])).await.unwrap());
     assert_eq!(codes(), [Code::Cancelled]);
@@ -147,7 +146,7 @@ async fn call_that_is_given_up_is_cancelled_or_expired_or_has_panicked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn log_has_a_line_a_call_and_no_secrets() {
+async fn log_has_one_line_per_call_and_no_secrets() {
     let log = Log::begin();
     let quiet: [Arc<dyn Interceptor>; 1] = [Arc::new(Logging::default())];
     let talkative: [Arc<dyn Interceptor>; 1] = [Arc::new(Logging { shows_metadata: true })];
@@ -210,7 +209,7 @@ async fn methods_beyond_the_bound_are_counted_together() {
 }
 
 #[tokio::test]
-async fn known_token_is_let_through_with_the_name_of_its_caller() {
+async fn known_token_passes_with_the_name_of_its_caller() {
     let tokens: Arc<dyn Interceptor> =
         Arc::new(RequireToken::one_of([("abc", "gateway"), ("xyz", "batch"), ("", "nobody")]));
     for (value, name) in [("Bearer abc", "gateway"), ("bearer xyz", "batch")] {
@@ -219,7 +218,7 @@ async fn known_token_is_let_through_with_the_name_of_its_caller() {
 }
 
 #[tokio::test]
-async fn every_other_token_is_refused_with_the_same_words() {
+async fn every_other_token_is_refused_with_the_same_message() {
     let tokens: Arc<dyn Interceptor> = Arc::new(RequireToken::one_of([("abc", "gateway"), ("", "nobody")]));
     let mut said = Vec::new();
     for pairs in [
@@ -240,7 +239,7 @@ async fn every_other_token_is_refused_with_the_same_words() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_is_checked_by_whoever_knows_and_who_cannot_say_so_fails_the_call() {
+async fn failed_token_check_fails_the_call() {
     let tokens: Arc<dyn Interceptor> = Arc::new(RequireToken::new(|token| async move {
         sleep(Duration::from_millis(5)).await;
         match token.as_str() {
@@ -257,7 +256,7 @@ async fn token_is_checked_by_whoever_knows_and_who_cannot_say_so_fails_the_call(
 }
 
 #[tokio::test]
-async fn callers_token_is_asked_for_at_each_call_and_an_own_one_is_kept() {
+async fn bearer_token_is_requested_for_each_call_without_its_own() {
     let handler: Handler = |context, _| {
         let values: Vec<_> = context.metadata().values("authorization").map(<[u8]>::to_vec).collect();
         Box::pin(async move { Ok(Body::Message(values.join(&b","[..]).into())) })
@@ -284,7 +283,7 @@ async fn callers_token_is_asked_for_at_each_call_and_an_own_one_is_kept() {
 }
 
 #[tokio::test]
-async fn callers_reach_the_services_that_are_open_to_them() {
+async fn callers_reach_only_services_that_allow_them() {
     let require = RequireToken::one_of([("a", "gateway"), ("b", "batch")]);
     let allowed = AllowedCallers::default().allow("shop.Stock", ["gateway"]).allow("shop.Stock", ["admin"]);
     let chain: [Arc<dyn Interceptor>; 2] = [Arc::new(require), Arc::new(allowed)];
@@ -304,7 +303,7 @@ async fn callers_reach_the_services_that_are_open_to_them() {
 }
 
 #[tokio::test]
-async fn names_of_a_certificate_count_each() {
+async fn each_name_of_a_certificate_counts() {
     let identity = crate::tls::PeerIdentity {
         common_name: Some("billing".into()),
         dns_names: vec!["billing.example".into()],
@@ -324,7 +323,7 @@ async fn names_of_a_certificate_count_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_beyond_the_rate_are_told_when_to_come_again() {
+async fn calls_beyond_the_rate_learn_when_to_retry() {
     let limit = RateLimit::new(2, Duration::from_secs(1)).each_caller();
     let chain: [Arc<dyn Interceptor>; 1] = [Arc::new(limit)];
     let from = |address: &str| call(&chain, from(address, Metadata::new()), message(), echo);
@@ -341,7 +340,7 @@ async fn calls_beyond_the_rate_are_told_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn name_of_a_caller_counts_before_its_address() {
+async fn rate_limit_prefers_the_callers_name_to_its_address() {
     let limit = RateLimit::new(1, Duration::from_secs(1000)).each_caller();
     let chain: [Arc<dyn Interceptor>; 1] = [Arc::new(limit)];
     let named = |name: &str| {
@@ -355,7 +354,7 @@ async fn name_of_a_caller_counts_before_its_address() {
 }
 
 #[tokio::test]
-async fn messages_are_seen_and_changed_as_what_they_are() {
+async fn messages_are_decoded_and_mapped_by_their_type() {
     use crate::well_known::{Int32Value, StringValue};
     let text = |value: &str| StringValue { value: value.into(), ..Default::default() };
     let body = Body::encode(&text("tea")).unwrap();

@@ -1,4 +1,4 @@
-//! Interceptors in their places: on either side, among others, around calls of every kind, over a simulated network.
+//! Interceptors on either side, among others, around calls of every kind, over a simulated network.
 
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::testing::Network;
 
 const A: &str = "10.0.0.1:1";
 
-/// What happened, in order.
+/// The events so far, in order.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
 
@@ -24,7 +24,7 @@ impl Seen {
         self.0.lock().unwrap().drain(..).collect()
     }
 
-    /// Notes that a call passes, on both ways.
+    /// Makes an interceptor that notes each call, on the way in and on the way back.
     fn passing(&self, name: &'static str) -> impl Interceptor {
         let seen = self.clone();
         intercept_fn(move |context, body, next: Next| {
@@ -47,14 +47,14 @@ impl Seen {
     }
 }
 
-/// A client of a server over a network.
+/// Returns a client of a server over a network.
 fn over(network: &Network, server: Server) -> RawClient {
     network.serve(A, server);
     client(network.channel(A))
 }
 
 #[tokio::test(start_paused = true)]
-async fn interceptors_see_a_call_in_the_order_in_which_they_were_added_and_back() {
+async fn interceptors_run_in_the_order_of_adding_and_return_in_reverse() {
     let (seen, network) = (Seen::default(), Network::from_seed(1));
     let server = Server::default().add(seen.handler());
     network.serve(A, server.intercept(seen.passing("third")).intercept(seen.passing("fourth")));
@@ -70,7 +70,7 @@ async fn interceptors_see_a_call_in_the_order_in_which_they_were_added_and_back(
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_calls_are_seen_on_both_sides() {
+async fn classic_calls_pass_interceptors_on_both_sides() {
     let (seen, network) = (Seen::default(), Network::from_seed(1));
     let server = Server::default().add(seen.handler());
     network.serve(A, server.intercept(seen.passing("server")));
@@ -81,7 +81,7 @@ async fn classic_calls_are_seen_on_both_sides() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn channel_without_an_interceptor_is_not_changed_by_one_with_it() {
+async fn intercepting_a_clone_leaves_the_original_channel_unchanged() {
     let (seen, network) = (Seen::default(), Network::from_seed(1));
     network.serve(A, Server::default().add(All::echo()));
     let plain = network.channel(A);
@@ -94,7 +94,7 @@ async fn channel_without_an_interceptor_is_not_changed_by_one_with_it() {
     assert_eq!(network.attempts(), 1, "they share the connection");
 }
 
-/// Answers `no` itself, or with a stream of it.
+/// Makes an interceptor that replies `no`, as a message or as a stream.
 fn answers() -> impl Interceptor {
     intercept_fn(|context: Context, _, _| async move {
         let no = Bytes::from_static(b"no");
@@ -106,7 +106,7 @@ fn answers() -> impl Interceptor {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answer_of_an_interceptor_keeps_the_call_from_the_handler_or_from_the_network() {
+async fn interceptor_that_replies_itself_stops_the_call() {
     let (seen, network) = (Seen::default(), Network::from_seed(1));
     network.serve(A, Server::default().add(seen.handler()).intercept(answers()));
     let unreachable = client(network.channel("10.0.0.9:9").intercept(answers()));
@@ -121,7 +121,7 @@ async fn answer_of_an_interceptor_keeps_the_call_from_the_handler_or_from_the_ne
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_and_values_that_are_added_reach_the_handler() {
+async fn added_metadata_and_values_reach_the_handler() {
     let network = Network::from_seed(1);
     let handler = All::new(|context, _| async move {
         let caller = context.value::<Caller>().map(|caller| caller.name.clone()).unwrap_or_default();
@@ -137,7 +137,7 @@ async fn metadata_and_values_that_are_added_reach_the_handler() {
     };
     network.serve(A, Server::default().add(handler).intercept(adds("c")).intercept(adds("d")));
     let client = client(network.channel(A).intercept(adds("a")).intercept(adds("b")));
-    // Values stay on their side; a later one of the same type replaces the one that is there.
+    // Values stay on their side; a later value replaces an earlier one of the same type.
     assert_eq!(client.unary("One", "").metadata("tenant", "own").await.unwrap(), "D: own a b c d");
 }
 
@@ -149,7 +149,7 @@ fn shortens(left: Duration) -> impl Interceptor {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deadline_that_is_brought_forward_holds_on_either_side() {
+async fn shortened_deadline_holds_on_either_side() {
     const LEFT: Duration = Duration::from_millis(50);
     let hang = || All::new(|_, _| std::future::pending());
     for (at_server, target) in [(true, A.to_owned()), (false, A.to_owned()), (true, format!("classic:{A}"))] {
@@ -163,7 +163,7 @@ async fn deadline_that_is_brought_forward_holds_on_either_side() {
         let host = network.serve(A, server);
         let begin = Instant::now();
         let status = client(channel).unary("One", "").await.unwrap_err();
-        // The server is granted a little less than its caller has, so that it is the one who says what happened.
+        // The server gets slightly less time than its caller has left, so that the server reports the reason.
         assert!((LEFT * 9 / 10..LEFT * 2).contains(&begin.elapsed()), "{:?}: {status}", begin.elapsed());
         if target == A {
             // A classic reply has no room for the reason.
@@ -174,7 +174,7 @@ async fn deadline_that_is_brought_forward_holds_on_either_side() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn handler_does_not_begin_once_an_interceptor_has_used_up_the_time() {
+async fn handler_does_not_start_after_an_interceptor_used_up_the_deadline() {
     let seen = Seen::default();
     for slow_for in [Duration::from_millis(80), Duration::MAX] {
         let network = Network::from_seed(1);
@@ -198,7 +198,7 @@ async fn handler_does_not_begin_once_an_interceptor_has_used_up_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn interceptor_of_a_caller_is_held_to_the_deadline_of_its_call() {
+async fn deadline_of_a_call_also_limits_the_callers_interceptors() {
     let network = Network::from_seed(1);
     network.serve(A, Server::default().add(All::echo()));
     let before = intercept_fn(|_, _, _: Next| std::future::pending());
@@ -218,7 +218,7 @@ async fn interceptor_of_a_caller_is_held_to_the_deadline_of_its_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn panic_of_an_interceptor_is_internal_and_nothing_else_dies() {
+async fn panic_of_an_interceptor_fails_only_its_call_with_internal() {
     let network = Network::from_seed(1);
     let panics = intercept_fn(|context: Context, body, next: Next| {
         assert!(context.metadata().value("at-once").is_none(), "a bug before the future");
@@ -245,7 +245,7 @@ async fn panic_of_an_interceptor_is_internal_and_nothing_else_dies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn outcome_of_a_handler_can_be_looked_at_and_changed() {
+async fn interceptor_can_read_and_change_the_outcome_of_a_handler() {
     let network = Network::from_seed(1);
     let handler = All::new(|context, _| async move {
         context.trailer().append("from", "the handler")?;
@@ -264,7 +264,7 @@ async fn outcome_of_a_handler_can_be_looked_at_and_changed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusal_by_rate_says_over_the_wire_that_the_call_did_not_run_and_when_to_come_again() {
+async fn rate_limit_refusal_carries_did_not_run_and_retry_after_over_the_wire() {
     let network = Network::from_seed(1);
     let server = Server::default().add(All::echo()).intercept(RateLimit::new(1, Duration::from_secs(4)).each_caller());
     let client = over(&network, server);
@@ -277,7 +277,7 @@ async fn refusal_by_rate_says_over_the_wire_that_the_call_did_not_run_and_when_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn token_of_the_caller_opens_the_server_and_the_handler_knows_whose_it_is() {
+async fn bearer_token_admits_the_call_and_the_handler_sees_its_caller() {
     let network = Network::from_seed(1);
     let handler = All::new(|context, _| async move {
         Ok(Body::Message(context.value::<Caller>().map(|caller| caller.name.clone()).unwrap_or_default().into()))
@@ -291,7 +291,7 @@ async fn token_of_the_caller_opens_the_server_and_the_handler_knows_whose_it_is(
     assert_eq!(with_token.unary("One", "").await.unwrap(), "gateway");
     let status = client(network.channel(A)).unary("One", "").await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unauthenticated, Ran::No));
-    // The frame has no metadata.
+    // A classic frame has no metadata.
     client(network.channel(&format!("classic:{A}"))).unary("One", "").await.unwrap_err();
 }
 

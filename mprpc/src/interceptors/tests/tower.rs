@@ -1,4 +1,4 @@
-//! Layers of tower as interceptors.
+//! Tests of `tower` layers as interceptors.
 
 use ::tower::ServiceBuilder;
 use ::tower::limit::{ConcurrencyLimitLayer, RateLimitLayer};
@@ -18,7 +18,7 @@ fn slow(_: Context, body: Body) -> BoxFuture<Result<Body, Status>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn concurrency_limit_counts_over_all_calls_and_is_waited_for() {
+async fn concurrency_limit_covers_all_calls_and_makes_them_wait() {
     let chain = chain(TowerLayer::new(ConcurrencyLimitLayer::new(2)));
     let begin = tokio::time::Instant::now();
     let calls = (0..6).map(|_| call(&chain, context(&[]), message(), slow));
@@ -40,7 +40,7 @@ async fn rate_limit_behind_a_buffer_keeps_its_state() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_pass_and_are_over_for_the_layer_once_they_have_begun() {
+async fn streams_pass_and_end_for_the_layer_once_they_have_begun() {
     let chain = chain(TowerLayer::new(ServiceBuilder::new().concurrency_limit(1).timeout(Duration::from_secs(1))));
     let requests = || Body::Stream(Streaming::of([Bytes::from_static(b"1"), Bytes::from_static(b"2")]));
     let mut first = call(&chain, context(&[]), requests(), echo).await.unwrap().into_stream();
@@ -55,12 +55,12 @@ async fn streams_pass_and_are_over_for_the_layer_once_they_have_begun() {
 
 #[tokio::test(start_paused = true)]
 async fn errors_of_a_layer_say_whether_the_call_may_have_run() {
-    // A timeout: the call was passed on.
+    // A timeout: the layer had passed the call on.
     let timed = chain(TowerLayer::new(TimeoutLayer::new(Duration::from_millis(10))));
     let status = call(&timed, context(&[]), message(), slow).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Internal, Ran::Maybe));
     assert_eq!(status.message(), "request timed out");
-    // Load that is shed: it was not.
+    // Load shedding: the layer had not passed the call on.
     let shed = chain(TowerLayer::new(ServiceBuilder::new().load_shed().concurrency_limit(1)));
     let (first, second) =
         tokio::join!(call(&shed, context(&[]), message(), slow), call(&shed, context(&[]), message(), slow));
@@ -71,7 +71,7 @@ async fn errors_of_a_layer_say_whether_the_call_may_have_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_have_the_status_that_is_said_for_them() {
+async fn mapped_errors_have_their_mapped_status() {
     let layer = TowerLayer::new(TimeoutLayer::new(Duration::from_millis(10))).map_error(|error| {
         error.is::<::tower::timeout::error::Elapsed>().then(|| Status::deadline_exceeded("tower's"))
     });
@@ -81,7 +81,7 @@ async fn errors_have_the_status_that_is_said_for_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn status_of_the_handler_comes_back_as_it_is() {
+async fn status_of_the_handler_returns_unchanged() {
     let fail: Handler =
         |_, _| Box::pin(async { Err(Status::not_found("no such thing").with_retry_after(Duration::ZERO)) });
     let plain = chain(TowerLayer::new(TimeoutLayer::new(Duration::from_secs(1))));
@@ -110,7 +110,7 @@ async fn layer_sees_and_changes_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dropped_call_gives_its_place_back() {
+async fn dropped_call_releases_its_slot() {
     let chain = chain(TowerLayer::new(ConcurrencyLimitLayer::new(1)));
     for _ in 0..3 {
         let hanging = call(&chain, context(&[]), message(), hang);
