@@ -1,4 +1,4 @@
-//! A way to services: where they are, and what all calls over it share.
+//! `Channel`: finds the endpoints of services and holds what all calls over it share.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,42 +21,44 @@ use crate::net::{Connector, Stream};
 use crate::service::BoxFuture;
 use crate::tls::TlsClient;
 
-/// A way to services. Cheap to clone; any thread and any runtime may use it. Dropping the last clone and the last
-/// client made from it closes its connections once their calls are done.
+/// A channel to the services of one target. It is cheap to clone, and any thread and any runtime may use it. Dropping
+/// the last clone and the last client of a channel closes its connections once their calls are done.
 #[derive(Clone)]
 pub struct Channel {
     shared: Arc<ChannelShared>,
-    /// What sees every call over this channel, first to last.
+    /// The interceptors of every call over this channel. The first one runs first.
     pub(super) interceptors: Chain,
 }
 
-/// What can be chosen for a channel.
+/// Options of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelOptions {
-    /// Bounds; the deadline of calls that say none is `limits.call_timeout`.
+    /// The limits of the channel. `limits.call_timeout` is the deadline of unary calls that set none.
     pub limits: Limits,
-    /// The deadline of the calls of some methods, by `package.Service/Method`, or of all methods of a service, by
-    /// `package.Service`. It also bounds streams, which have none otherwise.
+    /// Deadlines by method (`package.Service/Method`) or by service (`package.Service`). They also bound streams,
+    /// which have no deadline by default.
     pub timeouts: BTreeMap<String, Duration>,
-    /// How requests of `limits.compress_bytes_min` and more are compressed, where the server accepts it; the first ones
-    /// of a connection travel as they are, until it has said so.
+    /// How requests of at least `limits.compress_bytes_min` bytes are compressed, if the server accepts the
+    /// algorithm. The first requests of a connection travel uncompressed, until the server's SETTINGS have arrived.
     pub compression: Option<Compression>,
-    /// Whether calls wait, within their deadline, while no endpoint can be reached, instead of failing at once.
+    /// Whether calls wait, within their deadline, while no endpoint is reachable. Otherwise calls fail at once.
     pub wait_for_ready: bool,
-    /// Whether a classic server that closes without a byte has answered with an empty message. Its bytes are the same
-    /// as those of a failure, so the default is an error that says so.
+    /// Whether a classic server that closes without a byte has sent an empty message. A failed server closes in the
+    /// same way, so by default such a call fails and the status says so.
     pub classic_empty_reply: bool,
-    /// Whether a classic reply is complete once it decodes and nothing more came for `limits.classic_reply_pause`: for
-    /// servers that keep the connection open.
+    /// Whether a classic reply is complete once it decodes and no byte has arrived for `limits.classic_reply_pause`.
+    /// Needed for servers that keep the connection open.
     pub classic_reply_pause: bool,
-    /// TLS to the TCP endpoints. `None`: plain text.
+    /// TLS for TCP endpoints. `None` means plain text.
     pub tls: Option<TlsClient>,
-    /// Whether calls to a server in this process reach it without a socket: those with one request and one reply run its
-    /// handler on the task of their caller, those with streams go over a connection in memory. Never where either side
-    /// has TLS for the address, nor where the classic frame is asked for. `false` for tests of what is between the two.
+    /// Whether calls reach a server of the same process without a socket.
+    ///
+    /// The handler of a unary call runs on the caller's task; a streaming call uses an in-memory connection. The
+    /// option has no effect if either side uses TLS for the address, or if the endpoint speaks the classic protocol.
+    /// Set `false` to test the network path.
     pub same_process: bool,
-    /// Whether an endpoint that says in the registry at which Unix socket it listens too is connected to there, by
-    /// callers on its host; over TCP where that socket cannot be reached. Never with TLS.
+    /// Whether callers on the endpoint's host connect to the Unix socket that the endpoint lists in the registry. If
+    /// the socket is unreachable, the channel connects over TCP. The option has no effect with TLS.
     pub same_host: bool,
 }
 
@@ -81,17 +83,17 @@ pub(super) struct ChannelShared {
     pub(super) options: Arc<ChannelOptions>,
     pub(super) connect: Connect,
     resolver: Arc<dyn Resolver>,
-    /// By full name.
+    /// Keyed by the full name of the service.
     services: Mutex<WeakMap<String, ServiceEndpoints>>,
-    /// One for each endpoint, whichever service it was found for.
+    /// One subchannel for each endpoint, shared by all services at that endpoint.
     subchannels: Mutex<WeakMap<Arc<Endpoint>, Subchannel>>,
 }
 
-/// How connections are opened; the test kit puts a simulated network in its place.
+/// Opens a connection to an address. The test kit replaces it with a simulated network.
 pub(crate) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
 
 impl ChannelOptions {
-    /// The deadline of a method's calls where they do not say one themselves, and the channel does.
+    /// The timeout that the channel sets for calls of a method that set none.
     pub(super) fn timeout_of(&self, method: &MethodDescriptor) -> Option<Duration> {
         if self.timeouts.is_empty() {
             return None;
@@ -101,25 +103,30 @@ impl ChannelOptions {
 }
 
 impl Channel {
-    /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
-    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users` for a
-    /// server in this process; with `classic:` before an address where the C++ MPRPC frame is spoken.
+    /// Creates a channel to `target`: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
+    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, or `memory:users` for a server
+    /// in this process. The prefix `classic:` before an address selects the C++ MPRPC protocol.
     ///
-    /// Connects to nothing: the registry is asked once a client is made from it, endpoints once a call is made.
+    /// `new` opens no connection. The channel asks the registry when a client is created, and connects when a call is
+    /// made.
+    ///
+    /// # Errors
+    /// Fails if `target` is not a valid target.
     pub fn new(target: &str) -> Result<Channel, Error> {
         Channel::with_options(target, ChannelOptions::default())
     }
 
-    /// The same, with options.
+    /// Creates a channel with options. See [`Channel::new`] for the targets.
     ///
     /// # Errors
-    /// A target that is none; files of TLS that cannot be used.
+    /// Fails if `target` is not a valid target, or if the TLS files cannot be used.
     pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
         let connector = Connector::new(options.tls.as_ref(), &options.limits)?;
         Ok(Channel::over(target.parse::<Target>()?.resolver()?, options, connect_by(connector)))
     }
 
-    /// A channel to what a resolver of your own finds. Where its files of TLS cannot be used, its calls fail and say so.
+    /// Creates a channel that finds endpoints with your own resolver. If the TLS files cannot be used, every call
+    /// fails with that reason.
     pub fn from_resolver(resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
         let connect = match Connector::new(options.tls.as_ref(), &options.limits) {
             Ok(connector) => connect_by(connector),
@@ -133,7 +140,7 @@ impl Channel {
         Channel::over(resolver, options, connect)
     }
 
-    /// The same, with connections of another kind.
+    /// Creates a channel that opens its connections with `connect`.
     pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
         let shared = ChannelShared {
             options: Arc::new(options),
@@ -145,19 +152,20 @@ impl Channel {
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
     }
 
-    /// The same channel, over the same connections, with one more interceptor. The first one added sees a call first.
+    /// Returns the channel with one more interceptor; the connections stay shared. Interceptors run in the order in
+    /// which they were added.
     pub fn intercept(mut self, interceptor: impl Interceptor) -> Channel {
         let added: Arc<dyn Interceptor> = Arc::new(interceptor);
         self.interceptors = self.interceptors.iter().cloned().chain([added]).collect();
         self
     }
 
-    /// A service over this channel, for a client of it.
+    /// Binds the channel to a service, for a client of that service.
     pub(super) fn service(self, name: &str) -> Arc<BoundService> {
         Arc::new(BoundService { endpoints: self.endpoints(name), interceptors: self.interceptors })
     }
 
-    /// The endpoints of a service; the same ones for every client of it.
+    /// The endpoints of a service. All clients of the service share them.
     fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
         let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(endpoints) = services.find(service) {
@@ -179,7 +187,7 @@ fn connect_by(connector: Connector) -> Connect {
 }
 
 impl ChannelShared {
-    /// The subchannel of an endpoint, the one there is or a new one.
+    /// Returns the subchannel of an endpoint and creates it if needed.
     pub(super) fn subchannel(&self, endpoint: &Endpoint) -> Arc<Subchannel> {
         let mut subchannels = self.subchannels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(subchannel) = subchannels.find(endpoint) {
