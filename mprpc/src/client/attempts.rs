@@ -4,12 +4,10 @@ use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout_at;
-
-use super::reply_future::{CallOptions, CallStart};
+use super::call_options::{CallOptions, CallStart};
 use super::service::{Picked, ServiceEndpoints};
 use super::subchannel::Subchannel;
-use super::transport::Request;
+use super::transport::{Request, expired, within};
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::method::MethodKind;
@@ -242,17 +240,5 @@ fn may_be_made_again(status: &Status, request: &Request) -> bool {
         Ran::No => status.code() == Code::Unavailable,
         Ran::Maybe => status.code() == Code::Unavailable && request.method().idempotency.may_run_twice(),
         Ran::Yes => false,
-    }
-}
-
-pub(super) fn expired(message: String, phase: Phase) -> Status {
-    Status::deadline_exceeded(message).with_phase(phase).with_ran(Ran::No)
-}
-
-/// The output, or `None` when the deadline passed first.
-pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
-    match deadline.instant() {
-        Some(at) => timeout_at(at.into(), future).await.ok(),
-        None => Some(future.await),
     }
 }

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{self, Poll, ready};
 use std::time::Duration;
 
-use super::reply_future::{CallOptions, PreparedCall, ReplyFuture};
+use super::call_options::CallOptions;
+use super::reply_future::{PreparedCall, ReplyFuture};
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;

@@ -1,25 +1,20 @@
 //! `Channel`: finds the endpoints of services and holds what all calls over it share.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use super::reply_future::BoundService;
+use super::call_options::BoundService;
+use super::options::{ChannelOptions, Connect};
 use super::service::ServiceEndpoints;
-use super::subchannel::Subchannel;
+use super::subchannels::Subchannels;
 use super::weak_map::WeakMap;
-use crate::codec::Compression;
 use crate::discovery::{Resolver, Target};
-use crate::endpoint::{Address, Endpoint};
+use crate::endpoint::Address;
 use crate::error::Error;
 use crate::interceptor::{Chain, Interceptor};
-use crate::limits::Limits;
-use crate::method::MethodDescriptor;
 use crate::net::{Connector, Stream};
 use crate::service::BoxFuture;
-use crate::tls::TlsClient;
 
 /// A channel to the services of one target. It is cheap to clone, and any thread and any runtime may use it. Dropping
 /// the last clone and the last client of a channel closes its connections once their calls are done.
@@ -30,76 +25,12 @@ pub struct Channel {
     pub(super) interceptors: Chain,
 }
 
-/// Options of a channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelOptions {
-    /// The limits of the channel. `limits.call_timeout` is the deadline of unary calls that set none.
-    pub limits: Limits,
-    /// Deadlines by method (`package.Service/Method`) or by service (`package.Service`). They also bound streams,
-    /// which have no deadline by default.
-    pub timeouts: BTreeMap<String, Duration>,
-    /// How requests of at least `limits.compress_bytes_min` bytes are compressed, if the server accepts the
-    /// algorithm. The first requests of a connection travel uncompressed, until the server's SETTINGS have arrived.
-    pub compression: Option<Compression>,
-    /// Whether calls wait, within their deadline, while no endpoint is reachable. Otherwise calls fail at once.
-    pub wait_for_ready: bool,
-    /// Whether a classic server that closes without a byte has sent an empty message. A failed server closes in the
-    /// same way, so by default such a call fails and the status says so.
-    pub classic_empty_reply: bool,
-    /// Whether a classic reply is complete once it decodes and no byte has arrived for `limits.classic_reply_pause`.
-    /// Needed for servers that keep the connection open.
-    pub classic_reply_pause: bool,
-    /// TLS for TCP endpoints. `None` means plain text.
-    pub tls: Option<TlsClient>,
-    /// Whether calls reach a server of the same process without a socket.
-    ///
-    /// The handler of a unary call runs on the caller's task; a streaming call uses an in-memory connection. The
-    /// option has no effect if either side uses TLS for the address, or if the endpoint speaks the classic protocol.
-    /// Set `false` to test the network path.
-    pub same_process: bool,
-    /// Whether callers on the endpoint's host connect to the Unix socket that the endpoint lists in the registry. If
-    /// the socket is unreachable, the channel connects over TCP. The option has no effect with TLS.
-    pub same_host: bool,
-}
-
-impl Default for ChannelOptions {
-    fn default() -> ChannelOptions {
-        ChannelOptions {
-            limits: Limits::default(),
-            timeouts: BTreeMap::new(),
-            compression: None,
-            wait_for_ready: false,
-            classic_empty_reply: false,
-            classic_reply_pause: false,
-            tls: None,
-            same_process: true,
-            same_host: true,
-        }
-    }
-}
-
-/// What all calls over a channel share.
-pub(super) struct ChannelShared {
-    pub(super) options: Arc<ChannelOptions>,
-    pub(super) connect: Connect,
+/// What the clones of a channel and its clients share.
+struct ChannelShared {
+    subchannels: Arc<Subchannels>,
     resolver: Arc<dyn Resolver>,
-    /// Keyed by the full name of the service.
+    /// The endpoints of each service, for as long as a client of the service lives.
     services: Mutex<WeakMap<String, ServiceEndpoints>>,
-    /// One subchannel for each endpoint, shared by all services at that endpoint.
-    subchannels: Mutex<WeakMap<Arc<Endpoint>, Subchannel>>,
-}
-
-/// Opens a connection to an address. The test kit replaces it with a simulated network.
-pub(crate) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;
-
-impl ChannelOptions {
-    /// The timeout that the channel sets for calls of a method that set none.
-    pub(super) fn timeout_of(&self, method: &MethodDescriptor) -> Option<Duration> {
-        if self.timeouts.is_empty() {
-            return None;
-        }
-        self.timeouts.get(&*method.path).or_else(|| self.timeouts.get(method.service())).copied()
-    }
 }
 
 impl Channel {
@@ -142,13 +73,8 @@ impl Channel {
 
     /// Creates a channel that opens its connections with `connect`.
     pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
-        let shared = ChannelShared {
-            options: Arc::new(options),
-            connect,
-            resolver,
-            services: Mutex::default(),
-            subchannels: Mutex::default(),
-        };
+        let subchannels = Arc::new(Subchannels::new(Arc::new(options), connect));
+        let shared = ChannelShared { subchannels, resolver, services: Mutex::default() };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
     }
 
@@ -172,7 +98,8 @@ impl Channel {
             return endpoints;
         }
         let resolutions = self.shared.resolver.watch(service);
-        let endpoints = ServiceEndpoints::follow(self.shared.clone(), service, resolutions);
+        let (subchannels, resolver) = (self.shared.subchannels.clone(), self.shared.resolver.clone());
+        let endpoints = ServiceEndpoints::follow(subchannels, resolver, service, resolutions);
         services.insert(service.to_owned(), &endpoints);
         endpoints
     }
@@ -186,22 +113,8 @@ fn connect_by(connector: Connector) -> Connect {
     })
 }
 
-impl ChannelShared {
-    /// Returns the subchannel of an endpoint and creates it if needed.
-    pub(super) fn subchannel(&self, endpoint: &Endpoint) -> Arc<Subchannel> {
-        let mut subchannels = self.subchannels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(subchannel) = subchannels.find(endpoint) {
-            return subchannel;
-        }
-        let endpoint = Arc::new(endpoint.clone());
-        let subchannel = Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone()));
-        subchannels.insert(endpoint, &subchannel);
-        subchannel
-    }
-}
-
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Channel").field("options", &self.shared.options).finish_non_exhaustive()
+        f.debug_struct("Channel").field("options", self.shared.subchannels.options()).finish_non_exhaustive()
     }
 }

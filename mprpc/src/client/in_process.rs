@@ -11,7 +11,7 @@ use std::task::{Poll, ready};
 use arc_swap::ArcSwapOption;
 use tokio::task::coop::poll_proceed;
 
-use super::channel::{ChannelOptions, Connect};
+use super::options::{ChannelOptions, Connect};
 use super::transport::Request;
 use crate::context::Context;
 use crate::endpoint::{Address, Endpoint, Protocol};

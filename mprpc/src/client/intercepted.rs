@@ -8,7 +8,7 @@ use std::task::{Poll, ready};
 
 use crate::context::Context;
 use crate::interceptor::{Chain, Next};
-use crate::net::connection::Timer;
+use crate::net::timer::Timer;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 

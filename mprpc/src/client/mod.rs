@@ -6,16 +6,19 @@
 
 mod attempts;
 mod call;
+mod call_options;
 mod channel;
 mod in_process;
 mod intercepted;
 mod multiplexed;
 mod one_shot;
+mod options;
 mod raw;
 mod reply_future;
 mod service;
 mod stub;
 mod subchannel;
+mod subchannels;
 mod throttle;
 mod transport;
 mod weak_map;
@@ -24,13 +27,14 @@ mod weak_map;
 mod tests;
 
 pub use call::{Call, CallFuture, Reply};
-pub use channel::{Channel, ChannelOptions};
+pub use channel::Channel;
+pub use options::ChannelOptions;
 pub use raw::RawClient;
 pub use stub::Stub;
 
-#[cfg(any(test, feature = "testing"))]
-pub(crate) use channel::Connect;
 #[cfg(any(test, feature = "bench"))]
 pub(crate) use multiplexed::Multiplexed;
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use options::Connect;
 #[cfg(any(test, feature = "bench"))]
 pub(crate) use transport::Request;

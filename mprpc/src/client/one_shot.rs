@@ -6,10 +6,8 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
 
-use super::attempts::within;
-use super::channel::{ChannelOptions, Connect};
-use super::subchannel::connect_failed;
-use super::transport::Request;
+use super::options::{ChannelOptions, Connect};
+use super::transport::{Request, connect_failed, within};
 use crate::endpoint::Address;
 use crate::net::{Reader, SendBuffer, Stream, tls};
 use crate::protocol::classic;

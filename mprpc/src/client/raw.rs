@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
 use super::call::{Call, Reply};
+use super::call_options::{BoundService, CallOptions};
 use super::channel::Channel;
-use super::reply_future::{BoundService, CallOptions};
 use crate::context::Context;
 use crate::method::{Method, MethodKind};
 use crate::scope;

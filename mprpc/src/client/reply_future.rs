@@ -1,7 +1,6 @@
 //! One call at the caller, whatever its messages are: from its options to its reply, polled without a box where it can be.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{self, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
@@ -9,51 +8,20 @@ use bytes::Bytes;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::attempts::{Attempts, NextAttempt, expired};
+use super::attempts::{Attempts, NextAttempt};
+use super::call_options::{CallOptions, CallStart};
 use super::intercepted::intercepted;
 use super::multiplexed::PendingCall;
-use super::service::{FirstAttempt, ServiceEndpoints};
-use super::transport::Outgoing;
-use crate::codec::Compression;
+use super::service::FirstAttempt;
+use super::transport::{Outgoing, expired};
 use crate::context::Context;
 use crate::deadline::Deadline;
-use crate::interceptor::Chain;
 use crate::metadata::Metadata;
 use crate::method::{Method, MethodKind};
 use crate::net::clock;
 use crate::scope;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
-
-/// What all calls of one client share.
-pub(super) struct BoundService {
-    pub(super) endpoints: Arc<ServiceEndpoints>,
-    pub(super) interceptors: Chain,
-}
-
-/// The way of a call to where it is served.
-#[derive(Clone)]
-pub(super) struct CallOptions {
-    pub(super) service: Arc<BoundService>,
-    pub(super) wait_for_ready: bool,
-    pub(super) compression: Option<Compression>,
-    /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
-    pub(super) is_reply: fn(&[u8]) -> bool,
-}
-
-impl CallOptions {
-    /// As the channel says; a call may change it.
-    #[inline]
-    pub(super) fn new(service: &Arc<BoundService>, is_reply: fn(&[u8]) -> bool) -> CallOptions {
-        let options = service.endpoints.options();
-        CallOptions {
-            wait_for_ready: options.wait_for_ready,
-            compression: options.compression,
-            service: service.clone(),
-            is_reply,
-        }
-    }
-}
 
 /// A call that has not begun, and what was chosen for it.
 pub(super) struct PreparedCall {
@@ -69,15 +37,6 @@ pub(super) struct PreparedCall {
     pub(super) is_independent: bool,
     /// Somebody wants to know what comes beside the reply.
     pub(super) keeps_context: bool,
-}
-
-/// When a call began, and when it has to be done.
-#[derive(Clone, Copy)]
-pub(super) struct CallStart {
-    pub(super) at: Instant,
-    pub(super) deadline: Deadline,
-    /// Nothing but `call_timeout` says when that is.
-    pub(super) by_default: bool,
 }
 
 /// What a call comes to: a reply, and the context of the call where one was made.

@@ -7,13 +7,14 @@ use arc_swap::ArcSwap;
 use tokio::runtime;
 use tokio::sync::watch;
 
-use super::channel::{ChannelOptions, ChannelShared};
 use super::multiplexed::PendingCall;
+use super::options::ChannelOptions;
 use super::subchannel::Subchannel;
+use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
 use super::transport::Outgoing;
 use crate::balancer::RoundRobin;
-use crate::discovery::{Resolution, ResolutionState};
+use crate::discovery::{Resolution, ResolutionState, Resolver};
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::net::clock;
@@ -23,7 +24,9 @@ use crate::status::{Phase, Ran, Status};
 /// The endpoints of one service over one channel.
 pub(super) struct ServiceEndpoints {
     service: Box<str>,
-    channel: Arc<ChannelShared>,
+    subchannels: Arc<Subchannels>,
+    /// Keeps the resolver alive while the service is followed.
+    _resolver: Arc<dyn Resolver>,
     picker: ArcSwap<Picker>,
     /// Changes with the picker, for those who wait.
     changed: watch::Sender<()>,
@@ -61,14 +64,16 @@ pub(super) enum FirstAttempt {
 
 impl ServiceEndpoints {
     pub(super) fn follow(
-        channel: Arc<ChannelShared>,
+        subchannels: Arc<Subchannels>,
+        resolver: Arc<dyn Resolver>,
         service: &str,
         mut resolutions: watch::Receiver<Resolution>,
     ) -> Arc<ServiceEndpoints> {
-        let first = Picker::new(&channel, &resolutions.borrow_and_update(), &[]);
+        let first = Picker::new(&subchannels, &resolutions.borrow_and_update(), &[]);
         let endpoints = Arc::new(ServiceEndpoints {
             service: service.into(),
-            channel,
+            subchannels,
+            _resolver: resolver,
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
             balancer: RoundRobin::new(),
@@ -103,7 +108,7 @@ impl ServiceEndpoints {
                 "the registry lists no provider; the last known ones are kept for as long as they answer"
             );
         }
-        let picker = Picker::new(&self.channel, resolution, kept);
+        let picker = Picker::new(&self.subchannels, resolution, kept);
         self.picker.store(Arc::new(picker));
         self.changed.send_replace(());
     }
@@ -128,7 +133,7 @@ impl ServiceEndpoints {
     }
 
     pub(super) fn options(&self) -> &ChannelOptions {
-        &self.channel.options
+        self.subchannels.options()
     }
 
     /// Told of every change from now on.
@@ -205,9 +210,9 @@ impl ServiceEndpoints {
 }
 
 impl Picker {
-    fn new(channel: &ChannelShared, resolution: &Resolution, kept: &[Arc<Subchannel>]) -> Picker {
+    fn new(all: &Subchannels, resolution: &Resolution, kept: &[Arc<Subchannel>]) -> Picker {
         let listed = resolution.endpoints.iter().filter(|endpoint| endpoint.weight > 0);
-        let subchannels = kept.iter().cloned().chain(listed.map(|endpoint| channel.subchannel(endpoint))).collect();
+        let subchannels = kept.iter().cloned().chain(listed.map(|endpoint| all.at(endpoint))).collect();
         Picker { subchannels, state: resolution.state.clone() }
     }
 }

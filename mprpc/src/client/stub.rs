@@ -6,8 +6,8 @@ use buffa::{Message, MessageName};
 use bytes::Bytes;
 
 use super::call::Call;
+use super::call_options::{BoundService, CallOptions};
 use super::channel::Channel;
-use super::reply_future::{BoundService, CallOptions};
 use crate::codec::protobuf;
 use crate::method::ServiceDescriptor;
 use crate::service::Body;

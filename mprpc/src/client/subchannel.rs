@@ -8,14 +8,13 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::runtime::{self, Handle};
 
-use super::attempts::within;
-use super::channel::{ChannelOptions, Connect};
 use super::in_process::{self, InProcess};
 use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
-use super::transport::{Outgoing, Request};
+use super::options::{ChannelOptions, Connect};
+use super::transport::{Outgoing, Request, connect_failed, within};
 use crate::deadline::Deadline;
-use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::endpoint::{Endpoint, Protocol};
 use crate::net::{Stream, clock};
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
@@ -284,16 +283,12 @@ fn backoff(failures: u32, min: Duration, max: Duration) -> Duration {
     min.saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX)).min(max)
 }
 
-/// UNAVAILABLE, did not run: with address, phase and cause.
-pub(super) fn connect_failed(address: &Address, error: &std::io::Error) -> Status {
-    Status::unavailable(error.to_string()).with_phase(Phase::Connect).with_peer(address).with_ran(Ran::No)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::endpoint::Address;
     use crate::net::Stream;
     use crate::protocol::native::PREFACE;
 

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::channel::Connect;
+use super::options::Connect;
 use super::{Call, Channel, ChannelOptions, Stub};
 use crate::codec::Codec;
 use crate::context::Context;

@@ -6,13 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use tokio::time::timeout_at;
 
 use crate::codec::Compression;
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::method::Method;
 use crate::service::Body;
+use crate::status::{Phase, Ran, Status};
 use crate::streaming::Streaming;
 
 /// A call that is encoded once and may be sent several times.
@@ -119,4 +122,21 @@ impl Request {
         let service = self.method().service();
         service.rsplit('.').next().unwrap_or(service)
     }
+}
+
+pub(super) fn expired(message: String, phase: Phase) -> Status {
+    Status::deadline_exceeded(message).with_phase(phase).with_ran(Ran::No)
+}
+
+/// Returns the output of `future`, or `None` if the deadline passes first.
+pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
+    match deadline.instant() {
+        Some(at) => timeout_at(at.into(), future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+/// The status of a failed connection attempt: UNAVAILABLE, `Ran::No`, with address, phase and cause.
+pub(super) fn connect_failed(address: &Address, error: &std::io::Error) -> Status {
+    Status::unavailable(error.to_string()).with_phase(Phase::Connect).with_peer(address).with_ran(Ran::No)
 }

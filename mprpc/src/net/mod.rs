@@ -18,6 +18,7 @@ pub(crate) mod simulated;
 mod stream;
 mod tcp;
 mod tcp_server;
+pub(crate) mod timer;
 #[cfg_attr(not(feature = "tls"), path = "tls_off.rs")]
 pub(crate) mod tls;
 mod worker_pool;

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use bytes::{Buf, BytesMut};
 
-use super::connection::Timer;
+use super::timer::Timer;
 
 /// The half of a connection that is read. Closes its direction when dropped, as a socket does.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::context::Context;
 use crate::limits::Limits;
 use crate::net;
-use crate::net::connection::Timer;
+use crate::net::timer::Timer;
 use crate::status::{Phase, Ran, Status};
 
 /// What a parked call takes beside its message and its metadata: its future, its context, its places in the tables.

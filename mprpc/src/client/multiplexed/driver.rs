@@ -16,7 +16,7 @@ use super::in_flight::{InFlight, State};
 use super::{Shared, unsent};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
-use crate::net::connection::Timer;
+use crate::net::timer::Timer;
 use crate::net::{ReadBuffer, Reader, SendBuffer, clock, tls};
 use crate::protocol::Message;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};

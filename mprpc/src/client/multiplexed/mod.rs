@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use self::driver::Driver;
 use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
-use super::attempts::within;
+use super::transport::within;
 use super::transport::{Outgoing, Request};
 use crate::codec::Compression;
 use crate::endpoint::Address;

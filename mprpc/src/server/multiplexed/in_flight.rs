@@ -15,7 +15,7 @@ use bytes::Bytes;
 use super::replies::{CallTimes, Replies};
 use crate::inbox::{Inbox, Source};
 use crate::net::clock;
-use crate::net::connection::Timer;
+use crate::net::timer::Timer;
 use crate::protocol::Message;
 use crate::protocol::flow::{Flow, Windows};
 use crate::server::call::Step;

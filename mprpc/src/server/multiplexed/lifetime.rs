@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::Deadline;
 use crate::limits::Limits;
-use crate::net::connection::{Timer, Turn};
+use crate::net::connection::Turn;
+use crate::net::timer::Timer;
 use crate::protocol::native::{Keepalive, Look, Pace};
 use crate::status::Status;
 
