@@ -72,7 +72,7 @@ fn failed(address: &Address, phase: Phase, why: &str) -> Status {
 
 /// The reason why no complete reply arrived.
 enum NoReply {
-    /// The TLS handshake was refused, so the server has not read the request.
+    /// The TLS server rejected the client certificate, or its absence. The server has not read the request.
     Refused(io::Error),
     /// Any other failure.
     Failed(String),
