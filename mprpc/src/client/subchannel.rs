@@ -296,7 +296,7 @@ mod tests {
     use crate::protocol::native::PREFACE;
 
     #[tokio::test(start_paused = true)]
-    async fn failure_elsewhere_does_not_shut_out_a_runtime_whose_connection_lives() {
+    async fn failure_on_one_runtime_does_not_block_another_with_a_live_connection() {
         let peers = Arc::new(Mutex::new(Vec::new()));
         let kept = peers.clone();
         let connect: Connect = Arc::new(move |_| {

@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_calls_are_sent_about_twice_as_often_as_they_are_accepted() {
+    fn throttle_sends_about_twice_as_many_calls_as_servers_accept() {
         let throttle = Throttle::default();
         let (sent, accepted) = play(&throttle, Instant::now(), 4000, |_| 400, 5);
         assert!(accepted >= 380, "{accepted}");
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_throttled_once_the_servers_accept_again() {
+    fn throttle_ends_once_the_servers_accept_again() {
         let throttle = Throttle::default();
         let begin = Instant::now();
         let (sent, accepted) = play(&throttle, begin, 2000, |second| if second < 3 { 100 } else { 2000 }, 6);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn throttle_window_is_how_long_a_refusal_is_remembered_and_named_in_the_error() {
+    fn refusal_is_remembered_for_throttle_window_and_the_error_names_it() {
         let (throttle, begin) = (Throttle::default(), Instant::now());
         for _ in 0..100 {
             throttle.answered(true, WINDOW, begin);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn few_refusals_throttle_nobody_and_sheddable_calls_are_throttled_first() {
+    fn few_refusals_throttle_no_call_and_sheddable_calls_are_throttled_first() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..5 {
             throttle.answered(true, WINDOW, now);

@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_is_not_found_and_does_not_gather() {
+    fn dead_values_are_not_found_and_do_not_accumulate() {
         let mut map = WeakMap::default();
         let kept: Vec<Arc<usize>> = (0..100).map(Arc::new).collect();
         for value in &kept {

@@ -79,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_at_first_and_nearly_all_is_granted() {
+    fn nearly_all_time_is_granted_before_a_measurement() {
         assert_eq!(RoundTrip::default().granted(ms(100)), Some(ms(99)));
         assert_eq!(RoundTrip::default().granted(ms(2)), Some(Duration::from_micros(1500)));
     }
 
     #[test]
-    fn the_way_there_and_back_is_kept_back() {
+    fn round_trip_time_is_kept_from_the_grant() {
         let mut way = RoundTrip::default();
         way.opened_within(ms(4));
         assert_eq!(way.granted(ms(100)), Some(ms(94)));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn one_slow_reply_does_not_shut_out_calls_for_ever() {
+    fn one_slow_reply_does_not_block_calls_forever() {
         let mut way = RoundTrip::default();
         way.opened_within(ms(1000));
         assert!(way.granted(ms(10)).is_some(), "connecting may have taken longer than the way does");
