@@ -27,7 +27,7 @@ pub(super) struct Pump {
     /// The sent messages, until the server has read one. Until then the server may refuse the call, and the caller
     /// may retry it elsewhere. Holds at most one flow-control window, or one message.
     sent: Option<Vec<Bytes>>,
-    /// The flow-control cost of `sent`.
+    /// The flow-control cost of all sent messages, while the server has read none.
     sent_cost: u64,
     /// The value of `State::crowds` when the pump last waited for room in the send buffer.
     crowd: Option<u64>,
@@ -69,7 +69,7 @@ impl Pump {
         Some(Streaming::new(futures_util::stream::iter(again).chain(self.requests)))
     }
 
-    /// Whether the call has ended or can no longer be refused. Registers the waker for both events.
+    /// Whether the call has ended or can no longer be refused. Registers the waker for the end of the call.
     fn is_over(&mut self, cx: &mut task::Context<'_>) -> bool {
         let mut state = self.shared.lock();
         let call = self.call(&mut state).map(|call| call.streams().pump = Some(cx.waker().clone()));
