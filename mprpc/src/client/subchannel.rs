@@ -35,7 +35,7 @@ pub(super) struct Subchannel {
     probing: AtomicBool,
 }
 
-/// A running retry of a failed endpoint. Dropping the probe ends the retry.
+/// A running retry of a failed endpoint. Dropping the probe clears `probing`.
 struct Probe(Arc<Subchannel>);
 
 impl Drop for Probe {
