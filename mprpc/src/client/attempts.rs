@@ -1,4 +1,5 @@
-//! The attempts of one call: at one endpoint after the other, for as long as that is safe, within the deadline.
+//! `Attempts`: makes the attempts of one call, at one endpoint after another, while a retry is safe and the deadline
+//! allows.
 
 use std::mem;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::net::clock;
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status, milliseconds};
 
-/// A call on its way, by one attempt after the other.
+/// A started call and the state of its attempts.
 pub(super) struct Attempts {
     endpoints: Arc<ServiceEndpoints>,
     wait_for_ready: bool,
@@ -25,18 +26,18 @@ pub(super) struct Attempts {
     next: NextAttempt,
 }
 
-/// What the next attempt is.
+/// The next step of a call.
 pub(super) enum NextAttempt {
-    /// At the endpoint that is picked then.
+    /// Pick an endpoint.
     Pick,
-    /// At this one.
+    /// Make an attempt at this subchannel.
     At(Arc<Subchannel>),
-    /// It was made, and failed.
+    /// The first attempt failed, at this subchannel, if the subchannel is still known.
     Failed(Option<Arc<Subchannel>>, Status),
 }
 
 impl Attempts {
-    /// Of a call that has begun, and goes on with `next`.
+    /// Continues a started call with the step `next`.
     pub(super) fn new(
         call_options: CallOptions,
         context: Context,
@@ -73,7 +74,7 @@ impl Attempts {
         })
     }
 
-    /// Makes the call, or goes on with it.
+    /// Makes the attempts until one succeeds or the call fails.
     pub(super) async fn run(mut self) -> Result<Body, Status> {
         match self.reply().await {
             Ok(Body::Message(message)) => Ok(Body::Message(message)),
@@ -86,7 +87,7 @@ impl Attempts {
         self.progress.with_story(status, &self.request, self.begun)
     }
 
-    /// One attempt after the other. The status is that of the last one.
+    /// Makes one attempt after another. A failed call returns the status of its last attempt.
     async fn reply(&mut self) -> Result<Body, Status> {
         let Attempts { endpoints, wait_for_ready, request, progress, next, .. } = self;
         let (wait_for_ready, limits) = (*wait_for_ready, &endpoints.options().limits);
@@ -121,7 +122,7 @@ impl Attempts {
                     match (endpoints.pick(&request.method().name, &tried), &mut changes) {
                         (Picked::Subchannel(subchannel), _) => *next = NextAttempt::At(subchannel),
                         (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
-                        // Looks once more after it has begun to listen, so that no change falls in between.
+                        // Subscribes and then picks again, so that the call misses no change in between.
                         (_, None) => changes = Some(endpoints.changes()),
                         (Picked::NotYet(reason), Some(changes)) => {
                             let since = clock::now();
@@ -153,7 +154,7 @@ impl Attempts {
             };
             let status = match (outcome, &last) {
                 (Ok(reply), _) => return Ok(reply),
-                // What failed before says more than that the time is up.
+                // The earlier failure says more than the expired deadline.
                 (Err(status), Some(last))
                     if (status.code(), status.phase()) == (Code::DeadlineExceeded, Some(Phase::Connect)) =>
                 {
@@ -168,14 +169,14 @@ impl Attempts {
                 return Err(status);
             }
             if attempts_left == 0 {
-                // An endpoint that accepts and closes is no reason to connect without end.
+                // The pause prevents a connection storm when an endpoint accepts and closes every connection.
                 if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
                     return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
                 }
                 attempts_left = limits.attempts_max.max(1);
             }
-            // A connection that turned out to be gone is opened anew; an endpoint that cannot be connected to is passed
-            // over.
+            // Skips an endpoint that cannot be connected to or that has no room. An endpoint whose connection was
+            // lost is tried again.
             if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
                 tried.extend(subchannel);
             }
@@ -184,22 +185,21 @@ impl Attempts {
     }
 }
 
-/// How far a call has come: the caller's part of its story.
+/// The progress of a call. `Progress` writes the caller's part of the status story.
 #[derive(Default)]
 struct Progress {
     attempt: usize,
-    /// An attempt before the last may have run.
+    /// Whether an attempt before the last one may have run.
     may_have_run: bool,
     resolving: Duration,
-    /// It was given up after so many.
+    /// The attempt limit, if the call reached it.
     attempts_max: Option<usize>,
-    /// The deadline is that of calls which do not say one.
+    /// The value of `call_timeout`, if it sets the deadline.
     call_timeout: Option<Duration>,
 }
 
 impl Progress {
-    /// The status of a call that failed, with what is known here of its way. What a handler answered of its own accord
-    /// needs no story.
+    /// Adds the caller's story to the status of a failed call. A status from the handler itself needs no story.
     fn with_story(&self, status: Status, request: &Request, begun: Instant) -> Status {
         let status = if self.may_have_run && status.ran() == Ran::No { status.with_ran(Ran::Maybe) } else { status };
         if status.is_from_handler() && status.story().is_none() {
@@ -230,7 +230,7 @@ impl Progress {
     }
 }
 
-/// Whether the failure says that another attempt is safe, and may help.
+/// Whether another attempt is safe and may succeed.
 fn may_be_made_again(status: &Status, request: &Request) -> bool {
     if !request.can_be_sent() {
         return false;

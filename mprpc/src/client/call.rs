@@ -1,4 +1,4 @@
-//! One call, as its caller sees it: prepared, then awaited or waited for.
+//! `Call`: a prepared call, which the caller awaits or blocks on.
 
 use std::pin::Pin;
 use std::task::{self, Poll, ready};
@@ -15,8 +15,9 @@ use crate::priority::Priority;
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 
-/// A prepared call. It starts when it is awaited, or by [`Call::wait`] on a thread without a runtime. Dropping it while
-/// it runs cancels it, at the server too; so does dropping the stream that it may have come to.
+/// A prepared call. The call starts when it is awaited, or when [`Call::wait`] is called on a thread without a
+/// runtime. Dropping a running call cancels it, also at the server. Dropping the reply stream of a call cancels the
+/// call too.
 #[must_use = "a call starts when it is awaited"]
 pub struct Call<R> {
     state: State<R>,
@@ -27,11 +28,11 @@ enum State<R> {
     Ready(Result<R, Status>),
 }
 
-/// What makes the reply of what came.
+/// The function that decodes the reply.
 enum Decode<R> {
-    /// Of that alone.
+    /// Decodes the body alone.
     Body(fn(Body) -> Result<R, Status>),
-    /// Of the context too, where one was kept.
+    /// Decodes the body and also receives the call's context, if the call kept one.
     WithContext(Box<dyn FnOnce(Body, Option<Context>) -> Result<R, Status> + Send>),
 }
 
@@ -44,32 +45,33 @@ impl<R> Decode<R> {
     }
 }
 
-/// A reply, and what travelled beside it. See [`Call::with_metadata`].
+/// A reply with the metadata that the server sent beside it. See [`Call::with_metadata`].
 pub struct Reply<R> {
-    /// The reply itself: a message, or a stream of them.
+    /// The reply: a message or a stream of messages.
     pub message: R,
     pub(super) context: Context,
 }
 
 impl<R> Reply<R> {
-    /// What the server sent before the reply.
+    /// The metadata that the server sent before the reply.
     pub fn metadata(&self) -> Metadata {
         self.context.reply_metadata().clone()
     }
 
-    /// The call, for what is asked later: its clones go on to know what the server sends behind a stream.
+    /// The context of the call. Clones of the context also see the trailer that a server sends after a stream.
     pub fn context(&self) -> &Context {
         &self.context
     }
 
-    /// What the server sent behind the reply: of a stream, once it has ended.
+    /// The metadata that the server sent after the reply. The trailer of a stream is complete once the stream has
+    /// ended.
     pub fn trailer(&self) -> Metadata {
         self.context.trailer().clone()
     }
 }
 
 impl<R> Call<R> {
-    /// A call that is answered already: for fakes of a client.
+    /// Creates a call that already has its result, for fakes of a client.
     pub fn ready(result: Result<R, Status>) -> Call<R> {
         Call { state: State::Ready(result) }
     }
@@ -91,21 +93,23 @@ impl<R> Call<R> {
         self
     }
 
-    /// The longest the call may take, all attempts together, and of a stream up to its end. The default is that of the
-    /// channel for the method; calls with a stream have none, and only their opening is bounded. A call made by a
-    /// handler ends with the deadline of the call that it serves, if that is earlier.
+    /// Sets the longest time that the call may take. The timeout covers all attempts, and a stream up to its end.
+    ///
+    /// The default is the channel's timeout for the method, then `call_timeout`. A streaming call has no timeout by
+    /// default; `call_timeout` bounds only its opening. A call that a handler makes ends no later than the deadline
+    /// of the call that the handler serves.
     pub fn timeout(self, timeout: Duration) -> Call<R> {
         self.change(|call| call.timeout = Some(timeout))
     }
 
-    /// Lets the call go on where the handler that makes it has run out of time: it inherits no deadline. Dropping it
-    /// cancels it all the same, so it belongs into a task of its own.
+    /// Makes the call independent of the deadline of the call that the current handler serves. Dropping the
+    /// independent call still cancels it, so spawn a task for it.
     pub fn independent(self) -> Call<R> {
         self.change(|call| call.is_independent = true)
     }
 
-    /// Appends metadata that travels with the request. A call with a pair that breaks the rules of [`Metadata`] is not
-    /// made: it answers with INVALID_ARGUMENT, which names the first such key.
+    /// Appends metadata that travels with the request. If a pair breaks the rules of [`Metadata`], the call is not
+    /// sent and fails with INVALID_ARGUMENT; the status names the first invalid key.
     pub fn metadata(self, key: &str, value: impl Into<Vec<u8>>) -> Call<R> {
         self.change(|call| {
             if let Err(status) = call.metadata.append(key, value) {
@@ -114,28 +118,30 @@ impl<R> Call<R> {
         })
     }
 
-    /// How much the call matters. Servers with too much to do refuse sheddable calls first and critical ones last. The calls
-    /// that its handler makes inherit the priority.
+    /// Sets the priority of the call. An overloaded server refuses sheddable calls first and critical calls last.
+    /// Calls that the handler makes inherit the priority.
     pub fn priority(self, priority: Priority) -> Call<R> {
         self.change(|call| {
-            // The key and the names keep to the rules of metadata.
+            // The key and the priority names are valid metadata, so `set` cannot fail.
             drop(call.metadata.set(Priority::KEY, priority.name()));
         })
     }
 
-    /// How the request is compressed instead of as the channel says. See [`crate::ChannelOptions::compression`].
+    /// Sets how the request is compressed. Overrides [`crate::ChannelOptions::compression`].
     pub fn compression(self, compression: Option<Compression>) -> Call<R> {
         self.change(|call| call.call_options.compression = compression)
     }
 
-    /// Whether to wait, within the deadline, while no endpoint can be reached, instead of failing at once.
+    /// Sets whether the call waits, within its deadline, while no endpoint is reachable. Otherwise the call fails at
+    /// once.
     pub fn wait_for_ready(self, wait: bool) -> Call<R> {
         self.change(|call| call.call_options.wait_for_ready = wait)
     }
 }
 
 impl<R: 'static> Call<R> {
-    /// The same call with what travels beside its reply. What [`Call::ready`] made has none.
+    /// Makes the call return its reply together with reply metadata and trailer. A call from [`Call::ready`] has
+    /// neither.
     pub fn with_metadata(self) -> Call<Reply<R>> {
         match self.state {
             State::Prepared(mut call, decode) => {
@@ -151,15 +157,17 @@ impl<R: 'static> Call<R> {
     }
 }
 
-/// That of a call that was never made.
+/// The context of a call that was never sent.
 fn no_context() -> Context {
     Context::new(Method::named("", "", MethodKind::Unary), None, Deadline::NONE, Metadata::new())
 }
 
 impl<R: Send + 'static> Call<R> {
-    /// Makes the call and blocks this thread until it has its answer: for threads without a runtime. The work is done on
-    /// mprpc's background loop, so it also answers on a thread that a runtime lent out (`spawn_blocking`); on an event
-    /// loop itself it stalls the loop.
+    /// Makes the call and blocks this thread until the reply arrives. Use it on threads without a runtime.
+    ///
+    /// mprpc's background loop does the work, so `wait` also works on a blocking thread of a runtime
+    /// (`spawn_blocking`). On an event loop, `wait` stalls the loop. On the background loop itself, `wait` fails with
+    /// FAILED_PRECONDITION.
     pub fn wait(self) -> Result<R, Status> {
         let (call, decode) = match self.state {
             State::Ready(result) => return result,
@@ -171,7 +179,7 @@ impl<R: Send + 'static> Call<R> {
         }
         let (done, answer) = std::sync::mpsc::sync_channel(1);
         crate::net::background().spawn(async move {
-            // The receiver waits below for as long as this runs.
+            // The receiver below outlives this task, so `send` cannot fail.
             let _ = done.send(call.run().await);
         });
         decoded(decode, answer.recv().unwrap_or_else(|_| Err(Status::internal("the background loop ended"))))
@@ -190,20 +198,21 @@ impl<R: Send + 'static> IntoFuture for Call<R> {
     }
 }
 
-/// A [`Call`] that is awaited. Dropping it cancels the call, at the server too.
+/// A [`Call`] that is awaited. Dropping the future cancels the call, also at the server.
 ///
-/// A unary call for which a connection is there needs no box: this is all that the caller holds of it.
+/// A unary call over an open connection needs no box: `CallFuture` is all the memory that the caller holds for the
+/// call.
 #[must_use = "a call starts when it is awaited"]
 pub struct CallFuture<R>(Awaited<R>);
 
-/// What is awaited: a call with what makes its reply, or a reply; `None` once it was handed over.
+/// The awaited call with its decoder, or a ready result. `None` means that the result was already returned.
 #[expect(clippy::large_enum_variant, reason = "a box for each call costs more than the room where there is no call")]
 enum Awaited<R> {
     Running(ReplyFuture, Option<Decode<R>>),
     Ready(Option<Result<R, Status>>),
 }
 
-// What is in it may be moved.
+// `CallFuture` holds no self-references, so it is `Unpin` for every `R`.
 impl<R> Unpin for CallFuture<R> {}
 
 impl<R: Send + 'static> Future for CallFuture<R> {

@@ -1,4 +1,4 @@
-//! The options of one call, the service that it calls, and when it began. Not its messages.
+//! The options of one call, the service that it calls, and its start time. Not its messages.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,18 +8,18 @@ use crate::codec::Compression;
 use crate::deadline::Deadline;
 use crate::interceptor::Chain;
 
-/// The way of a call to where it is served.
+/// The options of one call: the service and the settings taken from the channel.
 #[derive(Clone)]
 pub(super) struct CallOptions {
     pub(super) service: Arc<BoundService>,
     pub(super) wait_for_ready: bool,
     pub(super) compression: Option<Compression>,
-    /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
+    /// Whether bytes decode as a complete reply. Used for peers that do not mark the end of a reply.
     pub(super) is_reply: fn(&[u8]) -> bool,
 }
 
 impl CallOptions {
-    /// As the channel says; a call may change it.
+    /// Takes the settings of the channel. Each call may change them.
     #[inline]
     pub(super) fn new(service: &Arc<BoundService>, is_reply: fn(&[u8]) -> bool) -> CallOptions {
         let options = service.endpoints.options();
@@ -32,17 +32,17 @@ impl CallOptions {
     }
 }
 
-/// What all calls of one client share.
+/// A service and the interceptors of its calls, shared by all calls of one client.
 pub(super) struct BoundService {
     pub(super) endpoints: Arc<ServiceEndpoints>,
     pub(super) interceptors: Chain,
 }
 
-/// When a call began, and when it has to be done.
+/// The start time and the deadline of a call.
 #[derive(Clone, Copy)]
 pub(super) struct CallStart {
     pub(super) at: Instant,
     pub(super) deadline: Deadline,
-    /// Nothing but `call_timeout` says when that is.
+    /// Whether the deadline comes from `call_timeout` alone.
     pub(super) by_default: bool,
 }

@@ -1,4 +1,4 @@
-//! A way to services: where they are, and what all calls over it share.
+//! `Channel`: finds the endpoints of services and holds what all calls over it share.
 
 use std::fmt;
 use std::io;
@@ -16,12 +16,12 @@ use crate::interceptor::{Chain, Interceptor};
 use crate::net::{Connector, Stream};
 use crate::service::BoxFuture;
 
-/// A way to services. Cheap to clone; any thread and any runtime may use it. Dropping the last clone and the last
-/// client made from it closes its connections once their calls are done.
+/// A channel to the services of one target. It is cheap to clone, and any thread and any runtime may use it. Dropping
+/// the last clone and the last client of a channel closes its connections once their calls are done.
 #[derive(Clone)]
 pub struct Channel {
     shared: Arc<ChannelShared>,
-    /// What sees every call over this channel, first to last.
+    /// The interceptors of every call over this channel. The first one runs first.
     pub(super) interceptors: Chain,
 }
 
@@ -34,25 +34,30 @@ struct ChannelShared {
 }
 
 impl Channel {
-    /// A channel to what `target` names: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
-    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users` for a
-    /// server in this process; with `classic:` before an address where the C++ MPRPC frame is spoken.
+    /// Creates a channel to `target`: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
+    /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, or `memory:users` for a server
+    /// in this process. The prefix `classic:` before an address selects the C++ MPRPC protocol.
     ///
-    /// Connects to nothing: the registry is asked once a client is made from it, endpoints once a call is made.
+    /// `new` opens no connection. The channel asks the registry when a client is created, and connects when a call is
+    /// made.
+    ///
+    /// # Errors
+    /// Fails if `target` is not a valid target.
     pub fn new(target: &str) -> Result<Channel, Error> {
         Channel::with_options(target, ChannelOptions::default())
     }
 
-    /// The same, with options.
+    /// Creates a channel with options. See [`Channel::new`] for the targets.
     ///
     /// # Errors
-    /// A target that is none; files of TLS that cannot be used.
+    /// Fails if `target` is not a valid target, or if the TLS files cannot be used.
     pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
         let connector = Connector::new(options.tls.as_ref(), &options.limits)?;
         Ok(Channel::over(target.parse::<Target>()?.resolver()?, options, connect_by(connector)))
     }
 
-    /// A channel to what a resolver of your own finds. Where its files of TLS cannot be used, its calls fail and say so.
+    /// Creates a channel that finds endpoints with your own resolver. If the TLS files cannot be used, every call
+    /// fails with that reason.
     pub fn from_resolver(resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
         let connect = match Connector::new(options.tls.as_ref(), &options.limits) {
             Ok(connector) => connect_by(connector),
@@ -66,26 +71,27 @@ impl Channel {
         Channel::over(resolver, options, connect)
     }
 
-    /// The same, with connections of another kind.
+    /// Creates a channel that opens its connections with `connect`.
     pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
         let subchannels = Arc::new(Subchannels::new(Arc::new(options), connect));
         let shared = ChannelShared { subchannels, resolver, services: Mutex::default() };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
     }
 
-    /// The same channel, over the same connections, with one more interceptor. The first one added sees a call first.
+    /// Returns the channel with one more interceptor; the connections stay shared. Interceptors run in the order in
+    /// which they were added.
     pub fn intercept(mut self, interceptor: impl Interceptor) -> Channel {
         let added: Arc<dyn Interceptor> = Arc::new(interceptor);
         self.interceptors = self.interceptors.iter().cloned().chain([added]).collect();
         self
     }
 
-    /// A service over this channel, for a client of it.
+    /// Binds the channel to a service, for a client of that service.
     pub(super) fn service(self, name: &str) -> Arc<BoundService> {
         Arc::new(BoundService { endpoints: self.endpoints(name), interceptors: self.interceptors })
     }
 
-    /// The endpoints of a service; the same ones for every client of it.
+    /// The endpoints of a service. All clients of the service share them.
     fn endpoints(&self, service: &str) -> Arc<ServiceEndpoints> {
         let mut services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(endpoints) = services.find(service) {

@@ -1,5 +1,5 @@
-//! The shortest way to an endpoint: directly, where a server of this process serves it; over its Unix socket, where it has
-//! one on this host; else to its address.
+//! Chooses the shortest path to an endpoint: a direct call to a server of this process, a Unix socket on this host,
+//! or the endpoint's address.
 
 use std::future::poll_fn;
 use std::io;
@@ -21,21 +21,21 @@ use crate::net::{Stream, host_id, is_background};
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
-/// What a subchannel knows of the server at its address in this process.
+/// What a subchannel knows about the server of this process at its address.
 #[derive(Default)]
 pub(super) struct InProcess {
     found: ArcSwapOption<CachedServer>,
     in_flight: AtomicUsize,
 }
 
-/// What the table of servers said, and in which version.
+/// A cached lookup in the table of servers, with the version of the table.
 struct CachedServer {
     version: u64,
     server: Option<Weak<dyn LocalServer>>,
 }
 
 impl InProcess {
-    /// The server that this call goes to directly, if it does.
+    /// Returns the server that handles this call directly, if there is one.
     #[inline]
     pub(super) fn server(
         &self,
@@ -45,13 +45,13 @@ impl InProcess {
         has_message: bool,
     ) -> Option<Arc<dyn LocalServer>> {
         match in_process::version() {
-            // There never was a server in this process.
+            // Version 0 means that this process never had a server.
             0 => None,
             version => self.server_now(version, endpoint, options, method, has_message),
         }
     }
 
-    /// The same, by this version of the table of servers.
+    /// Finds the server in this version of the table of servers.
     fn server_now(
         &self,
         version: u64,
@@ -61,7 +61,7 @@ impl InProcess {
         has_message: bool,
     ) -> Option<Arc<dyn LocalServer>> {
         let is_unary = method.kind == MethodKind::Unary && has_message;
-        // A handler on the background loop would hold up the registry, and every other call of threads without a runtime.
+        // A handler on the background loop would block the registry and the calls of all threads without a runtime.
         if !is_unary || endpoint.protocol != Protocol::Native || is_background() {
             return None;
         }
@@ -76,7 +76,8 @@ impl InProcess {
         server
     }
 
-    /// Makes one call up to its reply, on the task that polls this; `None` where the server wants a connection for it.
+    /// Makes one call on the polling task and returns the reply. Returns `None` if the server wants a connection for
+    /// the call.
     pub(super) async fn call(
         &self,
         server: &dyn LocalServer,
@@ -93,7 +94,7 @@ impl InProcess {
         }
         let context = &request.context;
         let begun = poll_fn(|cx| {
-            // What waits for nothing would keep the thread from all others.
+            // A call that never waits would otherwise starve other tasks of this thread.
             ready!(poll_proceed(cx)).made_progress();
             let request = LocalRequest { context, message, limits: &options.limits, in_flight };
             Poll::Ready(match server.begin(request, cx) {
@@ -112,7 +113,7 @@ impl InProcess {
         Some(received(reply, request))
     }
 
-    /// Waits for the handler. The call counts as in flight meanwhile.
+    /// Waits for the handler and counts the call as in flight.
     async fn wait(&self, running: BoxFuture<Reply>) -> Reply {
         struct InFlight<'a>(&'a AtomicUsize);
         impl Drop for InFlight<'_> {
@@ -126,7 +127,7 @@ impl InProcess {
     }
 }
 
-/// The reply, and what travelled beside it, as the caller knows them.
+/// Returns the reply and copies its metadata and trailer to the caller's context.
 fn received(reply: Reply, request: &Request) -> Result<Body, Status> {
     match &reply.message {
         Ok(_) => {
@@ -141,8 +142,8 @@ fn received(reply: Reply, request: &Request) -> Result<Body, Status> {
     reply.message.map(Body::Message)
 }
 
-/// The server of this process at an address, where a channel with these options reaches it without a socket. What is to
-/// be spoken to over TLS has to prove itself there.
+/// Returns the server of this process at an address, if a channel with these options may reach it without a socket. A
+/// channel with TLS must connect, because the server has to prove its identity.
 fn server_at(address: &Address, options: &ChannelOptions) -> Option<Arc<dyn LocalServer>> {
     let is_over_tls = options.tls.is_some() && matches!(address, Address::Tcp(_) | Address::Host(..));
     if !options.same_process || is_over_tls {
@@ -151,8 +152,8 @@ fn server_at(address: &Address, options: &ChannelOptions) -> Option<Arc<dyn Loca
     in_process::server_at(address)
 }
 
-/// Opens a connection to an endpoint: in memory, where a server of this process serves it; at its Unix socket, where it
-/// has one on this host that can be reached.
+/// Opens a connection to an endpoint: in memory if a server of this process serves it, else over its Unix socket if
+/// that is reachable on this host, else to its address.
 pub(super) async fn open(endpoint: &Endpoint, options: &ChannelOptions, connect: &Connect) -> io::Result<Stream> {
     if let Some(server) = server_at(&endpoint.address, options) {
         return server.connect();
@@ -160,7 +161,8 @@ pub(super) async fn open(endpoint: &Endpoint, options: &ChannelOptions, connect:
     if let Some(path) = path_on_this_host(endpoint, options) {
         match connect(Address::Unix(path.to_owned())).await {
             Ok(stream) => return Ok(stream),
-            // As another container on this host finds it, or after a provider that was killed.
+            // The socket is unreachable, for example from another container of this host, or after the provider was
+            // killed.
             Err(error) => {
                 tracing::debug!(%endpoint, path = %path.display(), %error, "its Unix socket cannot be reached")
             }
@@ -169,7 +171,7 @@ pub(super) async fn open(endpoint: &Endpoint, options: &ChannelOptions, connect:
     connect(endpoint.address.clone()).await
 }
 
-/// The Unix socket at which an endpoint listens on this host. What is to be spoken to over TLS is not spoken to there.
+/// The Unix socket of an endpoint on this host. A channel with TLS does not use it.
 fn path_on_this_host<'a>(endpoint: &'a Endpoint, options: &ChannelOptions) -> Option<&'a Path> {
     if !options.same_host || options.tls.is_some() {
         return None;

@@ -1,4 +1,4 @@
-//! The interceptors of a channel around one call, held to its deadline.
+//! Runs the interceptors of a channel around one call and enforces the call's deadline on them.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use crate::net::timer::Timer;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
-/// Passes the call through the interceptors to `transmit`, which keeps to the deadline itself.
+/// Passes the call through the interceptors to `transmit`. `transmit` enforces the deadline itself.
 pub(super) async fn intercepted(
     interceptors: Chain,
     context: Context,
@@ -37,7 +37,7 @@ pub(super) async fn intercepted(
             return Poll::Ready(reply);
         }
         let place = place.load(Ordering::Acquire);
-        // An interceptor may have brought the deadline forward.
+        // The deadline is read again here because an interceptor may have moved it to an earlier time.
         let Some(at) = context.deadline().instant().filter(|_| place != TRANSMITTED) else {
             return Poll::Pending;
         };

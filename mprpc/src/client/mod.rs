@@ -1,4 +1,8 @@
-//! The caller's side: a channel to services, calls over it, and what carries them.
+//! The client: channels, stubs, calls, and the transports that carry the calls.
+//!
+//! A call passes these layers: `Stub` or `RawClient` prepares a `Call`; `ReplyFuture` starts it; `Attempts` retries
+//! it; `ServiceEndpoints` picks a `Subchannel`; the subchannel sends the call over a `Multiplexed` connection, over a
+//! one-shot connection (classic protocol), or directly to a server of the same process.
 
 mod attempts;
 mod call;

@@ -1,4 +1,4 @@
-//! The caller's half of a classic connection: connect, one request, one reply up to its end.
+//! The client side of the classic protocol: connect, send one request, read one reply up to the end of the stream.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,10 +13,10 @@ use crate::net::{Reader, SendBuffer, Stream, tls};
 use crate::protocol::classic;
 use crate::status::{Phase, Ran, Status};
 
-/// Room that a read is offered at least.
+/// Minimum buffer space for each read.
 const READ_BYTES_MIN: usize = 4 << 10;
 
-/// Makes one call over a connection of its own.
+/// Makes one call over a new connection.
 pub(super) async fn call(
     address: &Address,
     connect: &Connect,
@@ -33,7 +33,7 @@ pub(super) async fn call(
     let mut output = SendBuffer::default();
     output.push(classic::encode_request(request.short_service(), &request.method().name, message).freeze());
     let sent = stage(address, Phase::Send, request, write_all(stream, &mut output)).await?;
-    // The reply is not there yet: it is the reactor that says when it is.
+    // The reply has not arrived yet, so the reactor must report when the socket is readable.
     let stream = sent.and_then(Stream::registered);
     let Stream { mut reader, writer, peer: _ } =
         stream.map_err(|error| failed(address, Phase::Send, &error.to_string()))?;
@@ -49,7 +49,7 @@ pub(super) async fn call(
     Ok(reply)
 }
 
-/// One stage of a call, within its deadline.
+/// Runs one stage of a call within the call's deadline.
 async fn stage<T>(
     address: &Address,
     phase: Phase,
@@ -70,11 +70,11 @@ fn failed(address: &Address, phase: Phase, why: &str) -> Status {
     Status::unavailable(why.to_owned()).with_phase(phase).with_peer(address).with_ran(Ran::Maybe)
 }
 
-/// Why there is no complete reply.
+/// The reason why no complete reply arrived.
 enum NoReply {
-    /// The connection turned out not to be one: the request has not been read.
+    /// The TLS server rejected the client certificate, or its absence. The server has not read the request.
     Refused(io::Error),
-    /// What went wrong.
+    /// Any other failure.
     Failed(String),
 }
 
@@ -92,7 +92,7 @@ async fn write_all(mut stream: Stream, output: &mut SendBuffer) -> io::Result<St
     Ok(stream)
 }
 
-/// Reads up to the end of the stream, or to where the channel lets a reply end.
+/// Reads up to the end of the stream, or up to a pause if the channel allows a pause to end a reply.
 async fn read_reply(reader: &mut Reader, options: &ChannelOptions, request: &Request) -> Result<Bytes, NoReply> {
     let max = options.limits.message_bytes_max;
     let mut reply = BytesMut::new();

@@ -13,33 +13,35 @@ use crate::net::Stream;
 use crate::service::BoxFuture;
 use crate::tls::TlsClient;
 
-/// What can be chosen for a channel.
+/// Options of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelOptions {
-    /// Bounds; the deadline of calls that say none is `limits.call_timeout`.
+    /// The limits of the channel. `limits.call_timeout` is the deadline of unary calls that set none.
     pub limits: Limits,
-    /// The deadline of the calls of some methods, by `package.Service/Method`, or of all methods of a service, by
-    /// `package.Service`. It also bounds streams, which have none otherwise.
+    /// Deadlines by method (`package.Service/Method`) or by service (`package.Service`). They also bound streams,
+    /// which have no deadline by default.
     pub timeouts: BTreeMap<String, Duration>,
-    /// How requests of `limits.compress_bytes_min` and more are compressed, where the server accepts it; the first ones
-    /// of a connection travel as they are, until it has said so.
+    /// How requests of at least `limits.compress_bytes_min` bytes are compressed, if the server accepts the
+    /// algorithm. The first requests of a connection travel uncompressed, until the server's SETTINGS have arrived.
     pub compression: Option<Compression>,
-    /// Whether calls wait, within their deadline, while no endpoint can be reached, instead of failing at once.
+    /// Whether calls wait, within their deadline, while no endpoint is reachable. Otherwise calls fail at once.
     pub wait_for_ready: bool,
-    /// Whether a classic server that closes without a byte has answered with an empty message. Its bytes are the same
-    /// as those of a failure, so the default is an error that says so.
+    /// Whether a classic server that closes without a byte has sent an empty message. A failed server closes in the
+    /// same way, so by default such a call fails and the status says so.
     pub classic_empty_reply: bool,
-    /// Whether a classic reply is complete once it decodes and nothing more came for `limits.classic_reply_pause`: for
-    /// servers that keep the connection open.
+    /// Whether a classic reply is complete once it decodes and no byte has arrived for `limits.classic_reply_pause`.
+    /// Needed for servers that keep the connection open.
     pub classic_reply_pause: bool,
-    /// TLS to the TCP endpoints. `None`: plain text.
+    /// TLS for TCP endpoints. `None` means plain text.
     pub tls: Option<TlsClient>,
-    /// Whether calls to a server in this process reach it without a socket: those with one request and one reply run its
-    /// handler on the task of their caller, those with streams go over a connection in memory. Never where either side
-    /// has TLS for the address, nor where the classic frame is asked for. `false` for tests of what is between the two.
+    /// Whether calls reach a server of the same process without a socket.
+    ///
+    /// The handler of a unary call runs on the caller's task; a streaming call uses an in-memory connection. The
+    /// option has no effect if either side uses TLS for the address, or if the endpoint speaks the classic protocol.
+    /// Set `false` to test the network path.
     pub same_process: bool,
-    /// Whether an endpoint that says in the registry at which Unix socket it listens too is connected to there, by
-    /// callers on its host; over TCP where that socket cannot be reached. Never with TLS.
+    /// Whether callers on the endpoint's host connect to the Unix socket that the endpoint lists in the registry. If
+    /// the socket is unreachable, the channel connects over TCP. The option has no effect with TLS.
     pub same_host: bool,
 }
 
@@ -60,7 +62,7 @@ impl Default for ChannelOptions {
 }
 
 impl ChannelOptions {
-    /// The deadline of a method's calls where they do not say one themselves, and the channel does.
+    /// The timeout that the channel sets for calls of a method that set none.
     pub(super) fn timeout_of(&self, method: &MethodDescriptor) -> Option<Duration> {
         if self.timeouts.is_empty() {
             return None;
@@ -69,5 +71,5 @@ impl ChannelOptions {
     }
 }
 
-/// How connections are opened; the test kit puts a simulated network in its place.
+/// Opens a connection to an address. The test kit replaces it with a simulated network.
 pub(crate) type Connect = Arc<dyn Fn(Address) -> BoxFuture<io::Result<Stream>> + Send + Sync>;

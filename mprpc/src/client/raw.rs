@@ -1,4 +1,4 @@
-//! Calls of methods by name, with bytes: for gateways, proxies and tools that know no messages.
+//! `RawClient`: calls methods by name, with bytes. For gateways, proxies and tools that have no generated messages.
 
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,10 +16,10 @@ use crate::service::{Body, BoxFuture};
 use crate::status::Status;
 use crate::streaming::Streaming;
 
-/// One service over a channel, by name. Cheap to clone; any thread may use it.
+/// One service over a channel, called by method name. It is cheap to clone, and any thread may use it.
 ///
-/// What is said of generated clients holds here too: deadlines, attempts, metadata, interceptors. Nothing is known of
-/// the methods, so none is made again that may have run.
+/// Deadlines, retries, metadata and interceptors work as in generated clients. The client does not know which methods
+/// are idempotent, so it never retries a call that may have run.
 #[derive(Clone)]
 pub struct RawClient {
     name: Arc<str>,
@@ -27,12 +27,12 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    /// Binds a channel to a service, `fixbug.UserServiceRpc`.
+    /// Binds a channel to a service, for example `fixbug.UserServiceRpc`.
     pub fn new(channel: Channel, service: &str) -> RawClient {
         RawClient { name: service.into(), service: channel.service(service) }
     }
 
-    /// Prepares a call with one message and one reply, in protobuf or whatever the method takes.
+    /// Prepares a unary call. The request is in protobuf, or in any format that the method takes.
     pub fn unary(&self, method: &str, request: impl Into<Bytes>) -> Call<Bytes> {
         let method = Method::named(&self.name, method, MethodKind::Unary);
         Call::prepared(self.call_options(), method, Body::Message(request.into()), Body::into_message)
@@ -43,8 +43,11 @@ impl RawClient {
         Call::prepared(self.call_options(), Method::named(&self.name, method, kind), request, Ok)
     }
 
-    /// Passes on a call that came to a server, for a proxy: with all of its metadata, and what is left of its deadline.
-    /// What the service behind sends beside its replies goes back with them, and giving up the one call gives up the other.
+    /// Forwards a call that a server received, for a proxy. The forwarded call carries all metadata of the original
+    /// and the rest of its deadline.
+    ///
+    /// Metadata and trailer of the backend's reply go back to the original caller. Cancelling the original call
+    /// cancels the forwarded call.
     pub fn forward(&self, context: &Context, request: Body) -> BoxFuture<Result<Body, Status>> {
         let method = context.method();
         let mut call = scope::under(Some(context.clone()), || self.call(&method.name, method.kind, request));

@@ -1,4 +1,5 @@
-//! One call at the caller, whatever its messages are: from its options to its reply, polled without a box where it can be.
+//! `ReplyFuture`: one call from its options to its encoded reply. A call on an open connection is polled without a
+//! box.
 
 use std::pin::Pin;
 use std::task::{self, Poll, Waker, ready};
@@ -23,37 +24,37 @@ use crate::scope;
 use crate::service::{Body, BoxFuture};
 use crate::status::{Phase, Ran, Status};
 
-/// A call that has not begun, and what was chosen for it.
+/// A call that has not started, and its options.
 pub(super) struct PreparedCall {
     pub(super) call_options: CallOptions,
     method: Method,
     body: Body,
     pub(super) metadata: Metadata,
-    /// The first option that cannot be: it is what the call answers with.
+    /// The error of the first invalid option. The call fails with this status.
     pub(super) refused: Option<Status>,
     pub(super) timeout: Option<Duration>,
-    /// The call that is being served here, if one is: what is left to it is all that this one has.
+    /// The call that the current handler serves. Its deadline bounds this call, unless `is_independent` is set.
     served: Option<Context>,
     pub(super) is_independent: bool,
-    /// Somebody wants to know what comes beside the reply.
+    /// Whether the caller asked for reply metadata and trailer.
     pub(super) keeps_context: bool,
 }
 
-/// What a call comes to: a reply, and the context of the call where one was made.
+/// The result of a call: the reply, and the call's context if one was created.
 type Outcome = Result<(Body, Option<Context>), Status>;
 
-/// A call that is awaited. Dropping it cancels the call.
+/// The future of a running call. Dropping it cancels the call.
 pub(super) struct ReplyFuture {
-    /// Stays in its place until the call is answered, or goes into a box.
+    /// The prepared call. It stays here until the call is answered or moves into a box.
     prepared: Option<PreparedCall>,
     stage: Stage,
 }
 
 enum Stage {
     New,
-    /// The request is sent, or will be; nothing but the reply is waited for.
+    /// The request is sent or queued. The call waits only for the reply.
     Sent(PendingCall, CallStart, Option<Context>),
-    /// Whatever takes longer.
+    /// Every other call: it may connect, retry, or run interceptors.
     Boxed(BoxFuture<Outcome>),
 }
 
@@ -63,7 +64,7 @@ impl ReplyFuture {
         ReplyFuture { prepared: Some(call), stage: Stage::New }
     }
 
-    /// Begins the call on the runtime that this is called on; without one, on the background loop.
+    /// Starts the call on the current runtime, or on the background loop if there is no runtime.
     fn begin(&mut self, waker: &Waker) -> Result<(), Status> {
         let Ok(runtime) = Handle::try_current() else {
             let call = self.take()?;
@@ -75,7 +76,7 @@ impl ReplyFuture {
             return Ok(());
         };
         let (begun, remaining) = call.begin()?;
-        // No interceptor sees it, so a context is for nobody but who asks for it.
+        // A plain call has no interceptor, so only a caller that asked for metadata needs a context.
         let context = call.keeps_context.then(|| call.context(begun));
         let outgoing = Outgoing {
             method: &call.method,
@@ -111,7 +112,7 @@ impl Future for ReplyFuture {
         let running = self.get_mut();
         if let Stage::New = running.stage {
             running.begin(cx.waker())?;
-            // Its reply wakes this task.
+            // The reply wakes this task.
             if let Stage::Sent(..) = running.stage {
                 return Poll::Pending;
             }
@@ -134,7 +135,7 @@ impl Future for ReplyFuture {
     }
 }
 
-/// A call on the background loop that is cancelled with its future here.
+/// A call on the background loop. Dropping this future cancels the call.
 struct AbortOnDrop(JoinHandle<Outcome>);
 
 impl Future for AbortOnDrop {
@@ -153,7 +154,7 @@ impl Drop for AbortOnDrop {
 }
 
 impl PreparedCall {
-    /// A call as the channel says.
+    /// Creates a call with the given options.
     #[inline]
     pub(super) fn new(call_options: CallOptions, method: Method, body: Body) -> PreparedCall {
         PreparedCall {
@@ -169,7 +170,7 @@ impl PreparedCall {
         }
     }
 
-    /// Makes the call, whatever it takes.
+    /// Makes the call with all its interceptors and attempts.
     pub(super) async fn run(mut self) -> Outcome {
         let (begun, _) = self.begin()?;
         if self.call_options.service.interceptors.is_empty() {
@@ -185,7 +186,7 @@ impl PreparedCall {
         Ok((reply, Some(context)))
     }
 
-    /// Makes the attempts of a call that has begun, from the `next` one.
+    /// Continues a started call with the step `next`.
     async fn go_on(self, begun: CallStart, next: NextAttempt) -> Outcome {
         let context = self.context(begun);
         let reply = Attempts::new(self.call_options, context.clone(), self.body, begun, next)?.run().await?;
@@ -196,7 +197,7 @@ impl PreparedCall {
         Context::new(self.method.clone(), None, begun.deadline, self.metadata.clone())
     }
 
-    /// Begins now; and what is left up to the deadline.
+    /// Starts the call now. Returns the start and the time that remains until the deadline.
     #[inline(always)]
     fn begin(&mut self) -> Result<(CallStart, Option<Duration>), Status> {
         if let Some(status) = self.refused.take() {
@@ -214,7 +215,7 @@ impl PreparedCall {
         Ok((CallStart { at: now, deadline, by_default }, remaining))
     }
 
-    /// Whether it is a unary call that needs nothing but a connection: no interceptor, no compression.
+    /// Whether the call is unary and needs only a connection: no interceptor, no compression, no oversized message.
     #[inline(always)]
     fn is_plain(&self) -> bool {
         let max = self.call_options.service.endpoints.options().limits.message_bytes_max;
@@ -231,8 +232,8 @@ impl PreparedCall {
         }
     }
 
-    /// When the call has to be done, how long that is from `now` on, and whether nothing but `call_timeout` says so. A
-    /// call that streams has all the time it wants unless it is told otherwise.
+    /// Returns the deadline, the time from `now` to the deadline, and whether `call_timeout` alone sets the deadline.
+    /// A streaming call has no deadline by default.
     #[inline(always)]
     fn deadline(&self, now: Instant) -> (Deadline, Option<Duration>, bool) {
         let options = self.call_options.service.endpoints.options();
@@ -250,7 +251,7 @@ impl PreparedCall {
     }
 }
 
-/// What passes on through a chain of calls, unless the call says otherwise itself.
+/// Copies the metadata that a chain of calls inherits, except for keys that the call sets itself.
 fn inherit(own: &mut Metadata, served: &Metadata) {
     let passed_on = served.passed_on();
     for key in Metadata::PASSED_ON.iter().filter(|key| passed_on.value(key).is_some()) {

@@ -1,4 +1,5 @@
-//! The endpoints of one service, as calls pick from them. Follows the resolver; is never asked on the path of a call.
+//! `ServiceEndpoints`: the endpoints of one service, from which calls pick. A background task follows the resolver; a
+//! call never waits for a resolver query.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -25,40 +26,40 @@ use crate::status::{Phase, Ran, Status};
 pub(super) struct ServiceEndpoints {
     service: Box<str>,
     subchannels: Arc<Subchannels>,
-    /// Kept for as long as the service is followed.
+    /// Keeps the resolver alive while the service is followed.
     _resolver: Arc<dyn Resolver>,
     picker: ArcSwap<Picker>,
-    /// Changes with the picker, for those who wait.
+    /// Notifies waiting calls of each new picker.
     changed: watch::Sender<()>,
     balancer: RoundRobin,
     throttle: Throttle,
 }
 
-/// What a pick chooses from: immutable, swapped whole.
+/// An immutable snapshot of the subchannels. Each update of the resolver replaces the whole picker.
 struct Picker {
     subchannels: Box<[Arc<Subchannel>]>,
     state: ResolutionState,
 }
 
-/// What a pick says.
+/// The result of a pick.
 pub(super) enum Picked {
-    /// Call here.
+    /// The picked subchannel.
     Subchannel(Arc<Subchannel>),
-    /// Nothing is known yet: wait for a change. The text says what is being waited for.
+    /// The resolver has no result yet, so the call waits for a change. The text says what the resolver waits for.
     NotYet(Arc<str>),
-    /// There is nowhere to call, and this is why.
+    /// No subchannel can take the call, for this reason.
     Nowhere(Status),
 }
 
-/// What becomes of a call for which nothing is waited.
+/// The result of an attempt that never waits.
 pub(super) enum FirstAttempt {
-    /// It has begun, over a connection that was there.
+    /// The call has started on an open connection.
     Begun(PendingCall),
-    /// It was made here, and failed.
+    /// The attempt at this subchannel failed.
     Failed(Arc<Subchannel>, Status),
-    /// It is to be made here, and that may take time.
+    /// The subchannel was picked, but the call must wait there, for example for a connection.
     NotReady(Arc<Subchannel>),
-    /// No endpoint was picked.
+    /// The attempt picked no endpoint.
     Nowhere,
 }
 
@@ -86,7 +87,8 @@ impl ServiceEndpoints {
             loop {
                 tokio::select! {
                     changed = resolutions.changed() => if changed.is_err() { return },
-                    // Only the end of the sender ends this loop early; what it publishes is our own doing.
+                    // `closed` only detects that the sender is dropped, which ends this loop. `update` itself
+                    // publishes the values.
                     changed = closed.changed() => if changed.is_err() { return } else { continue },
                 }
                 let Some(endpoints) = followed.upgrade() else { return };
@@ -98,7 +100,8 @@ impl ServiceEndpoints {
 
     fn update(&self, resolution: &Resolution) {
         let last = self.picker.load();
-        // An empty list is not believed: the providers that were there are asked, and refuse if they are gone.
+        // The picker does not trust an empty list. It keeps the known providers, which refuse connections if they are
+        // gone.
         let kept = if resolution.endpoints.is_empty() { &last.subchannels[..] } else { &[] };
         if !kept.is_empty() {
             tracing::warn!(
@@ -113,7 +116,7 @@ impl ServiceEndpoints {
         self.changed.send_replace(());
     }
 
-    /// Whether an attempt is made, or why not: servers refuse too many.
+    /// Decides whether an attempt may be sent. The error says that servers refuse too many calls.
     pub(super) fn admit(&self, metadata: &Metadata) -> Result<(), Status> {
         if !self.throttle.is_active() {
             return Ok(());
@@ -122,10 +125,10 @@ impl ServiceEndpoints {
         self.throttle.admit(&self.service, Priority::of(metadata), window, clock::now(), fastrand::f64())
     }
 
-    /// An attempt came to this.
+    /// Reports the outcome of an attempt to the throttle.
     pub(super) fn answered<T>(&self, outcome: &Result<T, Status>) {
         let refused = outcome.as_ref().is_err_and(is_overload);
-        // What did not reach a server says nothing of how much the servers have to do.
+        // An attempt that reached no server says nothing about the load of the servers.
         let reached = outcome.as_ref().map_or_else(|status| status.ran() != Ran::No, |_| true);
         if refused || reached && self.throttle.is_active() {
             self.throttle.answered(refused, self.options().limits.throttle_window, clock::now());
@@ -136,15 +139,15 @@ impl ServiceEndpoints {
         self.subchannels.options()
     }
 
-    /// Told of every change from now on.
+    /// Returns a receiver that is notified of every later change of the endpoints.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
     }
 
-    /// Begins a call on a connection that is there, at the endpoint that is picked. Never blocks.
+    /// Starts a call on an open connection of the picked endpoint. Never blocks.
     #[inline(always)]
     pub(super) fn try_begin(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> FirstAttempt {
-        // What is throttled goes the general way.
+        // While the throttle is active, `Attempts` makes the call and asks the throttle.
         if self.throttle.is_active() {
             return FirstAttempt::Nowhere;
         }
@@ -158,17 +161,18 @@ impl ServiceEndpoints {
         }
     }
 
-    /// The one among the endpoints that has this address.
+    /// Returns the subchannel with this address.
     pub(super) fn subchannel_at(&self, address: &Address) -> Option<Arc<Subchannel>> {
         let picker = self.picker.load();
         picker.subchannels.iter().find(|subchannel| subchannel.endpoint().address == *address).cloned()
     }
 
-    /// The next one that is `wanted` and does not pause.
+    /// Returns the next `wanted` subchannel that is not in backoff.
     #[inline(always)]
     fn choose<'a>(&self, picker: &'a Picker, wanted: impl Fn(&Arc<Subchannel>) -> bool) -> Option<&'a Arc<Subchannel>> {
         let candidates = &picker.subchannels;
-        // One that failed is tried again beside the calls, which wait for it only where there is no other.
+        // A background probe retries a failed subchannel. A call waits for the probe only if no other subchannel is
+        // left.
         let quick = |index: usize| wanted(&candidates[index]) && candidates[index].takes_calls();
         match self.balancer.pick(candidates.len(), quick) {
             Some(index) => Some(&candidates[index]),
@@ -176,7 +180,7 @@ impl ServiceEndpoints {
         }
     }
 
-    /// The next one that is `wanted` and does not pause, though it failed.
+    /// Returns the next `wanted` subchannel that is not in backoff, including subchannels that failed.
     fn choose_one_to_wait_for<'a>(
         &self,
         candidates: &'a [Arc<Subchannel>],
@@ -186,7 +190,7 @@ impl ServiceEndpoints {
         self.balancer.pick(candidates.len(), usable).map(|index| &candidates[index])
     }
 
-    /// Chooses where the next call of `method` goes, past those that were `tried`. Never blocks.
+    /// Picks a subchannel for the next attempt at `method` and skips those in `tried`. Never blocks.
     pub(super) fn pick(&self, method: &str, tried: &[Arc<Subchannel>]) -> Picked {
         let picker = self.picker.load();
         let candidates = &picker.subchannels;

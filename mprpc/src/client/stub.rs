@@ -1,4 +1,4 @@
-//! One service over a channel: what a generated client holds.
+//! `Stub`: one service over a channel, as generated clients hold it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 use crate::streaming::Streaming;
 
-/// One service over a channel: what a generated client holds. Cheap to clone; any thread may use it.
+/// One service over a channel. A generated client wraps a `Stub`. It is cheap to clone, and any thread may use it.
 #[derive(Clone)]
 pub struct Stub {
     descriptor: &'static ServiceDescriptor,
@@ -22,12 +22,12 @@ pub struct Stub {
 }
 
 impl Stub {
-    /// Binds a channel to a service. The registry is asked from now on; connections are opened by calls.
+    /// Binds a channel to a service and starts to follow the resolver. Connections open when calls need them.
     pub fn new(channel: Channel, service: &'static ServiceDescriptor) -> Stub {
         Stub { descriptor: service, service: channel.service(service.name) }
     }
 
-    /// Prepares a call of `service.methods[method]`; it starts when awaited.
+    /// Prepares a unary call of `service.methods[method]`. The call starts when it is awaited.
     pub fn unary<Q: Message, R: Message + MessageName + 'static>(&self, method: usize, request: &Q) -> Call<R> {
         match protobuf::encode(request) {
             Ok(message) => self.one_reply(method, Body::Message(message)),
@@ -35,7 +35,7 @@ impl Stub {
         }
     }
 
-    /// The same, of a method that takes a stream.
+    /// Prepares a call of a method that takes a stream and returns one reply.
     pub fn client_streaming<Q, R>(&self, method: usize, requests: Streaming<Q>) -> Call<R>
     where
         Q: Message + 'static,
@@ -44,7 +44,7 @@ impl Stub {
         self.one_reply(method, encoded(requests))
     }
 
-    /// The same, of a method that answers with a stream.
+    /// Prepares a call of a method that takes one request and returns a stream.
     pub fn server_streaming<Q, R>(&self, method: usize, request: &Q) -> Call<Streaming<R>>
     where
         Q: Message,
@@ -56,7 +56,7 @@ impl Stub {
         }
     }
 
-    /// The same, of a method that takes a stream and answers with one.
+    /// Prepares a call of a method that takes a stream and returns a stream.
     pub fn bidirectional<Q, R>(&self, method: usize, requests: Streaming<Q>) -> Call<Streaming<R>>
     where
         Q: Message + 'static,
@@ -82,14 +82,14 @@ impl Stub {
         CallOptions::new(&self.service, |bytes| R::decode_from_slice(bytes).is_ok())
     }
 
-    /// Whether there is an endpoint to pick.
+    /// Whether the picker finds an endpoint for the method.
     #[cfg(feature = "bench")]
     pub(crate) fn picks(&self, method: usize) -> bool {
         use super::service::Picked;
         matches!(self.service.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
     }
 
-    /// Told whenever the endpoints have changed.
+    /// Returns a receiver that is notified whenever the endpoints change.
     #[cfg(feature = "bench")]
     pub(crate) fn changes(&self) -> tokio::sync::watch::Receiver<()> {
         self.service.endpoints.changes()

@@ -1,4 +1,4 @@
-//! One endpoint, as a channel holds it: its connections, and its pauses after failures.
+//! `Subchannel`: one endpoint of a channel, with its connections and its backoff after failures.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,23 +19,23 @@ use crate::net::{Stream, clock};
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
 
-/// One endpoint, as a channel holds it.
+/// One endpoint of a channel.
 pub(super) struct Subchannel {
     endpoint: Arc<Endpoint>,
     options: Arc<ChannelOptions>,
     connect: Connect,
-    /// The server of this process, where it is one.
+    /// Finds the server of this process that serves the endpoint, if there is one.
     direct: InProcess,
-    /// A connection lives on the runtime of its callers, so that no reply crosses threads: one for each runtime.
+    /// One connection for each runtime. A connection lives on its callers' runtime, so that no reply crosses threads.
     connections: ArcSwap<Vec<RuntimeConnection>>,
-    /// Whether `failures` says anything: what a pick reads.
+    /// Whether `failures` holds a failure. A pick reads only this flag.
     failing: AtomicBool,
     failures: Mutex<Failures>,
-    /// Whether it failed and is being tried again.
+    /// Whether a probe is retrying the failed endpoint.
     probing: AtomicBool,
 }
 
-/// An endpoint that failed is being tried again, for as long as this lives.
+/// A running retry of a failed endpoint. Dropping the probe clears `probing`.
 struct Probe(Arc<Subchannel>);
 
 impl Drop for Probe {
@@ -44,12 +44,12 @@ impl Drop for Probe {
     }
 }
 
-/// The connection of one runtime; another one makes another home.
+/// The connection of one runtime.
 #[derive(Clone)]
 struct RuntimeConnection {
     runtime: runtime::Id,
     connection: Option<Arc<Multiplexed>>,
-    /// Held while connecting, so that many callers open one connection.
+    /// The lock is held while connecting, so that many callers open only one connection.
     connecting: Arc<tokio::sync::Mutex<()>>,
 }
 
@@ -84,22 +84,22 @@ impl Subchannel {
         &self.endpoint
     }
 
-    /// Whether a call can go there without waiting, as far as is known. The clock is read only where it failed lately.
+    /// Whether a call can probably start without waiting. Reads the clock only after a recent failure.
     #[inline(always)]
     pub(super) fn takes_calls(self: &Arc<Self>) -> bool {
         let is_well = !self.failing.load(Ordering::Relaxed);
         is_well || !self.pauses(clock::now) && self.is_well_or_probed()
     }
 
-    /// Whether it failed lately and is not to be tried again yet.
+    /// Whether the endpoint is in backoff after a failure.
     pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
         self.failing.load(Ordering::Relaxed)
             && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
     }
 
-    /// Whether a call can go there without waiting to see if it is back. Where not, that is being found out from now on.
+    /// Whether a call need not wait to learn if the endpoint is back. If it must wait, this function starts a probe.
     ///
-    /// A classic endpoint has nothing to greet with: a call is the only way to find out.
+    /// A classic server sends no greeting, so only a call can tell whether a classic endpoint is back.
     fn is_well_or_probed(self: &Arc<Self>) -> bool {
         if !self.failing.load(Ordering::Relaxed) || self.endpoint.protocol == Protocol::Classic {
             return true;
@@ -107,21 +107,21 @@ impl Subchannel {
         if !self.probing.swap(true, Ordering::Relaxed) {
             let probe = Probe(self.clone());
             tokio::spawn(async move {
-                // What it found stands in the failures of the subchannel.
+                // `connect` records its result in `failures`.
                 let _ = probe.0.connect().await;
             });
         }
         false
     }
 
-    /// Why it pauses.
+    /// The failure that caused the backoff.
     pub(super) fn last_failure(&self) -> Status {
         let unknown = || Status::unavailable("not reachable").with_peer(&self.endpoint.address).with_ran(Ran::No);
         self.failures().last.clone().unwrap_or_else(unknown)
     }
 
-    /// Begins a call where a connection of this runtime is there and takes it. The error is why the call failed; `None`
-    /// where it is to be made by [`Subchannel::call`].
+    /// Starts a call on an open connection of this runtime. The error is the failure of the call, or `None` if the
+    /// caller must use [`Subchannel::call`] instead.
     #[inline(always)]
     pub(super) fn try_begin(
         &self,
@@ -137,7 +137,7 @@ impl Subchannel {
         slot.connection.as_ref().ok_or(None)?.try_begin(request, waker)
     }
 
-    /// Makes one call here. The caller bounds it by the deadline.
+    /// Makes one call at this endpoint. The deadline of the request bounds the call.
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Body, Status> {
         if let Some(server) =
             self.direct.server(&self.endpoint, &self.options, request.method(), request.message.is_some())
@@ -153,7 +153,8 @@ impl Subchannel {
                     .map(Body::Message);
                 match &result {
                     Err(status) if status.phase() == Some(Phase::Connect) => {
-                        // The deadline of one call says nothing of the endpoint.
+                        // A connection attempt that ran into the call's deadline does not prove that the endpoint
+                        // failed.
                         if status.code() == Code::Unavailable {
                             self.failed(status);
                         }
@@ -165,7 +166,7 @@ impl Subchannel {
         }
     }
 
-    /// The connection of this runtime: the one there is, or a new one.
+    /// Returns the open connection of this runtime, or opens one.
     async fn connection(self: &Arc<Self>, request: &Request) -> Result<Arc<Multiplexed>, Status> {
         if let Some(connection) = self.runtime_connection().usable() {
             return Ok(connection.clone());
@@ -179,14 +180,14 @@ impl Subchannel {
         })
     }
 
-    /// What connects is a task of its own, so that an endpoint that takes longer than one call waits is reached all the
-    /// same, or found to be unreachable.
+    /// Connects in a separate task. The task outlives a call with a short deadline, so that it reaches a slow
+    /// endpoint or records a failure.
     async fn connect(self: &Arc<Self>) -> Result<Arc<Multiplexed>, Status> {
         let connecting = self.runtime_connection().connecting.lock_owned().await;
         let slot = self.runtime_connection();
         if let Some(connection) = slot.usable() {
             if connection.has_greeted() {
-                // The failure was that of another runtime's connection, and nobody there may be left to find out.
+                // The failure came from the connection of another runtime, which may have no caller left to retry.
                 self.succeeded();
             }
             return Ok(connection.clone());
@@ -207,8 +208,10 @@ impl Subchannel {
             .unwrap_or_else(|_| Err(Status::unavailable("the runtime was stopped while connecting").with_ran(Ran::No)))
     }
 
-    /// A healthy endpoint is sent calls as soon as it is connected. One that failed has to greet first: the kernel
-    /// accepts connections for a process that is frozen.
+    /// Opens a connection. A healthy endpoint receives calls as soon as it is connected.
+    ///
+    /// An endpoint that failed must send its greeting first, because the kernel accepts connections for a frozen
+    /// process.
     async fn open(&self, slot: RuntimeConnection) -> Result<Arc<Multiplexed>, Status> {
         let failed_before = self.failing.load(Ordering::Relaxed);
         let since = clock::now();
@@ -232,7 +235,7 @@ impl Subchannel {
         opened
     }
 
-    /// The home of this runtime: the one there is, or an empty one.
+    /// Returns the `RuntimeConnection` of this runtime, or an empty one.
     fn runtime_connection(&self) -> RuntimeConnection {
         let runtime = Handle::current().id();
         let find = |connections: &[RuntimeConnection]| connections.iter().find(|slot| slot.runtime == runtime).cloned();
@@ -241,7 +244,7 @@ impl Subchannel {
         }
         let empty = RuntimeConnection { runtime, connection: None, connecting: Arc::default() };
         self.connections.rcu(|connections| {
-            // Runtimes that have ended took their connections with them.
+            // The connections of a stopped runtime are no longer usable, so this filter removes them.
             let live = connections.iter().filter(|slot| slot.connection.is_none() || slot.usable().is_some());
             let other = find(connections).is_none().then_some(&empty);
             live.chain(other).cloned().collect::<Vec<_>>()
@@ -249,7 +252,7 @@ impl Subchannel {
         find(&self.connections.load()).unwrap_or(empty)
     }
 
-    /// Takes the place of the one that its runtime had.
+    /// Replaces the connection of the runtime.
     fn store(&self, slot: RuntimeConnection) {
         self.connections.rcu(|connections| {
             let others = connections.iter().filter(|other| other.runtime != slot.runtime);
@@ -263,7 +266,7 @@ impl Subchannel {
         }
     }
 
-    /// Pauses: exponential back-off with full jitter.
+    /// Records a failure and starts a backoff: exponential, with full jitter.
     fn failed(&self, status: &Status) {
         let mut failures = self.failures();
         let longest = backoff(failures.count, self.options.limits.backoff_min, self.options.limits.backoff_max);
@@ -278,7 +281,7 @@ impl Subchannel {
     }
 }
 
-/// The longest pause after this many failures before it.
+/// The longest backoff when `failures` failures came before this one.
 fn backoff(failures: u32, min: Duration, max: Duration) -> Duration {
     min.saturating_mul(1u32.checked_shl(failures).unwrap_or(u32::MAX)).min(max)
 }
@@ -293,7 +296,7 @@ mod tests {
     use crate::protocol::native::PREFACE;
 
     #[tokio::test(start_paused = true)]
-    async fn failure_elsewhere_does_not_shut_out_a_runtime_whose_connection_lives() {
+    async fn failure_on_one_runtime_does_not_block_another_with_a_live_connection() {
         let peers = Arc::new(Mutex::new(Vec::new()));
         let kept = peers.clone();
         let connect: Connect = Arc::new(move |_| {
@@ -305,7 +308,7 @@ mod tests {
         let endpoint = Arc::new(Endpoint::new(Address::Memory("test".into())));
         let subchannel = Arc::new(Subchannel::new(endpoint, Arc::default(), connect));
         subchannel.connect().await.unwrap().greeted().await.unwrap();
-        // As another runtime would find it.
+        // Another runtime would record this failure.
         subchannel.failed(&Status::unavailable("refused there"));
         assert!(!subchannel.is_well_or_probed());
         while subchannel.probing.load(Ordering::Relaxed) {

@@ -1,4 +1,5 @@
-//! The subchannels of a channel, one for each endpoint, whichever services it serves.
+//! `Subchannels`: the subchannels of a channel, one for each endpoint. Services at the same endpoint share one
+//! subchannel.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Channels over a simulated network, under virtual time: picking, failing over, reconnecting, waiting.
+//! Tests of channels over a simulated network under virtual time: picking, failover, reconnecting and waiting.
 
 mod chain;
 mod garbage;
@@ -48,7 +48,7 @@ const HANG: usize = 1;
 const HANG_SAFELY: usize = 2;
 const CONCAT: usize = 3;
 
-/// Answers with its own name; hangs where it is told to and is not the last one alive.
+/// A service that answers with its own name. If `hangs` is set, every method except `Am` hangs.
 struct Who {
     name: String,
     hangs: bool,
@@ -78,12 +78,13 @@ impl Service for Who {
     }
 }
 
-/// A peer that sends these chunks whatever comes, a second apart, then closes or stays.
+/// A peer that sends `chunks` one second apart, whatever it receives, and then closes the connection or keeps it
+/// open.
 fn script(network: &Network, address: &str, chunks: &[&[u8]], closes: bool) {
     let chunks: Vec<Vec<u8>> = chunks.iter().map(|chunk| chunk.to_vec()).collect();
     let mut incoming = network.listen(address);
     tokio::spawn(async move {
-        // Killing the host ends this loop, and with it what plays.
+        // Killing the host ends this loop and drops the players.
         let mut playing = JoinSet::new();
         while let Some(stream) = incoming.recv().await {
             playing.spawn(play(stream, chunks.clone(), closes));
@@ -101,7 +102,7 @@ async fn play(stream: Stream, chunks: Vec<Vec<u8>>, closes: bool) {
     }
 }
 
-/// A registry whose word is set by the test.
+/// A resolver whose result the test sets.
 struct Scripted(watch::Receiver<Resolution>);
 
 impl Resolver for Scripted {
@@ -149,7 +150,7 @@ impl TestBed {
         addresses.iter().for_each(|address| self.start(address));
     }
 
-    /// At this address calls hang that may.
+    /// Starts a server at which every method except `Am` hangs.
     fn start_hanging(&self, address: &str) {
         serve(&self.network, address, true);
     }
@@ -172,7 +173,7 @@ const B: &str = "10.0.0.2:2";
 const C: &str = "10.0.0.3:3";
 
 #[tokio::test(start_paused = true)]
-async fn calls_take_endpoints_in_turn_over_one_connection_each() {
+async fn calls_rotate_over_endpoints_with_one_connection_each() {
     let world = world(listed(&[A, B, C]));
     world.start_all(&[A, B, C]);
     let mut answered = HashMap::new();
@@ -184,10 +185,10 @@ async fn calls_take_endpoints_in_turn_over_one_connection_each() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_is_polled_after_its_end_fails_and_panics_nowhere() {
+async fn call_polled_after_its_end_fails_without_panic() {
     let world = world(listed(&[A]));
     world.start(A);
-    // The first one waits for a connection, the second one finds it.
+    // The first call waits for a connection; the second one finds it open.
     for _ in 0..2 {
         let mut call = world.call(AM).into_future();
         assert_eq!((&mut call).await.unwrap().value, A);
@@ -196,12 +197,12 @@ async fn call_that_is_polled_after_its_end_fails_and_panics_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_is_refused_at_once_is_not_tried_on_the_same_connection_again() {
+async fn call_refused_at_once_is_not_retried_on_the_same_connection() {
     let world = world(listed(&[A]));
     world.network.set_delay(Duration::from_millis(100)..=Duration::from_millis(100));
     world.start(A);
     world.who().await.unwrap();
-    // The way takes 200 ms at least, as far as is known. Every refusal halves that: a call is let through at 6.25 ms.
+    // The shortest known round trip is 200 ms. Every refusal halves it, so a call passes at 6.25 ms.
     let mut refused = 0;
     loop {
         let status = world.call(AM).timeout(Duration::from_millis(10)).await.unwrap_err();
@@ -219,7 +220,7 @@ async fn call_that_is_refused_at_once_is_not_tried_on_the_same_connection_again(
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_endpoint_is_passed_over() {
+async fn endpoint_that_refuses_connections_is_skipped() {
     let world = world(listed(&[A, B, C]));
     world.start(C);
     for _ in 0..30 {
@@ -230,7 +231,7 @@ async fn refused_endpoint_is_passed_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_says_address_phase_cause_and_that_it_did_not_run() {
+async fn connect_failure_reports_address_phase_cause_and_not_run() {
     let world = world(listed(&[A]));
     let status = world.who().await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
@@ -239,7 +240,7 @@ async fn failure_says_address_phase_cause_and_that_it_did_not_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_with_metadata_against_the_rules_names_the_first_such_key_and_is_not_made() {
+async fn call_with_invalid_metadata_fails_unsent_and_names_the_first_invalid_key() {
     let world = world(listed(&[A]));
     world.start(A);
     let call = world.call(AM).metadata("tenant", "blue").metadata("na me", "x").metadata("", "y");
@@ -250,7 +251,7 @@ async fn call_with_metadata_against_the_rules_names_the_first_such_key_and_is_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn killed_provider_costs_no_call_that_had_not_begun() {
+async fn killed_provider_fails_no_later_call() {
     let world = world(listed(&[A, B]));
     world.start_all(&[A, B]);
     for _ in 0..4 {
@@ -275,7 +276,7 @@ async fn restarted_provider_is_reached_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
+async fn call_that_may_have_run_is_retried_only_if_safe() {
     for (method, safe) in [(HANG, false), (HANG_SAFELY, true)] {
         let world = world(listed(&[A]));
         world.start_hanging(A);
@@ -293,7 +294,7 @@ async fn call_that_may_have_run_is_made_again_only_where_that_is_safe() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failure_of_the_last_attempt_does_not_hide_that_an_earlier_one_may_have_run() {
+async fn status_says_maybe_run_if_an_earlier_attempt_may_have_run() {
     let world = world(listed(&[A]));
     world.start_hanging(A);
     let kill = async {
@@ -306,7 +307,7 @@ async fn failure_of_the_last_attempt_does_not_hide_that_an_earlier_one_may_have_
 }
 
 #[tokio::test(start_paused = true)]
-async fn unreachable_endpoint_is_tried_ever_more_rarely() {
+async fn unreachable_endpoint_is_retried_with_growing_backoff() {
     let world = world(listed(&[A]));
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(60) {
@@ -318,9 +319,9 @@ async fn unreachable_endpoint_is_tried_ever_more_rarely() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn pause_beyond_what_the_clock_holds_is_one() {
+async fn backoff_beyond_the_range_of_the_clock_still_pauses() {
     let limits = Limits { backoff_min: Duration::MAX, backoff_max: Duration::MAX, ..Limits::default() };
-    // A random part of it is taken: several, so that one is long.
+    // The backoff is a random part of the maximum. Several seeds make a long one likely.
     for seed in 0..10 {
         let world =
             world_from(seed, listed(&[A]), ChannelOptions { limits: limits.clone(), ..ChannelOptions::default() });
@@ -331,10 +332,10 @@ async fn pause_beyond_what_the_clock_holds_is_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connecting_outlives_the_call_that_began_it() {
+async fn connection_attempt_outlives_the_call_that_started_it() {
     let world = world(listed(&[A]));
     world.start(A);
-    // There and back.
+    // The delay in each direction.
     world.network.set_delay(Duration::from_millis(150)..=Duration::from_millis(150));
     let call = || world.call(AM).timeout(Duration::from_millis(200));
     assert_eq!(call().await.unwrap_err().phase(), Some(Phase::Connect));
@@ -344,7 +345,7 @@ async fn connecting_outlives_the_call_that_began_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_wait_for_the_registry_within_their_deadline() {
+async fn calls_wait_for_the_registry_until_their_deadline() {
     let pending = ResolutionState::Pending("zookeeper 127.0.0.1:2181: connection refused".into());
     let world = world(Resolution { endpoints: Arc::new([]), state: pending });
     world.start(A);
@@ -356,7 +357,7 @@ async fn calls_wait_for_the_registry_within_their_deadline() {
 }
 
 #[tokio::test]
-async fn call_that_waits_goes_out_once_the_registry_knows() {
+async fn waiting_call_is_sent_once_the_registry_lists_an_endpoint() {
     let pending = ResolutionState::Pending("being read".into());
     let world = world(Resolution { endpoints: Arc::new([]), state: pending });
     world.start(A);
@@ -367,14 +368,14 @@ async fn call_that_waits_goes_out_once_the_registry_knows() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn service_without_provider_names_the_place_that_lists_none() {
+async fn call_without_provider_fails_and_names_the_registry() {
     let world = world(listed(&[]));
     let status = world.who().await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No));
     assert!(status.message().contains("test.Who/Am") && status.message().contains("test:registry"), "{status}");
 }
 
-/// Sets the registry's word and waits until the stub's endpoints have taken it over.
+/// Publishes a resolution and waits until the stub's endpoints have adopted it.
 async fn publish(world: &TestBed, resolution: Resolution) {
     let mut changes = world.stub.endpoints_for_test().changes();
     world.registry.send_replace(resolution);
@@ -382,7 +383,7 @@ async fn publish(world: &TestBed, resolution: Resolution) {
 }
 
 #[tokio::test]
-async fn empty_list_is_not_believed_while_providers_answer() {
+async fn empty_list_is_ignored_while_known_providers_answer() {
     let world = world(listed(&[A]));
     world.start(A);
     world.who().await.unwrap();
@@ -407,12 +408,12 @@ async fn call_in_flight_outlives_the_removal_of_its_endpoint() {
     world.start(B);
     publish(&world, listed(&[B])).await;
     assert_eq!(world.who().await.unwrap(), B);
-    // It expires by its own deadline: its connection was not cut under it.
+    // The call expires at its own deadline, so its connection was not closed early.
     assert_eq!(hanging.await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_ready_waits_for_the_provider() {
+async fn wait_for_ready_call_waits_for_the_provider() {
     let world = world(listed(&[A]));
     let network = world.network.clone();
     tokio::spawn(async move {
@@ -432,7 +433,7 @@ async fn waiting_for_ready_waits_for_the_provider() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_ready_pauses_where_connections_are_accepted_and_closed() {
+async fn wait_for_ready_call_pauses_if_connections_are_accepted_and_closed() {
     let network = Network::from_seed(7);
     script(&network, A, &[], true);
     let connect = network.connector("client", Limits::default().connect_timeout);
@@ -452,7 +453,7 @@ async fn waiting_for_ready_pauses_where_connections_are_accepted_and_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn endpoint_that_lists_its_methods_gets_no_others() {
+async fn endpoint_with_method_list_gets_no_other_calls() {
     let mut resolution = listed(&[A, B]);
     let mut endpoints = resolution.endpoints.to_vec();
     endpoints[0].methods = vec!["Hang".to_owned()];
@@ -470,13 +471,13 @@ fn classic(options: ChannelOptions) -> TestBed {
     world
 }
 
-/// `StringValue { value: 2,000 × 'x' }` on the wire.
+/// The encoding of `StringValue { value: 2,000 × 'x' }`.
 fn long_reply() -> Vec<u8> {
     [&[0x0a, 0xd0, 0x0f][..], &[b'x'; 2000]].concat()
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_endpoint_is_called_in_classic() {
+async fn classic_endpoint_gets_one_connection_per_call() {
     let world = classic(ChannelOptions::default());
     world.start(A);
     for _ in 0..3 {
@@ -486,7 +487,7 @@ async fn classic_endpoint_is_called_in_classic() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_reply_is_read_to_its_end_however_it_comes() {
+async fn classic_reply_in_several_chunks_is_read_to_its_end() {
     let world = classic(ChannelOptions::default());
     let reply = long_reply();
     world.script(A, &[&reply[..1], &reply[1..700], &reply[700..]], true);
@@ -494,7 +495,7 @@ async fn classic_reply_is_read_to_its_end_however_it_comes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_server_that_closes_without_a_reply_is_an_error_unless_allowed() {
+async fn classic_close_without_reply_fails_unless_allowed() {
     let world = classic(ChannelOptions::default());
     world.script(A, &[], true);
     let status = world.who().await.unwrap_err();
@@ -506,7 +507,7 @@ async fn classic_server_that_closes_without_a_reply_is_an_error_unless_allowed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_server_that_stays_open_is_answered_by_the_pause_where_allowed() {
+async fn classic_reply_on_an_open_connection_ends_after_a_pause_if_allowed() {
     let reply = long_reply();
     let world = classic(ChannelOptions::default());
     world.script(A, &[&reply], false);
@@ -518,7 +519,7 @@ async fn classic_server_that_stays_open_is_answered_by_the_pause_where_allowed()
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_reply_cut_off_is_an_error() {
+async fn truncated_classic_reply_fails() {
     let world = classic(ChannelOptions::default());
     world.script(A, &[&long_reply()[..900]], true);
     let status = world.who().await.unwrap_err();
@@ -527,7 +528,7 @@ async fn classic_reply_cut_off_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_server_that_never_answers_costs_the_deadline() {
+async fn silent_classic_server_fails_the_call_at_its_deadline() {
     let world = classic(ChannelOptions::default());
     world.script(A, &[], false);
     let begin = Instant::now();
@@ -537,7 +538,7 @@ async fn classic_server_that_never_answers_costs_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_of_another_protocol_is_named() {
+async fn call_to_a_peer_of_another_protocol_fails_and_says_so() {
     let world = world(listed(&[A]));
     world.script(A, &[b"HTTP/1.1 400 Bad Request\r\n\r\n"], true);
     let status = world.who().await.unwrap_err();
@@ -549,11 +550,11 @@ async fn peer_of_another_protocol_is_named() {
 }
 
 #[test]
-fn plain_thread_waits_and_foreign_executor_awaits() {
+fn call_works_on_plain_threads_and_foreign_executors() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap();
-    // A classic server by hand: whatever comes, it answers "x" and closes.
+    // A handwritten classic server: it answers "x" to every request and closes the connection.
     runtime.spawn(async move {
         loop {
             let (mut socket, _) = listener.accept().await.unwrap();
@@ -573,7 +574,7 @@ fn plain_thread_waits_and_foreign_executor_awaits() {
     assert_eq!(block_on_without_tokio(call().into_future()).unwrap().value, "x");
 }
 
-/// The smallest executor there is.
+/// A minimal executor without tokio.
 fn block_on_without_tokio<T>(mut future: impl Future<Output = T> + Unpin) -> T {
     struct Unpark(std::thread::Thread);
     impl std::task::Wake for Unpark {

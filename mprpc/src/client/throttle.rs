@@ -1,8 +1,9 @@
-//! Calls that a channel does not send while servers refuse too many: adaptive throttling. Reads no clock.
+//! `Throttle`: adaptive throttling. A channel sends fewer calls while servers refuse too many. Reads no clock.
 //!
-//! A call that a server refuses costs the server something, and comes back. So a channel counts what it asks of the servers of
-//! a service, and what they accept. Where they accept less than half, it refuses calls itself, with a probability that leaves
-//! about twice as many to be sent as are accepted: enough for the servers to choose from, and to see when they are well again.
+//! A refused call still costs the server something, and the caller may retry it. Therefore a channel counts the calls
+//! that the servers of a service receive and accept. If the servers accept less than half, the channel refuses calls
+//! itself, with a probability that lets about twice as many calls pass as the servers accept. That is enough for the
+//! servers to choose from, and enough to notice when they recover.
 //!
 //! Source: Beyer et al., "Site Reliability Engineering", chapter 21, "Client-side throttling".
 
@@ -16,41 +17,43 @@ use crate::status::{Code, Phase, Ran, Status};
 /// The throttle of one service over one channel.
 #[derive(Debug, Default)]
 pub(super) struct Throttle {
-    /// A server has refused a call lately: what every call asks. Nothing is counted before.
+    /// Whether a server refused a call recently. Every call reads this flag; the throttle counts only while it is
+    /// set.
     is_active: AtomicBool,
     counts: Mutex<Counts>,
 }
 
-/// What was counted in the window, in slices of it.
+/// The counts of the window, in slices of time.
 #[derive(Debug, Default)]
 struct Counts {
     slices: [Slice; SLICES],
-    /// The slice that is counted in now, and when it began.
+    /// The current slice and its start time.
     current: usize,
     begun: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Slice {
-    /// Calls that were made, those that were not sent included.
+    /// Attempted calls, including calls that the throttle did not send.
     requests: u64,
     accepted: u64,
-    /// Calls that servers have refused.
+    /// Calls that servers refused.
     refused: u64,
 }
 
 const SLICES: usize = 10;
-/// So many calls of a window are sent whatever became of others: a service that is called now and then is not throttled for one
-/// refusal.
+/// The number of calls in a window that are always sent, so that one refusal does not throttle a rarely called
+/// service.
 const FREE_REQUESTS: f64 = 10.0;
 
 impl Throttle {
-    /// Whether [`Throttle::admit`] has to be asked.
+    /// Whether the caller must ask [`Throttle::admit`].
     pub(super) fn is_active(&self) -> bool {
         self.is_active.load(Ordering::Relaxed)
     }
 
-    /// Counts an attempt at a server; the error is why it is not made. `luck` is a random number from 0 to 1.
+    /// Counts an attempt and decides whether it is sent. The error is the reason not to send it. `luck` is a random
+    /// number from 0 to 1.
     pub(super) fn admit(
         &self,
         service: &str,
@@ -81,8 +84,8 @@ impl Throttle {
         Err(status.with_phase(Phase::Pick).with_ran(Ran::No))
     }
 
-    /// A server has answered an attempt. What is `refused` begins the counting, and was not counted itself where that had not
-    /// begun.
+    /// Records the answer of a server to an attempt. The first refusal starts the counting and counts its own
+    /// request, because `admit` did not count it.
     pub(super) fn answered(&self, refused: bool, window: Duration, now: Instant) {
         if !refused && !self.is_active() {
             return;
@@ -102,7 +105,7 @@ impl Throttle {
     }
 }
 
-/// Whether a server has refused a call because it has too much to do: it says so, and when to come again.
+/// Whether an overloaded server refused the call. Such a status carries a retry delay.
 pub(super) fn is_overload(status: &Status) -> bool {
     status.code() == Code::ResourceExhausted
         && status.ran() == Ran::No
@@ -110,7 +113,7 @@ pub(super) fn is_overload(status: &Status) -> bool {
         && status.retry_after().is_some()
 }
 
-/// How many calls are sent for each that is accepted. Sheddable calls are throttled first.
+/// How many calls are sent for each accepted call. Sheddable calls are throttled first.
 fn multiple(priority: Priority) -> f64 {
     match priority {
         Priority::Sheddable => 1.5,
@@ -120,7 +123,7 @@ fn multiple(priority: Priority) -> f64 {
 }
 
 impl Counts {
-    /// Forgets what is older than the window.
+    /// Forgets counts that are older than the window.
     fn turn(&mut self, now: Instant, window: Duration) {
         let slice = (window / SLICES as u32).max(Duration::from_millis(1));
         let begun = *self.begun.get_or_insert(now);
@@ -152,7 +155,8 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_secs(2);
 
-    /// Calls at an even rate to servers that accept so many a second; how many were sent and accepted in the second after `from`.
+    /// Makes calls at an even rate to servers with a `capacity` of calls per second. Returns how many calls were sent
+    /// and accepted in second `from`.
     fn play(throttle: &Throttle, begin: Instant, rate: u32, capacity: impl Fn(u32) -> u32, from: u32) -> (u32, u32) {
         let mut random = fastrand::Rng::with_seed(u64::from(rate + from));
         let (mut sent, mut accepted) = (0, 0);
@@ -165,7 +169,7 @@ mod tests {
                     continue;
                 }
                 sent_now += 1;
-                // Evenly over the second.
+                // The servers accept calls evenly over the second.
                 let is_accepted =
                     u64::from(accepted_now + 1) * u64::from(rate) <= u64::from(capacity(second)) * u64::from(call + 1);
                 accepted_now += u32::from(is_accepted);
@@ -177,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_calls_are_sent_about_twice_as_often_as_they_are_accepted() {
+    fn throttle_sends_about_twice_as_many_calls_as_servers_accept() {
         let throttle = Throttle::default();
         let (sent, accepted) = play(&throttle, Instant::now(), 4000, |_| 400, 5);
         assert!(accepted >= 380, "{accepted}");
@@ -185,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_throttled_once_the_servers_accept_again() {
+    fn throttle_ends_once_the_servers_accept_again() {
         let throttle = Throttle::default();
         let begin = Instant::now();
         let (sent, accepted) = play(&throttle, begin, 2000, |second| if second < 3 { 100 } else { 2000 }, 6);
@@ -194,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn throttle_window_is_how_long_a_refusal_is_remembered_and_named_in_the_error() {
+    fn refusal_is_remembered_for_throttle_window_and_the_error_names_it() {
         let (throttle, begin) = (Throttle::default(), Instant::now());
         for _ in 0..100 {
             throttle.answered(true, WINDOW, begin);
@@ -211,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn few_refusals_throttle_nobody_and_sheddable_calls_are_throttled_first() {
+    fn few_refusals_throttle_no_call_and_sheddable_calls_are_throttled_first() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..5 {
             throttle.answered(true, WINDOW, now);

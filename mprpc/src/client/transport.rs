@@ -1,4 +1,5 @@
-//! Calls to frames on one connection: one encoded request, and the two ways to carry it.
+//! `Request`: one encoded call, which any transport can send, and `Outgoing`, the part of a request that one attempt
+//! sends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,40 +18,41 @@ use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 use crate::streaming::Streaming;
 
-/// A call, encoded once, however often it is sent.
+/// A call that is encoded once and may be sent several times.
 pub(crate) struct Request {
     pub(crate) context: Context,
-    /// The one message; `None` where the request is a stream.
+    /// The request message. `None` if the request is a stream.
     pub(crate) message: Option<Bytes>,
-    /// The stream, until a connection has taken it: then the call cannot be made again, unless that gives it back.
+    /// The request stream, until a connection takes it. Without the stream the call cannot be retried, unless the
+    /// connection gives the stream back.
     stream: Mutex<Option<Streaming<Bytes>>>,
-    /// How messages are compressed, where the server accepts it.
+    /// How messages are compressed, if the server accepts the algorithm.
     pub(crate) compression: Option<Compression>,
-    /// Until when a connection has to be there. A stream itself may take longer.
+    /// The deadline for having a connection. A stream itself may take longer.
     pub(crate) opening: Deadline,
-    /// Microseconds spent waiting for a connection, all attempts together.
+    /// Microseconds that all attempts together spent waiting for a connection.
     connecting: AtomicU64,
-    /// Whether bytes are a complete reply, as far as decoding can tell: for peers that do not say where one ends.
+    /// Whether bytes decode as a complete reply. Used for peers that do not mark the end of a reply.
     pub(crate) is_reply: fn(&[u8]) -> bool,
 }
 
-/// What a connection sends of a request.
+/// The part of a request that a connection sends.
 #[derive(Clone, Copy)]
 pub(crate) struct Outgoing<'a> {
     pub(crate) method: &'a Method,
     pub(crate) metadata: &'a Metadata,
     pub(crate) deadline: Deadline,
-    /// What is left up to that, `now`.
+    /// The time from `now` to `deadline`.
     pub(crate) remaining: Option<Duration>,
-    /// Where what comes beside the reply is told, if anybody wants to know.
+    /// Receives reply metadata and trailer, if the caller asked for them.
     pub(crate) context: Option<&'a Context>,
-    /// `None` where it is the begin of a stream.
+    /// The request message. `None` if the request begins a stream.
     pub(crate) message: Option<&'a Bytes>,
     pub(crate) now: Instant,
 }
 
 impl Request {
-    /// What is sent of it at `now`, over whatever connection.
+    /// What an attempt at `now` sends, over any connection.
     pub(crate) fn outgoing(&self, now: Instant) -> Outgoing<'_> {
         Outgoing {
             method: self.context.method(),
@@ -87,17 +89,17 @@ impl Request {
         self.context.deadline()
     }
 
-    /// Time that was spent waiting for a connection.
+    /// The time that all attempts together spent waiting for a connection.
     pub(crate) fn connecting(&self) -> Duration {
         Duration::from_micros(self.connecting.load(Ordering::Relaxed))
     }
 
-    /// Adds to it.
+    /// Adds to the time spent waiting for a connection.
     pub(crate) fn waited_for_connection(&self, time: Duration) {
         self.connecting.fetch_add(u64::try_from(time.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// The stream of requests, for the connection that carries it.
+    /// Takes the request stream, for the connection that sends it.
     pub(crate) fn take_stream(&self) -> Option<Streaming<Bytes>> {
         if self.message.is_some() {
             return None;
@@ -105,17 +107,17 @@ impl Request {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Gives the stream back, whole: nobody has read it.
+    /// Returns the whole request stream, so that another attempt can send it.
     pub(crate) fn put_stream(&self, stream: Streaming<Bytes>) {
         *self.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
     }
 
-    /// Whether it can be sent: a stream is there only once.
+    /// Whether the request can be sent. A request stream can be sent only while `Request` still holds it.
     pub(crate) fn can_be_sent(&self) -> bool {
         self.message.is_some() || self.stream.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
-    /// The name of the service without its package, as classic peers know it.
+    /// The name of the service without its package. The classic protocol uses this name.
     pub(crate) fn short_service(&self) -> &str {
         let service = self.method().service();
         service.rsplit('.').next().unwrap_or(service)
@@ -126,7 +128,7 @@ pub(super) fn expired(message: String, phase: Phase) -> Status {
     Status::deadline_exceeded(message).with_phase(phase).with_ran(Ran::No)
 }
 
-/// The output, or `None` when the deadline passed first.
+/// Returns the output of `future`, or `None` if the deadline passes first.
 pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F::Output> {
     match deadline.instant() {
         Some(at) => timeout_at(at.into(), future).await.ok(),
@@ -134,7 +136,7 @@ pub(super) async fn within<F: Future>(deadline: Deadline, future: F) -> Option<F
     }
 }
 
-/// UNAVAILABLE, did not run: with address, phase and cause.
+/// The status of a failed connection attempt: UNAVAILABLE, `Ran::No`, with address, phase and cause.
 pub(super) fn connect_failed(address: &Address, error: &std::io::Error) -> Status {
     Status::unavailable(error.to_string()).with_phase(Phase::Connect).with_peer(address).with_ran(Ran::No)
 }

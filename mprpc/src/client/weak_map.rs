@@ -1,14 +1,16 @@
-//! A table of what others keep alive. What is gone leaves it, not at once, and at no cost that grows with the table.
+//! `WeakMap`: a map whose values other owners keep alive. Dead entries leave the map later, at a constant amortized
+//! cost.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
-/// Values by key, for as long as others hold them.
+/// A map from keys to values that it does not own. A value is found while another owner holds it.
 pub(super) struct WeakMap<K, V> {
     values: HashMap<K, Weak<V>>,
-    /// Once it has so many, those that are gone are taken out: so each is looked at twice, however many there are.
+    /// The number of entries at which `insert` removes the dead ones. The number doubles with the live entries, so
+    /// removal looks at each entry about twice, however large the map is.
     full_at: usize,
 }
 
@@ -19,7 +21,7 @@ impl<K, V> Default for WeakMap<K, V> {
 }
 
 impl<K: Eq + Hash, V> WeakMap<K, V> {
-    /// The value of this key, if it lives.
+    /// Returns the value of a key if the value is still alive.
     pub(super) fn find<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<Arc<V>>
     where
         K: Borrow<Q>,
@@ -27,7 +29,7 @@ impl<K: Eq + Hash, V> WeakMap<K, V> {
         self.values.get(key)?.upgrade()
     }
 
-    /// Adds a value, in the place of the one there was.
+    /// Adds a value and replaces the previous value of the key.
     pub(super) fn insert(&mut self, key: K, value: &Arc<V>) {
         if self.values.len() >= self.full_at {
             self.values.retain(|_, value| value.strong_count() > 0);
@@ -44,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_gone_is_not_found_and_does_not_gather() {
+    fn dead_values_are_not_found_and_do_not_accumulate() {
         let mut map = WeakMap::default();
         let kept: Vec<Arc<usize>> = (0..100).map(Arc::new).collect();
         for value in &kept {

@@ -1,5 +1,5 @@
-//! What drives a native connection at the caller's side: reads replies, writes what callers leave to it, expires calls,
-//! looks after the peer. One task for each connection.
+//! `Driver`: drives the client side of a native connection. It reads replies, writes queued output, expires calls and
+//! runs the keepalive.
 
 use std::future::poll_fn;
 use std::io;
@@ -22,28 +22,30 @@ use crate::protocol::Message;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
 use crate::status::{Code, Phase, Ran, Status};
 
-/// Reads in one poll before others on the runtime get their turn.
+/// The number of reads in one poll, before other tasks of the runtime get their turn.
 const READS_PER_POLL: usize = 8;
 
-/// Reads replies, writes what callers leave to it, expires calls. One task for each connection.
+/// The task that drives one connection.
 pub(super) struct Driver {
     shared: Arc<Shared>,
     reader: Reader,
     input: ReadBuffer,
     decoder: Decoder,
-    /// Until when the peer has to greet.
+    /// The deadline for the peer's greeting.
     greet_until: Option<Instant>,
     stalled_since: Option<Instant>,
-    /// The socket takes nothing any more. What the peer has sent is still read: replies, or why it went.
+    /// Whether the socket takes no more bytes. The driver still reads what the peer has sent: replies, or the reason
+    /// why the peer closed.
     is_unwritable: bool,
-    /// On a runtime of several threads a task that is woken runs at once; yielding first lets callers fill the buffer.
+    /// Whether the driver yields once before it writes. On a multi-threaded runtime a woken task runs at once; the
+    /// yield lets callers fill the buffer first.
     yields: bool,
     yielded: bool,
     wakers: Vec<Waker>,
 }
 
 impl Driver {
-    /// For the runtime that this is called on.
+    /// Creates a driver for the current runtime.
     pub(super) fn new(shared: Arc<Shared>, reader: Reader) -> Driver {
         Driver {
             reader,
@@ -79,7 +81,7 @@ impl Driver {
             && let Err(error) = self.write(cx)
         {
             self.is_unwritable = true;
-            // How long its last words may take.
+            // `write_timeout` bounds the time for the peer's last bytes.
             self.stalled_since = Some(clock::now());
             self.shared.unwritable(self.lost(&error.to_string()), &mut self.wakers);
             self.wakers.drain(..).for_each(Waker::wake);
@@ -87,7 +89,7 @@ impl Driver {
         self.expire_and_wait(cx, timer)
     }
 
-    /// Reads once and completes what came; whether there may be more.
+    /// Reads once and processes the received frames. Returns whether more bytes may be available.
     fn read(&mut self, cx: &mut task::Context<'_>) -> Result<bool, Status> {
         let mut outcome = Ok(0);
         let polled = {
@@ -130,7 +132,7 @@ impl Driver {
             }
             let before = state.written;
             let (mut state, outcome) = self.shared.flush(state);
-            // The peer has made room: it lives, though what a PING would ask it is far behind.
+            // The peer has taken bytes, so it is alive. A PING would wait behind the remaining output.
             if state.written > before && self.stalled_since.take().is_some() {
                 state.keepalive.heard();
             }
@@ -153,7 +155,7 @@ impl Driver {
             let mut state = self.shared.lock();
             let read_at = state.read_at.take();
             if state.in_flight == 0 && state.ended.is_none() {
-                // What ended the last call was read in this turn.
+                // The frame that ended the last call was read in this turn.
                 state.idle_since.get_or_insert_with(|| read_at.unwrap_or_else(clock::now));
             }
             if (state.released || state.ended.is_some()) && state.is_done() {
@@ -214,7 +216,7 @@ impl Driver {
         self.shared.failed(Code::Unavailable, why.to_owned(), Phase::Reply, Ran::Maybe)
     }
 
-    /// The same, where the endpoint is to blame and calls better go elsewhere for a while.
+    /// Like [`Driver::lost`], but marks the endpoint as faulty, so that calls avoid it for a while.
     fn unwell(&self, why: &str) -> Status {
         let status = self.lost(why);
         self.shared.lock().fault = Some(status.clone());
@@ -229,7 +231,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// The runtime stopped, or the connection ended: nothing is left waiting.
+    /// Fails every remaining call when the runtime stops or the connection ends.
     fn drop(&mut self) {
         let why = self.lost("the runtime that drove the connection was stopped");
         self.shared.disconnect(why, &mut self.wakers);
@@ -238,7 +240,8 @@ impl Drop for Driver {
 }
 
 impl Shared {
-    /// Takes every complete frame; how many bytes the next is short of. The error ends the connection.
+    /// Processes every complete frame. Returns how many bytes the next frame still lacks. An error ends the
+    /// connection.
     fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
         let now = clock::now();
         let mut state = self.lock();
@@ -256,7 +259,7 @@ impl Shared {
                 return Ok(PREFACE.len() - compared);
             }
             state.greeted = true;
-            // The greeting is the answer to ours.
+            // The peer's greeting answers ours, so it measures the round trip.
             let way = now.saturating_duration_since(self.opened_at);
             state.round_trip.measured(way, Duration::ZERO);
             self.greeting.notify_waiters();
@@ -265,7 +268,7 @@ impl Shared {
         loop {
             match decoder.decode(input) {
                 Decoded::NeedMore(missing) => return Ok(missing),
-                // A frame of an unknown kind is skipped, however long.
+                // A frame of an unknown kind is skipped, whatever its length.
                 Decoded::TooLong(header) if !matches!(header.kind, kind::RESPONSE | kind::DATA) => {}
                 Decoded::TooLong(header) => {
                     let (size, max) = (header.length, self.limits.message_bytes_max);
@@ -282,7 +285,7 @@ impl Shared {
         }
     }
 
-    /// Fails a call whose reply is beyond a limit of this side, though the server was told of it.
+    /// Fails a call whose reply exceeds a limit of this side, although the server knows the limit.
     fn reject(&self, state: &mut State, header: Header, message: String, wakers: &mut Vec<Waker>) {
         let status = self.failed(Code::ResourceExhausted, message, Phase::Reply, Ran::Yes);
         let key = (header.id as usize).wrapping_sub(1);
@@ -293,7 +296,7 @@ impl Shared {
         }
     }
 
-    /// Takes one frame. The error is what the peer did against the protocol.
+    /// Processes one frame. The error describes how the peer broke the protocol.
     fn frame(
         &self,
         state: &mut State,
@@ -338,7 +341,7 @@ impl Shared {
         Ok(())
     }
 
-    /// What stands before a reply, or the reply, or the end of a stream of them.
+    /// Processes a RESPONSE frame: metadata before the reply, the reply itself, or the end of a reply stream.
     fn response(
         &self,
         state: &mut State,
@@ -348,11 +351,11 @@ impl Shared {
         wakers: &mut Vec<Waker>,
     ) -> Result<(), String> {
         let key = (header.id as usize).wrapping_sub(1);
-        // Nearly all replies: the message of a unary call, and nothing beside it.
+        // The common case: the message of a unary call without metadata.
         let is_plain = header.word == 0 && header.flags == flag::END && body.len() <= self.limits.message_bytes_max;
         let call = state.calls.get(key).filter(|call| is_plain && call.awaits_only_a_message());
         if let Some(begun) = call.map(|call| call.begun) {
-            // Replies that were read together were as long on their way.
+            // Replies that were read together travelled equally long, so only the first one is measured.
             if state.measured_at.replace(now) != Some(now) {
                 let (elapsed, served) = (now.saturating_duration_since(begun), header.value.into());
                 state.round_trip.measured(elapsed, Duration::from_micros(served));
@@ -378,7 +381,7 @@ impl Shared {
             self.reject(state, header, message, wakers);
             return Ok(());
         }
-        // An error is worth more than what stands beside it.
+        // An error status is more important than oversized metadata, so the metadata is dropped.
         let metadata = native::decode_metadata(if size > max { Bytes::new() } else { metadata })?;
         let Some(call) = state.calls.get(key) else { return Ok(()) };
         if !header.has(flag::END) {
@@ -388,7 +391,7 @@ impl Shared {
             state.open(key, wakers);
             return Ok(());
         }
-        // The end of a call that was given up says nothing of what the server had it for.
+        // The end of an abandoned call does not tell how long the server worked on it.
         if call.is_awaited() {
             let (elapsed, served) = (now.saturating_duration_since(call.begun), header.value.into());
             state.round_trip.measured(elapsed, Duration::from_micros(served));
@@ -407,7 +410,7 @@ impl Shared {
         Ok(())
     }
 
-    /// The status that a RESPONSE carries.
+    /// Builds the status that a RESPONSE frame carries.
     fn refused(&self, header: Header, mut metadata: Metadata, body: &[u8]) -> Status {
         let mut status = native::decode_error(header.word, body).with_peer(&self.address);
         if let Some(story) = metadata.value(native::STORY_KEY) {
@@ -448,7 +451,7 @@ impl Shared {
         }
     }
 
-    /// The socket takes nothing any more: what has not left whole never will.
+    /// Fails the calls whose requests were not completely written, because the socket takes no more bytes.
     fn unwritable(&self, why: Status, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         let written = state.written;
@@ -459,14 +462,15 @@ impl Shared {
         state.retire(why);
     }
 
-    /// The connection is gone: every call learns why, and whether its request can have been read.
+    /// Ends the connection. Every call fails with the reason, and its status says whether the peer may have read the
+    /// request.
     fn disconnect(&self, why: Status, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         if mem::replace(&mut state.disconnected, true) {
             return;
         }
         let why = match &state.ended {
-            // What the peer said in its GO_AWAY says more than how the connection ended.
+            // The reason in the peer's GO_AWAY says more than the way in which the connection ended.
             Some(said) => {
                 self.failed(why.code(), format!("{}: {}", why.message(), said.message()), Phase::Reply, Ran::Maybe)
             }

@@ -1,5 +1,4 @@
-//! The state of a native connection at the caller's side: the in-flight table, and what waits to be written. Touches no
-//! socket and reads no clock.
+//! `State`: the in-flight calls and the queued output of a client connection. Touches no socket and reads no clock.
 
 use std::collections::{HashMap, VecDeque};
 use std::mem;
@@ -22,114 +21,115 @@ use crate::protocol::flow::{Flow, Windows};
 use crate::protocol::native::{self, Header, Keepalive, Look, PingGuard, Settings, flag, kind};
 use crate::status::{Phase, Ran, Status};
 
-/// What callers and the driver of a connection share, under one lock.
+/// The state that callers and the driver of a connection share under one lock.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) output: SendBuffer,
-    /// Somebody has taken the output and writes it.
+    /// Whether a caller or the driver has taken the output and is writing it.
     pub(super) writing: bool,
-    /// The in-flight table: a call's id on the wire is its place here, plus one.
+    /// The in-flight calls. The wire id of a call is its key in this table plus one.
     pub(super) calls: Slab<InFlight>,
-    /// How many of them the peer has not answered yet.
+    /// The number of calls that the peer has not answered yet.
     pub(super) in_flight: usize,
-    /// Since when that is none, as far as the driver has seen.
+    /// The time since which no call is in flight, as far as the driver has seen.
     pub(super) idle_since: Option<Instant>,
-    /// Of the last call that was begun: tells calls apart that have the same id, one after the other.
+    /// The serial number of the latest call. It distinguishes successive calls with the same id.
     pub(super) serial: u64,
-    /// The number of each method on this connection: of generated ones by the address of the descriptor, of others by
-    /// path.
+    /// Method numbers on this connection, by the address of the generated descriptor. `named_methods` holds all other
+    /// methods by path.
     methods: HashMap<usize, u16>,
     named_methods: HashMap<String, u16>,
-    /// Generated methods that were called lately, each at its [`place`]: nearly all calls find their number here.
+    /// The recently called generated methods, each at its [`place`]. Nearly all calls find their number here.
     recent_methods: [(usize, u16); RECENT_METHODS],
-    /// Requests on their way, and replies that have not been read.
+    /// Flow control of request streams (`sent`) and of reply streams (`received`).
     pub(super) sent: Flow,
     pub(super) received: Flow,
-    /// Request streams that wait for room in the window of the connection, and in the send buffer.
+    /// Request streams that wait: `stalled` for room in the connection window, `crowded` for room in the send buffer.
     pub(super) stalled: VecDeque<(usize, u64)>,
     pub(super) crowded: Vec<Waker>,
-    /// How often those were woken: each waits in there once at most.
+    /// How often `crowded` was woken. Each pump waits in `crowded` at most once.
     pub(super) crowds: u64,
     pub(super) peer: Settings,
-    /// Why no new call is taken.
+    /// The reason why the connection takes no new calls.
     pub(super) ended: Option<Status>,
-    /// The connection itself is gone, not only closed to new calls.
+    /// Whether the connection is lost, not only closed to new calls.
     pub(super) disconnected: bool,
-    /// No handle is left.
+    /// Whether the last `Multiplexed` handle is dropped.
     pub(super) released: bool,
     pub(super) driver: Option<Waker>,
-    /// Bytes ever appended to the output, and ever written or being written: what is between them was not sent.
+    /// Total bytes appended to the output (`queued`), and total bytes written or being written (`written`). The bytes
+    /// between the two were not sent.
     pub(super) queued: u64,
     pub(super) written: u64,
-    /// No call expires before this.
+    /// A lower bound of the next deadline: no call expires before it.
     pub(super) earliest_deadline: Option<Instant>,
-    /// The peer has greeted.
+    /// Whether the peer has sent its greeting.
     pub(super) greeted: bool,
-    /// The endpoint is to blame for the end of the connection: it did not greet, or gave no sign of life.
+    /// The reason for which the endpoint is at fault: it sent no greeting, or did not answer the keepalive.
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
-    /// When it was measured last.
+    /// The time of the last round-trip measurement.
     pub(super) measured_at: Option<Instant>,
-    /// When something was read last, for as long as the turn may go by that.
+    /// The time of the last read in the current turn of the driver.
     pub(super) read_at: Option<Instant>,
     pub(super) pings: PingGuard,
-    /// The value of a PING that is answered once there is room.
+    /// The value of a PING that waits for room in the send buffer to be answered.
     pub(super) owed_pong: Option<u32>,
 }
 
-/// A call whose last reply has not come, or has not been taken.
+/// A call whose last reply has not arrived or has not been taken.
 pub(super) struct InFlight {
     pub(super) outcome: Outcome,
     pub(super) deadline: Deadline,
-    /// Where its request ends in the stream of bytes.
+    /// The position in the output byte stream where the request ends.
     pub(super) ends_at: u64,
-    /// Its id is free again: the peer has answered, or is gone.
+    /// Whether the id is free again, because the peer has answered or the connection is lost.
     pub(super) answered: bool,
     pub(super) serial: u64,
     pub(super) begun: Instant,
-    /// Where what comes beside the reply is told, if anybody wants to know.
+    /// Receives reply metadata and trailer, if the caller asked for them.
     pub(super) context: Option<Context>,
-    /// Of a call that streams; and of one whose reply came as a stream.
+    /// The streams of a streaming call, or of a call whose only reply arrived as a stream.
     pub(super) streams: Option<Box<Streams>>,
 }
 
-/// What is known of the streams of a call.
+/// The state of the streams of a call.
 #[derive(Default)]
 pub(super) struct Streams {
-    /// Bytes outstanding: of requests sent, and of replies received.
+    /// Outstanding bytes: of the requests sent, and of the replies received.
     pub(super) sent: u64,
     pub(super) received: u64,
-    /// The stream of replies, where the method has one.
+    /// The reply stream, if the method has one.
     pub(super) replies: Option<Arc<Inbox>>,
-    /// The reply of a method that has one, where it came as a stream of one.
+    /// The only reply of a method without a reply stream, if it arrived as a stream of one message.
     only: Option<Message>,
-    /// What sends the stream of requests, and what its next message costs while it waits to be sent.
+    /// The waker of the pump, and the cost of its next message while the message waits.
     pub(super) pump: Option<Waker>,
     pub(super) waiting: u64,
-    /// It stands in `stalled`.
+    /// Whether the call is in `stalled`.
     pub(super) is_stalled: bool,
 }
 
 pub(super) enum Outcome {
     Awaited(Option<Waker>),
-    /// To be taken by the one who awaits it.
+    /// The outcome, until the caller takes it.
     Known(Result<Answer, Status>),
-    /// The stream of replies was handed over, and goes on.
+    /// The caller has taken the reply stream, and the stream continues.
     Streaming,
-    /// Nobody waits for it any more.
+    /// No caller waits for the call any more.
     Abandoned,
 }
 
-/// What came of a call that did not fail.
+/// The reply of a successful call.
 pub(super) enum Answer {
     Message(Message),
-    /// A stream of replies has begun.
+    /// A reply stream has started.
     Stream,
 }
 
 impl InFlight {
-    /// A call that begins.
+    /// Creates the entry of a call that starts.
     #[inline(always)]
     pub(super) fn new(
         deadline: Deadline,
@@ -151,7 +151,7 @@ impl InFlight {
         }
     }
 
-    /// Its streams. A unary call has none until it is asked for them.
+    /// Returns the streams of the call and creates them if needed. A unary call has none at first.
     pub(super) fn streams(&mut self) -> &mut Streams {
         self.streams.get_or_insert_default()
     }
@@ -160,12 +160,12 @@ impl InFlight {
         self.streams.as_mut().and_then(|streams| streams.pump.take())
     }
 
-    /// The stream of replies, where the method has one.
+    /// The reply stream, if the method has one.
     pub(super) fn replies(&self) -> Option<&Arc<Inbox>> {
         self.streams.as_ref().and_then(|streams| streams.replies.as_ref())
     }
 
-    /// Whether its caller still waits for something to come.
+    /// Whether the caller still waits for a reply or for more of a reply stream.
     pub(super) fn is_awaited(&self) -> bool {
         match self.outcome {
             Outcome::Awaited(_) | Outcome::Streaming => !self.answered,
@@ -174,12 +174,12 @@ impl InFlight {
         }
     }
 
-    /// Whether it is a unary call that was not answered and not given up.
+    /// Whether the call is unary, not answered and not abandoned.
     pub(super) fn awaits_only_a_message(&self) -> bool {
         self.streams.is_none() && !self.answered && matches!(self.outcome, Outcome::Awaited(_))
     }
 
-    /// The one reply is there, or why there is none; whoever waits for it is to be woken.
+    /// Sets the outcome of a call with one reply. The waker of the waiting caller goes to `wakers`.
     #[inline(always)]
     fn answer(&mut self, reply: Result<Option<Message>, Status>, wakers: &mut Vec<Waker>) {
         if let Outcome::Awaited(waker) = &mut self.outcome {
@@ -190,7 +190,7 @@ impl InFlight {
         }
     }
 
-    /// The stream of replies has begun.
+    /// Hands the caller the reply stream, which has started.
     fn open(&mut self, wakers: &mut Vec<Waker>) {
         if let Outcome::Awaited(waker) = &mut self.outcome {
             wakers.extend(waker.take());
@@ -206,13 +206,13 @@ impl State {
         }
     }
 
-    /// Everything is written, the last CANCEL too, and nobody waits for a reply.
+    /// Whether all output is written, including the last CANCEL, and no caller waits for a reply.
     pub(super) fn is_done(&self) -> bool {
         let mut outcomes = self.calls.iter().map(|(_, call)| &call.outcome);
         self.output.is_empty() && !self.writing && outcomes.all(|outcome| matches!(outcome, Outcome::Abandoned))
     }
 
-    /// The number of a method that was introduced.
+    /// Returns the number of a method that was introduced on this connection.
     #[inline(always)]
     pub(super) fn method_number(&mut self, method: &Method) -> Option<u16> {
         let Some(descriptor) = method.as_static() else {
@@ -226,7 +226,7 @@ impl State {
         Some(recent.1)
     }
 
-    /// Gives it a number, by a METHOD frame; `None` where there are `methods_max` already.
+    /// Assigns a number to a method and queues a METHOD frame. Returns `None` if `methods_max` methods have numbers.
     pub(super) fn introduce(&mut self, method: &Method, methods_max: usize) -> Option<u16> {
         let next = self.methods.len() + self.named_methods.len();
         let next = u16::try_from(next).ok().filter(|_| next < methods_max)?;
@@ -238,7 +238,7 @@ impl State {
         Some(next)
     }
 
-    /// Sends a request: its message and the flags of that, or the begin of a stream.
+    /// Queues a REQUEST frame with a message and the flags of the message, or with the start of a request stream.
     #[inline(always)]
     pub(super) fn request(
         &mut self,
@@ -266,7 +266,7 @@ impl State {
         self.queued += (native::HEADER_BYTES + body.len()) as u64;
     }
 
-    /// Notes a deadline; whether the driver's timer has to fire earlier for it.
+    /// Records a deadline. Returns whether the driver's timer must fire earlier.
     pub(super) fn expects(&mut self, deadline: Deadline) -> bool {
         let Some(at) = deadline.instant() else {
             return false;
@@ -278,21 +278,21 @@ impl State {
         earlier
     }
 
-    /// Whether the peer has greeted, once that is known.
+    /// The result of the greeting, or `None` while it is unknown.
     pub(super) fn greeting(&self) -> Option<Result<(), Status>> {
         let ended = |why: &Status| Err(why.clone().with_phase(Phase::Connect).with_ran(Ran::No));
         if self.greeted { Some(Ok(())) } else { self.ended.as_ref().map(ended) }
     }
 
-    /// A call begins; whether the peer is looked after from now on, and the driver's timer has to be set for it.
+    /// Records the start of a call. Returns whether the keepalive starts now, so that the driver must set its timer.
     pub(super) fn used(&mut self, now: Instant, limits: &Limits) -> bool {
         self.in_flight += 1;
         self.idle_since = None;
         self.keepalive.begin(now, || self.peer.pace(limits))
     }
 
-    /// The look after the peer at `now`: sends a PING where that is due; false where the last was not answered. Bytes may
-    /// be `stalled` that it does not take.
+    /// Runs the keepalive check at `now` and queues a PING if one is due. Returns false if the last PING was not
+    /// answered. `stalled` says that the peer has not taken queued bytes.
     pub(super) fn peer_is_alive(&mut self, now: Instant, stalled: bool, limits: &Limits) -> bool {
         let look = self.keepalive.look(now, self.in_flight > 0, stalled, self.peer.pace(limits));
         if look == Look::Ping {
@@ -301,8 +301,10 @@ impl State {
         look != Look::Dead
     }
 
-    /// Answers a PING. While the send buffer is full only the last one waits: a peer that asks and does not read gets no
-    /// more memory for that. It is read from all the same, or two sides that are full would wait for each other.
+    /// Answers a PING. While the send buffer is full, only the last PING waits for its answer, so that a peer that
+    /// sends PINGs and does not read costs no more memory.
+    ///
+    /// The driver still reads from such a peer. Otherwise two sides with full buffers would wait for each other.
     pub(super) fn pong(&mut self, value: u32, send_buffer_bytes_max: usize) {
         if self.output.len() > send_buffer_bytes_max {
             self.owed_pong = Some(value);
@@ -311,7 +313,7 @@ impl State {
         }
     }
 
-    /// Takes no new calls from now on; ends once nothing is left to do.
+    /// Stops taking new calls. The connection ends once nothing is left to do.
     pub(super) fn retire(&mut self, why: Status) {
         self.ended.get_or_insert(why);
     }
@@ -322,13 +324,13 @@ impl State {
         self.idle_at(limits).is_some_and(|at| at <= now)
     }
 
-    /// When that is.
+    /// The time at which the connection has been idle for `idle_timeout`.
     #[inline(always)]
     pub(super) fn idle_at(&self, limits: &Limits) -> Option<Instant> {
         self.idle_since?.checked_add(limits.idle_timeout)
     }
 
-    /// A message of a request stream, or its end.
+    /// Queues a message of a request stream, or the end of the stream.
     pub(super) fn data(&mut self, key: usize, message: Option<Message>) {
         let flags = message.as_ref().map_or(flag::OPEN | flag::END, Message::flags);
         let message = message.map(|message| message.bytes).unwrap_or_default();
@@ -338,7 +340,7 @@ impl State {
         self.output.push(message);
     }
 
-    /// Tells the peer that nobody waits for a call any more, and forgets who did.
+    /// Cancels a call: queues a CANCEL frame unless the peer has answered, and abandons the outcome.
     pub(super) fn cancel(&mut self, key: usize, code: u16) {
         let call = &mut self.calls[key];
         call.outcome = Outcome::Abandoned;
@@ -354,14 +356,14 @@ impl State {
         self.wake_driver();
     }
 
-    /// A stream of replies has begun, or what stands before a reply came.
+    /// Starts the reply stream of a call, after reply metadata or the first message arrived.
     pub(super) fn open(&mut self, key: usize, wakers: &mut Vec<Waker>) {
         if let Some(call) = self.calls.get_mut(key).filter(|call| call.replies().is_some()) {
             call.open(wakers);
         }
     }
 
-    /// A message of a stream of replies. The error is what the peer did against the protocol.
+    /// Adds a message to a reply stream. The error describes how the peer broke the protocol.
     pub(super) fn reply(
         &mut self,
         key: usize,
@@ -374,7 +376,8 @@ impl State {
             return Err(format!("a message for call {}, which has ended", key + 1));
         }
         let Some(replies) = call.replies().cloned() else {
-            // A peer that does not know the kind of the method, as a proxy, sends its reply as a stream of one.
+            // A peer that does not know the method kind, such as a proxy, sends a single reply as a stream of one
+            // message.
             if call.streams().only.replace(message).is_some() && call.is_awaited() {
                 let status = Status::internal("several messages where one was expected").with_phase(Phase::Reply);
                 self.give_up(key, status, wakers);
@@ -390,7 +393,7 @@ impl State {
         Ok(())
     }
 
-    /// The peer has read this much of a stream of requests.
+    /// Records credit: the peer has read `bytes` of a request stream.
     pub(super) fn credited(&mut self, key: usize, bytes: u64, wakers: &mut Vec<Waker>) {
         let Some(call) = self.calls.get_mut(key) else { return };
         self.sent.credited(&mut call.streams().sent, bytes);
@@ -398,7 +401,7 @@ impl State {
         self.wake_stalled(wakers);
     }
 
-    /// Room in the window of the connection goes to those who wait for it, first come, first served.
+    /// Wakes the stalled request streams that fit in the connection window, in order of arrival.
     fn wake_stalled(&mut self, wakers: &mut Vec<Waker>) {
         let windows = self.peer.windows();
         while let Some((key, serial)) = self.stalled.front() {
@@ -409,17 +412,18 @@ impl State {
                 } else if streams.sent + streams.waiting <= windows.stream {
                     return;
                 }
-                // What waits for its own window is woken by its credit.
+                // A stream that waits for its own window is woken by its own credit.
                 streams.is_stalled = false;
             }
             self.stalled.pop_front();
         }
     }
 
-    /// A call has ended, well or not; hands over who waits for it. Frees the id when the peer has `answered`. A stream
-    /// ends with a last message, or without.
+    /// Ends a call with `outcome` and adds its wakers to `wakers`. If the peer has `answered`, the id becomes free. A
+    /// reply stream ends with or without a last message.
     ///
-    /// Inlined, as nearly all calls have no streams, and their outcome is a message: of this little is left then.
+    /// The function is inlined because nearly all calls have no streams and return a message. Little of it is left
+    /// then.
     #[inline(always)]
     pub(super) fn complete(
         &mut self,
@@ -447,7 +451,7 @@ impl State {
         }
     }
 
-    /// The same, as far as it is about the streams of a call that has some.
+    /// Ends the streams of a call. [`State::complete`] calls this function.
     fn end_streams(&mut self, key: usize, outcome: Result<Option<Message>, Status>, wakers: &mut Vec<Waker>) {
         let call = &mut self.calls[key];
         let Some(streams) = &mut call.streams else { return };
@@ -462,7 +466,7 @@ impl State {
         };
         match call.outcome {
             Outcome::Abandoned => return,
-            // A stream of replies ends where it is read, unless it fails before it has begun.
+            // The reader of a reply stream sees its end, unless the call fails before the stream starts.
             Outcome::Awaited(_) if outcome.is_err() => return call.answer(outcome, wakers),
             _ => {}
         }
@@ -478,20 +482,20 @@ impl State {
         }
     }
 
-    /// Fails a call whose peer still has to answer.
+    /// Fails a call that the peer has not answered yet, and queues a CANCEL frame.
     pub(super) fn give_up(&mut self, key: usize, status: Status, wakers: &mut Vec<Waker>) {
         let header = Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
         self.frame(header, &[]);
         self.complete(key, Err(status), false, wakers);
     }
 
-    /// Those who wait for room in the send buffer.
+    /// Takes the wakers of the pumps that wait for room in the send buffer.
     pub(super) fn take_crowded(&mut self) -> Vec<Waker> {
         self.crowds += 1;
         mem::take(&mut self.crowded)
     }
 
-    /// Wakes the streams of requests: there may be room, or nothing to wait for.
+    /// Wakes all pumps, because there may be room or nothing left to wait for.
     pub(super) fn wake_pumps(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.take_crowded());
         wakers.extend(self.calls.iter_mut().filter_map(|(_, call)| call.take_pump()));
@@ -502,16 +506,16 @@ fn address(descriptor: &'static MethodDescriptor) -> usize {
     std::ptr::from_ref(descriptor) as usize
 }
 
-/// Where a method is looked for first. The methods of a service, which stand side by side in memory, have places of
-/// their own.
+/// The index of a method in `recent_methods`. The methods of one service are adjacent in memory, so that they get
+/// different indexes.
 fn place(address: usize) -> usize {
     address / size_of::<MethodDescriptor>() % RECENT_METHODS
 }
 
 const RECENT_METHODS: usize = 8;
 
-/// Time as a REQUEST says it: at least 1, as 0 means that there is no deadline. What is beyond 71 minutes is as much as
-/// the field can say, and does not expire at the server.
+/// The deadline field of a REQUEST in microseconds: at least 1, because 0 means no deadline. More than 71 minutes
+/// exceeds the field; such a call gets the largest value and does not expire at the server.
 fn remaining_us(granted: Duration) -> u32 {
     let seconds = u32::try_from(granted.as_secs()).unwrap_or(u32::MAX);
     seconds.saturating_mul(1_000_000).saturating_add(granted.subsec_micros()).max(1)

@@ -1,7 +1,7 @@
-//! The caller's half of a native connection: many calls at a time over one connection, each completed by its reply.
+//! `Multiplexed`: the client side of a native connection, which carries many calls at a time.
 //!
-//! Whoever calls on an idle connection writes the request itself. While calls are in flight the driver writes for all,
-//! so that many requests leave in one system call; it alone reads.
+//! A caller on an idle connection writes its request itself. While calls are in flight, the driver writes for all
+//! callers, so that many requests leave in one system call. Only the driver reads.
 
 mod driver;
 mod in_flight;
@@ -37,7 +37,7 @@ use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
 use crate::streaming::Streaming;
 
-/// A connection that takes calls. Dropping it closes the connection once its calls are done.
+/// A native connection that takes calls. Dropping it closes the connection once its calls are done.
 pub(crate) struct Multiplexed {
     shared: Arc<Shared>,
 }
@@ -47,19 +47,20 @@ struct Shared {
     address: Address,
     opened_at: Instant,
     limits: Limits,
-    /// What this side holds the peer to: what it announced, or what holds before that has arrived.
+    /// The flow-control windows that the peer must respect: the larger of the announced windows and the defaults,
+    /// which hold until the announcement arrives.
     windows: Windows,
-    /// What this side announced, by which it gives credit.
+    /// The announced stream window. Credit is given by this window.
     stream_window_bytes: u64,
     state: Mutex<State>,
-    /// Told when the send buffer has room again.
+    /// Notified when the send buffer has room again.
     room: Notify,
-    /// Told when the peer has greeted, or the connection has ended before that.
+    /// Notified when the peer has sent its greeting, or when the connection ends before that.
     greeting: Notify,
 }
 
 impl Multiplexed {
-    /// Greets the peer, and drives the connection on the runtime that this is called on.
+    /// Sends the greeting and spawns the driver on the current runtime.
     pub(crate) fn open(stream: Stream, address: &Address, limits: &Limits) -> Multiplexed {
         let mut state = State::default();
         state.output.tail().extend_from_slice(&PREFACE);
@@ -81,17 +82,18 @@ impl Multiplexed {
         Multiplexed { shared }
     }
 
-    /// Says what opening the connection took: a first measure of the way to the peer.
+    /// Records how long connecting took, as the first estimate of the round-trip time.
     pub(crate) fn opened_within(&self, time: Duration) {
         self.shared.lock().round_trip.opened_within(time);
     }
 
-    /// Whether new calls may be made on it.
+    /// Whether the connection takes new calls.
     pub(crate) fn takes_calls(&self) -> bool {
         self.shared.lock().ended.is_none()
     }
 
-    /// Returns once the peer has greeted: there is a server, and it is awake. Bounded by `connect_timeout`.
+    /// Waits for the peer's greeting, which proves that a server runs and is responsive. `connect_timeout` bounds the
+    /// wait.
     pub(crate) async fn greeted(&self) -> Result<(), Status> {
         loop {
             let told = self.shared.greeting.notified();
@@ -102,19 +104,19 @@ impl Multiplexed {
         }
     }
 
-    /// Whether the peer has greeted.
+    /// Whether the peer has sent its greeting.
     pub(crate) fn has_greeted(&self) -> bool {
         self.shared.lock().greeted
     }
 
-    /// Why the connection ended, where the endpoint is to blame for that: it is better passed over for a while. Says it
-    /// once.
+    /// Takes the reason why the connection ended, if the endpoint is at fault and should be avoided for a while.
+    /// Returns the reason only once.
     pub(crate) fn take_fault(&self) -> Option<Status> {
         self.shared.lock().fault.take()
     }
 
-    /// Begins a unary call, where nothing has to be waited for. The error is why the call failed; `None` where it takes
-    /// room in the send buffer, or another connection.
+    /// Starts a unary call without waiting. The error is the failure of the call, or `None` if the call needs room in
+    /// the send buffer or another connection.
     #[inline(always)]
     pub(crate) fn try_begin(&self, request: &Outgoing<'_>, waker: &Waker) -> Result<PendingCall, Option<Status>> {
         self.shared.begin(request, 0, Some(waker)).map_err(|not_begun| match not_begun {
@@ -123,8 +125,9 @@ impl Multiplexed {
         })
     }
 
-    /// Makes one call: up to its reply, or to the begin of its stream of replies. Expires with its deadline; dropping the
-    /// future, or that stream, cancels the call at the server.
+    /// Makes one call and returns its reply, or the start of its reply stream.
+    ///
+    /// The call expires at its deadline. Dropping the future or the reply stream cancels the call at the server.
     pub(crate) async fn call(&self, request: &Request) -> Result<Body, Status> {
         let encode = |message: &Bytes| self.shared.encode(message.clone(), request.compression);
         let encoded = request.message.as_ref().filter(|_| request.compression.is_some()).map(encode);
@@ -152,7 +155,7 @@ impl Multiplexed {
                 }
                 Err(NotBegun::Refused(status) | NotBegun::Ended(status)) => return Err(status),
                 Err(NotBegun::NoRoom) => {
-                    // Looks once more after it has begun to listen, so that no room comes in between.
+                    // Starts to listen and then tries again, so that the call misses no room in between.
                     let Some(room) = room.replace(self.shared.room.notified()) else { continue };
                     if within(request.deadline(), room).await.is_none() {
                         let max = self.shared.limits.send_buffer_bytes_max;
@@ -166,13 +169,13 @@ impl Multiplexed {
         }
     }
 
-    /// Bytes of streams of replies that have come and are not read, or not credited.
+    /// Bytes of reply streams that have arrived and are not yet credited.
     #[cfg(test)]
     pub(crate) fn received_bytes(&self) -> u64 {
         self.shared.lock().received.outstanding()
     }
 
-    /// Makes one call with a message that is compressed already, whatever it comes to.
+    /// Makes one call with an already compressed message, also if the peer does not accept compression.
     #[cfg(test)]
     pub(crate) async fn send_compressed(&self, request: &Request, bytes: Bytes) -> Result<Body, Status> {
         let outgoing = Outgoing { message: Some(&bytes), ..request.outgoing(clock::now()) };
@@ -183,7 +186,7 @@ impl Multiplexed {
         }
     }
 
-    /// Makes one call that has one reply.
+    /// Makes one unary call.
     #[cfg(test)]
     pub(crate) async fn unary(&self, request: &Request) -> Result<Bytes, Status> {
         self.call(request).await?.into_message()
@@ -198,13 +201,13 @@ impl Drop for Multiplexed {
     }
 }
 
-/// Why a call was not begun. Nothing of it was sent.
+/// The reason why a call did not start. The connection sent nothing of the call.
 enum NotBegun {
-    /// The call fails, for this reason.
+    /// The call fails for this reason.
     Refused(Status),
-    /// The connection takes no calls any more, for this reason.
+    /// The connection takes no more calls, for this reason.
     Ended(Status),
-    /// The send buffer is full: try again when `room` is told.
+    /// The send buffer is full. The caller waits for `room` and tries again.
     NoRoom,
 }
 
@@ -224,37 +227,37 @@ impl Shared {
         Status::new(code, message).with_phase(phase).with_peer(&self.address).with_ran(ran)
     }
 
-    /// Why the connection is closed where nothing is wrong with it.
+    /// The reason for closing an idle connection.
     fn idle(&self) -> Status {
         let message = format!("closed here after idle_timeout {:?} without a call", self.limits.idle_timeout);
         self.failed(Code::Unavailable, message, Phase::Send, Ran::No)
     }
 
-    /// A message as the peer will get it: compressed where both sides want that.
+    /// Encodes a message for the peer, compressed if both sides agree.
     fn encode(&self, message: Bytes, compression: Option<Compression>) -> Message {
-        // Not compressed under the lock: others write meanwhile.
+        // The lock is released before compression, so that other callers can write meanwhile.
         let wanted = compression.filter(|algorithm| self.lock().peer.accepts(*algorithm));
         Message::encode(message, wanted, &self.limits)
     }
 
-    /// A message that came, decompressed where it has to be.
+    /// Decodes a received message and decompresses it if needed.
     fn decode(&self, message: Message) -> Result<Bytes, Status> {
         message.decode(self.limits.message_bytes_max).map_err(|status| {
-            // What a server sends is not the caller's argument.
+            // A server's invalid message is not an invalid argument of the caller.
             let code = if status.code() == Code::InvalidArgument { Code::Internal } else { status.code() };
             self.failed(code, status.message().to_owned(), Phase::Reply, Ran::Yes)
         })
     }
 
-    /// The same as [`Shared::begin`] for calls that have a box: whoever awaits the call is told of its outcome.
+    /// Calls [`Shared::begin`] for a boxed call, which stores its waker when it is first polled.
     #[inline(never)]
     fn begin_apart(self: &Arc<Self>, request: &Outgoing<'_>, flags: u8) -> Result<PendingCall, NotBegun> {
         self.begin(request, flags, None)
     }
 
-    /// Begins a call, whose message has these `flags`; `waker` is told of its outcome.
+    /// Starts a call. `flags` belong to its message, and `waker` is woken when the outcome is known.
     ///
-    /// Inlined where a call needs no box: of the request that is handed down nothing is written to memory then.
+    /// The function is inlined where a call needs no box. Then the `Outgoing` request is never written to memory.
     #[inline(always)]
     fn begin(
         self: &Arc<Self>,
@@ -269,7 +272,7 @@ impl Shared {
         }
         let mut state = self.lock();
         if state.is_idle(now, &self.limits) {
-            // The driver did not get to it: the peer may have closed the connection long ago.
+            // The driver did not run in time, and the peer may have closed the connection long ago.
             state.retire(self.idle());
             state.wake_driver();
         }
@@ -327,7 +330,7 @@ impl Shared {
         }
         let call = PendingCall { shared: self.clone(), key, serial, taken: false };
         if idle {
-            // Why the socket takes nothing any more is the driver's to find.
+            // The driver finds out why the socket takes no more bytes.
             let (mut state, _) = self.flush(state);
             if !state.output.is_empty() {
                 state.wake_driver();
@@ -338,7 +341,7 @@ impl Shared {
         Ok(call)
     }
 
-    /// Gives a number to a method that is called here for the first time.
+    /// Assigns a number to a method on its first call over this connection.
     fn introduce(&self, state: &mut State, method: &Method) -> Result<u16, Status> {
         let (size, max) = (method.path.len(), self.limits.method_path_bytes_max);
         if size > max {
@@ -351,11 +354,12 @@ impl Shared {
         })
     }
 
-    /// Writes what waits, without holding the lock. What the socket does not take is the driver's to write.
+    /// Writes the queued output without holding the lock. The driver writes what the socket does not take.
     fn flush<'a>(&'a self, mut state: MutexGuard<'a, State>) -> (MutexGuard<'a, State>, io::Result<()>) {
         state.writing = true;
         let mut output = mem::take(&mut state.output);
-        // Counted before they are written: if the connection is lost meanwhile, the peer may have read them.
+        // The bytes are counted before the write, because the peer may have read them if the connection is lost
+        // meanwhile.
         state.written += output.len() as u64;
         drop(state);
         let mut outcome = Ok(());
@@ -378,13 +382,13 @@ impl Shared {
     }
 }
 
-/// The failure of a call whose request was not written, on a connection that ended so.
+/// The status of a call whose request was not written before the connection ended with `why`.
 fn unsent(why: &Status) -> Status {
     let phase = if why.phase() == Some(Phase::Connect) { Phase::Connect } else { Phase::Send };
     why.clone().with_phase(phase).with_ran(Ran::No)
 }
 
-/// A call that was begun; its outcome. Dropping it cancels the call.
+/// A started call. The future returns its outcome; dropping it cancels the call.
 pub(crate) struct PendingCall {
     shared: Arc<Shared>,
     key: usize,
@@ -393,7 +397,7 @@ pub(crate) struct PendingCall {
 }
 
 impl PendingCall {
-    /// Where it was sent.
+    /// The address of the endpoint that the call was sent to.
     pub(crate) fn address(&self) -> &Address {
         &self.shared.address
     }
@@ -449,7 +453,7 @@ impl Drop for PendingCall {
         let mut state = self.shared.lock();
         let call = &mut state.calls[self.key];
         match call.outcome {
-            // It was told already that nobody waits.
+            // The peer already received a CANCEL for this call.
             Outcome::Known(Err(_)) if !call.answered => call.outcome = Outcome::Abandoned,
             _ => state.cancel(self.key, Code::Cancelled as u16),
         }
@@ -457,7 +461,7 @@ impl Drop for PendingCall {
     }
 }
 
-/// Where the reader of a stream of replies tells that it has read.
+/// Receives the credit and the cancellation from the reader of a reply stream.
 struct ReplySource {
     shared: Arc<Shared>,
     key: usize,
@@ -465,7 +469,7 @@ struct ReplySource {
 }
 
 impl ReplySource {
-    /// The state, where the peer has not ended the call yet.
+    /// Locks the state if the peer has not ended the call yet.
     fn live(&self) -> Option<MutexGuard<'_, State>> {
         let state = self.shared.lock();
         let live = state.calls.get(self.key).is_some_and(|call| call.serial == self.serial && !call.answered);

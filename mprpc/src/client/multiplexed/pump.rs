@@ -1,4 +1,4 @@
-//! What sends the stream of requests of one call: as fast as the caller makes them and the server reads them.
+//! `Pump`: sends the request stream of one call as fast as the caller produces messages and the server reads them.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -15,25 +15,25 @@ use crate::protocol::Message;
 use crate::status::{Code, Phase, Ran, Status};
 use crate::streaming::Streaming;
 
-/// A task beside its call. It ends with the stream, or with the call.
+/// A task that runs beside its call. It ends with the stream or with the call.
 pub(super) struct Pump {
     shared: Arc<Shared>,
     key: usize,
     serial: u64,
     requests: Streaming<Bytes>,
-    /// The next message, for which there is no room yet.
+    /// The next message, which waits for room.
     held: Option<Held>,
     compression: Option<Compression>,
-    /// What was sent, until the server has read some of it: up to then it may refuse the call, which is made again
-    /// elsewhere. No more than a window, or one message.
+    /// The sent messages, until the server has read one. Until then the server may refuse the call, and the caller
+    /// may retry it elsewhere. Holds at most one flow-control window, or one message.
     sent: Option<Vec<Bytes>>,
-    /// What all that costs.
+    /// The flow-control cost of all sent messages, while the server has read none.
     sent_cost: u64,
-    /// Those with whom it waits for room in the send buffer, or has.
+    /// The value of `State::crowds` when the pump last waited for room in the send buffer.
     crowd: Option<u64>,
 }
 
-/// A message as the caller made it, and as the server will get it.
+/// A message in the caller's form and in its encoded form.
 struct Held {
     made: Bytes,
     encoded: Message,
@@ -60,23 +60,23 @@ impl Pump {
         }
     }
 
-    /// Returns the whole stream of requests where it can be sent once more.
+    /// Sends the stream. Returns the whole request stream if it can be sent again.
     pub(super) async fn run(mut self) -> Option<Streaming<Bytes>> {
         let sent_well = poll_fn(|cx| self.poll(cx)).await;
-        // Whether the call was refused is known only when it ends.
+        // Only the end of the call tells whether the server refused it.
         poll_fn(|cx| if self.is_over(cx) { Poll::Ready(()) } else { Poll::Pending }).await;
         let again = self.sent.filter(|_| sent_well)?.into_iter().chain(self.held.map(|held| held.made)).map(Ok);
         Some(Streaming::new(futures_util::stream::iter(again).chain(self.requests)))
     }
 
-    /// Whether the call has ended, or can no longer be refused. Is told when it has.
+    /// Whether the call has ended or can no longer be refused. Registers the waker for the end of the call.
     fn is_over(&mut self, cx: &mut task::Context<'_>) -> bool {
         let mut state = self.shared.lock();
         let call = self.call(&mut state).map(|call| call.streams().pump = Some(cx.waker().clone()));
         call.is_none() || self.sent.is_none()
     }
 
-    /// Whether the stream did not fail.
+    /// Sends messages until the stream or the call ends. Returns whether the stream did not fail.
     fn poll(&mut self, cx: &mut task::Context<'_>) -> Poll<bool> {
         loop {
             match self.send_held(cx) {
@@ -108,8 +108,8 @@ impl Pump {
         }
     }
 
-    /// Sends the message that is held, if there is one and there is room for it. Is told of room, and of the end of the
-    /// call.
+    /// Sends the held message, if there is one and room for it. Registers the waker for new room and for the end of
+    /// the call.
     fn send_held(&mut self, cx: &mut task::Context<'_>) -> Sent {
         let mut state = self.shared.lock();
         let state = &mut *state;
@@ -124,7 +124,7 @@ impl Pump {
         let call = state.calls[self.key].streams();
         if !state.sent.admits(call.sent, cost, state.peer.windows()) {
             call.waiting = cost;
-            // Once, however often it is woken meanwhile.
+            // Each call is queued only once, even if its pump is woken several times.
             if !std::mem::replace(&mut call.is_stalled, true) {
                 state.stalled.push_back((self.key, self.serial));
             }
@@ -150,7 +150,7 @@ impl Pump {
         Sent::Done
     }
 
-    /// Whether a message may be sent; if not, the call fails.
+    /// Whether a message is within the size limit. If it is not, the call fails.
     fn is_within_limit(&self, message: &Bytes) -> bool {
         let size = message.len();
         let max = self.shared.limits.message_bytes_max.min(self.shared.lock().peer.message_bytes_max as usize);
@@ -161,7 +161,7 @@ impl Pump {
         size <= max
     }
 
-    /// The stream itself failed: so does the call.
+    /// Fails the call because its request stream failed.
     fn fail(&self, status: Status) {
         let mut wakers = Vec::new();
         let mut state = self.shared.lock();
@@ -173,15 +173,15 @@ impl Pump {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// The call, for as long as somebody waits for it.
+    /// Returns the call while a caller still waits for it.
     fn call<'a>(&self, state: &'a mut State) -> Option<&'a mut InFlight> {
         state.calls.get_mut(self.key).filter(|call| call.serial == self.serial && call.is_awaited())
     }
 }
 
-/// What became of the message that was held.
+/// The result of sending the held message.
 enum Sent {
-    /// There is none any more.
+    /// No message is held any more.
     Done,
     NoRoom,
     /// The call has ended.

@@ -1,32 +1,32 @@
-//! How long a request and its reply are on their way, and what that leaves of a deadline for the server. Reads no clock.
+//! `RoundTrip`: estimates the round-trip time and the part of a deadline that remains for the server. Reads no clock.
 
 use std::time::Duration;
 
-/// The way there and back, estimated as TCP does (RFC 6298): smoothed, and how much it varies. In nanoseconds.
+/// The round-trip time in nanoseconds, estimated as TCP does (RFC 6298): a smoothed value and its variation.
 #[derive(Debug, Default)]
 pub(super) struct RoundTrip {
     smoothed: Option<u64>,
     measured: bool,
     variation: u64,
-    /// The shortest that was measured: what a call takes at least.
+    /// The shortest measured round trip: the minimum time of a call.
     least: u64,
 }
 
-/// The timer that expires a handler counts in milliseconds.
+/// The handler's deadline timer counts in milliseconds.
 const TIMER_GRANULARITY: u64 = 1_000_000;
 
-/// No way is longer than this; what takes longer was a stall, a lost packet, or a long message.
+/// The upper bound of `least`. A longer sample comes from a stall, a lost packet or a long message.
 const LEAST_MAX: u64 = 200_000_000;
 
 impl RoundTrip {
-    /// What opening the connection took, for as long as nothing better is known.
+    /// Records how long connecting took. The value is used until a reply is measured.
     pub(super) fn opened_within(&mut self, time: Duration) {
         if self.smoothed.is_none() {
             self.smoothed = Some(nanoseconds(time));
         }
     }
 
-    /// A reply came `elapsed` after its request, and the server had it for `served`.
+    /// Records a reply that arrived `elapsed` after its request and that the server spent `served` on.
     pub(super) fn measured(&mut self, elapsed: Duration, served: Duration) {
         let sample = nanoseconds(elapsed.saturating_sub(served));
         self.least = if self.measured { self.least.min(sample) } else { sample.min(LEAST_MAX) };
@@ -43,9 +43,11 @@ impl RoundTrip {
         }
     }
 
-    /// What the server is granted of `remaining`: less the way there and back, so that its own answer, which says where
-    /// the time went, still arrives, and no handler begins after its caller has given up. At least three quarters, unless
-    /// the way alone takes more than the rest; `None` where it takes all there is.
+    /// Returns the part of `remaining` that the server is granted: `remaining` less the round-trip time.
+    ///
+    /// The reserve lets the server's own answer, which says where the time went, still arrive, and lets no handler
+    /// start after its caller has given up. The server gets at least three quarters, unless the shortest round trip
+    /// takes more than the other quarter. `None` means that the round trip takes all the time.
     #[inline(always)]
     pub(super) fn granted(&mut self, remaining: Duration) -> Option<Duration> {
         let remaining = nanoseconds(remaining);
@@ -53,7 +55,8 @@ impl RoundTrip {
         let wanted = smoothed * 5 / 4 + self.variation * 4 + TIMER_GRANULARITY;
         let granted = remaining.saturating_sub(wanted.min(remaining / 4).max(self.least));
         if granted == 0 {
-            // Only calls measure: so the next one is let through, lest one slow reply shut out all that are in a hurry.
+            // Only calls measure the round trip. Halving the minimum lets a later call through, so that one slow
+            // reply does not block all calls with short deadlines.
             self.least /= 2;
             return None;
         }
@@ -61,7 +64,7 @@ impl RoundTrip {
     }
 }
 
-/// Up to nine years, so that eight times as much is still a number.
+/// Converts to nanoseconds, at most nine years, so that eight times the value still fits in `u64`.
 fn nanoseconds(time: Duration) -> u64 {
     const SECONDS_MAX: u64 = 9 * 365 * 24 * 3600;
     time.as_secs().min(SECONDS_MAX) * 1_000_000_000 + u64::from(time.subsec_nanos())
@@ -76,13 +79,13 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_known_at_first_and_nearly_all_is_granted() {
+    fn nearly_all_time_is_granted_before_a_measurement() {
         assert_eq!(RoundTrip::default().granted(ms(100)), Some(ms(99)));
         assert_eq!(RoundTrip::default().granted(ms(2)), Some(Duration::from_micros(1500)));
     }
 
     #[test]
-    fn the_way_there_and_back_is_kept_back() {
+    fn round_trip_time_is_kept_from_the_grant() {
         let mut way = RoundTrip::default();
         way.opened_within(ms(4));
         assert_eq!(way.granted(ms(100)), Some(ms(94)));
@@ -91,13 +94,13 @@ mod tests {
         }
         let granted = way.granted(ms(100)).unwrap();
         assert!(granted >= ms(93) && granted <= ms(95), "{granted:?}");
-        // A quarter at most, but never less than the way takes at least.
+        // The reserve is at most a quarter, but at least the shortest round trip.
         assert_eq!(way.granted(ms(8)), Some(ms(4)));
         assert_eq!(way.granted(ms(4)), None);
     }
 
     #[test]
-    fn one_slow_reply_does_not_shut_out_calls_for_ever() {
+    fn one_slow_reply_does_not_block_calls_forever() {
         let mut way = RoundTrip::default();
         way.opened_within(ms(1000));
         assert!(way.granted(ms(10)).is_some(), "connecting may have taken longer than the way does");

@@ -1,4 +1,4 @@
-//! Deadlines down a chain of services: what the first caller grants is all that anybody has.
+//! Tests of deadlines along a chain of services: the first caller's deadline bounds every hop.
 
 use std::sync::Mutex;
 
@@ -6,12 +6,12 @@ use super::*;
 use crate::Deadline;
 use crate::net::clock;
 
-/// A service that passes the call on to the next of the chain, or hangs where it is the last.
+/// A service that calls the next hop of the chain. The last hop hangs.
 struct Hop {
     next: Option<Stub>,
-    /// What was left to each hop when its handler began.
+    /// The remaining time at each hop when its handler started.
     began: Arc<Mutex<Vec<Duration>>>,
-    /// Told when the handler of the last hop is dropped.
+    /// Set when the handler of the last hop is dropped.
     dropped: watch::Sender<bool>,
     spawns: bool,
 }
@@ -39,7 +39,7 @@ impl Service for Hop {
                 return std::future::pending().await;
             };
             let call = async move {
-                // Would wait for a minute if it were the first.
+                // The call would wait for a minute if it inherited no deadline.
                 let call = next.unary::<_, StringValue>(AM, &StringValue::default());
                 call.timeout(Duration::from_secs(60)).await
             };
@@ -76,17 +76,17 @@ async fn run_chain(spawns: bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hops_inherit_what_is_left() {
+async fn hops_inherit_the_remaining_time() {
     run_chain(false).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn spawned_work_inherits_too() {
+async fn spawned_tasks_inherit_the_remaining_time() {
     run_chain(true).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_sent_once_the_served_call_has_expired() {
+async fn call_is_not_sent_once_the_served_call_has_expired() {
     let world = world(listed(&[A]));
     world.start(A);
     let past = Deadline::at(clock::now());

@@ -1,4 +1,5 @@
-//! Random and damaged frames from many seeds, to a caller: nothing panics, what it holds is bounded, every call ends.
+//! Sends random and damaged frames from many seeds to a client. The client must not panic, must bound its memory, and
+//! must end every call.
 
 use std::sync::Mutex;
 
@@ -20,7 +21,7 @@ use crate::streaming::Streaming;
 const SEEDS: u64 = 600;
 const CALLS: usize = 10;
 
-/// Small ones, so that they are reached.
+/// Small limits, so that the test reaches them.
 fn limits() -> Limits {
     Limits { message_bytes_max: 40_000, metadata_bytes_max: 500, send_buffer_bytes_max: 20_000, ..Limits::default() }
 }
@@ -42,7 +43,7 @@ fn script(rng: &mut Rng) -> BytesMut {
         kinds.extend([kind::SETTINGS, kind::GO_AWAY]);
     }
     let count = rng.usize(..150);
-    // Damage to what comes first would leave little to try of the rest.
+    // Only the rest is damaged, because damage to the first frames would end the connection too early.
     let mut rest = frames(rng, &kinds, &[0, 0, 0, 5], count, CALLS as u32, 60_000);
     if rng.bool() {
         damage(rng, &mut rest);
@@ -51,7 +52,7 @@ fn script(rng: &mut Rng) -> BytesMut {
     bytes
 }
 
-/// Streams of replies that go far beyond every window.
+/// Reply streams that exceed every flow-control window.
 fn flood(rng: &mut Rng) -> BytesMut {
     let mut bytes = BytesMut::from(&PREFACE[..]);
     for id in 1..=CALLS as u32 {
@@ -76,7 +77,7 @@ fn request(rng: &mut Rng) -> Request {
     Request::new(context, body, deadline, |_| true)
 }
 
-/// What calls came to.
+/// The outcomes of the calls.
 #[derive(Default)]
 struct Outcomes {
     replies: usize,
@@ -96,7 +97,7 @@ async fn call(caller: Arc<Multiplexed>, request: Request, reads: bool, outcomes:
                 }
             }
             if !reads {
-                // Held unread, for as long as anything comes.
+                // The stream stays unread while messages arrive.
                 sleep(Duration::from_secs(30)).await;
             }
         }
@@ -105,7 +106,7 @@ async fn call(caller: Arc<Multiplexed>, request: Request, reads: bool, outcomes:
 }
 
 #[tokio::test(start_paused = true)]
-async fn caller_survives_what_no_server_sends_and_holds_no_more_than_its_limits() {
+async fn client_survives_random_frames_within_its_limits() {
     let outcomes = Arc::new(Mutex::new(Outcomes::default()));
     for seed in 0..SEEDS {
         let mut rng = Rng::with_seed(seed);
@@ -137,10 +138,10 @@ async fn caller_survives_what_no_server_sends_and_holds_no_more_than_its_limits(
         timeout(Duration::from_secs(3600), ended).await.expect("every call ends");
         drop(caller);
         if let Some(mut far) = silent {
-            // The driver did not die of it: it still closes.
+            // The driver is still alive, because it closes the connection.
             let mut surplus = BytesMut::new();
             let closed = async {
-                // An error is an end, too.
+                // A read error also counts as the end.
                 while let Ok(1..) = std::future::poll_fn(|cx| far.reader.poll_read(cx, &mut surplus)).await {
                     surplus.clear();
                 }

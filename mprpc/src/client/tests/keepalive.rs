@@ -1,5 +1,5 @@
-//! Peers that are there and do not answer: frozen processes, hosts that vanished. And connections that end though nothing
-//! is wrong: idle ones and old ones, at every moment, without a failed call.
+//! Tests of peers that do not answer, such as frozen processes and vanished hosts, and of the normal end of
+//! connections. Idle and old connections may close at any time without a failed call.
 
 use std::future::poll_fn;
 
@@ -19,7 +19,7 @@ fn patient() -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_greets_and_then_is_silent_is_found_within_the_documented_bound() {
+async fn silent_peer_is_detected_within_the_documented_bound() {
     let world = world(listed(&[A]));
     let greeting = crate::protocol::native::PREFACE;
     world.script(A, &[&greeting], false);
@@ -33,19 +33,19 @@ async fn peer_that_greets_and_then_is_silent_is_found_within_the_documented_boun
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_answers_pings_may_take_its_time() {
+async fn slow_peer_that_answers_pings_keeps_its_call() {
     let world = world(listed(&[A]));
     world.start_hanging(A);
     let begin = Instant::now();
     let status = world.call(HANG).timeout(patient()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status}");
-    // Less the way there and back, which the server is not granted.
+    // The server is granted the timeout less the round-trip time.
     assert!(begin.elapsed() >= patient() - Duration::from_millis(5));
     assert_eq!(world.network.attempts(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_accepts_and_never_greets_is_passed_over() {
+async fn peer_that_never_greets_is_skipped() {
     let world = world(listed(&[A, B]));
     world.script(A, &[], false);
     world.start(B);
@@ -55,7 +55,7 @@ async fn peer_that_accepts_and_never_greets_is_passed_over() {
         let begin = Instant::now();
         match world.call(AM).timeout(patient()).await {
             Ok(reply) => assert_eq!(reply.value, B),
-            // Only the first call was trusted to it without a greeting, and may have run.
+            // Only the first call was sent to the peer without a greeting, so it may have run.
             Err(status) => assert_eq!((status.ran(), slow), (Ran::Maybe, 0), "{status}"),
         }
         assert!(begin.elapsed() <= connect_timeout + Duration::from_millis(5));
@@ -77,7 +77,7 @@ async fn frozen_peer_is_called_again_once_it_thaws() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_is_not_asked_more_often_than_it_accepts() {
+async fn client_pings_no_more_often_than_the_peer_accepts() {
     let world = world(listed(&[A]));
     let rarely = Limits { ping_interval_min: Duration::from_secs(60), ..Limits::default() };
     world.script(A, &[&greeting(&rarely)], false);
@@ -88,7 +88,7 @@ async fn peer_is_not_asked_more_often_than_it_accepts() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_asks_more_often_than_ping_interval_min_is_left_with_the_limit() {
+async fn peer_that_pings_more_often_than_ping_interval_min_is_disconnected() {
     let mut peer = peer(&Limits::default(), 4096);
     let request = request(vec![]);
     let asking = async {
@@ -107,7 +107,7 @@ async fn peer_that_asks_more_often_than_ping_interval_min_is_left_with_the_limit
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_asks_and_never_reads_is_given_no_memory_for_it() {
+async fn peer_that_pings_and_never_reads_costs_bounded_memory() {
     const PINGS: u32 = 10_000;
     let limits = Limits { ping_interval_min: Duration::ZERO, send_buffer_bytes_max: 1 << 10, ..Limits::default() };
     let mut peer = peer(&limits, 4 << 10);
@@ -121,7 +121,7 @@ async fn peer_that_asks_and_never_reads_is_given_no_memory_for_it() {
         rest = &rest[peer.writer.try_write(rest).unwrap()..];
         yield_now().await;
     }
-    // Now it reads: the last one is answered, and of those before no more than the buffers hold.
+    // Now the peer reads. The last PING is answered, and of the earlier ones no more than the buffers hold.
     let mut got = BytesMut::new();
     let mut decoder = Decoder::new(1 << 10);
     let mut pongs = Vec::new();
@@ -141,7 +141,7 @@ async fn peer_that_asks_and_never_reads_is_given_no_memory_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn reply_is_read_though_the_peer_takes_nothing_any_more() {
+async fn reply_is_read_after_the_peer_stops_reading() {
     let peer = peer(&Limits::default(), 4096);
     let super::raw::Peer { caller, mut reader, writer } = peer;
     let first = request(vec![1]);
@@ -151,7 +151,7 @@ async fn reply_is_read_though_the_peer_takes_nothing_any_more() {
         while got.len() <= greeting_bytes() {
             poll_fn(|cx| reader.poll_read(cx, &mut got)).await.unwrap();
         }
-        // What is written to it from now on fails.
+        // Writes to the peer fail from now on.
         drop(reader);
         let late = caller.unary(&second).await.unwrap_err();
         assert_eq!((late.code(), late.ran()), (Code::Unavailable, Ran::No), "{late}");
@@ -167,7 +167,7 @@ async fn reply_is_read_though_the_peer_takes_nothing_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn idle_connection_is_closed_and_opened_again_without_a_failed_call() {
+async fn idle_connection_is_closed_and_reopened_without_a_failed_call() {
     let world = world(listed(&[A]));
     world.start(A);
     for round in 1..=5 {
@@ -179,21 +179,21 @@ async fn idle_connection_is_closed_and_opened_again_without_a_failed_call() {
 }
 
 #[tokio::test]
-async fn connection_that_was_idle_while_its_driver_did_not_run_is_not_trusted() {
+async fn connection_that_idled_while_its_driver_was_blocked_is_not_used() {
     let limits = Limits { idle_timeout: Duration::from_millis(20), ..Limits::default() };
     let mut peer = peer(&limits, 4096);
     let mut got = BytesMut::new();
     while got.len() < greeting_bytes() {
         peer.read_some(&mut got).await;
     }
-    // A program that blocks its runtime.
+    // This sleep blocks the runtime.
     std::thread::sleep(2 * limits.idle_timeout);
     let status = peer.caller.unary(&request(vec![])).await.unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No), "{status}");
     assert_eq!(got.len(), greeting_bytes(), "nothing was sent");
 }
 
-/// A world with a latency of 5 ms each way, whose one server is under `of_server`.
+/// A test bed with a latency of 5 ms in each direction and one server with the limits `of_server`.
 fn far_away(of_server: Limits, of_caller: Limits) -> TestBed {
     let world = world_with(listed(&[A]), ChannelOptions { limits: of_caller, ..ChannelOptions::default() });
     world.network.set_delay(Duration::from_millis(5)..=Duration::from_millis(5));
@@ -203,11 +203,12 @@ fn far_away(of_server: Limits, of_caller: Limits) -> TestBed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_call_fails_at_whatever_moment_it_meets_the_end_of_an_idle_connection() {
+async fn no_call_fails_while_an_idle_connection_closes() {
     let of_server = Limits { idle_timeout: Duration::from_secs(100), ..Limits::default() };
     let of_caller = |idle_timeout| Limits { idle_timeout, ..Limits::default() };
     let (mut crossed, mut reopened, mut kept) = (0, 0, 0);
-    // The server is first, 110 s after the last request reached it; the caller is, 100 s after its last reply.
+    // In the first case the server closes first, 110 s after the last request reached it. In the second case the
+    // client closes first, 100 s after its last reply.
     for (idle_timeout, end_ms) in [(Duration::from_secs(1000), 110_000), (Duration::from_secs(100), 100_000)] {
         for offset_us in (0..40_000).step_by(97) {
             let world = far_away(of_server.clone(), of_caller(idle_timeout));
@@ -226,7 +227,7 @@ async fn no_call_fails_at_whatever_moment_it_meets_the_end_of_an_idle_connection
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_call_fails_while_connections_come_of_age_all_the_time() {
+async fn no_call_fails_while_connections_reach_their_maximum_age() {
     let of_server = Limits { connection_age_max: Duration::from_millis(500), ..Limits::default() };
     let world = far_away(of_server, Limits::default());
     let callers: Vec<_> = (0..20)
@@ -260,12 +261,12 @@ async fn no_call_fails_while_connections_come_of_age_all_the_time() {
     assert!(connections > 100 && refused > 100, "{connections} connections, {refused} of {calls} calls crossed");
 }
 
-/// So slow that what a pipe holds takes 7 s: a PING behind that is answered too late.
+/// At this rate the full pipe takes 7 s, so a PING behind it is answered too late.
 const SLOW_BYTES_PER_SECOND: u64 = 9_000;
 
 #[tokio::test(start_paused = true)]
-async fn large_request_to_a_slow_peer_that_makes_progress_goes_through() {
-    // A second more each: so the look after the peer falls into every second of the last ten.
+async fn large_request_to_a_slow_reading_peer_succeeds() {
+    // Each request takes one second longer, so that the keepalive check falls into every second of the last ten.
     let slow = (0..10).map(|step| (400_000 + step * 9_000, SLOW_BYTES_PER_SECOND));
     for (bytes, bytes_per_second) in slow.chain([(1 << 20, 20_000)]) {
         let world = world(listed(&[A]));
@@ -281,7 +282,7 @@ async fn large_request_to_a_slow_peer_that_makes_progress_goes_through() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn large_reply_to_a_slow_caller_that_makes_progress_does_not_cost_the_other_calls() {
+async fn large_reply_to_a_slow_client_does_not_fail_other_calls() {
     for bytes in (0..10).map(|step| 400_000 + step * 9_000) {
         let network = Network::from_seed(7);
         let service = All::new(move |context, _| async move {

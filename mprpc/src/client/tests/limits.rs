@@ -1,5 +1,5 @@
-//! Every limit, at the caller: what is within it goes through, what is beyond it does not and is told the limit by name.
-//! Which test reaches which limit stands in the table of `server/tests/limits.rs`.
+//! Tests of every limit at the client. A value within the limit passes; a value beyond it fails, and the status names
+//! the limit. The table in `server/tests/limits.rs` lists the test of each limit.
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::timeout;
@@ -27,7 +27,7 @@ fn data(id: u32, body: &[u8]) -> BytesMut {
     frame(Header { kind: kind::DATA, id, ..Header::default() }, body)
 }
 
-/// A body that begins with so many bytes of metadata.
+/// A body that starts with `bytes` bytes of metadata.
 fn behind_metadata(bytes: usize, message: &[u8]) -> BytesMut {
     let metadata = native::encode_metadata(&metadata_of(bytes));
     let mut body = BytesMut::from(&(bytes as u32).to_le_bytes()[..]);
@@ -36,7 +36,7 @@ fn behind_metadata(bytes: usize, message: &[u8]) -> BytesMut {
     body
 }
 
-/// One pair that takes so many bytes.
+/// One metadata pair that takes `bytes` bytes when encoded.
 fn metadata_of(bytes: usize) -> Metadata {
     let mut metadata = Metadata::new();
     metadata.append("k", vec![b'v'; bytes - 7]).unwrap();
@@ -49,7 +49,7 @@ fn request_of(method: &str, body: Body) -> Request {
     Request::new(context, body, Deadline::NONE, |_| true)
 }
 
-/// A caller, and a server by hand that has greeted.
+/// A client and a handwritten server that has sent its greeting.
 struct TestBed {
     caller: Arc<Multiplexed>,
     reader: crate::net::Reader,
@@ -68,7 +68,7 @@ impl TestBed {
         assert_eq!(self.writer.try_write(bytes).unwrap(), bytes.len());
     }
 
-    /// What the caller says until it has nothing more to say.
+    /// Reads the client's frames until none is left.
     async fn said(&mut self) -> Vec<(Header, Bytes)> {
         let mut bytes = BytesMut::new();
         let reader = &mut self.reader;
@@ -79,7 +79,7 @@ impl TestBed {
         decode(bytes)
     }
 
-    /// Makes a call, in a task of its own, up to its first frame.
+    /// Spawns a call and waits for its first frames.
     async fn call(&mut self, request: Request) -> tokio::task::JoinHandle<Result<Body, Status>> {
         let caller = self.caller.clone();
         let call = tokio::spawn(async move { caller.call(&request).await });
@@ -87,26 +87,26 @@ impl TestBed {
         call
     }
 
-    /// What a unary call comes to whose server says this; it is call 1.
+    /// The outcome of a unary call that the server answers with `answer`. The call has id 1.
     async fn unary(&mut self, answer: &[u8]) -> Result<Bytes, Status> {
         let call = self.call(request(Vec::new())).await;
         self.send(answer);
         call.await.unwrap()?.into_message()
     }
 
-    /// A stream of replies; it is call 1 of the connection.
+    /// Opens a reply stream. The call has id 1.
     async fn stream(&mut self) -> Streaming<Bytes> {
         let call = self.call(request_of("Count", Body::Message(Bytes::new()))).await;
         self.send(&response(1, flag::OPEN, b""));
         call.await.unwrap().unwrap().into_stream()
     }
 
-    /// The connection goes on.
+    /// Asserts that the connection still works.
     async fn goes_on(&mut self) {
         assert_eq!(self.unary(&response(1, flag::END, b"on")).await.unwrap(), "on");
     }
 
-    /// The caller has closed the connection.
+    /// Whether the client has closed the connection.
     fn is_closed(&self) -> bool {
         !self.caller.takes_calls()
     }
@@ -115,11 +115,11 @@ impl TestBed {
 use futures_util::FutureExt as _;
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_it() {
+async fn message_bytes_max_holds_for_replies_of_a_server_that_ignores_it() {
     let limits = Limits { message_bytes_max: 1000, metadata_bytes_max: 100, ..Limits::default() };
     let mut world = greeted(&limits, &Limits::default());
     assert_eq!(world.unary(&response(1, flag::END, &[7; 1000])).await.unwrap().len(), 1000);
-    // Also beyond what a frame with its metadata may be: that is skipped as it comes.
+    // The last sizes exceed even a frame with metadata. The client skips such a frame while it arrives.
     for size in [1001, 1104, 1105, 200_000] {
         let text = format!("a reply of {size} bytes is beyond message_bytes_max 1000");
         let status = world.unary(&response(1, flag::END, &vec![7; size])).await.unwrap_err();
@@ -133,7 +133,7 @@ async fn message_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_i
         assert!(status.message().contains(&text), "{status}");
         let said = world.said().await;
         assert!(said.iter().any(|(header, _)| (header.kind, header.id) == (kind::CANCEL, 1)), "{said:?}");
-        // The place of the call is free once the server has ended it.
+        // The call's id is free once the server has ended the call.
         world.send(&frame(Header { kind: kind::RESPONSE, flags: flag::END, word: 1, id: 1, ..Header::default() }, b""));
         sleep(ms(1)).await;
         world.goes_on().await;
@@ -141,7 +141,7 @@ async fn message_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_i
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_of_either_side_holds_for_requests() {
+async fn message_bytes_max_of_both_sides_holds_for_requests() {
     let small = Limits { message_bytes_max: 1000, ..Limits::default() };
     let mut world = greeted(&Limits::default(), &small);
     world.said().await;
@@ -152,7 +152,7 @@ async fn message_bytes_max_of_either_side_holds_for_requests() {
     let requests = Streaming::of([1000, 1001].map(|size| Bytes::from(vec![7; size])));
     let status = world.caller.unary(&request_of("Sum", Body::Stream(requests))).await.unwrap_err();
     assert!(status.message().contains("a message of 1001 bytes is beyond message_bytes_max 1000"), "{status}");
-    // And that of the caller itself.
+    // The limit of the client itself.
     let options = ChannelOptions { limits: small, ..ChannelOptions::default() };
     let world = world_with(listed(&[A]), options);
     world.start(A);
@@ -164,7 +164,7 @@ async fn message_bytes_max_of_either_side_holds_for_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn message_bytes_max_of_a_classic_reply_is_named() {
+async fn message_bytes_max_holds_for_classic_replies() {
     let limits = Limits { message_bytes_max: 1000, ..Limits::default() };
     let world = classic(ChannelOptions { limits, ..ChannelOptions::default() });
     world.script(A, &[&long_reply()], true);
@@ -173,7 +173,7 @@ async fn message_bytes_max_of_a_classic_reply_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_it() {
+async fn metadata_bytes_max_holds_for_replies_of_a_server_that_ignores_it() {
     let limits = Limits { metadata_bytes_max: 100, ..Limits::default() };
     let mut world = greeted(&limits, &Limits::default());
     let end = flag::END | flag::METADATA;
@@ -183,7 +183,7 @@ async fn metadata_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_
     assert_eq!((status.code(), status.ran()), (Code::ResourceExhausted, Ran::Yes));
     assert!(status.message().contains(text), "{status}");
     world.goes_on().await;
-    // Before the reply; of a stream, too.
+    // Metadata before the reply, of a unary call and of a stream.
     let open = response(1, flag::OPEN | flag::METADATA, &behind_metadata(101, b""));
     for request in [request(Vec::new()), request_of("Count", Body::Message(Bytes::new()))] {
         let call = world.call(request).await;
@@ -195,7 +195,7 @@ async fn metadata_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_
         sleep(ms(1)).await;
         world.goes_on().await;
     }
-    // An error says more than what stands beside it.
+    // An error status is more important than the oversized metadata beside it.
     let body = behind_metadata(101, &native::encode_error(&Status::data_loss("the disk is gone")));
     let code = Code::DataLoss as u16;
     let failed = frame(Header { kind: kind::RESPONSE, flags: end, word: code, id: 1, ..Header::default() }, &body);
@@ -205,7 +205,7 @@ async fn metadata_bytes_max_holds_for_replies_of_a_server_that_does_not_keep_to_
 }
 
 #[tokio::test(start_paused = true)]
-async fn metadata_bytes_max_of_either_side_holds_for_requests() {
+async fn metadata_bytes_max_of_both_sides_holds_for_requests() {
     let small = Limits { metadata_bytes_max: 100, ..Limits::default() };
     for (of_caller, of_server) in [(&small, &Limits::default()), (&Limits::default(), &small)] {
         let mut world = greeted(of_caller, of_server);
@@ -225,12 +225,12 @@ async fn metadata_bytes_max_of_either_side_holds_for_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_window_bytes_is_named_to_the_calls_of_a_server_that_does_not_keep_to_it() {
+async fn server_that_exceeds_stream_window_bytes_fails_its_calls() {
     let limits = Limits { stream_window_bytes: 300_000, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
         let mut world = greeted(&limits, &Limits::default());
         let mut stream = world.stream().await;
-        // What a message costs beside its bytes: docs/protocol.md.
+        // Each message costs 16 bytes beside its payload; see docs/protocol.md.
         world.send(&data(1, &vec![7; 200_000 - 16]));
         world.send(&data(1, &vec![7; 100_000 - 16 + surplus]));
         sleep(ms(1)).await;
@@ -244,7 +244,7 @@ async fn stream_window_bytes_is_named_to_the_calls_of_a_server_that_does_not_kee
             assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe));
         }
     }
-    // One message may be longer, where nothing else is unread.
+    // One message may exceed the window if nothing else is unread.
     let mut world = greeted(&limits, &Limits::default());
     let mut stream = world.stream().await;
     world.send(&data(1, &vec![7; 1_000_000]));
@@ -252,7 +252,7 @@ async fn stream_window_bytes_is_named_to_the_calls_of_a_server_that_does_not_kee
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_window_bytes_is_named_to_the_calls_of_a_server_that_does_not_keep_to_it() {
+async fn server_that_exceeds_connection_window_bytes_fails_its_calls() {
     let window = 1 << 20;
     let limits = Limits { stream_window_bytes: window / 4, connection_window_bytes: window, ..Limits::default() };
     for (surplus, breaks) in [(0, false), (1, true)] {
@@ -279,8 +279,9 @@ async fn connection_window_bytes_is_named_to_the_calls_of_a_server_that_does_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_window_bytes_and_connection_window_bytes_of_the_server_hold_the_caller() {
-    // Each stream may always have one message unread, so the last of four gets that beyond the window of the connection.
+async fn client_respects_stream_window_bytes_and_connection_window_bytes_of_the_server() {
+    // Each stream may always have one unread message, so the last of four streams exceeds the connection window with
+    // one.
     for (stream, connection, streams, before, after) in [(1000, 10_000, 1, 1000, 1000), (1000, 2500, 4, 3000, 500)] {
         let of_server =
             Limits { stream_window_bytes: stream, connection_window_bytes: connection, ..Limits::default() };
@@ -289,7 +290,7 @@ async fn stream_window_bytes_and_connection_window_bytes_of_the_server_hold_the_
         let calls: Vec<_> = (0..streams)
             .map(|_| {
                 let caller = world.caller.clone();
-                // A hundred messages of 484 bytes, each of which costs 500.
+                // One hundred messages of 484 bytes. Each one costs 500.
                 let requests = Streaming::of((0..100).map(|_| Bytes::from(vec![7; 484])));
                 tokio::spawn(async move { caller.call(&request_of("Deaf", Body::Stream(requests))).await.map(drop) })
             })
@@ -307,7 +308,7 @@ async fn stream_window_bytes_and_connection_window_bytes_of_the_server_hold_the_
 }
 
 #[tokio::test(start_paused = true)]
-async fn frames_for_no_call_are_ignored_and_those_behind_the_end_are_a_protocol_error() {
+async fn frames_for_unknown_calls_are_ignored_and_frames_after_the_end_break_the_protocol() {
     let mut world = greeted(&Limits::default(), &Limits::default());
     for id in [0, 7, u32::MAX] {
         world.send(&data(id, b"nobody's"));
@@ -324,7 +325,7 @@ async fn frames_for_no_call_are_ignored_and_those_behind_the_end_are_a_protocol_
         let mut world = greeted(&Limits::default(), &Limits::default());
         let other = world.call(request(Vec::new())).await;
         let call = world.call(request(Vec::new())).await;
-        // The one that waits for it has not seen the end yet when the surplus comes.
+        // The caller has not yet seen the end when the surplus frame arrives.
         world.send(&[&end[..], &late[..]].concat());
         assert!(other.await.unwrap().is_ok(), "it has its reply");
         let status = call.await.unwrap().err().unwrap();
@@ -334,10 +335,10 @@ async fn frames_for_no_call_are_ignored_and_those_behind_the_end_are_a_protocol_
 }
 
 #[tokio::test(start_paused = true)]
-async fn unary_call_takes_one_message_as_its_reply_and_fails_at_a_second() {
+async fn unary_call_accepts_one_reply_message_and_fails_at_a_second() {
     let mut world = greeted(&Limits::default(), &Limits::default());
     let end = response(1, flag::END | flag::OPEN, b"");
-    // As a proxy sends it that does not know the kind of the method.
+    // A proxy that does not know the method kind sends the reply in this form.
     let one = [&data(1, b"one")[..], &end].concat();
     assert_eq!(world.unary(&one).await.unwrap(), "one");
     let several = [&data(1, b"one")[..], &data(1, b"two"), &data(1, b"three"), &end].concat();
@@ -353,7 +354,7 @@ async fn compress_bytes_min_is_the_shortest_request_that_is_compressed() {
     let limits = Limits { compress_bytes_min: 500, ..Limits::default() };
     let mut world = greeted(&limits, &Limits::default());
     world.caller.greeted().await.unwrap();
-    // Its SETTINGS come right behind.
+    // The server's SETTINGS follow the greeting.
     world.said().await;
     for (size, compressed) in [(499, false), (500, true)] {
         let mut request = request(vec![7; size]);
@@ -368,7 +369,7 @@ async fn compress_bytes_min_is_the_shortest_request_that_is_compressed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn send_buffer_bytes_max_is_named_to_the_call_that_waits_for_room_up_to_its_deadline() {
+async fn call_that_waits_for_room_until_its_deadline_names_send_buffer_bytes_max() {
     let limits = Limits { send_buffer_bytes_max: 10_000, ..Limits::default() };
     let peer = peer(&limits, 1 << 10);
     peer.writer.try_write(&greeting(&Limits::default())).unwrap();
@@ -386,7 +387,7 @@ async fn send_buffer_bytes_max_is_named_to_the_call_that_waits_for_room_up_to_it
     assert_eq!((status.code(), status.ran()), (Code::DeadlineExceeded, Ran::No));
     assert!(status.message().contains("send_buffer_bytes_max 10000"), "{status}");
     assert_eq!(begin.elapsed().as_millis() / 10, 300);
-    // Once the peer reads, there is room.
+    // The send buffer has room once the peer reads.
     let mut reader = peer.reader;
     let second = caller.clone();
     let second = tokio::spawn(async move { second.unary(&patient(1, ms(3000))).await });
@@ -400,14 +401,14 @@ async fn send_buffer_bytes_max_is_named_to_the_call_that_waits_for_room_up_to_it
 }
 
 #[tokio::test(start_paused = true)]
-async fn write_timeout_is_how_long_the_server_may_leave_bytes_unread_and_named_to_the_call() {
+async fn call_fails_and_names_write_timeout_if_the_server_stops_reading() {
     let limits = Limits { write_timeout: ms(3000), ..Limits::default() };
     let mut peer = peer(&limits, 4 << 10);
     peer.writer.try_write(&greeting(&Limits::default())).unwrap();
     let request = request(vec![7; 20_000]);
     let begin = Instant::now();
     let reading = async {
-        // Just in time, and then never again.
+        // The peer reads once, just before the timeout, and then never again.
         sleep(ms(2999)).await;
         peer.reader.poll_read_once().await;
         std::future::pending::<()>().await;
@@ -431,11 +432,11 @@ impl ReadOnce for crate::net::Reader {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connect_timeout_bounds_the_connection_and_then_the_greeting_and_is_named() {
+async fn connect_timeout_bounds_connecting_and_the_greeting_and_errors_name_it() {
     for (delay, in_time) in [(1400, true), (1600, false)] {
         let world = world(listed(&[A]));
         world.start(A);
-        // There and back.
+        // The delay in each direction.
         world.network.set_delay(ms(delay)..=ms(delay));
         let begin = Instant::now();
         let reply = world.call(AM).timeout(ms(60_000)).await;
@@ -450,7 +451,7 @@ async fn connect_timeout_bounds_the_connection_and_then_the_greeting_and_is_name
         let peer = peer(&Limits::default(), 4 << 10);
         let greets = async {
             sleep(ms(greets_after)).await;
-            // An error says that it was given up.
+            // The write fails if the client has already given up.
             let _ = peer.writer.try_write(&greeting(&Limits::default()));
         };
         let (greeted, ()) = tokio::join!(peer.caller.greeted(), greets);
@@ -462,7 +463,7 @@ async fn connect_timeout_bounds_the_connection_and_then_the_greeting_and_is_name
 }
 
 #[tokio::test(start_paused = true)]
-async fn keepalive_interval_and_keepalive_timeout_end_a_silent_server_and_are_named_to_the_call() {
+async fn call_to_a_silent_server_fails_after_keepalive_interval_and_keepalive_timeout() {
     let limits = Limits { keepalive_interval: ms(4000), keepalive_timeout: ms(3000), ..Limits::default() };
     for answers in [true, false] {
         let mut world = greeted(&limits, &Limits::default());
@@ -493,7 +494,7 @@ async fn keepalive_interval_and_keepalive_timeout_end_a_silent_server_and_are_na
 }
 
 #[tokio::test(start_paused = true)]
-async fn backoff_min_is_the_longest_first_pause_and_backoff_max_the_longest_of_all() {
+async fn backoff_min_bounds_the_first_pause_and_backoff_max_bounds_every_pause() {
     let (min, max) = (ms(1000), ms(4000));
     let mut paused = [0, 0];
     for seed in 0..30 {
@@ -518,12 +519,12 @@ async fn backoff_min_is_the_longest_first_pause_and_backoff_max_the_longest_of_a
         world.who().await.unwrap_err();
         assert_eq!(world.network.attempts(), 2, "the first pause is over");
     }
-    // A random part is taken, so in about half of the runs it is more than half.
+    // The backoff is a random part of its maximum, so about half of the runs exceed half of it.
     assert!(paused.iter().all(|paused| (5..25).contains(paused)), "{paused:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_max_is_how_often_a_call_is_tried_and_stands_in_its_story() {
+async fn attempts_max_bounds_the_attempts_and_the_story_names_it() {
     let addresses: Vec<String> = (1..=6).map(|host| format!("10.0.0.{host}:1")).collect();
     let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
     for attempts_max in [1, 4] {
@@ -534,7 +535,7 @@ async fn attempts_max_is_how_often_a_call_is_tried_and_stands_in_its_story() {
         let story = format!("{status:#}");
         assert!(story.contains(&format!("attempt {attempts_max} (attempts_max {attempts_max})")), "{story}");
     }
-    // One endpoint of six answers: five attempts may miss it, six never do.
+    // One of six endpoints answers. Five attempts may miss it; six never do.
     for (attempts_max, may_fail) in [(5, true), (6, false)] {
         let mut failed = 0;
         for seed in 0..60 {
@@ -549,7 +550,7 @@ async fn attempts_max_is_how_often_a_call_is_tried_and_stands_in_its_story() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_timeout_is_the_deadline_of_a_call_that_says_none_and_stands_in_its_story() {
+async fn call_timeout_is_the_default_deadline_and_the_story_names_it() {
     let options = || ChannelOptions {
         limits: Limits { call_timeout: ms(2000), ..Limits::default() },
         ..ChannelOptions::default()
@@ -561,10 +562,10 @@ async fn call_timeout_is_the_deadline_of_a_call_that_says_none_and_stands_in_its
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert!((ms(1990)..=ms(2000)).contains(&begin.elapsed()), "{:?}", begin.elapsed());
     assert!(format!("{status:#}").contains("(call_timeout 2s)"), "{status:#}");
-    // Whoever chose another is not told of it.
+    // A call with its own timeout does not mention `call_timeout`.
     let status = world.call(HANG).timeout(ms(1000)).await.unwrap_err();
     assert!(!format!("{status:#}").contains("call_timeout"), "{status:#}");
-    // Of a stream it bounds the opening alone.
+    // `call_timeout` bounds only the opening of a stream.
     let world = world_with(listed(&[A]), options());
     world.script(A, &[], false);
     world.network.partition(&["client"], &[A]);
@@ -576,10 +577,10 @@ async fn call_timeout_is_the_deadline_of_a_call_that_says_none_and_stands_in_its
 }
 
 #[tokio::test(start_paused = true)]
-async fn classic_reply_pause_is_how_long_a_reply_may_pause() {
+async fn classic_reply_pause_is_the_longest_pause_within_a_reply() {
     let limits = Limits { classic_reply_pause: ms(1500), ..Limits::default() };
     let options = ChannelOptions { classic_reply_pause: true, limits, ..ChannelOptions::default() };
-    // Two messages in a row decode as one: the second chunk comes a second later, and counts.
+    // Two concatenated messages decode as one. The second chunk arrives one second later and wins.
     let part = |text: &[u8]| [&[0x0a, text.len() as u8], text].concat();
     for (pause, expected) in [(ms(1500), "second"), (ms(500), "first")] {
         let mut options = options.clone();

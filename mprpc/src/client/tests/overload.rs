@@ -1,4 +1,4 @@
-//! Servers that refuse calls because they have too much to do: calls go elsewhere, or fewer of them are sent.
+//! Tests of overloaded servers: the client sends refused calls elsewhere, or sends fewer calls.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -18,13 +18,13 @@ impl Service for Echo {
     }
 }
 
-/// How many calls a server accepts in each 100 ms, and how many have come.
+/// The number of calls that a server accepts in each 100 ms, and the number of calls that arrived.
 struct Load {
     capacity: AtomicU32,
     came: AtomicU32,
 }
 
-/// A server that refuses what is beyond its capacity, as one does that has too much to do.
+/// A server that refuses calls beyond its capacity, like an overloaded one.
 fn serve(network: &Network, address: &str, capacity: u32) -> Arc<Load> {
     let load = Arc::new(Load { capacity: AtomicU32::new(capacity), came: AtomicU32::new(0) });
     let (seen, begin) = (load.clone(), Instant::now());
@@ -52,7 +52,7 @@ async fn call(stub: &Stub) -> Result<StringValue, Status> {
     stub.unary::<_, StringValue>(AM, &StringValue::default()).await
 }
 
-/// How many of `calls`, one each millisecond, are answered.
+/// Makes `calls` calls, one each millisecond, and returns how many succeeded.
 async fn answered(stub: &Stub, calls: u32) -> u32 {
     let mut answered = 0;
     for _ in 0..calls {
@@ -63,7 +63,7 @@ async fn answered(stub: &Stub, calls: u32) -> u32 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_one_server_refuses_goes_to_another_at_once() {
+async fn call_refused_by_one_server_moves_to_another_at_once() {
     let network = Network::from_seed(1);
     let loads = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"].map(|address| serve(&network, address, 1000));
     loads[1].capacity.store(0, Ordering::Relaxed);
@@ -76,7 +76,7 @@ async fn call_that_one_server_refuses_goes_to_another_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn channel_sends_less_to_servers_that_refuse_and_all_again_once_they_accept() {
+async fn channel_throttles_calls_until_the_servers_accept_again() {
     let network = Network::from_seed(1);
     let load = serve(&network, "10.0.0.1:1", 10);
     let stub = Stub::new(network.host("client").channel("10.0.0.1:1"), &WHO);
@@ -102,7 +102,7 @@ async fn channel_sends_less_to_servers_that_refuse_and_all_again_once_they_accep
 }
 
 #[tokio::test(start_paused = true)]
-async fn call_that_waits_for_ready_waits_while_its_channel_is_throttled() {
+async fn wait_for_ready_call_waits_while_its_channel_is_throttled() {
     let network = Network::from_seed(1);
     let load = serve(&network, "10.0.0.1:1", 0);
     let stub = Stub::new(network.host("client").channel("10.0.0.1:1"), &WHO);

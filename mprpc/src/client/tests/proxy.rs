@@ -1,5 +1,5 @@
-//! Raw access: a proxy that knows no method, in front of a service. What passes: calls of every kind, what stands beside
-//! them, their deadlines and cancels.
+//! Tests of raw access: a proxy that knows no methods forwards calls of every kind, with their metadata, deadlines
+//! and cancellation.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::streaming::Streaming;
 
 const FRONT: &str = "10.0.1.1:1";
 
-/// Passes everything on.
+/// Forwards every call.
 struct Proxy(RawClient);
 
 impl RawService for Proxy {
@@ -25,7 +25,7 @@ impl RawService for Proxy {
     }
 }
 
-/// A service, a proxy before it, and what calls the proxy.
+/// A service behind a proxy, and a client that calls the proxy.
 fn behind_a_proxy(service: All, limits: Limits) -> (Network, RawClient) {
     let network = Network::from_seed(11);
     network.serve(A, Server::default().add(service));
@@ -35,7 +35,7 @@ fn behind_a_proxy(service: All, limits: Limits) -> (Network, RawClient) {
     (network, client)
 }
 
-/// A service that says back all it is told, beside its reply too.
+/// A service that echoes the request and returns its `tenant` metadata before and after the reply.
 fn tells() -> All {
     All::new(|context, body| async move {
         let tenant = context.metadata().text("tenant").unwrap_or("none").to_owned();
@@ -46,7 +46,7 @@ fn tells() -> All {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_of_every_kind_pass_with_what_stands_beside_them() {
+async fn proxy_forwards_calls_of_every_kind_with_their_metadata() {
     for (service, speaks) in [(All::echo(), false), (tells(), true)] {
         let (_network, client) = behind_a_proxy(service, Limits::default());
         for method in ALL.methods {
@@ -61,7 +61,7 @@ async fn calls_of_every_kind_pass_with_what_stands_beside_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn generated_clients_and_classic_ones_do_not_notice_a_proxy() {
+async fn generated_and_classic_clients_work_through_a_proxy() {
     let network = Network::from_seed(11);
     network.serve(A, Server::default().add(tells()));
     let proxy = Proxy(client(network.host(FRONT).channel(A)));
@@ -74,7 +74,7 @@ async fn generated_clients_and_classic_ones_do_not_notice_a_proxy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn messages_pass_one_by_one_while_the_stream_goes_on() {
+async fn proxy_forwards_each_stream_message_at_once() {
     let (_network, client) = behind_a_proxy(All::echo(), Limits::default());
     let (sender, requests) = Streaming::channel(1);
     let replies = client.call("Talk", MethodKind::Bidirectional, Body::Stream(requests)).await.unwrap();
@@ -88,7 +88,7 @@ async fn messages_pass_one_by_one_while_the_stream_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn failures_pass_with_their_details_and_never_look_like_an_end() {
+async fn proxy_forwards_failures_with_their_details() {
     let service = All::new(|context, _| async move {
         context.trailer().append("from", "the service")?;
         let status = || Status::data_loss("the disk is gone").with_retry_after(Duration::from_secs(9));
@@ -110,7 +110,7 @@ async fn failures_pass_with_their_details_and_never_look_like_an_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn deadline_passes_and_so_does_giving_up() {
+async fn proxy_forwards_deadlines_and_cancellation() {
     let dropped = Arc::new(AtomicU64::new(0));
     let left = Arc::new(Mutex::new(None));
     let (counted, noted) = (dropped.clone(), left.clone());
@@ -144,7 +144,7 @@ async fn deadline_passes_and_so_does_giving_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stream_where_one_reply_is_expected_fails_its_call_alone() {
+async fn stream_reply_to_a_unary_call_fails_only_that_call() {
     let service = All::new(|_, _| async { Ok(Body::Stream(Streaming::of(["one", "two"].map(Bytes::from)))) });
     let (network, client) = behind_a_proxy(service, Limits::default());
     let status = client.unary("Down", "").await.unwrap_err();
@@ -156,7 +156,7 @@ async fn stream_where_one_reply_is_expected_fails_its_call_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn services_come_before_the_fallback() {
+async fn services_take_precedence_over_the_fallback() {
     let network = Network::from_seed(11);
     let proxy = Proxy(client(network.host(FRONT).channel(A)));
     let own = All::new(|_, _| async { Ok(Body::Message(Bytes::from_static(b"own"))) });
@@ -164,7 +164,7 @@ async fn services_come_before_the_fallback() {
     assert_eq!(client(network.channel(FRONT)).unary("One", "").await.unwrap(), "own");
 }
 
-/// Serves any name.
+/// Serves every method of every service.
 struct Any;
 
 impl RawService for Any {
@@ -182,7 +182,7 @@ fn any(of_server: Limits, of_caller: Limits) -> (Network, Channel) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_method_of_any_service_is_served_by_name() {
+async fn fallback_serves_any_method_by_name() {
     let (_network, channel) = any(Limits::default(), Limits::default());
     for service in ["a.B", "c", "d.e.F"] {
         let client = RawClient::new(channel.clone(), service);
@@ -191,9 +191,9 @@ async fn any_method_of_any_service_is_served_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn methods_max_is_named_whoever_reaches_it() {
+async fn call_beyond_methods_max_of_either_side_names_it() {
     let few = Limits { methods_max: 3, ..Limits::default() };
-    // Where the caller knows of it, the call alone fails, and the connection goes on.
+    // If the client knows the limit, only the call fails, and the connection stays open.
     let (network, channel) = any(Limits::default(), few.clone());
     let client = RawClient::new(channel, "a.B");
     for number in 0..3 {
@@ -204,7 +204,7 @@ async fn methods_max_is_named_whoever_reaches_it() {
     assert!(status.message().contains("methods_max 3"), "{status}");
     client.unary("M0", "").await.unwrap();
     assert_eq!(network.attempts(), 1);
-    // Where it does not, it broke the protocol, and is told how.
+    // If the client does not know the limit, it breaks the protocol. The status says how.
     let (_network, channel) = any(few, Limits::default());
     let client = RawClient::new(channel, "a.B");
     for number in 0..3 {
@@ -216,7 +216,7 @@ async fn methods_max_is_named_whoever_reaches_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn method_path_bytes_max_is_named_whoever_reaches_it() {
+async fn call_beyond_method_path_bytes_max_of_either_side_names_it() {
     let short = Limits { method_path_bytes_max: 20, ..Limits::default() };
     let long = "x".repeat(17);
     let (network, channel) = any(Limits::default(), short.clone());

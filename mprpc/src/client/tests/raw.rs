@@ -1,4 +1,4 @@
-//! Peers that no well-behaved server is, and connections that end at the worst moment: what callers are told.
+//! Tests of misbehaving peers, and of connections that end at the worst moment: the status that callers get.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -21,7 +21,7 @@ use crate::net::{Reader, Stream, Writer, clock};
 use crate::protocol::native::{Header, PREFACE, Settings, encode_frame, flag, kind};
 use crate::status::{Code, Ran};
 
-/// A caller, and a server by hand at the other end.
+/// A client and a handwritten server at the other end.
 pub(super) struct Peer {
     pub(super) caller: Multiplexed,
     pub(super) reader: Reader,
@@ -40,7 +40,7 @@ impl Peer {
     }
 }
 
-/// A caller's preface and settings.
+/// The size of a client's preface and SETTINGS.
 pub(super) fn greeting_bytes() -> usize {
     let mut settings = BytesMut::new();
     Settings::of(&Limits::default()).encode(&mut settings);
@@ -53,7 +53,7 @@ pub(super) fn request(message: Vec<u8>) -> Request {
     Request::new(context, crate::Body::Message(message.into()), deadline, |_| true)
 }
 
-/// Does something where it is woken, once.
+/// A waker that runs a function once, on the first wake.
 struct OnWake(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Wake for OnWake {
@@ -65,12 +65,12 @@ impl Wake for OnWake {
 }
 
 #[test]
-fn request_that_is_being_written_when_the_connection_is_lost_may_have_run() {
+fn request_may_have_run_if_the_connection_is_lost_during_its_write() {
     let runtime = Arc::new(Builder::new_current_thread().enable_time().build().unwrap());
     let _entered = runtime.enter();
     let Peer { caller, mut reader, writer } = peer(&Limits::default(), 64 << 10);
     runtime.block_on(yield_now());
-    // The server has the whole request and goes, and the driver sees it go, before the caller's write has returned.
+    // The server receives the whole request and closes. The driver sees the close before the caller's write returns.
     let driver = runtime.clone();
     let go = OnWake(Mutex::new(Some(Box::new(move || {
         drop(writer);
@@ -86,7 +86,7 @@ fn request_that_is_being_written_when_the_connection_is_lost_may_have_run() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn peer_that_reads_slowly_is_not_given_up() {
+async fn connection_to_a_slow_reading_peer_stays_open() {
     let limits = Limits { write_timeout: Duration::from_secs(3), ..Limits::default() };
     let mut peer = peer(&limits, 4 << 10);
     let mut received = BytesMut::new();
@@ -107,7 +107,7 @@ async fn peer_that_reads_slowly_is_not_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connection_without_owner_does_not_wait_for_replies_that_nobody_awaits() {
+async fn connection_without_owner_closes_despite_abandoned_calls() {
     let Peer { caller, mut reader, writer: _writer } = peer(&Limits::default(), 64 << 10);
     assert!(timeout(Duration::from_millis(10), caller.unary(&request(Vec::new()))).await.is_err());
     drop(caller);
@@ -117,14 +117,14 @@ async fn connection_without_owner_does_not_wait_for_replies_that_nobody_awaits()
 }
 
 #[tokio::test(start_paused = true)]
-async fn reason_of_a_go_away_is_told_to_the_calls_that_it_ended() {
+async fn go_away_reason_reaches_the_calls_that_it_ends() {
     let Peer { caller, reader: _reader, writer } = peer(&Limits::default(), 64 << 10);
     let mut bytes = BytesMut::from(&PREFACE[..]);
     let header = Header { kind: kind::GO_AWAY, word: Code::Internal as u16, ..Header::default() };
     encode_frame(&mut bytes, header, b"a method number out of order");
     let request = request(Vec::new());
     let (outcome, ()) = tokio::join!(caller.unary(&request), async {
-        // The request is sent by then.
+        // The request is sent by now.
         yield_now().await;
         writer.try_write(&bytes).unwrap();
         drop(writer);
@@ -135,9 +135,10 @@ async fn reason_of_a_go_away_is_told_to_the_calls_that_it_ended() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_reply_may_come_as_a_stream_of_one_and_a_second_message_fails_its_call_alone() {
+async fn unary_call_accepts_a_stream_of_one_and_a_second_message_fails_only_that_call() {
     let Peer { caller, reader: _reader, writer } = peer(&Limits::default(), 64 << 10);
-    // RESPONSE 1 with OPEN, DATA 1 "one" (for the second call twice), RESPONSE 1 with OPEN and END.
+    // The frames are RESPONSE 1 with OPEN, DATA 1 "one" (twice for the second call), and RESPONSE 1 with OPEN and
+    // END.
     let frame = |kind, flags, body: &[u8]| {
         let mut bytes = BytesMut::new();
         encode_frame(&mut bytes, Header { kind, flags, id: 1, ..Header::default() }, body);

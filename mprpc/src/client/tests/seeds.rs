@@ -1,5 +1,5 @@
-//! A chain of four services under a deadline of 100 ms, from a thousand seeds: nobody begins for a caller who has given
-//! up, and the error names the hop that used the time.
+//! Runs a chain of four services under a deadline of 100 ms from a thousand seeds. No handler starts after the caller
+//! has given up, and the error names the slow hop.
 
 use std::sync::Mutex;
 
@@ -10,14 +10,14 @@ const SEEDS: u64 = 1000;
 const HOPS: usize = 4;
 const TIMEOUT: Duration = Duration::from_millis(100);
 
-/// What one seed does.
+/// The plan of one seed.
 #[derive(Clone)]
 struct Plan {
-    /// How long each hop works before it calls the next.
+    /// The time that each hop works before it calls the next hop.
     works: [Duration; HOPS],
-    /// The hop that takes its time.
+    /// The index of the slow hop.
     slow: usize,
-    /// When each handler began.
+    /// The hop and the start time of each handler.
     began: Arc<Mutex<Vec<(usize, Instant)>>>,
 }
 
@@ -55,7 +55,7 @@ fn address(hop: usize) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_handler_begins_after_the_root_expired_and_the_error_names_the_slow_hop() {
+async fn no_handler_starts_after_the_root_deadline_and_the_error_names_the_slow_hop() {
     for seed in 0..SEEDS {
         let network = Network::from_seed(seed);
         let mut random = fastrand::Rng::with_seed(seed);
@@ -70,7 +70,7 @@ async fn no_handler_begins_after_the_root_expired_and_the_error_names_the_slow_h
             next = Some(Stub::new(caller.channel(&address(hop)), &WHO));
         }
         let root = next.unwrap();
-        // Connections are open, and the ways measured.
+        // These calls open the connections and measure the round trips.
         for _ in 0..3 {
             root.unary::<_, StringValue>(AM, &StringValue::default()).await.unwrap();
         }
@@ -80,7 +80,7 @@ async fn no_handler_begins_after_the_root_expired_and_the_error_names_the_slow_h
         let status = call.await.unwrap_err();
         assert_eq!(status.code(), Code::DeadlineExceeded, "seed {seed}: {status:#}");
         assert!(begin.elapsed() <= TIMEOUT + Duration::from_millis(1), "seed {seed}: {:?}", begin.elapsed());
-        // What is still on its way arrives.
+        // Requests that are still in transit arrive now.
         sleep(Duration::from_secs(2)).await;
         let began = plan.began.lock().unwrap().clone();
         assert_eq!(began.len(), plan.slow + 1, "seed {seed}: {began:?}");
@@ -93,11 +93,11 @@ async fn no_handler_begins_after_the_root_expired_and_the_error_names_the_slow_h
         assert!(slowest.trim_start().starts_with(&name), "seed {seed}, hop {}: {told}", address(plan.slow));
         assert!(status.story().unwrap().len() <= 512, "seed {seed}: {told}");
     }
-    // The clock that all this was measured by is the tests' own.
+    // The measurements use the virtual clock of the tests, which is ahead of the system clock.
     assert!(clock::now() > std::time::Instant::now());
 }
 
-/// Tenths of a millisecond that a hop used itself, as its line tells.
+/// The time, in tenths of a millisecond, that a hop's line reports for the hop itself.
 fn itself(line: &str) -> Option<u64> {
     let told = line.split_once("(itself ")?.1.split_once(" ms)")?.0;
     told.replace('.', "").parse().ok()
