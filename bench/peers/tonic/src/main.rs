@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mprpc_bench_harness::{Client, Failure, Serve, System, announce, block_on_servers, drive, spin};
-use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 
@@ -40,11 +39,11 @@ impl EchoService for Service {
 
 fn serve(&Serve { spin, .. }: &Serve) -> Result<(), Failure> {
     block_on_servers(async move {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        announce(listener.local_addr()?);
+        // The builder's own `tcp_nodelay` does nothing for connections that are handed to it.
+        let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into())?.with_nodelay(Some(true));
+        announce(incoming.local_addr()?);
         let service = EchoServiceServer::new(Service { spin }).max_decoding_message_size(usize::MAX);
-        let incoming = TcpListenerStream::new(listener);
-        Ok(Server::builder().tcp_nodelay(true).add_service(service).serve_with_incoming(incoming).await?)
+        Ok(Server::builder().add_service(service).serve_with_incoming(incoming).await?)
     })?
 }
 
