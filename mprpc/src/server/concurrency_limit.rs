@@ -376,7 +376,10 @@ impl State {
         }
         self.usual = self.usual.min(latency);
         if !is_long {
-            self.limit += 0.3 * (self.wanted_limit(rate) - self.limit);
+            // Calls may take longer than `short_latency` without a queue, for example where handlers wait for a core. A limit that
+            // followed the throughput alone would shrink then, and the throughput with it.
+            let in_use = (rate * latency).min(self.limit);
+            self.limit += 0.3 * (self.wanted_limit(rate).max(in_use) - self.limit);
             if self.held_windows >= WINDOWS_PER_PROBE {
                 self.held_windows = 0;
                 (self.compared_rate, self.compared_latency) = (rate, latency);
