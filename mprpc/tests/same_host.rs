@@ -39,24 +39,24 @@ impl Service for Way {
     }
 }
 
-struct World {
+struct TestBed {
     folder: TempDir,
     running: ServerHandle,
     address: String,
 }
 
-impl World {
-    async fn of(folder: TempDir, server: Server) -> World {
+impl TestBed {
+    async fn of(folder: TempDir, server: Server) -> TestBed {
         let registry = Some(format!("file:{}", folder.path().join("registry").display()));
         let server = Server { registry, unix_folder: Some(folder.path().join("sockets")), ..server };
         let running = server.add(Way).serve().unwrap();
         running.registered().await;
         let address = running.addresses()[0].to_string();
-        World { folder, running, address }
+        TestBed { folder, running, address }
     }
 
-    async fn new() -> World {
-        World::of(tempfile::tempdir().unwrap(), Server::default()).await
+    async fn new() -> TestBed {
+        TestBed::of(tempfile::tempdir().unwrap(), Server::default()).await
     }
 
     fn socket(&self) -> PathBuf {
@@ -98,49 +98,49 @@ impl Resolver for Fixed {
 
 #[tokio::test]
 async fn caller_on_the_same_host_uses_the_socket_from_the_registry() {
-    let world = World::new().await;
-    let socket = format!("unix:{}", world.socket().canonicalize().unwrap().display());
-    let listening: Vec<_> = world.running.addresses().iter().map(ToString::to_string).collect();
-    assert_eq!(listening, [&*world.address, &*socket]);
-    let (entry, path) = (world.entry(), socket.strip_prefix("unix:").unwrap());
-    assert!(entry.contains(&format!("address = {}\n", world.address)), "{entry}");
+    let bed = TestBed::new().await;
+    let socket = format!("unix:{}", bed.socket().canonicalize().unwrap().display());
+    let listening: Vec<_> = bed.running.addresses().iter().map(ToString::to_string).collect();
+    assert_eq!(listening, [&*bed.address, &*socket]);
+    let (entry, path) = (bed.entry(), socket.strip_prefix("unix:").unwrap());
+    assert!(entry.contains(&format!("address = {}\n", bed.address)), "{entry}");
     assert!(entry.contains(&format!("unix = {path}\nhost = ")), "{entry}");
-    assert_eq!(world.way(elsewhere()).await, socket);
+    assert_eq!(bed.way(elsewhere()).await, socket);
     // A caller that has only the TCP address uses TCP.
-    let client = RawClient::new(Channel::with_options(&world.address, elsewhere()).unwrap(), "test.Way");
+    let client = RawClient::new(Channel::with_options(&bed.address, elsewhere()).unwrap(), "test.Way");
     assert!(call(&client).await.starts_with("127.0.0.1:"));
-    assert_eq!(world.running.stats().connections_accepted, 2);
+    assert_eq!(bed.running.stats().connections_accepted, 2);
 }
 
 #[tokio::test]
 async fn caller_with_same_host_false_uses_tcp() {
-    let world = World::new().await;
-    let way = world.way(ChannelOptions { same_host: false, ..elsewhere() }).await;
+    let bed = TestBed::new().await;
+    let way = bed.way(ChannelOptions { same_host: false, ..elsewhere() }).await;
     assert!(way.starts_with("127.0.0.1:"), "{way}");
 }
 
 #[tokio::test]
 async fn caller_falls_back_to_tcp_if_the_socket_is_unreachable() {
-    let world = World::new().await;
-    let path = world.socket();
+    let bed = TestBed::new().await;
+    let path = bed.socket();
     // The socket is missing, as for a container on the same host with another file system.
     std::fs::rename(&path, path.with_extension("away")).unwrap();
-    assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
+    assert!(bed.way(elsewhere()).await.starts_with("127.0.0.1:"));
     // Nobody listens at the socket, as after a provider was killed.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    assert!(world.way(elsewhere()).await.starts_with("127.0.0.1:"));
+    assert!(bed.way(elsewhere()).await.starts_with("127.0.0.1:"));
     // An open connection stays on TCP. The next connection tries the socket again.
     std::fs::rename(path.with_extension("away"), &path).unwrap();
-    assert!(world.way(elsewhere()).await.starts_with("unix:"));
+    assert!(bed.way(elsewhere()).await.starts_with("unix:"));
 }
 
 #[tokio::test]
 async fn caller_ignores_the_socket_of_another_host() {
-    let world = World::new().await;
-    let host = world.entry().lines().find_map(|line| line.strip_prefix("host = ").map(str::to_owned)).unwrap();
+    let bed = TestBed::new().await;
+    let host = bed.entry().lines().find_map(|line| line.strip_prefix("host = ").map(str::to_owned)).unwrap();
     for (host, way) in [(host, "unix:"), ("another".to_owned(), "127.0.0.1:")] {
-        let unix = Some(mprpc::UnixSocket { path: world.socket(), host });
-        let endpoint = Endpoint { unix, ..Endpoint::new(world.address.parse().unwrap()) };
+        let unix = Some(mprpc::UnixSocket { path: bed.socket(), host });
+        let endpoint = Endpoint { unix, ..Endpoint::new(bed.address.parse().unwrap()) };
         let client = RawClient::new(Channel::from_resolver(Arc::new(Fixed(endpoint)), elsewhere()), "test.Way");
         let came = call(&client).await;
         assert!(came.starts_with(way), "{came}");
@@ -149,15 +149,15 @@ async fn caller_ignores_the_socket_of_another_host() {
 
 #[tokio::test]
 async fn server_takes_over_a_stale_socket_and_removes_its_own_at_stop() {
-    let World { folder, running, address } = World::new().await;
+    let TestBed { folder, running, address } = TestBed::new().await;
     running.stop().await;
     let sockets = folder.path().join("sockets");
     assert_eq!(std::fs::read_dir(&sockets).unwrap().count(), 0);
     let stale = sockets.join(format!("{}.sock", address.replace(':', "-")));
     drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
     let server = Server { listen: vec![address.parse().unwrap()], ..Server::default() };
-    let world = World::of(folder, server).await;
-    assert!(world.way(elsewhere()).await.starts_with("unix:"));
+    let bed = TestBed::of(folder, server).await;
+    assert!(bed.way(elsewhere()).await.starts_with("unix:"));
 }
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn same_host_sockets_do_not_bypass_tls_of_either_side() {
     let issued = authority.issue("server", &["127.0.0.1"]);
     let tls =
         mprpc::TlsServer { certificate: issued.certificate, key: issued.key, client_ca: None, client_optional: false };
-    let secure = World::of(tempfile::tempdir().unwrap(), Server { tls: Some(tls), ..Server::default() }).await;
+    let secure = TestBed::of(tempfile::tempdir().unwrap(), Server { tls: Some(tls), ..Server::default() }).await;
     assert!(!secure.socket().exists() && !secure.entry().contains("unix"), "{}", secure.entry());
 
     let tls = mprpc::TlsClient { ca: authority.file(), client_certificate: None, client_key: None, server_name: None };
@@ -201,7 +201,7 @@ async fn same_host_sockets_do_not_bypass_tls_of_either_side() {
     assert!(secure.way(options.clone()).await.starts_with("127.0.0.1:"));
 
     // A caller with TLS does not use the Unix socket of a server without TLS.
-    let plain = World::new().await;
+    let plain = TestBed::new().await;
     let registry = format!("file:{}", plain.folder.path().join("registry").display());
     let client = RawClient::new(Channel::with_options(&registry, options).unwrap(), "test.Way");
     client.unary("Here", mprpc::Bytes::new()).await.unwrap_err();

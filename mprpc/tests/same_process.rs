@@ -150,7 +150,7 @@ impl Service for Near {
     }
 }
 
-struct World {
+struct TestBed {
     running: ServerHandle,
     address: String,
     events: mpsc::UnboundedReceiver<Event>,
@@ -162,13 +162,13 @@ fn near() -> (Near, mpsc::UnboundedReceiver<Event>) {
     (Near { events, deeper: Arc::default() }, told)
 }
 
-fn serve(listen: &str, server: Server) -> World {
+fn serve(listen: &str, server: Server) -> TestBed {
     let (service, events) = near();
     let deeper = service.deeper.clone();
     let server = Server { listen: vec![listen.parse().unwrap()], ..server };
     let running = server.add(service).serve().unwrap();
     let address = running.addresses()[0].to_string();
-    World { running, address, events, deeper }
+    TestBed { running, address, events, deeper }
 }
 
 fn client_with(target: &str, options: ChannelOptions) -> RawClient {
@@ -188,14 +188,14 @@ async fn every_kind_of_address_is_called_without_a_connection() {
     let folder = tempfile::tempdir().unwrap();
     let path = format!("unix:{}", folder.path().join("near.sock").display());
     for listen in ["127.0.0.1:0", "[::1]:0", "localhost:0", &path, "memory:direct"] {
-        let world = serve(listen, Server::default());
-        for target in [world.address.clone(), format!("list:{}", world.address)] {
+        let bed = serve(listen, Server::default());
+        for target in [bed.address.clone(), format!("list:{}", bed.address)] {
             assert_eq!(client(&target).unary("Echo", "x").await.unwrap(), "x", "{target}");
         }
-        let stats = world.running.stats();
+        let stats = bed.running.stats();
         assert_eq!((stats.calls, stats.connections_accepted), (2, 0), "{listen}");
-        let peer = client(&world.address).unary("Peer", "").await.unwrap();
-        let address: mprpc::Address = world.address.parse().unwrap();
+        let peer = client(&bed.address).unary("Peer", "").await.unwrap();
+        let address: mprpc::Address = bed.address.parse().unwrap();
         let expected = format!("{:?}", mprpc::Peer { address: address.clone(), local: address, identity: None });
         assert_eq!(peer, expected);
     }
@@ -208,21 +208,21 @@ async fn advertised_and_registered_addresses_are_called_directly() {
     // Nobody can connect to this address, which belongs to the network for documentation.
     let advertise = Some("192.0.2.1:80".parse().unwrap());
     let server = Server { advertise, registry: Some(registry.clone()), ..Server::default() };
-    let world = serve("0.0.0.0:0", server);
-    world.running.registered().await;
+    let bed = serve("0.0.0.0:0", server);
+    bed.running.registered().await;
     assert_eq!(client(&registry).unary("Echo", "x").await.unwrap(), "x");
     assert_eq!(client("192.0.2.1:80").unary("Echo", "x").await.unwrap(), "x");
-    let stats = world.running.stats();
+    let stats = bed.running.stats();
     assert_eq!((stats.calls, stats.connections_accepted), (2, 0));
 }
 
 #[tokio::test]
 async fn same_process_false_and_classic_use_a_connection() {
-    let world = serve("127.0.0.1:0", Server::default());
-    over_a_socket(&world.address).unary("Echo", "x").await.unwrap();
-    assert_eq!(world.running.stats().connections_accepted, 1);
-    client(&format!("classic:{}", world.address)).unary("Echo", "x").await.unwrap();
-    assert_eq!(world.running.stats().connections_accepted, 2);
+    let bed = serve("127.0.0.1:0", Server::default());
+    over_a_socket(&bed.address).unary("Echo", "x").await.unwrap();
+    assert_eq!(bed.running.stats().connections_accepted, 1);
+    client(&format!("classic:{}", bed.address)).unary("Echo", "x").await.unwrap();
+    assert_eq!(bed.running.stats().connections_accepted, 2);
 }
 
 #[test]
@@ -266,8 +266,8 @@ async fn direct_call_has_the_same_outcome_as_over_a_connection() {
     let limits = Limits { message_bytes_max: 2000, metadata_bytes_max: 200, ..Limits::default() };
     // Inline, because direct calls never wait in the queue, so calls over the socket must not wait either.
     let placement = [("test.Near".to_owned(), mprpc::Placement::Inline)].into();
-    let world = serve("127.0.0.1:0", Server { limits, placement, ..Server::default() });
-    let (near, far) = (client(&world.address), over_a_socket(&world.address));
+    let bed = serve("127.0.0.1:0", Server { limits, placement, ..Server::default() });
+    let (near, far) = (client(&bed.address), over_a_socket(&bed.address));
     far.unary("Echo", "").await.unwrap();
     let same = [
         ("Echo", 0, None),
@@ -298,16 +298,16 @@ async fn direct_call_has_the_same_outcome_as_over_a_connection() {
         }
     }
     let narrow = Limits { message_bytes_max: 1000, metadata_bytes_max: 60, ..Limits::default() };
-    let narrow = client_with(&world.address, ChannelOptions { limits: narrow, ..ChannelOptions::default() });
+    let narrow = client_with(&bed.address, ChannelOptions { limits: narrow, ..ChannelOptions::default() });
     let outcome = outcome(&narrow, "Large", vec![], None).await;
     assert!(outcome.contains("the reply of 3000 bytes is beyond message_bytes_max 1000"), "{outcome}");
-    let stats = world.running.stats();
+    let stats = bed.running.stats();
     assert_eq!(stats.connections_accepted, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn handler_ends_at_the_deadline() {
-    let mut world = serve("memory:deadline", Server::default());
+    let mut bed = serve("memory:deadline", Server::default());
     let begin = Instant::now();
     let call = client("memory:deadline").unary("Hang", "").timeout(Duration::from_millis(300));
     let status = call.await.unwrap_err();
@@ -315,8 +315,8 @@ async fn handler_ends_at_the_deadline() {
     assert_eq!((status.code(), status.phase()), (Code::DeadlineExceeded, Some(Phase::Handle)), "{status}");
     assert_eq!(status.message(), "the handler did not finish within the deadline");
     assert_eq!(status.peer(), Some("memory:deadline"));
-    assert_eq!(world.events.recv().await.unwrap(), Event::Dropped { cancelled: true });
-    let stats = world.running.stats();
+    assert_eq!(bed.events.recv().await.unwrap(), Event::Dropped { cancelled: true });
+    let stats = bed.running.stats();
     assert_eq!((stats.calls, stats.calls_failed, stats.connections_accepted), (1, 1, 0));
 }
 
@@ -334,11 +334,11 @@ async fn interceptor_of_the_server_may_shorten_the_deadline() {
 
 #[tokio::test(start_paused = true)]
 async fn handler_is_dropped_when_its_caller_gives_up() {
-    let mut world = serve("memory:given-up", Server::default());
+    let mut bed = serve("memory:given-up", Server::default());
     let client = client("memory:given-up");
     timeout(Duration::from_millis(10), client.unary("Hang", "").into_future()).await.unwrap_err();
-    assert_eq!(world.events.try_recv().unwrap(), Event::Dropped { cancelled: true });
-    let stats = world.running.stats();
+    assert_eq!(bed.events.try_recv().unwrap(), Event::Dropped { cancelled: true });
+    let stats = bed.running.stats();
     assert_eq!((stats.calls, stats.calls_cancelled, stats.calls_failed), (1, 1, 0));
     timeout(Duration::from_millis(10), client.unary("PanicInDrop", "").into_future()).await.unwrap_err();
     assert_eq!(client.unary("Echo", "on").await.unwrap(), "on");
@@ -368,29 +368,29 @@ async fn interceptors_of_both_sides_see_the_call_and_the_handler_inherits_the_de
             next.run(cx, body)
         })
     };
-    let world = serve("memory:seen", Server::default().intercept(sees(&seen, 1)));
+    let bed = serve("memory:seen", Server::default().intercept(sees(&seen, 1)));
     let channel = Channel::new("memory:seen").unwrap().intercept(sees(&seen, 10));
     let client = RawClient::new(channel, "test.Near");
     let left = client.unary("Left", "").timeout(Duration::from_secs(2)).await.unwrap();
     assert_eq!((left, seen.load(Ordering::Relaxed)), ("Some(2s)".into(), 11));
     assert!(Context::current().is_none());
-    assert_eq!(world.running.stats().connections_accepted, 0);
+    assert_eq!(bed.running.stats().connections_accepted, 0);
 }
 
 #[tokio::test]
 async fn panic_deep_in_a_call_chain_is_contained_and_a_long_chain_does_not_overflow_the_stack() {
-    let world = serve("memory:chain", Server::default());
+    let bed = serve("memory:chain", Server::default());
     let client = client("memory:chain");
-    *world.deeper.lock().unwrap() = Some(client.clone());
+    *bed.deeper.lock().unwrap() = Some(client.clone());
     for depth in [0, 3, 100] {
         let call = client.unary("Deeper", vec![depth]).timeout(Duration::from_secs(60));
         let status = call.await.unwrap_err();
         assert_eq!((status.code(), status.message()), (Code::Internal, "the handler panicked"), "{depth}");
         assert_eq!(status.is_from_handler(), depth > 0);
     }
-    assert_eq!(world.running.stats().connections_accepted, 1, "beyond a depth they go over a connection");
+    assert_eq!(bed.running.stats().connections_accepted, 1, "beyond a depth they go over a connection");
     assert_eq!(client.unary("Echo", "on").await.unwrap(), "on");
-    world.deeper.lock().unwrap().take();
+    bed.deeper.lock().unwrap().take();
 }
 
 #[tokio::test]
@@ -410,7 +410,7 @@ async fn busy_caller_yields_to_other_tasks() {
 async fn in_flight_max_of_either_side_limits_direct_calls() {
     let one = Limits { in_flight_max: 1, ..Limits::default() };
     for (of_server, of_caller) in [(one.clone(), Limits::default()), (Limits::default(), one)] {
-        let world = serve("memory:in-flight", Server { limits: of_server, ..Server::default() });
+        let bed = serve("memory:in-flight", Server { limits: of_server, ..Server::default() });
         let options = ChannelOptions { limits: of_caller, ..ChannelOptions::default() };
         let client = client_with("memory:in-flight", options);
         let hanging = timeout(Duration::from_millis(10), client.unary("Hang", "").into_future());
@@ -419,15 +419,15 @@ async fn in_flight_max_of_either_side_limits_direct_calls() {
         assert_eq!((refused.code(), refused.ran()), (Code::ResourceExhausted, Ran::No));
         assert!(refused.message().contains("in_flight_max 1"), "{refused}");
         assert_eq!(client.unary("Echo", "free").await.unwrap(), "free");
-        world.running.stop().await;
+        bed.running.stop().await;
     }
 }
 
 #[tokio::test]
 async fn streams_use_a_memory_connection_with_flow_control() {
-    let mut world = serve("127.0.0.1:0", Server::default());
+    let mut bed = serve("127.0.0.1:0", Server::default());
     let limits = Limits { stream_window_bytes: 256 << 10, ..Limits::default() };
-    let client = client_with(&world.address, ChannelOptions { limits, ..ChannelOptions::default() });
+    let client = client_with(&bed.address, ChannelOptions { limits, ..ChannelOptions::default() });
     let echoed = client.call("Talk", MethodKind::Bidirectional, Body::Stream(Streaming::of(["a".into(), "b".into()])));
     let mut echoed = echoed.await.unwrap().into_stream();
     let mut came = Vec::new();
@@ -443,7 +443,7 @@ async fn streams_use_a_memory_connection_with_flow_control() {
         tokio::task::yield_now().await;
     }
     let mut made = 0;
-    while let Ok(Event::Counted(number)) = world.events.try_recv() {
+    while let Ok(Event::Counted(number)) = bed.events.try_recv() {
         made = number;
     }
     // The window is 256 KiB and a message is 16 KiB.
@@ -454,7 +454,7 @@ async fn streams_use_a_memory_connection_with_flow_control() {
         more += 1;
     }
     assert_eq!(more, 199);
-    let stats = world.running.stats();
+    let stats = bed.running.stats();
     assert_eq!((stats.calls, stats.connections_accepted), (2, 1));
     let peer = client.unary("Peer", "").await.unwrap();
     assert!(String::from_utf8_lossy(&peer).contains("127.0.0.1"), "{peer:?}");
@@ -482,22 +482,22 @@ async fn stopped_server_finishes_its_calls_and_later_calls_use_another_server() 
 #[tokio::test(start_paused = true)]
 async fn call_that_outlasts_drain_timeout_fails() {
     let limits = Limits { drain_timeout: Duration::from_secs(2), ..Limits::default() };
-    let mut world = serve("memory:drained", Server { limits, ..Server::default() });
+    let mut bed = serve("memory:drained", Server { limits, ..Server::default() });
     let hanging = tokio::spawn(client("memory:drained").unary("Hang", "").into_future());
     tokio::task::yield_now().await;
-    world.running.stop().await;
+    bed.running.stop().await;
     let status = hanging.await.unwrap().unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::Maybe), "{status}");
-    assert_eq!(world.events.recv().await.unwrap(), Event::Dropped { cancelled: true });
+    assert_eq!(bed.events.recv().await.unwrap(), Event::Dropped { cancelled: true });
 }
 
 #[tokio::test]
 async fn calls_reach_the_current_listener_of_an_address() {
-    let world = serve("127.0.0.1:0", Server::default());
-    let client = client(&world.address);
+    let bed = serve("127.0.0.1:0", Server::default());
+    let client = client(&bed.address);
     client.unary("Echo", "x").await.unwrap();
-    let address = world.address.clone();
-    world.running.stop().await;
+    let address = bed.address.clone();
+    bed.running.stop().await;
     let status = client.unary("Echo", "x").await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
     let next = serve(&address, Server::default());
@@ -518,9 +518,9 @@ async fn direct_calls_do_not_bypass_tls_of_either_side() {
         client_ca: Some(authority.file()),
         client_optional: false,
     };
-    let world = serve("127.0.0.1:0", Server { tls: Some(of_server), ..Server::default() });
+    let bed = serve("127.0.0.1:0", Server { tls: Some(of_server), ..Server::default() });
 
-    let status = client(&world.address).unary("Echo", "x").await.unwrap_err();
+    let status = client(&bed.address).unary("Echo", "x").await.unwrap_err();
     assert!(status.message().contains("TLS"), "a caller in plain text is refused: {status}");
 
     let tls = mprpc::TlsClient {
@@ -530,7 +530,7 @@ async fn direct_calls_do_not_bypass_tls_of_either_side() {
         server_name: None,
     };
     let options = ChannelOptions { tls: Some(tls), ..ChannelOptions::default() };
-    let peer = client_with(&world.address, options.clone()).unary("Peer", "").await.unwrap();
+    let peer = client_with(&bed.address, options.clone()).unary("Peer", "").await.unwrap();
     assert!(String::from_utf8_lossy(&peer).contains("billing.internal"), "{peer:?}");
 
     // A caller with TLS never calls a server without TLS, even in the same process.

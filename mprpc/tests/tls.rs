@@ -61,18 +61,18 @@ impl Service for Door {
     }
 }
 
-struct World {
+struct TestBed {
     folder: TempDir,
     authority: Authority,
     server: Issued,
 }
 
-impl World {
-    fn new() -> World {
+impl TestBed {
+    fn new() -> TestBed {
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::new(folder.path(), "ca");
         let server = authority.issue("server", &["localhost", "127.0.0.1"]);
-        World { folder, authority, server }
+        TestBed { folder, authority, server }
     }
 
     fn tls(&self) -> TlsServer {
@@ -148,11 +148,11 @@ fn refusal(stub: &Stub) -> String {
 
 #[test]
 fn native_and_classic_calls_work_over_tls_by_name_and_by_address() {
-    let world = World::new();
-    let running = start(world.tls(), limits());
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
     for target in [by_name(&running), address(&running)] {
         for target in [target.clone(), format!("classic:{target}")] {
-            let stub = stub(&target, Some(world.trusting()));
+            let stub = stub(&target, Some(bed.trusting()));
             for _ in 0..3 {
                 assert_eq!(call(&stub, ECHO, "hello").unwrap(), "hello", "{target}");
             }
@@ -164,40 +164,40 @@ fn native_and_classic_calls_work_over_tls_by_name_and_by_address() {
 
 #[test]
 fn large_messages_come_back_whole_over_tls() {
-    let world = World::new();
-    let running = start(world.tls(), limits());
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
     let large: String = (0..6 << 20).map(|at| char::from(b'a' + (at % 23) as u8)).collect();
     for target in [by_name(&running), format!("classic:{}", by_name(&running))] {
-        let stub = stub(&target, Some(world.trusting()));
+        let stub = stub(&target, Some(bed.trusting()));
         assert!(call(&stub, ECHO, &large).unwrap() == large, "{target}");
     }
 }
 
 #[test]
 fn handler_sees_the_callers_identity() {
-    let world = World::new();
-    let caller = world.authority.issue("billing", &["billing.example", "spiffe://example.org/billing"]);
-    let running = start(world.mutual_tls(), limits());
+    let bed = TestBed::new();
+    let caller = bed.authority.issue("billing", &["billing.example", "spiffe://example.org/billing"]);
+    let running = start(bed.mutual_tls(), limits());
     for target in [address(&running), format!("classic:{}", address(&running))] {
-        let stub = stub(&target, Some(world.showing(&caller)));
+        let stub = stub(&target, Some(bed.showing(&caller)));
         for _ in 0..2 {
             // The second classic connection resumes the TLS session of the first, and its caller keeps the same identity.
             assert_eq!(call(&stub, WHO, "").unwrap(), "billing billing.example spiffe://example.org/billing");
         }
     }
-    let open = start(TlsServer { client_optional: true, ..world.mutual_tls() }, limits());
-    assert_eq!(call(&stub(&address(&open), Some(world.trusting())), WHO, "").unwrap(), "nobody");
+    let open = start(TlsServer { client_optional: true, ..bed.mutual_tls() }, limits());
+    assert_eq!(call(&stub(&address(&open), Some(bed.trusting())), WHO, "").unwrap(), "nobody");
 }
 
 #[test]
 fn caller_without_valid_certificate_is_refused_before_any_call_runs() {
-    let world = World::new();
-    let running = start(world.mutual_tls(), limits());
-    let other = Authority::new(world.folder.path(), "other");
+    let bed = TestBed::new();
+    let running = start(bed.mutual_tls(), limits());
+    let other = Authority::new(bed.folder.path(), "other");
     let stranger = other.issue("stranger", &["stranger.example"]);
     for (tls, expected) in [
-        (world.trusting(), "the server requires a client certificate, and got none"),
-        (world.showing(&stranger), "the server does not know the issuer of the client certificate"),
+        (bed.trusting(), "the server requires a client certificate, and got none"),
+        (bed.showing(&stranger), "the server does not know the issuer of the client certificate"),
     ] {
         for target in [address(&running), format!("classic:{}", address(&running))] {
             assert_eq!(refusal(&stub(&target, Some(tls.clone()))), expected, "{target}");
@@ -209,10 +209,10 @@ fn caller_without_valid_certificate_is_refused_before_any_call_runs() {
 
 #[test]
 fn server_with_wrong_certificate_is_not_called() {
-    let world = World::new();
-    let running = start(world.tls(), limits());
-    let named = TlsClient { server_name: Some("db.example".to_owned()), ..world.trusting() };
-    let other = Authority::new(world.folder.path(), "other");
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
+    let named = TlsClient { server_name: Some("db.example".to_owned()), ..bed.trusting() };
+    let other = Authority::new(bed.folder.path(), "other");
     for (tls, expected) in [
         (named, "the server's certificate is for localhost, 127.0.0.1, not for db.example"),
         (
@@ -224,16 +224,16 @@ fn server_with_wrong_certificate_is_not_called() {
             assert_eq!(refusal(&stub(&target, Some(tls.clone()))), expected, "{target}");
         }
     }
-    let Issued { certificate, key } = world.authority.issue_expired("expired", &["127.0.0.1"]);
+    let Issued { certificate, key } = bed.authority.issue_expired("expired", &["127.0.0.1"]);
     let expired = start(TlsServer { certificate, key, ..TlsServer::default() }, limits());
-    let why = refusal(&stub(&address(&expired), Some(world.trusting())));
+    let why = refusal(&stub(&address(&expired), Some(bed.trusting())));
     assert!(why.starts_with("the server's certificate has expired, "), "{why}");
 }
 
 #[test]
 fn plain_text_caller_of_a_tls_server_fails_with_the_reason() {
-    let world = World::new();
-    let running = start(world.tls(), limits());
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
     let status = call(&stub(&address(&running), None), ECHO, "x").unwrap_err();
     assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No), "{status}");
     assert!(status.message().contains("this address speaks TLS"), "{status}");
@@ -245,35 +245,35 @@ fn plain_text_caller_of_a_tls_server_fails_with_the_reason() {
 
 #[test]
 fn tls_caller_of_a_plain_text_server_fails_with_the_reason() {
-    let world = World::new();
+    let bed = TestBed::new();
     let running = Server { loops: 1, ..Server::default() }.add(Door).start().unwrap();
     for target in [address(&running), format!("classic:{}", address(&running))] {
-        assert_eq!(refusal(&stub(&target, Some(world.trusting()))), "the peer does not speak TLS");
+        assert_eq!(refusal(&stub(&target, Some(bed.trusting()))), "the peer does not speak TLS");
     }
     wait_for_rejected(&running, "a TLS hello", 2);
 }
 
 #[test]
 fn unix_sockets_stay_plain() {
-    let world = World::new();
-    let path = format!("unix:{}", world.folder.path().join("door.sock").display());
+    let bed = TestBed::new();
+    let path = format!("unix:{}", bed.folder.path().join("door.sock").display());
     let listen = vec![path.parse().unwrap()];
-    let running = Server { listen, tls: Some(world.tls()), loops: 1, ..Server::default() }.add(Door).start().unwrap();
+    let running = Server { listen, tls: Some(bed.tls()), loops: 1, ..Server::default() }.add(Door).start().unwrap();
     assert_eq!(call(&stub(&path, None), ECHO, "plain").unwrap(), "plain");
-    assert_eq!(call(&stub(&path, Some(world.trusting())), ECHO, "plain too").unwrap(), "plain too");
+    assert_eq!(call(&stub(&path, Some(bed.trusting())), ECHO, "plain too").unwrap(), "plain too");
     assert_eq!(running.stats().calls, 2);
 }
 
 #[test]
 fn stalled_handshakes_time_out_and_do_not_delay_other_callers() {
-    let world = World::new();
+    let bed = TestBed::new();
     let limits = Limits { tls_handshake_timeout: Duration::from_millis(500), ..limits() };
-    let running = start(world.tls(), limits);
+    let running = start(bed.tls(), limits);
     let begun = Instant::now();
     let mut stalled: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(address(&running)).unwrap()).collect();
     stalled[1].write_all(b"\x16\x03\x01\x02\x00").unwrap();
     // The stalled handshakes and this call share one loop.
-    assert_eq!(call(&stub(&address(&running), Some(world.trusting())), ECHO, "through").unwrap(), "through");
+    assert_eq!(call(&stub(&address(&running), Some(bed.trusting())), ECHO, "through").unwrap(), "through");
     for stalled in &mut stalled {
         // A peer that began its handshake gets an alert before the connection ends.
         let mut alert = Vec::new();
@@ -286,15 +286,15 @@ fn stalled_handshakes_time_out_and_do_not_delay_other_callers() {
 
 #[test]
 fn certificates_are_replaced_under_load_without_a_failed_call() {
-    let world = World::new();
-    let running = start(world.tls(), limits());
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
     let done = Arc::new(AtomicBool::new(false));
     let target = by_name(&running);
     // A native caller keeps its connection. A classic caller opens a connection for each call.
     let callers: Vec<_> = [target.clone(), format!("classic:{target}"), format!("classic:{target}")]
         .into_iter()
         .map(|target| {
-            let (stub, done) = (stub(&target, Some(world.trusting())), done.clone());
+            let (stub, done) = (stub(&target, Some(bed.trusting())), done.clone());
             let calls = Arc::new(AtomicUsize::new(0));
             let counted = calls.clone();
             let caller = std::thread::spawn(move || {
@@ -309,9 +309,9 @@ fn certificates_are_replaced_under_load_without_a_failed_call() {
         .collect();
     for round in 0..4 {
         let own = format!("round-{round}.example");
-        world.server.become_like(&world.authority.issue(&own, &["localhost", &own]));
+        bed.server.become_like(&bed.authority.issue(&own, &["localhost", &own]));
         // Only the new certificate is valid for this name.
-        let named = TlsClient { server_name: Some(own), ..world.trusting() };
+        let named = TlsClient { server_name: Some(own), ..bed.trusting() };
         let stub = stub(&format!("classic:{target}"), Some(named));
         let deadline = Instant::now() + Duration::from_secs(20);
         while let Err(status) = call(&stub, ECHO, "new") {
@@ -333,13 +333,13 @@ fn certificates_are_replaced_under_load_without_a_failed_call() {
 
 #[test]
 fn tls_configuration_keys_reach_server_and_caller() {
-    let world = World::new();
-    let caller = world.authority.issue("from-conf", &["caller.example"]);
+    let bed = TestBed::new();
+    let caller = bed.authority.issue("from-conf", &["caller.example"]);
     let tls = TlsConfig {
-        certificate: Some(world.server.certificate.clone()),
-        key: Some(world.server.key.clone()),
-        client_ca: Some(world.authority.file()),
-        ca: Some(world.authority.file()),
+        certificate: Some(bed.server.certificate.clone()),
+        key: Some(bed.server.key.clone()),
+        client_ca: Some(bed.authority.file()),
+        ca: Some(bed.authority.file()),
         client_certificate: Some(caller.certificate),
         client_key: Some(caller.key),
         ..TlsConfig::default()
@@ -400,10 +400,10 @@ fn python_client_calls_over_tls() {
     if !Command::new("python3").args(["-c", "import ssl"]).status().is_ok_and(|status| status.success()) {
         return println!("skipped: python3 with ssl is not installed");
     }
-    let world = World::new();
-    let running = start(world.mutual_tls(), limits());
-    let own = world.authority.issue("python", &["python.example"]);
-    let paths = [world.authority.file(), own.certificate, own.key].map(PathBuf::into_os_string);
+    let bed = TestBed::new();
+    let running = start(bed.mutual_tls(), limits());
+    let own = bed.authority.issue("python", &["python.example"]);
+    let paths = [bed.authority.file(), own.certificate, own.key].map(PathBuf::into_os_string);
     let paths = paths.map(|path| path.into_string().unwrap());
     let (request, reply) = classic_call();
     let arguments = ["-c", PYTHON, &port(&running), &paths[0], &paths[1], &paths[2]];
@@ -413,10 +413,10 @@ fn python_client_calls_over_tls() {
 
 #[test]
 fn openssl_client_calls_over_both_tls_versions() {
-    let world = World::new();
-    let running = start(world.tls(), limits());
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
     let (request, reply) = classic_call();
-    let ca = world.authority.file();
+    let ca = bed.authority.file();
     for version in ["-tls1_2", "-tls1_3"] {
         let target = address(&running);
         let arguments = ["s_client", "-quiet", "-verify_return_error", "-verify_hostname", "localhost", version];
