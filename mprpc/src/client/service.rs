@@ -191,6 +191,7 @@ impl ServiceEndpoints {
     }
 
     /// Picks a subchannel for the next attempt at `method` and skips those in `tried`. Never blocks.
+    #[inline]
     pub(super) fn pick(&self, method: &str, tried: &[Arc<Subchannel>]) -> Picked {
         let picker = self.picker.load();
         let candidates = &picker.subchannels;
