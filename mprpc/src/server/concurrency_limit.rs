@@ -105,8 +105,9 @@ const WINDOW_CALLS_MIN: f64 = 32.0;
 const LIMIT_MIN: f64 = 8.0;
 /// An experiment succeeds if at least this share of the throughput is left.
 const RATE_KEPT_MIN: f64 = 0.8;
-/// The limit is lifted after so many windows in a row without a refusal.
-const CALM_WINDOWS: u32 = 10;
+/// The limit is lifted after so many windows in a row without a refusal: about 3 s, because a caller that was refused throttles
+/// its calls for `throttle_window`.
+const CALM_WINDOWS: u32 = 50;
 /// Twice the limit is tried after so many windows.
 const WINDOWS_PER_PROBE: u32 = 10;
 const PAUSE_SECONDS_MIN: f64 = 1.0;
@@ -260,7 +261,7 @@ impl State {
     }
 
     fn begin_trial(&mut self, rate: f64, latency: f64) {
-        (self.mode, self.growth) = (Mode::Draining, None);
+        (self.mode, self.growth, self.calm_windows) = (Mode::Draining, None, 0);
         (self.compared_rate, self.compared_latency) = (rate, latency);
         self.limit = self.wanted_limit(rate);
     }
@@ -351,8 +352,12 @@ impl State {
 
     fn judge_trial(&mut self, now: f64, rate: f64, latency: f64) {
         if !self.window.has_refused {
-            // The load went away, so the experiment taught nothing.
-            self.open();
+            // The load went away, or callers throttle themselves for a while after refusals. The experiment goes on until the
+            // limit is reached or is not needed any more.
+            self.calm_windows += 1;
+            if self.calm_windows >= CALM_WINDOWS {
+                self.open();
+            }
         } else if rate >= RATE_KEPT_MIN * self.compared_rate {
             (self.mode, self.pause) = (Mode::Held, PAUSE_SECONDS_MIN);
             (self.calm_windows, self.held_windows) = (0, 0);
