@@ -81,8 +81,8 @@ fn check_names(
 }
 
 /// Field numbers of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` identifies places.
-const MESSAGE: i32 = 4;
-const NESTED: i32 = 3;
+pub(crate) const MESSAGE: i32 = 4;
+pub(crate) const NESTED: i32 = 3;
 const NAME: i32 = 1;
 
 fn tokens(file: &GeneratedFile) -> Result<TokenStream, Error> {

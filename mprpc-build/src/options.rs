@@ -7,6 +7,7 @@ use protox::file::{File, FileResolver};
 use quote::format_ident;
 
 use crate::error::Error;
+use crate::messages::{MESSAGE, NESTED};
 use crate::source::Source;
 
 /// The file name by which `.proto` files import the options.
@@ -80,6 +81,4 @@ const PLACEMENT: i32 = 57_761;
 
 /// Field numbers of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` identifies places.
 const FILE_EXTENSION: i32 = 7;
-const MESSAGE: i32 = 4;
 const MESSAGE_EXTENSION: i32 = 6;
-const NESTED: i32 = 3;
