@@ -99,6 +99,7 @@ mod deadline;
 pub mod discovery;
 mod endpoint;
 mod error;
+mod id_map;
 mod in_process;
 mod inbox;
 mod interceptor;

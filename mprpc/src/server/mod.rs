@@ -1,6 +1,7 @@
 //! The server side: listens at addresses, serves services, announces the services in a registry, and stops gracefully.
 
 mod call;
+mod calls;
 mod concurrency_limit;
 mod executor;
 mod in_process;

@@ -1,36 +1,26 @@
 //! The server's half of a native connection: many calls at the same time, each answered once it is ready.
 
-mod in_flight;
-mod lifetime;
 mod replies;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::task::{self, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use self::in_flight::InFlight;
-use self::lifetime::{Due, Lifetime};
-use self::replies::{CallTimes, Replies, too_long};
-use super::call::{FirstPoll, RunningCall};
-use super::executor::{Flow, QueuedCall, RemoteCall};
+use self::replies::Replies;
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused, too_long};
 use super::memory::{Account, WaitingMethods, compact, needs_reservation};
-use super::placement::{PollMeter, RunOn};
 use super::router::Route;
-use super::served_call::ServedCall;
 use super::shared::Shared;
-use crate::context::{Context, Peer};
+use crate::context::Peer;
 use crate::deadline::Deadline;
-use crate::inbox::{Inbox, Receiving};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::method::MethodKind;
 use crate::net::connection::{Close, Turn};
-use crate::net::{SendBuffer, clock};
+use crate::net::SendBuffer;
 use crate::protocol::Message;
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, PingGuard, Settings, flag, kind};
@@ -50,7 +40,7 @@ pub(super) struct Multiplexed {
     caller: Settings,
     /// Routes by the caller's method numbers. An unknown method has a status, with which each of its calls is refused.
     methods: Vec<Result<Route, Status>>,
-    calls: InFlight,
+    calls: Calls,
     /// The windows that the caller must respect: the announced ones, but at least the defaults, which hold until the
     /// announcement arrives.
     windows: Windows,
@@ -60,26 +50,7 @@ pub(super) struct Multiplexed {
     /// The reason with which new calls are refused, once the connection is leaving.
     refuses_because: Cow<'static, str>,
     pings: PingGuard,
-    /// The flow of this connection's calls, for a fair queue between callers.
-    flow: Flow,
-    meter: PollMeter,
-    /// The handlers polled in this turn as their requests arrived.
-    polls: u32,
-    /// The context of the last call that ended at its first poll. The next call reuses its memory.
-    spare: Option<Context>,
-    memory: Arc<Account>,
     waiting: WaitingMethods,
-    pressure: Pressure,
-}
-
-/// What the held memory means for the frames that come next.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pressure {
-    None,
-    /// No more frames are taken for now.
-    Pause,
-    /// New calls are refused.
-    Shed,
 }
 
 /// How the peer broke the protocol. The text is sent to the peer.
@@ -95,20 +66,14 @@ impl Multiplexed {
             introduced: false,
             caller: Settings::default(),
             methods: Vec::new(),
-            calls: InFlight::new(),
+            calls: Calls::new(shared.clone(), peer.clone(), memory, now),
             windows: announced.at_least(Settings::default().windows()),
             stream_window_bytes: announced.stream,
             refuses_because: "the server is going away".into(),
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             pings: PingGuard::default(),
-            flow: Flow::of(&peer),
-            meter: PollMeter::new(now),
-            polls: 0,
-            spare: None,
-            peer,
-            memory,
             waiting: WaitingMethods::default(),
-            pressure: Pressure::None,
+            peer,
             shared,
         }
     }
@@ -140,22 +105,19 @@ impl Multiplexed {
             }
             self.greet(turn, &input.split_to(PREFACE.len()))?;
         }
-        let mut calls = 0;
-        self.pressure = if self.memory.is_shedding() { Pressure::Shed } else { Pressure::None };
+        self.calls.begin_turn();
         let taken = loop {
-            turn.paused =
-                turn.output.len() > self.shared.limits.send_buffer_bytes_max || self.pressure == Pressure::Pause;
+            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max || self.calls.is_paused();
             if turn.paused {
                 break Ok(());
             }
             match self.decoder.decode(input) {
                 Decoded::NeedMore(missing) => {
-                    if self.pressure == Pressure::Shed
+                    if self.calls.is_shedding()
                         && needs_reservation(input.len(), missing)
                         && let Some(header) = self.decoder.skip(input)
                     {
-                        calls += u64::from(header.kind == kind::REQUEST);
-                        match self.refuse_frame(turn.output, header, self.memory.refusal()) {
+                        match self.refuse_frame(turn.output, header, self.calls.memory().refusal()) {
                             Ok(()) => continue,
                             Err(violation) => break Err(violation),
                         }
@@ -169,23 +131,17 @@ impl Multiplexed {
                     }
                 }
                 Decoded::Frame(header, body) => {
-                    calls += u64::from(header.kind == kind::REQUEST);
                     if let Err(violation) = self.frame(turn, header, body) {
                         break Err(violation);
                     }
                 }
             }
         };
-        if calls > 0 {
-            self.shared.counters.calls.fetch_add(calls, Ordering::Relaxed);
-            self.lifetime.used(turn.now);
-        }
-        if self.pressure == Pressure::Pause {
+        if self.calls.is_paused() {
             self.decoder.compact();
         }
-        let polls = std::mem::take(&mut self.polls);
-        if polls > 0 {
-            self.meter.turn_ended(turn.now, polls, clock::now());
+        if self.calls.end_turn(turn.now) {
+            self.lifetime.used(turn.now);
         }
         if let Err(violation) = taken {
             self.shared.reject_because(&self.peer, "a protocol error", &violation);
@@ -229,7 +185,7 @@ impl Multiplexed {
             }
             kind::CANCEL => {
                 let why = Status::cancelled("cancelled by the caller").with_phase(Phase::Handle);
-                if self.calls.cancel(header.id, why.clone(), &self.shared) {
+                if self.calls.cancel(header.id, why.clone()) {
                     self.replies(turn.output).refuse(header.id, why);
                 }
                 Ok(())
@@ -267,6 +223,7 @@ impl Multiplexed {
     }
 
     fn request(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
+        self.calls.arrived();
         self.check_id(header.id)?;
         let Some((metadata, message)) = native::split_body(header, body) else {
             return Err("metadata longer than its frame".to_owned());
@@ -295,18 +252,12 @@ impl Multiplexed {
         metadata: Option<Bytes>,
         message: Message,
     ) -> Result<(), Status> {
-        let Multiplexed { shared, caller, methods, calls, spare, .. } = self;
-        let limits = &shared.limits;
         if self.lifetime.is_leaving() {
             return refused(Status::unavailable(self.refuses_because.clone()));
         }
-        if self.pressure == Pressure::Shed {
-            return Err(self.memory.refusal());
-        }
-        if calls.len() >= limits.in_flight_max {
-            let max = limits.in_flight_max;
-            return refused(Status::resource_exhausted(format!("{max} calls in flight: in_flight_max {max}")));
-        }
+        let Multiplexed { shared, caller, methods, calls, .. } = self;
+        let limits = &shared.limits;
+        calls.check_room()?;
         if message.bytes.len() > limits.message_bytes_max {
             return refused(too_long("a message", message.bytes.len(), "message_bytes_max", limits.message_bytes_max));
         }
@@ -319,126 +270,30 @@ impl Multiplexed {
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
-        let run_on = route.placement.run_on();
-        let flow = self.flow.with(&metadata);
-        if let Some(overloaded) = shared.refuses(route, run_on, flow, turn.now) {
-            return Err(overloaded);
-        }
+        let admission = calls.admit(route, &metadata, turn.now)?;
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
             microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),
         };
-        let mut message_bytes = 0;
-        let request = if header.has(flag::END) && !header.has(flag::OPEN) {
+        let call = NewCall { id: header.id, deadline, metadata, admission };
+        let mut replies = Replies { output: turn.output, caller, shared };
+        let (request, message_bytes) = if header.has(flag::END) && !header.has(flag::OPEN) {
             let message = message.decode(limits.message_bytes_max).or_else(refused)?;
-            message_bytes = message.len();
-            Body::Message(message)
+            let bytes = message.len();
+            (Body::Message(message), bytes)
         } else if route.method.kind == MethodKind::Unary {
             let message = format!("{} takes one message, and a stream was sent", route.method.path);
             return refused(Status::invalid_argument(message));
         } else if header.has(flag::END) {
-            Body::Stream(Streaming::empty())
+            (Body::Stream(Streaming::empty()), 0)
         } else {
-            let route = route.clone();
-            let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-            self.serve_stream(turn, header, run_on, route, context);
+            calls.begin_stream(turn.now, call, route, self.stream_window_bytes, &mut replies);
             return Ok(());
         };
-        if run_on != RunOn::Loop {
-            let route = route.clone();
-            let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-            self.serve_elsewhere(turn, header.id, run_on, route, context, request, None);
-            return Ok(());
-        }
-        match spare {
-            Some(spare) => spare.renew(&route.method, deadline, metadata),
-            None => *spare = Some(Context::new(route.method.clone(), self.peer.clone(), deadline, metadata)),
-        }
-        let mut cx = task::Context::from_waker(calls.waker(header.id));
-        self.polls += u32::from(route.placement.is_measured());
-        let poll = || RunningCall::first_poll(shared, route, spare, request, &mut cx);
-        let polled = self.meter.measured(&route.placement, poll);
-        let mut replies = Replies { output: turn.output, caller, shared };
-        match polled {
-            FirstPoll::Ended(step) => {
-                if let Some(context) = spare {
-                    replies.end(header.id, CallTimes::default(), context, step);
-                    if !context.clear() {
-                        *spare = None;
-                    }
-                }
-            }
-            FirstPoll::Running(call, Poll::Ready(step)) if step.is_end() => {
-                replies.end(header.id, CallTimes::default(), call.context(), step);
-            }
-            FirstPoll::Running(mut call, polled) => {
-                self.waiting.waits(header.word);
-                call.waits(route, flow.caller, turn.now);
-                call.memory = self.memory.charge_call(message_bytes, call.context());
-                let served = ServedCall::Here(call, route.placement.clone());
-                calls.insert(header.id, turn.now, served, None, polled, &mut replies);
-                self.note_pressure();
-            }
+        if calls.begin(turn.now, call, route, request, message_bytes, &mut replies) {
+            self.waiting.waits(header.word);
         }
         Ok(())
-    }
-
-    /// Begins a call whose request stream is open. The handler is polled later in the turn, with the other calls: more
-    /// of the stream may have arrived by then.
-    fn serve_stream(&mut self, turn: &mut Turn<'_, '_>, header: Header, run_on: RunOn, route: Route, context: Context) {
-        let requests = Inbox::new(self.stream_window_bytes);
-        let source = self.calls.source(header.id, self.shared.limits.message_bytes_max);
-        let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
-        if run_on != RunOn::Loop {
-            return self.serve_elsewhere(turn, header.id, run_on, route, context, request, Some(requests));
-        }
-        let Multiplexed { shared, caller, calls, .. } = self;
-        let mut call = RunningCall::new(shared, &route, context);
-        let mut replies = Replies { output: turn.output, caller, shared };
-        if let Err(status) = call.begin(shared, &route, request) {
-            return replies.refuse(header.id, status);
-        }
-        call.memory = self.memory.charge_call(0, call.context());
-        let served = ServedCall::Here(call, route.placement);
-        calls.insert(header.id, turn.now, served, Some(requests), Poll::Pending, &mut replies);
-        self.note_pressure();
-    }
-
-    /// Stops taking frames if a parked call has brought the connection beyond its memory.
-    fn note_pressure(&mut self) {
-        if self.memory.is_beyond() {
-            self.pressure = Pressure::Pause;
-        }
-    }
-
-    /// Queues a call for another thread; the loop goes on reading.
-    #[expect(clippy::too_many_arguments, reason = "a call and its parts, handed on once")]
-    fn serve_elsewhere(
-        &mut self,
-        turn: &mut Turn<'_, '_>,
-        id: u32,
-        run_on: RunOn,
-        route: Route,
-        context: Context,
-        request: Body,
-        requests: Option<Arc<Inbox>>,
-    ) {
-        let Multiplexed { shared, caller, calls, flow, .. } = self;
-        let flow = flow.with(context.metadata());
-        // A queued message must not keep a read buffer alive.
-        let (request, bytes) = match request {
-            Body::Message(message) => (Body::Message(compact(message.clone())), message.len()),
-            stream => (stream, 0),
-        };
-        let mut running = RunningCall::new(shared, &route, context);
-        running.memory = self.memory.charge_call(bytes, running.context());
-        let call = RemoteCall::new(&running, calls.waker(id).clone());
-        let mut replies = Replies { output: turn.output, caller, shared };
-        let served = ServedCall::Elsewhere(call.clone(), self.memory.charge_nothing());
-        calls.insert(id, turn.now, served, requests, Poll::Pending, &mut replies);
-        let queued = QueuedCall { call, running, route, request, caller: flow.caller, arrived: turn.now };
-        shared.run_elsewhere(run_on, flow, queued, turn.now);
-        self.note_pressure();
     }
 
     /// Takes a message of a request stream, or its end.
@@ -460,9 +315,9 @@ impl Multiplexed {
 
     /// Polls the calls, and does what the connection's lifetime makes due.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        let Multiplexed { calls, caller, shared, meter, .. } = self;
+        let Multiplexed { calls, caller, shared, .. } = self;
         let mut replies = Replies { output: turn.output, caller, shared };
-        calls.poll(turn.cx, turn.now, meter, &mut replies);
+        calls.poll(turn.cx, turn.now, &mut replies);
         turn.paused = replies.is_full();
         let pace = self.caller.pace(&self.shared.limits);
         while let Some(due) = self.lifetime.poll(turn, self.calls.len(), pace, &self.shared.limits) {
@@ -488,7 +343,7 @@ impl Multiplexed {
         let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
         let why = Status::unavailable(why).with_phase(Phase::Handle);
         for id in self.calls.ids() {
-            self.calls.cancel(id, why.clone(), &self.shared);
+            self.calls.cancel(id, why.clone());
             self.replies(output).refuse(id, why.clone());
         }
     }
@@ -504,7 +359,7 @@ impl Multiplexed {
 
     fn refuse_too_long(&mut self, output: &mut SendBuffer, header: Header) -> Result<(), Violation> {
         let (length, limits) = (header.length as usize, &self.shared.limits);
-        let share = self.memory.connection_bytes_max();
+        let share = self.calls.memory().connection_bytes_max();
         let is_share = share <= limits.message_bytes_max || length <= Decoder::of(limits).body_bytes_max();
         let (limit, max) = match is_share && length > share {
             true => ("connection_memory_bytes_max", share),
@@ -517,6 +372,7 @@ impl Multiplexed {
     fn refuse_frame(&mut self, output: &mut SendBuffer, header: Header, status: Status) -> Result<(), Violation> {
         match header.kind {
             kind::REQUEST => {
+                self.calls.arrived();
                 self.check_id(header.id)?;
                 let status = status.with_phase(Phase::Queue).with_ran(Ran::No);
                 self.replies(output).refuse(header.id, status);
@@ -524,7 +380,7 @@ impl Multiplexed {
             }
             kind::DATA => {
                 let status = status.with_phase(Phase::Handle).with_ran(Ran::Maybe);
-                if self.calls.cancel(header.id, status.clone(), &self.shared) {
+                if self.calls.cancel(header.id, status.clone()) {
                     self.replies(output).refuse(header.id, status);
                 }
                 Ok(())
@@ -537,22 +393,10 @@ impl Multiplexed {
     }
 }
 
-impl Drop for Multiplexed {
-    /// Cancels the calls in flight: the connection is closed or lost, and nobody waits for them.
-    fn drop(&mut self) {
-        self.calls.cancel_all(&Status::unavailable("the connection to the caller was lost"), &self.shared);
-    }
-}
-
 /// Decodes the metadata of a request.
 fn metadata(bytes: Bytes, limits: &Limits) -> Result<Metadata, Status> {
     if bytes.len() > limits.metadata_bytes_max {
         return refused(too_long("metadata", bytes.len(), "metadata_bytes_max", limits.metadata_bytes_max));
     }
     native::decode_metadata(bytes).or_else(|what| refused(Status::invalid_argument(what)))
-}
-
-/// Marks the status of a call whose handler does not run.
-fn refused<T>(status: Status) -> Result<T, Status> {
-    Err(status.with_phase(Phase::Queue).with_ran(Ran::No))
 }

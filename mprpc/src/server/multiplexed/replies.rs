@@ -1,18 +1,17 @@
 //! Encodes the replies and failures of a native connection as frames, within the limits of the caller.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use crate::context::Context;
 use crate::metadata::Metadata;
 use crate::net::SendBuffer;
 use crate::protocol::Message;
-use crate::protocol::flow::Windows;
+use crate::protocol::flow::Flow;
 use crate::protocol::native::{self, Header, PREFACE, Settings, flag, kind};
 use crate::server::call::Step;
+use crate::server::calls::{CallTimes, ReplyWriter, Room, too_long};
 use crate::server::shared::Shared;
-use crate::status::{Code, Phase, Ran, Status, milliseconds};
+use crate::status::{Code, Phase, Ran, Status};
 
 /// The output of one connection during one turn.
 pub(super) struct Replies<'a> {
@@ -22,72 +21,41 @@ pub(super) struct Replies<'a> {
     pub(super) shared: &'a Shared,
 }
 
-/// For how long the server had a call, and how much of that time the call waited in the queue.
-#[derive(Clone, Copy, Default)]
-pub(super) struct CallTimes {
-    pub(super) spent: Duration,
-    pub(super) queued: Duration,
-}
-
-/// The story of a call does not mention a shorter wait.
-const QUEUED_SHOWN_MIN: Duration = Duration::from_micros(100);
-
-impl CallTimes {
-    /// Returns the server's part of the story of a failed call.
-    fn story(self, status: &Status) -> String {
-        if status.phase() == Some(Phase::Queue) {
-            return format!("queued {}", milliseconds(self.spent));
-        }
-        let handled = self.spent.saturating_sub(self.queued);
-        let own = handled.saturating_sub(status.elapsed());
-        let handle = format!("handle {} (itself {})", milliseconds(handled), milliseconds(own));
-        if self.queued < QUEUED_SHOWN_MIN {
-            return handle;
-        }
-        format!("queued {}, {handle}", milliseconds(self.queued))
-    }
-}
-
-impl Replies<'_> {
-    /// Whether the send buffer is full: the connection should encode nothing more for now.
-    pub(super) fn is_full(&self) -> bool {
+impl ReplyWriter for Replies<'_> {
+    fn is_full(&self) -> bool {
         self.output.len() > self.shared.limits.send_buffer_bytes_max
     }
 
-    /// The flow-control windows that the caller announced.
-    pub(super) fn windows(&self) -> Windows {
-        self.caller.windows()
+    fn room(&self, _: u32, sent: &Flow, outstanding: u64, cost: u64) -> Room {
+        let windows = self.caller.windows();
+        if sent.admits(outstanding, cost, windows) {
+            Room::Free
+        } else if outstanding + cost <= windows.stream {
+            Room::ConnectionIsFull
+        } else {
+            Room::StreamIsFull
+        }
     }
 
-    /// Sends the preface and SETTINGS, before everything else that this side sends.
-    pub(super) fn greeting(&mut self) {
-        self.output.tail().extend_from_slice(&PREFACE);
-        Settings::of(&self.shared.limits).encode(self.output.tail());
-    }
-
-    /// Begins a stream of replies. The error is the status with which the call ends instead.
-    pub(super) fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
+    fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
         let metadata = self.encode_metadata(&context.reply_metadata())?;
         self.response(Header { flags: flag::OPEN, id, ..Header::default() }, &metadata, Bytes::new());
         Ok(())
     }
 
-    /// Encodes a message within the caller's limit, compressed if both sides want that.
-    pub(super) fn encode(&self, message: Bytes) -> Result<Message, Status> {
+    fn encode(&mut self, _: u32, message: Bytes) -> Result<Message, Status> {
         self.check(&message)?;
         let wanted = self.shared.compression.filter(|algorithm| self.caller.accepts(*algorithm));
         Ok(Message::encode(message, wanted, &self.shared.limits))
     }
 
-    /// Sends a message of a reply stream.
-    pub(super) fn message(&mut self, id: u32, message: Message) {
+    fn message(&mut self, id: u32, message: Message) {
         let header = Header { kind: kind::DATA, flags: message.flags(), id, ..Header::default() };
         native::encode_head(self.output.tail(), header, &[], message.bytes.len());
         self.output.push(message.bytes);
     }
 
-    /// Sends the end of a call.
-    pub(super) fn end(&mut self, id: u32, served: CallTimes, context: &Context, step: Step) {
+    fn end(&mut self, id: u32, served: CallTimes, context: &Context, step: Step) {
         let spent = served.spent;
         let value = if spent.is_zero() { 0 } else { u32::try_from(spent.as_micros()).unwrap_or(u32::MAX) };
         let header = Header { id, value, ..Header::default() };
@@ -106,6 +74,23 @@ impl Replies<'_> {
         }
     }
 
+    fn refuse(&mut self, id: u32, status: Status) {
+        self.fail(Header { id, ..Header::default() }, None, status);
+    }
+
+    fn credit(&mut self, id: u32, bytes: u64) {
+        let value = u32::try_from(bytes).unwrap_or(u32::MAX);
+        native::encode_frame(self.output.tail(), Header { kind: kind::CREDIT, id, value, ..Header::default() }, &[]);
+    }
+}
+
+impl Replies<'_> {
+    /// Sends the preface and SETTINGS, before everything else that this side sends.
+    pub(super) fn greeting(&mut self) {
+        self.output.tail().extend_from_slice(&PREFACE);
+        Settings::of(&self.shared.limits).encode(self.output.tail());
+    }
+
     fn end_otherwise(&mut self, header: Header, served: CallTimes, context: &Context, step: Step) {
         if let Err(status) = self.succeed(header, context, step) {
             self.fail(header, Some((context, served)), status);
@@ -116,7 +101,7 @@ impl Replies<'_> {
     fn succeed(&mut self, header: Header, context: &Context, step: Step) -> Result<(), Status> {
         let (flags, message) = match step {
             Step::Reply(message) => {
-                let message = self.encode(message)?;
+                let message = self.encode(header.id, message)?;
                 (message.flags(), message.bytes)
             }
             Step::Failed(status) => return Err(status),
@@ -132,11 +117,6 @@ impl Replies<'_> {
         }
         self.response(Header { flags: flags | flag::END, ..header }, &trailer, message);
         Ok(())
-    }
-
-    /// Sends the failure of a call that did not begin.
-    pub(super) fn refuse(&mut self, id: u32, status: Status) {
-        self.fail(Header { id, ..Header::default() }, None, status);
     }
 
     fn fail(&mut self, mut header: Header, served: Option<(&Context, CallTimes)>, status: Status) {
@@ -172,12 +152,6 @@ impl Replies<'_> {
             Bytes::new()
         });
         self.response(header, &trailer, native::encode_error(&status));
-    }
-
-    /// Grants the caller so many more bytes of a request stream.
-    pub(super) fn credit(&mut self, id: u32, bytes: u64) {
-        let value = u32::try_from(bytes).unwrap_or(u32::MAX);
-        native::encode_frame(self.output.tail(), Header { kind: kind::CREDIT, id, value, ..Header::default() }, &[]);
     }
 
     pub(super) fn ping(&mut self) {
@@ -225,8 +199,4 @@ impl Replies<'_> {
         }
         Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply))
     }
-}
-
-pub(super) fn too_long(what: &str, length: usize, limit: &str, max: usize) -> Status {
-    Status::resource_exhausted(format!("{what} of {length} bytes is beyond {limit} {max}"))
 }

@@ -1,4 +1,4 @@
-//! The lifetime of a native connection: keepalive, idle timeout and maximum age. Decides what is due; knows no frames and
+//! The lifetime of a connection: keepalive, idle timeout and maximum age. Decides what is due; knows no frames and
 //! ends no calls.
 
 use std::pin::Pin;
@@ -11,8 +11,8 @@ use crate::net::timer::Timer;
 use crate::protocol::native::{Keepalive, Look, Pace};
 use crate::status::Status;
 
-/// The timers of one native connection.
-pub(super) struct Lifetime {
+/// The timers of one connection.
+pub(in crate::server) struct Lifetime {
     keepalive: Keepalive,
     /// The last time at which a call was in flight.
     used_at: Instant,
@@ -24,7 +24,7 @@ pub(super) struct Lifetime {
 }
 
 /// The action that is due.
-pub(super) enum Due {
+pub(in crate::server) enum Due {
     Ping,
     /// The caller did not answer the keepalive PING.
     Dead,
@@ -37,34 +37,34 @@ pub(super) enum Due {
 impl Lifetime {
     /// Creates the timers of a connection that begins at `now`. `luck`, 0 to 1, is the jitter: the connection's maximum age
     /// is shorter by this share of a tenth of `connection_age_max`.
-    pub(super) fn new(now: Instant, limits: &Limits, luck: f64) -> Lifetime {
+    pub(in crate::server) fn new(now: Instant, limits: &Limits, luck: f64) -> Lifetime {
         let age_max = limits.connection_age_max;
         let old_at = now.checked_add(age_max.saturating_sub((age_max / 10).mul_f64(luck)));
         Lifetime { keepalive: Keepalive::default(), used_at: now, old_at, leaving: None, timer: Timer::default() }
     }
 
     /// Records that bytes arrived.
-    pub(super) fn heard(&mut self) {
+    pub(in crate::server) fn heard(&mut self) {
         self.keepalive.heard();
     }
 
     /// Records that a call arrived, which may have ended already.
-    pub(super) fn used(&mut self, now: Instant) {
+    pub(in crate::server) fn used(&mut self, now: Instant) {
         self.used_at = now;
     }
 
     /// Records that the caller was asked to leave, and that the server closes the connection at `until`.
-    pub(super) fn leave(&mut self, until: Deadline) {
+    pub(in crate::server) fn leave(&mut self, until: Deadline) {
         self.leaving = Some(until);
     }
 
     /// Whether the caller was asked to leave.
-    pub(super) fn is_leaving(&self) -> bool {
+    pub(in crate::server) fn is_leaving(&self) -> bool {
         self.leaving.is_some()
     }
 
     /// Returns the next action that is due; `None` until the next turn, or until the timer causes a turn.
-    pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>, calls: usize, pace: Pace, limits: &Limits) -> Option<Due> {
+    pub(in crate::server) fn poll(&mut self, turn: &mut Turn<'_, '_>, calls: usize, pace: Pace, limits: &Limits) -> Option<Due> {
         if turn.relieved {
             self.keepalive.heard();
         }

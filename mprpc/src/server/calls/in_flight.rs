@@ -1,9 +1,8 @@
-//! The in-flight calls of a native connection at the server. Polls the calls that were woken, keeps replies within the
-//! caller's windows, cancels calls, and expires calls at their deadlines. Knows no frames; [`Replies`] encodes the steps of
-//! the calls.
+//! The in-flight calls of a connection at the server. Polls the calls that were woken, keeps replies within the caller's
+//! windows, cancels calls, and expires calls at their deadlines. Knows no frames; a [`ReplyWriter`] encodes the steps of the
+//! calls.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::hash::{BuildHasher, Hasher};
+use std::collections::{BTreeSet, VecDeque};
 use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
@@ -13,7 +12,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::replies::{CallTimes, Replies};
+use super::reply_writer::{CallTimes, ReplyWriter, Room};
+use crate::id_map::IdMap;
 use crate::inbox::{Inbox, Source};
 use crate::net::clock;
 use crate::net::timer::Timer;
@@ -33,7 +33,7 @@ const KEPT_PLACES: usize = 1024;
 
 /// The calls whose end has not been sent.
 pub(super) struct InFlight {
-    calls: HashMap<u32, Call, IdHasher>,
+    calls: IdMap<Call>,
     ready_queue: Arc<ReadyQueue>,
     /// The connection's waker, as stored in `ready_queue`.
     connection: Option<Waker>,
@@ -87,7 +87,7 @@ impl InFlight {
     pub(super) fn new() -> InFlight {
         let ready_queue = Arc::default();
         InFlight {
-            calls: HashMap::with_hasher(IdHasher(fastrand::u64(..))),
+            calls: IdMap::default(),
             next: CallWaker::new(&ready_queue),
             ready_queue,
             connection: None,
@@ -129,14 +129,14 @@ impl InFlight {
 
     /// Adds a call that has not ended at its first poll. `polled` is the result of that poll, which used
     /// [`InFlight::waker`]. A call that was not polled, or that has begun a stream, is polled again in this turn.
-    pub(super) fn insert(
+    pub(super) fn insert<W: ReplyWriter>(
         &mut self,
         id: u32,
         begun: Instant,
         served: ServedCall,
         requests: Option<Arc<Inbox>>,
         polled: Poll<Step>,
-        replies: &mut Replies<'_>,
+        replies: &mut W,
     ) {
         let opened = match &polled {
             Poll::Ready(Step::Opened) => replies.open(id, served.context()),
@@ -249,12 +249,13 @@ impl InFlight {
     }
 
     /// Polls the calls that were woken, gives credit for requests that were read, and ends the calls that have expired.
-    pub(super) fn poll(
+    pub(super) fn poll<W: ReplyWriter>(
         &mut self,
         cx: &mut task::Context<'_>,
         now: Instant,
         meter: &mut PollMeter,
-        replies: &mut Replies<'_>,
+        shared: &Shared,
+        replies: &mut W,
     ) {
         let (calls, read) = self.take_ready(cx.waker());
         let polls = calls.len() as u32;
@@ -277,8 +278,8 @@ impl InFlight {
                 replies.credit(id, bytes);
             }
         }
-        self.wake_stalled(replies.windows());
-        self.expire(cx, now, replies);
+        self.wake_stalled(replies);
+        self.expire(cx, now, shared, replies);
     }
 
     /// Takes what became ready. Takes no lock if nothing did.
@@ -293,7 +294,7 @@ impl InFlight {
         self.ready_queue.take(connection)
     }
 
-    fn poll_call(&mut self, id: u32, now: Instant, meter: &mut PollMeter, replies: &mut Replies<'_>) {
+    fn poll_call<W: ReplyWriter>(&mut self, id: u32, now: Instant, meter: &mut PollMeter, replies: &mut W) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.waker.wakes.queued.store(false, Ordering::Release);
         let mut cx = task::Context::from_waker(&call.waker.waker);
@@ -306,7 +307,7 @@ impl InFlight {
                             return self.end(id, now, Step::Failed(status), replies);
                         }
                     }
-                    Poll::Ready(Step::Message(message)) => match replies.encode(message) {
+                    Poll::Ready(Step::Message(message)) => match replies.encode(id, message) {
                         Ok(message) => call.held = Some(message),
                         Err(status) => return self.end(id, now, Step::Failed(status), replies),
                     },
@@ -315,7 +316,7 @@ impl InFlight {
             }
             let Some(held) = call.held.take() else { continue };
             let cost = held.cost();
-            if !self.sent.admits(call.sent, cost, replies.windows()) {
+            if replies.room(id, &self.sent, call.sent, cost) != Room::Free {
                 call.held = Some(held);
                 call.served.set_unsent(cost as usize);
                 // A call is queued once, no matter how often it is polled while stalled.
@@ -335,7 +336,7 @@ impl InFlight {
         self.note_deadline(id);
     }
 
-    fn end(&mut self, id: u32, now: Instant, step: Step, replies: &mut Replies<'_>) {
+    fn end<W: ReplyWriter>(&mut self, id: u32, now: Instant, step: Step, replies: &mut W) {
         let Some(call) = self.remove(id) else { return };
         let spent = now.saturating_duration_since(call.begun);
         replies.end(id, CallTimes { spent, queued: call.served.queued() }, call.served.context(), step);
@@ -356,14 +357,14 @@ impl InFlight {
     }
 
     /// Wakes stalled streams, first come, first served, while the connection's window has room.
-    fn wake_stalled(&mut self, windows: Windows) {
+    fn wake_stalled<W: ReplyWriter>(&mut self, replies: &W) {
         while let Some(id) = self.stalled.front() {
             if let Some(call) = self.calls.get_mut(id) {
                 let cost = call.held.as_ref().map_or(0, Message::cost);
-                if self.sent.admits(call.sent, cost, windows) {
-                    call.waker.waker.wake_by_ref();
-                } else if call.sent + cost <= windows.stream {
-                    return;
+                match replies.room(*id, &self.sent, call.sent, cost) {
+                    Room::Free => call.waker.waker.wake_by_ref(),
+                    Room::ConnectionIsFull => return,
+                    Room::StreamIsFull => {}
                 }
                 // A call that waits for its own window is woken by the credit for that window.
                 call.is_stalled = false;
@@ -372,7 +373,7 @@ impl InFlight {
         }
     }
 
-    fn expire(&mut self, cx: &mut task::Context<'_>, mut now: Instant, replies: &mut Replies<'_>) {
+    fn expire<W: ReplyWriter>(&mut self, cx: &mut task::Context<'_>, mut now: Instant, shared: &Shared, replies: &mut W) {
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now {
                 if Pin::new(&mut self.timer).poll(cx, at).is_pending() {
@@ -386,7 +387,7 @@ impl InFlight {
             let served = CallTimes { spent, queued: call.served.queued() };
             replies.end(id, served, call.served.context(), Step::Failed(status.clone()));
             call.end_requests(status);
-            call.served.cancel(replies.shared);
+            call.served.cancel(shared);
         }
     }
 }
@@ -480,38 +481,6 @@ impl Wake for WakesCall {
     }
 }
 
-/// Hashes call ids, which the caller chooses, by one multiplication with a random factor that the caller does not know.
-#[derive(Clone, Copy)]
-struct IdHasher(u64);
-
-impl BuildHasher for IdHasher {
-    type Hasher = IdHash;
-
-    fn build_hasher(&self) -> IdHash {
-        IdHash { factor: self.0 | 1, hash: 0 }
-    }
-}
-
-struct IdHash {
-    factor: u64,
-    hash: u64,
-}
-
-impl Hasher for IdHash {
-    fn write(&mut self, bytes: &[u8]) {
-        bytes.iter().for_each(|byte| self.write_u32(u32::from(*byte)));
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        let product = u128::from(self.hash ^ u64::from(id).rotate_left(32)) * u128::from(self.factor);
-        self.hash = product as u64 ^ (product >> 64) as u64;
-    }
-
-    fn finish(&self) -> u64 {
-        self.hash
-    }
-}
-
 /// The source through which the reader of a request stream reports what it has read.
 pub(super) struct RequestSource {
     id: u32,
@@ -535,9 +504,6 @@ impl Source for RequestSource {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-    use std::hash::BuildHasher;
-
     use super::*;
 
     fn ready_queue(calls: &mut InFlight) -> Vec<u32> {
@@ -563,14 +529,5 @@ mod tests {
         calls.waker(2).wake_by_ref();
         assert_eq!(ready_queue(&mut calls), [1, 2]);
         assert!(ready_queue(&mut calls).is_empty());
-    }
-
-    #[test]
-    fn ids_that_differ_only_in_their_high_bits_are_spread() {
-        let hasher = IdHasher(0x9e37_79b9_7f4a_7c15);
-        for shift in [0, 8, 16, 22] {
-            let buckets: HashSet<u64> = (0..1024u32).map(|id| hasher.hash_one(id << shift) % 1024).collect();
-            assert!(buckets.len() > 500, "{} of 1,024 buckets at shift {shift}", buckets.len());
-        }
     }
 }

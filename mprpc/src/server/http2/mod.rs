@@ -1,0 +1,454 @@
+//! The server's half of an HTTP/2 connection: gRPC calls, many at the same time.
+
+mod replies;
+mod request;
+
+use std::borrow::Cow;
+use std::mem;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+
+use self::replies::{Replies, Slots};
+use self::request::{Accepts, Content, Encoding, HttpMethod, Paths, RequestHead};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused};
+use super::memory::Account;
+use super::router::Route;
+use super::shared::Shared;
+use crate::codec::Codec;
+use crate::context::Peer;
+use crate::deadline::Deadline;
+use crate::limits::Limits;
+use crate::metadata::Metadata;
+use crate::net::SendBuffer;
+use crate::net::connection::{Close, Turn};
+use crate::protocol::flow::Windows;
+use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
+use crate::protocol::http2::frame::PREFACE;
+use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
+use crate::protocol::{Compressed, Message, Pace};
+use crate::service::Body;
+use crate::status::{Phase, Ran, Status};
+use crate::streaming::Streaming;
+
+/// The state of an HTTP/2 connection.
+pub(super) struct Http2 {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    /// `None` until the client's preface has arrived.
+    connection: Option<Connection<Exchange>>,
+    calls: Calls,
+    lifetime: Lifetime,
+    head: RequestHead,
+    paths: Paths,
+    slots: Slots,
+    /// Bytes of incomplete messages.
+    partial_bytes: usize,
+    /// Since when the windows have no room for replies of calls that have ended.
+    blocked_since: Option<Instant>,
+}
+
+/// One request and its response, as long as its stream is open.
+#[derive(Default)]
+pub(super) struct Exchange {
+    /// The call has not begun: its one message is not complete.
+    waiting: Option<Waiting>,
+    messages: Option<MessageDecoder>,
+    encoding: Encoding,
+    accepts: Accepts,
+    codec: Option<Codec>,
+    /// The head of the response was sent.
+    is_opened: bool,
+    /// Bytes of the body that the `content-length` still promises.
+    content_left: Option<u64>,
+    /// The request stream: what its messages cost that the handler has not read, their bytes on the wire, and those of them
+    /// that were granted again already.
+    unread_cost: u64,
+    unread_bytes: u64,
+    granted_early: u64,
+}
+
+/// A call that waits for its one message.
+struct Waiting {
+    path: u32,
+    deadline: Deadline,
+    metadata: Metadata,
+    message: Option<Message>,
+}
+
+/// The longest payload of a frame that is accepted. A message within one frame is not copied.
+const FRAME_BYTES_MAX: u32 = 256 << 10;
+
+impl Http2 {
+    /// Creates the state of a connection that begins at `now`.
+    pub(super) fn new(shared: Arc<Shared>, peer: Arc<Peer>, memory: Arc<Account>, now: Instant) -> Http2 {
+        Http2 {
+            connection: None,
+            calls: Calls::new(shared.clone(), peer.clone(), memory, now),
+            lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
+            head: RequestHead::default(),
+            paths: Paths::new(shared.limits.methods_max),
+            slots: Slots::default(),
+            partial_bytes: 0,
+            blocked_since: None,
+            shared,
+            peer,
+        }
+    }
+
+    /// Bytes that have arrived and are not taken, and bytes of replies that wait for room in the caller's windows.
+    #[inline]
+    pub(super) fn held_bytes(&self) -> usize {
+        let of_connection = self.connection.as_ref().map_or(0, Connection::held_bytes);
+        self.calls.unread_bytes() + self.partial_bytes + of_connection
+    }
+
+    /// The number of parked calls, and the unread bytes of their request streams.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, u64) {
+        (self.calls.len(), self.calls.unread_bytes() as u64)
+    }
+
+    /// Takes every complete frame. Returns whether a frame is incomplete.
+    pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
+        self.lifetime.heard();
+        if self.connection.is_none() {
+            if input.len() < PREFACE.len() {
+                return ControlFlow::Continue(true);
+            }
+            // The beginning of the preface was sniffed.
+            if input.split_to(PREFACE.len()) != PREFACE[..] {
+                self.shared.reject(&self.peer, "a broken HTTP/2 preface");
+                return ControlFlow::Break(Close::Protocol);
+            }
+            let (own, resets_max) = (settings(&self.shared.limits), self.shared.limits.http_resets_max);
+            self.connection = Some(Connection::new(true, own, resets_max, turn.output));
+        }
+        self.calls.begin_turn();
+        let taken = self.take_frames(turn, input);
+        if self.calls.end_turn(turn.now) {
+            self.lifetime.used(turn.now);
+        }
+        let Some(connection) = &mut self.connection else { return ControlFlow::Continue(true) };
+        if self.calls.is_paused() {
+            connection.compact();
+        }
+        if let Err(Violation { code, text }) = taken {
+            self.shared.reject_because(&self.peer, "a protocol error", &text);
+            connection.go_away(turn.output, code, &text);
+            return ControlFlow::Break(Close::Protocol);
+        }
+        ControlFlow::Continue(!turn.paused && connection.is_inside_a_frame(input))
+    }
+
+    fn take_frames(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> Result<(), Violation> {
+        loop {
+            turn.paused = turn.output.len() > self.shared.limits.send_buffer_bytes_max || self.calls.is_paused();
+            if turn.paused {
+                return Ok(());
+            }
+            let Http2 { connection: Some(connection), head, paths, shared, .. } = self else { return Ok(()) };
+            let mut sink = |field: crate::protocol::http2::hpack::Field<'_>| head.field(field, paths, &shared.router);
+            match connection.next(turn.now, input, turn.output, &mut sink)? {
+                Event::NeedMore(missing) => {
+                    // A frame has to be read even if there is no memory for its call, as the frames behind it may free some.
+                    turn.missing = if self.calls.is_shedding() { 0 } else { missing };
+                    return Ok(());
+                }
+                Event::Head { id, is_end, is_too_long } => self.request(turn, id, is_end, is_too_long),
+                Event::Data { id, bytes, is_end } => self.data(turn, id, bytes, is_end),
+                Event::Trailers { id, .. } => {
+                    // gRPC requests have no trailers; those of others say nothing to a handler.
+                    drop(self.head.take());
+                    self.data(turn, id, Bytes::new(), true);
+                }
+                Event::Reset { id, by_peer, .. } => {
+                    let why = if by_peer { "cancelled by the caller" } else { "the caller broke the protocol" };
+                    self.cancel(id, Status::cancelled(why).with_phase(Phase::Handle));
+                }
+                Event::GoAway { .. } | Event::Pong => {}
+            }
+        }
+    }
+
+    /// Cancels a call whose stream is closed.
+    fn cancel(&mut self, id: u32, why: Status) {
+        if self.calls.cancel(id, why.clone()) {
+            self.shared.counters.ended(&why);
+        }
+    }
+
+    /// Takes the head of a request.
+    fn request(&mut self, turn: &mut Turn<'_, '_>, id: u32, is_end: bool, is_too_long: bool) {
+        let head = self.head.take();
+        let Some(connection) = &mut self.connection else { return };
+        self.calls.arrived();
+        if let Some(what) = head.fault() {
+            tracing::debug!(peer = %self.peer.address, what, "a malformed request");
+            return connection.reset(id, ErrorCode::ProtocolError, turn.output);
+        }
+        let Content::Grpc(codec) = head.content else {
+            return connection.send_trailers(id, turn.output, |fields| {
+                let status = if head.method == HttpMethod::Post { "415" } else { "405" };
+                fields.field(b":status", status.as_bytes());
+            });
+        };
+        if let Some(exchange) = connection.stream(id) {
+            exchange.codec = Some(codec);
+            exchange.content_left = head.content_length;
+            (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
+        }
+        if let Err(status) = self.begin(turn, id, head, is_end, is_too_long) {
+            self.refuse(turn.output, id, status);
+        }
+    }
+
+    fn replies<'a>(&'a mut self, output: &'a mut SendBuffer) -> Option<Replies<'a>> {
+        let Http2 { connection: Some(connection), shared, slots, .. } = self else { return None };
+        Some(Replies { output, connection, slots, shared })
+    }
+
+    fn refuse(&mut self, output: &mut SendBuffer, id: u32, status: Status) {
+        if let Some(mut replies) = self.replies(output) {
+            replies.refuse(id, status);
+        }
+    }
+
+    /// Begins the call of a request, or lets it wait for its one message. The error is the status with which it is refused.
+    fn begin(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: u32,
+        head: RequestHead,
+        is_end: bool,
+        is_too_long: bool,
+    ) -> Result<(), Status> {
+        let limits = &self.shared.limits;
+        if is_too_long {
+            let max = limits.http_head_bytes_max;
+            return refused(Status::resource_exhausted(format!("the head of the request is beyond http_head_bytes_max {max}")));
+        }
+        if let Some(status) = head.refusal {
+            return refused(status);
+        }
+        if head.method != HttpMethod::Post {
+            return refused(Status::unimplemented("a gRPC request whose method is not POST"));
+        }
+        if head.encoding == Encoding::Unknown {
+            return refused(Status::unimplemented("the grpc-encoding of the request is not known here"));
+        }
+        self.calls.check_room()?;
+        let metadata_bytes: usize = head.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+        if metadata_bytes > limits.metadata_bytes_max {
+            let max = limits.metadata_bytes_max;
+            return refused(super::calls::too_long("metadata", metadata_bytes, "metadata_bytes_max", max));
+        }
+        let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
+        let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
+        let message_bytes_max = limits.message_bytes_max.min(self.calls.memory().connection_bytes_max());
+        let route = self.paths.route(head.path);
+        let takes_stream = route.method.kind.streams_requests();
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let Some(exchange) = connection.stream(id) else { return Ok(()) };
+        exchange.messages = Some(MessageDecoder::new(flags, message_bytes_max));
+        if !takes_stream {
+            exchange.waiting = Some(Waiting { path: head.path, deadline, metadata: head.metadata, message: None });
+            if is_end {
+                self.data(turn, id, Bytes::new(), true);
+            }
+            return Ok(());
+        }
+        let codec = exchange.codec;
+        let admission = self.calls.admit(route, &head.metadata, turn.now)?;
+        let call = NewCall { id, deadline, metadata: head.metadata, admission };
+        let Http2 { shared, calls, slots, paths, connection: Some(connection), .. } = self else { return Ok(()) };
+        let route = in_codec(paths.route(head.path), codec);
+        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        if is_end {
+            calls.begin(turn.now, call, &route, Body::Stream(Streaming::empty()), 0, &mut replies);
+        } else {
+            let window = shared.limits.stream_window_bytes as u64;
+            calls.begin_stream(turn.now, call, &route, window, &mut replies);
+        }
+        Ok(())
+    }
+
+    /// Takes a part of a request's body.
+    fn data(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) {
+        let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else { return };
+        if let Some(left) = &mut exchange.content_left {
+            match left.checked_sub(bytes.len() as u64) {
+                Some(now_left) if now_left == 0 || !is_end => *left = now_left,
+                _ => {
+                    if let Some(connection) = &mut self.connection {
+                        connection.reset(id, ErrorCode::ProtocolError, turn.output);
+                    }
+                    return self.cancel(id, Status::cancelled("the body is not as long as its content-length says"));
+                }
+            }
+        }
+        if let Err(status) = self.messages(turn, id, bytes, is_end) {
+            self.calls.cancel(id, status.clone());
+            self.refuse(turn.output, id, status.with_phase(Phase::Handle).with_ran(Ran::Maybe));
+        }
+    }
+
+    /// Cuts messages out of a body, and passes them on. The error fails the call.
+    fn messages(&mut self, turn: &mut Turn<'_, '_>, id: u32, mut bytes: Bytes, is_end: bool) -> Result<(), Status> {
+        let Http2 { connection: Some(connection), calls, partial_bytes, .. } = self else { return Ok(()) };
+        let Some(exchange) = connection.stream(id) else { return Ok(()) };
+        let Some(decoder) = &mut exchange.messages else { return Ok(()) };
+        let held_before = decoder.held_bytes();
+        let mut early = 0;
+        let mut unwanted = 0;
+        let encoding = exchange.encoding;
+        while !bytes.is_empty() {
+            let before = bytes.len();
+            let Some(message) = decoder.decode(&mut bytes)? else {
+                early += before as u64;
+                break;
+            };
+            let compressed = match encoding {
+                Encoding::Compressed(algorithm) if message.is_compressed() => Compressed::By(algorithm),
+                _ => Compressed::No,
+            };
+            let wire_bytes = (message.bytes.len() + PREFIX_BYTES) as u64;
+            let message = Message { bytes: message.bytes, compressed };
+            if let Some(waiting) = &mut exchange.waiting {
+                if waiting.message.replace(message).is_some() {
+                    return Err(Status::invalid_argument("the method takes one message, and more were sent"));
+                }
+                early += before as u64 - bytes.len() as u64;
+                continue;
+            }
+            exchange.unread_bytes += wire_bytes;
+            exchange.unread_cost += message.cost();
+            let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
+            unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
+        }
+        let held = decoder.held_bytes();
+        *partial_bytes = (*partial_bytes + held) - held_before;
+        if is_end {
+            decoder.end()?;
+        } else if early > 0 {
+            if calls.is_shedding() && held > 0 {
+                return Err(calls.memory().refusal());
+            }
+            // A message may be longer than the window.
+            exchange.granted_early += if exchange.waiting.is_none() { early } else { 0 };
+            connection.grant(id, early, turn.output);
+        }
+        if unwanted > 0
+            && let Some(mut replies) = self.replies(turn.output)
+        {
+            replies.credit(id, unwanted);
+        }
+        if is_end {
+            self.end_request(turn, id)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the end of a request.
+    fn end_request(&mut self, turn: &mut Turn<'_, '_>, id: u32) -> Result<(), Status> {
+        let Http2 { connection: Some(connection), calls, shared, slots, paths, .. } = self else { return Ok(()) };
+        let Some(exchange) = connection.stream(id) else { return Ok(()) };
+        let codec = exchange.codec;
+        let Some(Waiting { path, deadline, metadata, message }) = exchange.waiting.take() else {
+            let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
+            // The call may have ended already.
+            let _ = calls.request(id, None, true, no_bound);
+            return Ok(());
+        };
+        let Some(message) = message else {
+            return refused(Status::invalid_argument("the method takes one message, and none was sent"));
+        };
+        let message = message.decode(shared.limits.message_bytes_max).or_else(refused)?;
+        let route = in_codec(paths.route(path), codec);
+        calls.check_room()?;
+        let admission = calls.admit(&route, &metadata, turn.now)?;
+        let call = NewCall { id, deadline, metadata, admission };
+        let message_bytes = message.len();
+        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        calls.begin(turn.now, call, &route, Body::Message(message), message_bytes, &mut replies);
+        Ok(())
+    }
+
+    /// Polls the calls, and does what the connection's lifetime makes due.
+    pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
+        let Http2 { connection: Some(connection), calls, shared, slots, .. } = self else {
+            return ControlFlow::Continue(());
+        };
+        if connection.is_blocked() {
+            connection.flush(turn.output);
+        }
+        for id in connection.take_relieved() {
+            calls.credit(id, 0);
+        }
+        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        calls.poll(turn.cx, turn.now, &mut replies);
+        turn.paused = replies.is_full();
+        let limits = &self.shared.limits;
+        let pace = Pace { interval: limits.keepalive_interval, timeout: limits.keepalive_timeout };
+        let streams = self.calls.len().max(self.connection.as_ref().map_or(0, Connection::len));
+        while let Some(due) = self.lifetime.poll(turn, streams, pace, &self.shared.limits) {
+            let Some(connection) = &mut self.connection else { break };
+            match due {
+                Due::Ping => connection.send_ping(turn.output),
+                Due::Dead => return ControlFlow::Break(Close::KeepaliveTimeout),
+                Due::Leave(why) => connection.announce_leave(turn.output, why.message()),
+                Due::Close => {
+                    self.cut_off(turn.output);
+                    return ControlFlow::Break(Close::Done);
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Fails the calls that are left, as their time to finish is over.
+    fn cut_off(&mut self, output: &mut SendBuffer) {
+        let grace = self.shared.limits.connection_age_grace;
+        let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
+        let why = Status::unavailable(why).with_phase(Phase::Handle);
+        for id in self.calls.ids() {
+            self.calls.cancel(id, why.clone());
+            self.refuse(output, id, why.clone());
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.go_away(output, ErrorCode::NoError, "");
+        }
+    }
+
+    /// Asks the caller to leave, for this reason. The caller closes the connection after its last reply.
+    pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: impl Into<Cow<'static, str>>) {
+        self.lifetime.leave(Deadline::NONE);
+        if let Some(connection) = &mut self.connection {
+            connection.announce_leave(turn.output, &why.into());
+        }
+    }
+}
+
+/// What this side accepts.
+fn settings(limits: &Limits) -> OwnSettings {
+    let window = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).min(i32::MAX as u32);
+    OwnSettings {
+        streams_max: u32::try_from(limits.in_flight_max).unwrap_or(u32::MAX),
+        stream_window: window(limits.stream_window_bytes as u64),
+        connection_window: window(limits.connection_window_bytes as u64),
+        frame_bytes_max: FRAME_BYTES_MAX,
+        header_list_bytes_max: u32::try_from(limits.http_head_bytes_max).unwrap_or(u32::MAX),
+        header_table_bytes: 4096,
+    }
+}
+
+/// The route, for messages in this codec.
+fn in_codec(route: &Route, codec: Option<Codec>) -> Cow<'_, Route> {
+    match codec {
+        Some(Codec::Json) => Cow::Owned(route.clone().with_codec(Codec::Json)),
+        _ => Cow::Borrowed(route),
+    }
+}
+
