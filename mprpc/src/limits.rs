@@ -66,6 +66,13 @@ pub struct Limits {
     /// each new call (RESOURCE_EXHAUSTED, did not run) until the connection holds less. Keep it shorter than the
     /// `keepalive_timeout` of callers, because their PINGs wait meanwhile.
     pub memory_pause_max: Duration,
+    /// The head of an HTTP request, at a server: the fields of HTTP/2 as RFC 9113 counts them, 32 bytes a field more than
+    /// name and value. A call with a longer head fails with RESOURCE_EXHAUSTED.
+    pub http_head_bytes_max: usize,
+    /// The streams that an HTTP/2 caller may open and reset, or spoil by a broken frame, at a server: a burst of so many,
+    /// and as many again in ten seconds. Each call that ends well allows another one. Beyond that the server closes the
+    /// connection with ENHANCE_YOUR_CALM.
+    pub http_resets_max: u32,
     /// How long a new connection may stay silent. Then the server closes it.
     pub first_byte_timeout: Duration,
     /// How long the TLS handshake may take at a server, counted from the accept. Then the server closes the connection.
@@ -160,6 +167,8 @@ impl Default for Limits {
             memory_bytes_max: None,
             connection_memory_bytes_max: None,
             memory_pause_max: Duration::from_secs(4),
+            http_head_bytes_max: 32 << 10,
+            http_resets_max: 10_000,
             first_byte_timeout: Duration::from_secs(10),
             tls_handshake_timeout: Duration::from_secs(5),
             tls_reload_interval: Duration::from_secs(1),

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::stream::Writer;
+use crate::protocol::http2::Output;
 
 /// A payload longer than this is held by reference and not copied. Measured: copying wins at 32 B, ties at 1 KiB, loses at
 /// 16 KiB.
@@ -153,6 +154,20 @@ impl SendBuffer {
         } else {
             self.tail.clear();
         }
+    }
+}
+
+impl Output for SendBuffer {
+    fn tail(&mut self) -> &mut BytesMut {
+        &mut self.tail
+    }
+
+    fn push(&mut self, payload: Bytes) {
+        SendBuffer::push(self, payload);
+    }
+
+    fn waiting(&self) -> usize {
+        self.len()
     }
 }
 

@@ -4,6 +4,7 @@ mod call;
 mod calls;
 mod concurrency_limit;
 mod executor;
+mod http2;
 mod in_process;
 mod incoming;
 mod memory;

@@ -32,6 +32,8 @@ pub(crate) struct Router {
 #[derive(Clone)]
 pub(crate) struct Route {
     handler: Handler,
+    /// How the messages of the call are encoded.
+    codec: Codec,
     pub(crate) method: Method,
     /// Whether the handler goes on when nobody waits for the call any more.
     pub(crate) runs_to_completion: bool,
@@ -48,10 +50,15 @@ enum Handler {
 }
 
 impl Route {
-    /// Calls the handler with a request in protobuf.
+    /// The route for messages in this codec.
+    pub(crate) fn with_codec(self, codec: Codec) -> Route {
+        Route { codec, ..self }
+    }
+
+    /// Calls the handler with a request in the codec of the route.
     pub(crate) fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
         match &self.handler {
-            Handler::Service(service, index) => service.call(*index, context, request, Codec::Protobuf),
+            Handler::Service(service, index) => service.call(*index, context, request, self.codec),
             Handler::Raw(service) => service.call(context, request),
         }
     }
@@ -82,7 +89,8 @@ impl Router {
             let handler = Handler::Service(service.clone(), index);
             let placement = Arc::new(MethodPlacement::new(method.placement));
             let concurrency = Arc::new(ConcurrencyLimit::new(self.handler_delay_target));
-            let route = Route { handler, method: method.into(), runs_to_completion: false, placement, concurrency };
+            let codec = Codec::Protobuf;
+            let route = Route { handler, codec, method: method.into(), runs_to_completion: false, placement, concurrency };
             self.routes.insert(method.path.clone().into_owned(), route.clone());
             let short = format!("{}/{}", descriptor.short_name(), method.name);
             let holder = self.routes.entry(short).or_insert_with(|| route.clone());
@@ -141,7 +149,8 @@ impl Router {
             let placement = self.fallback_placement.clone();
             let handler = Handler::Raw(fallback.clone());
             let concurrency = self.fallback_concurrency.clone();
-            return Ok(Route { handler, method, runs_to_completion: false, placement, concurrency });
+            let codec = Codec::Protobuf;
+            return Ok(Route { handler, codec, method, runs_to_completion: false, placement, concurrency });
         }
         let known = self.services.iter().map(|service| service.descriptor());
         let message = match known.clone().find(|known| known.name == service || known.short_name() == service) {

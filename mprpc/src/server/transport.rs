@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::http2::Http2;
 use super::memory::ConnectionMemory;
 use super::multiplexed::Multiplexed;
 use super::one_shot::OneShot;
@@ -39,6 +40,8 @@ enum DetectedProtocol {
     Unknown,
     /// The native protocol: many calls at the same time.
     Multiplexed(Box<Multiplexed>),
+    /// HTTP/2: many calls at the same time.
+    Http2(Box<Http2>),
     /// The classic protocol: one call, then the close.
     OneShot(Box<OneShot>),
 }
@@ -91,6 +94,7 @@ impl Transport {
     pub(super) fn held(&self) -> (usize, u64) {
         match &self.protocol {
             DetectedProtocol::Multiplexed(session) => session.held(),
+            DetectedProtocol::Http2(session) => session.held(),
             DetectedProtocol::OneShot(session) => (usize::from(session.is_answering()), 0),
             DetectedProtocol::Unknown => (0, 0),
         }
@@ -144,6 +148,13 @@ impl Transport {
                     Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
                 self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
             }
+            Sniffed::Http2 => {
+                if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
+                    return ControlFlow::Break(Close::Moves(loop_index));
+                }
+                let (shared, memory) = (self.shared.clone(), self.memory.account().clone());
+                self.protocol = DetectedProtocol::Http2(Box::new(Http2::new(shared, self.peer.clone(), memory, turn.now)));
+            }
             Sniffed::Classic => {
                 self.protocol = DetectedProtocol::OneShot(Box::new(OneShot::new(
                     self.shared.clone(),
@@ -186,6 +197,7 @@ impl Session for Transport {
                 return ControlFlow::Continue(());
             }
             DetectedProtocol::Multiplexed(session) => session.received(turn, input)?,
+            DetectedProtocol::Http2(session) => session.received(turn, input)?,
             DetectedProtocol::OneShot(session) => session.received(turn, input)?,
         };
         self.read_deadline.saw(turn.now, came, incomplete);
@@ -213,6 +225,7 @@ impl Session for Transport {
     fn left(&mut self, bytes: usize) {
         let of_session = match &self.protocol {
             DetectedProtocol::Multiplexed(session) => session.unread_bytes(),
+            DetectedProtocol::Http2(session) => session.held_bytes(),
             DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => 0,
         };
         self.memory.set_buffers(bytes + of_session);
@@ -224,16 +237,17 @@ impl Session for Transport {
         match &mut self.protocol {
             DetectedProtocol::Unknown => {}
             DetectedProtocol::Multiplexed(session) => session.poll(turn)?,
+            DetectedProtocol::Http2(session) => session.poll(turn)?,
             DetectedProtocol::OneShot(session) => session.poll(turn)?,
         }
         if !self.has_drained(turn.cx) {
             return ControlFlow::Continue(());
         }
+        let grace = self.shared.limits.drain_timeout;
+        let why = || format!("the server is stopping; what is in flight has drain_timeout {grace:?}");
         match &mut self.protocol {
-            DetectedProtocol::Multiplexed(session) => {
-                let grace = self.shared.limits.drain_timeout;
-                session.go_away(turn, format!("the server is stopping; what is in flight has drain_timeout {grace:?}"));
-            }
+            DetectedProtocol::Multiplexed(session) => session.go_away(turn, why()),
+            DetectedProtocol::Http2(session) => session.go_away(turn, why()),
             DetectedProtocol::OneShot(session) if session.is_answering() => {}
             DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => return ControlFlow::Break(Close::Done),
         }

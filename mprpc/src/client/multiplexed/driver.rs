@@ -18,7 +18,7 @@ use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::timer::Timer;
 use crate::net::{ReadBuffer, Reader, SendBuffer, clock, tls};
-use crate::protocol::Message;
+use crate::protocol::{Compressed, Message};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -315,7 +315,7 @@ impl Shared {
                     self.reject(state, header, message, wakers);
                     return Ok(());
                 }
-                let message = Message { bytes: body, compressed: header.has(flag::COMPRESSED) };
+                let message = Message { bytes: body, compressed: Compressed::of(header) };
                 state.reply(key, message, self.windows, wakers)?;
             }
             kind::CREDIT => state.credited(key, header.value.into(), wakers),
@@ -360,7 +360,7 @@ impl Shared {
                 let (elapsed, served) = (now.saturating_duration_since(begun), header.value.into());
                 state.round_trip.measured(elapsed, Duration::from_micros(served));
             }
-            let message = Message { bytes: body, compressed: false };
+            let message = Message { bytes: body, compressed: Compressed::No };
             state.complete(key, Ok(Some(message)), true, wakers);
             return Ok(());
         }
@@ -397,7 +397,7 @@ impl Shared {
             state.round_trip.measured(elapsed, Duration::from_micros(served));
         }
         let (trailer, outcome) = if header.word == 0 {
-            let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
+            let message = Message { bytes: message, compressed: Compressed::of(header) };
             (metadata, Ok((!header.has(flag::OPEN)).then_some(message)))
         } else {
             let status = self.refused(header, metadata, &message);

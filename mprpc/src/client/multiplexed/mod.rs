@@ -29,7 +29,7 @@ use crate::inbox::{Inbox, Receiving, Source};
 use crate::limits::Limits;
 use crate::method::{Method, MethodKind};
 use crate::net::{Stream, Writer, clock};
-use crate::protocol::Message;
+use crate::protocol::{Compressed, Message};
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Header, PREFACE, Settings, kind};
 use crate::scope::Scoped;
@@ -433,7 +433,7 @@ impl Future for PendingCall {
         drop(state);
         let Outcome::Known(outcome) = outcome else { return Poll::Pending };
         Poll::Ready(match (outcome, replies) {
-            (Ok(Answer::Message(Message { bytes, compressed: false })), _) => Ok(Body::Message(bytes)),
+            (Ok(Answer::Message(Message { bytes, compressed: Compressed::No })), _) => Ok(Body::Message(bytes)),
             (Ok(Answer::Message(message)), _) => shared.decode(message).map(Body::Message),
             (Ok(Answer::Stream), Some(replies)) => {
                 let source = ReplySource { shared: shared.clone(), key: *key, serial: *serial };

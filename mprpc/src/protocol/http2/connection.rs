@@ -12,7 +12,7 @@ use super::frame::{
 };
 use super::hpack::{Decoded, Decoder, Encoder, Field};
 use super::settings::{OwnSettings, PeerSettings, encode_ack};
-use super::stream::{End, Pending, Stream};
+use super::stream::{End, Stream};
 use super::{Output, Violation, violation};
 use crate::id_map::IdMap;
 
@@ -42,6 +42,8 @@ pub(crate) struct Connection<T> {
     blocked: VecDeque<u32>,
     /// Bytes of all streams that wait for room in the windows.
     pending_bytes: usize,
+    /// The streams of which something that had to wait was sent.
+    relieved: Vec<u32>,
     /// Complete frames that were cut out of the input together.
     complete: Bytes,
     has_settings: bool,
@@ -113,6 +115,7 @@ impl<T: Default> Connection<T> {
             closed: ClosedStreams::default(),
             blocked: VecDeque::new(),
             pending_bytes: 0,
+            relieved: Vec::new(),
             complete: Bytes::new(),
             has_settings: false,
             leaving: Leaving::No,
@@ -147,6 +150,11 @@ impl<T: Default> Connection<T> {
     #[inline]
     pub(crate) fn pending_bytes(&self, id: u32) -> usize {
         if self.pending_bytes == 0 { 0 } else { self.streams.get(&id).map_or(0, Stream::pending_bytes) }
+    }
+
+    /// Returns the streams of which something that had to wait was sent since the last call.
+    pub(crate) fn take_relieved(&mut self) -> Vec<u32> {
+        mem::take(&mut self.relieved)
     }
 
     /// Whether bytes wait for room in the peer's windows.
@@ -825,6 +833,7 @@ impl<T: Default> Connection<T> {
     fn flush_stream(&mut self, id: u32, out: &mut impl Output) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(pending) = &mut stream.pending else { return };
+        self.relieved.push(id);
         while pending.bytes > 0 && out.waiting() <= FLUSH_BYTES_MAX {
             let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
             if room <= 0 {

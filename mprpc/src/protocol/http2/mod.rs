@@ -12,7 +12,7 @@ mod tests;
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use self::connection::{Connection, Event};
+pub(crate) use self::connection::{Connection, Event, FieldWriter};
 pub(crate) use self::frame::ErrorCode;
 pub(crate) use self::settings::OwnSettings;
 

@@ -14,7 +14,24 @@ use crate::status::Status;
 pub(crate) struct Message {
     pub(crate) bytes: Bytes,
     /// Whether the reader has to decompress the message. A queued message stays compressed, so that it fits its window.
-    pub(crate) compressed: bool,
+    pub(crate) compressed: Compressed,
+}
+
+/// Whether a message is compressed, and how the reader knows the algorithm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Compressed {
+    No,
+    /// The first byte of the message names the algorithm, as the native protocol has it.
+    Tagged,
+    /// The head of the call has named the algorithm.
+    By(Compression),
+}
+
+impl Compressed {
+    /// Returns whether a message is compressed, from the flags of its native frame.
+    pub(crate) fn of(header: super::Header) -> Compressed {
+        if header.has(flag::COMPRESSED) { Compressed::Tagged } else { Compressed::No }
+    }
 }
 
 impl Message {
@@ -22,15 +39,19 @@ impl Message {
     #[inline]
     pub(crate) fn encode(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
         match wanted.and_then(|algorithm| compress_message(algorithm, &message, limits)) {
-            Some(bytes) => Message { bytes, compressed: true },
-            None => Message { bytes: message, compressed: false },
+            Some(bytes) => Message { bytes, compressed: Compressed::Tagged },
+            None => Message { bytes: message, compressed: Compressed::No },
         }
     }
 
     /// Decodes the message. The errors are those of [`decompress_message`].
     #[inline]
     pub(crate) fn decode(self, message_bytes_max: usize) -> Result<Bytes, Status> {
-        if self.compressed { decompress_message(&self.bytes, message_bytes_max) } else { Ok(self.bytes) }
+        match self.compressed {
+            Compressed::No => Ok(self.bytes),
+            Compressed::Tagged => decompress_message(&self.bytes, message_bytes_max),
+            Compressed::By(algorithm) => algorithm.decompress(&self.bytes, message_bytes_max),
+        }
     }
 
     /// The cost of the message in the flow-control windows.
@@ -40,7 +61,7 @@ impl Message {
 
     /// The flags that the message adds to its frame.
     pub(crate) fn flags(&self) -> u8 {
-        if self.compressed { flag::COMPRESSED } else { 0 }
+        if self.compressed == Compressed::No { 0 } else { flag::COMPRESSED }
     }
 }
 

@@ -7,7 +7,7 @@ mod keepalive;
 mod metadata;
 mod settings;
 
-pub(crate) use compressed::Message;
+pub(crate) use compressed::{Compressed, Message};
 #[cfg(test)]
 use compressed::{compress_message, decompress_message};
 pub(crate) use error::{decode_error, encode_error};

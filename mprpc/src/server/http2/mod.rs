@@ -4,10 +4,9 @@ mod replies;
 mod request;
 
 use std::borrow::Cow;
-use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 

@@ -21,7 +21,7 @@ use crate::metadata::Metadata;
 use crate::method::MethodKind;
 use crate::net::connection::{Close, Turn};
 use crate::net::SendBuffer;
-use crate::protocol::Message;
+use crate::protocol::{Compressed, Message};
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, PingGuard, Settings, flag, kind};
 use crate::service::Body;
@@ -229,7 +229,7 @@ impl Multiplexed {
             return Err("metadata longer than its frame".to_owned());
         };
         let message = if self.waiting.may_wait(header.word) { compact(message) } else { message };
-        let message = Message { bytes: message, compressed: header.has(flag::COMPRESSED) };
+        let message = Message { bytes: message, compressed: Compressed::of(header) };
         if let Err(status) = self.serve(turn, header, metadata, message) {
             self.replies(turn.output).refuse(header.id, status);
         }
@@ -300,7 +300,7 @@ impl Multiplexed {
     fn data(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
         let max = self.shared.limits.message_bytes_max;
         let message =
-            (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: header.has(flag::COMPRESSED) });
+            (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: Compressed::of(header) });
         if let Some(message) = &message
             && message.bytes.len() > max
         {

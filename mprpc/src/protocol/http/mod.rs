@@ -1,0 +1,6 @@
+//! What HTTP/1.1 and HTTP/2 share: how gRPC, gRPC-Web, Connect and JSON use fields and bodies. Neither frames nor
+//! connections.
+
+pub(crate) mod binary;
+pub(crate) mod grpc;
+pub(crate) mod metadata;
