@@ -72,7 +72,7 @@ pub struct Limits {
     /// The streams that an HTTP/2 caller may open and reset, or spoil by a broken frame, at a server: a burst of so many,
     /// and as many again in ten seconds. Each call that ends well allows another one. Beyond that the server closes the
     /// connection with ENHANCE_YOUR_CALM.
-    pub http_resets_max: u32,
+    pub http_resets_max: usize,
     /// How long a new connection may stay silent. Then the server closes it.
     pub first_byte_timeout: Duration,
     /// How long the TLS handshake may take at a server, counted from the accept. Then the server closes the connection.

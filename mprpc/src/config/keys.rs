@@ -127,6 +127,8 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.memory_bytes_max: "memory of a server for requests, streams and replies; half of the container's where not said, 256 MiB without one",
     limits.connection_memory_bytes_max: "the same of one connection, which is not read from beyond it; half of memory_bytes_max where not said",
     limits.memory_pause_max: "how long a connection is not read from for the sake of memory; then its new calls are refused",
+    limits.http_head_bytes_max: "bytes of the head of an HTTP request",
+    limits.http_resets_max: "streams that an HTTP/2 caller may open and reset in ten seconds",
     limits.first_byte_timeout: "how long a new connection may say nothing",
     limits.tls_handshake_timeout: "how long the handshake of TLS may take at a server",
     limits.tls_reload_interval: "how often the files of TLS are looked at",

@@ -933,6 +933,15 @@ enum Fields<'a> {
 }
 
 impl FieldWriter<'_> {
+    /// The status 200 of a response.
+    #[inline]
+    pub(crate) fn status_ok(&mut self) {
+        match &mut self.0 {
+            Fields::Encoded(encoder, out) => encoder.encode_static(out, super::hpack::StaticField::STATUS_200),
+            Fields::Listed(list) => list.push((Bytes::from_static(b":status"), Bytes::from_static(b"200"))),
+        }
+    }
+
     /// A field that is likely to come again.
     pub(crate) fn field(&mut self, name: &[u8], value: &[u8]) {
         self.write(name, value, super::hpack::Indexing::Add);

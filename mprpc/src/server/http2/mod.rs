@@ -25,7 +25,7 @@ use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
-use crate::protocol::http2::frame::PREFACE;
+use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
 use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
 use crate::service::Body;
@@ -52,6 +52,8 @@ pub(super) struct Http2 {
 /// One request and its response, as long as its stream is open.
 #[derive(Default)]
 pub(super) struct Exchange {
+    /// The HTTP status that answers the request once it has ended, as it is no gRPC request.
+    rejection: Option<Rejection>,
     /// The call has not begun: its one message is not complete.
     waiting: Option<Waiting>,
     messages: Option<MessageDecoder>,
@@ -69,6 +71,12 @@ pub(super) struct Exchange {
     granted_early: u64,
 }
 
+/// The answer to a request that is no gRPC request: an HTTP status and a text.
+type Rejection = (&'static str, &'static str);
+
+const UNSUPPORTED_TYPE: Rejection = ("415", "The content-type of the request is not application/grpc.\n");
+const NO_POST: Rejection = ("405", "A gRPC request is a POST.\n");
+
 /// A call that waits for its one message.
 struct Waiting {
     path: u32,
@@ -76,9 +84,6 @@ struct Waiting {
     metadata: Metadata,
     message: Option<Message>,
 }
-
-/// The longest payload of a frame that is accepted. A message within one frame is not copied.
-const FRAME_BYTES_MAX: u32 = 256 << 10;
 
 impl Http2 {
     /// Creates the state of a connection that begins at `now`.
@@ -122,8 +127,9 @@ impl Http2 {
                 self.shared.reject(&self.peer, "a broken HTTP/2 preface");
                 return ControlFlow::Break(Close::Protocol);
             }
-            let (own, resets_max) = (settings(&self.shared.limits), self.shared.limits.http_resets_max);
-            self.connection = Some(Connection::new(true, own, resets_max, turn.output));
+            let limits = &self.shared.limits;
+            let resets_max = u32::try_from(limits.http_resets_max).unwrap_or(u32::MAX);
+            self.connection = Some(Connection::new(true, settings(limits), resets_max, turn.output));
         }
         self.calls.begin_turn();
         let taken = self.take_frames(turn, input);
@@ -158,11 +164,7 @@ impl Http2 {
                 }
                 Event::Head { id, is_end, is_too_long } => self.request(turn, id, is_end, is_too_long),
                 Event::Data { id, bytes, is_end } => self.data(turn, id, bytes, is_end),
-                Event::Trailers { id, .. } => {
-                    // gRPC requests have no trailers; those of others say nothing to a handler.
-                    drop(self.head.take());
-                    self.data(turn, id, Bytes::new(), true);
-                }
+                Event::Trailers { id, .. } => self.trailers(turn, id),
                 Event::Reset { id, by_peer, .. } => {
                     let why = if by_peer { "cancelled by the caller" } else { "the caller broke the protocol" };
                     self.cancel(id, Status::cancelled(why).with_phase(Phase::Handle));
@@ -188,17 +190,17 @@ impl Http2 {
             tracing::debug!(peer = %self.peer.address, what, "a malformed request");
             return connection.reset(id, ErrorCode::ProtocolError, turn.output);
         }
+        let Some(exchange) = connection.stream(id) else { return };
+        exchange.content_left = head.content_length;
         let Content::Grpc(codec) = head.content else {
-            return connection.send_trailers(id, turn.output, |fields| {
-                let status = if head.method == HttpMethod::Post { "415" } else { "405" };
-                fields.field(b":status", status.as_bytes());
-            });
+            exchange.rejection = Some(if head.method == HttpMethod::Post { UNSUPPORTED_TYPE } else { NO_POST });
+            if is_end {
+                self.data(turn, id, Bytes::new(), true);
+            }
+            return;
         };
-        if let Some(exchange) = connection.stream(id) {
-            exchange.codec = Some(codec);
-            exchange.content_left = head.content_length;
-            (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
-        }
+        exchange.codec = Some(codec);
+        (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
         if let Err(status) = self.begin(turn, id, head, is_end, is_too_long) {
             self.refuse(turn.output, id, status);
         }
@@ -288,10 +290,38 @@ impl Http2 {
                 }
             }
         }
+        if let Some(rejection) = exchange.rejection {
+            return self.reject(turn.output, id, rejection, bytes.len() as u64, is_end);
+        }
         if let Err(status) = self.messages(turn, id, bytes, is_end) {
             self.calls.cancel(id, status.clone());
             self.refuse(turn.output, id, status.with_phase(Phase::Handle).with_ran(Ran::Maybe));
         }
+    }
+
+    /// Takes a part of the body of a request that is no gRPC request, and answers at the end.
+    fn reject(&mut self, output: &mut SendBuffer, id: u32, (status, text): Rejection, bytes: u64, is_end: bool) {
+        let Some(connection) = &mut self.connection else { return };
+        if !is_end {
+            return connection.grant(id, bytes, output);
+        }
+        connection.send_head(id, output, |fields| {
+            fields.field(b":status", status.as_bytes());
+            fields.field(b"content-type", b"text/plain");
+        });
+        connection.send_data(id, &[], Bytes::from_static(text.as_bytes()), output);
+        connection.send_end(id, output);
+    }
+
+    /// Takes the trailers of a request. They say nothing to a handler.
+    fn trailers(&mut self, turn: &mut Turn<'_, '_>, id: u32) {
+        if self.head.take().are_trailers() {
+            return self.data(turn, id, Bytes::new(), true);
+        }
+        if let Some(connection) = &mut self.connection {
+            connection.reset(id, ErrorCode::ProtocolError, turn.output);
+        }
+        self.cancel(id, Status::cancelled("the trailers of the request are malformed"));
     }
 
     /// Cuts messages out of a body, and passes them on. The error fails the call.

@@ -28,7 +28,6 @@ pub(super) struct Replies<'a> {
 /// Where the connection's encoder holds the fields that most responses have.
 #[derive(Default)]
 pub(super) struct Slots {
-    status: Remembered,
     content_type: Remembered,
     content_type_json: Remembered,
     grpc_encoding: Remembered,
@@ -215,7 +214,7 @@ impl Replies<'_> {
 /// The fields that every response has.
 #[inline]
 fn common_fields(fields: &mut FieldWriter<'_>, slots: &mut Slots, codec: Option<Codec>) {
-    fields.remembered(&mut slots.status, b":status", b"200");
+    fields.status_ok();
     match codec {
         Some(Codec::Json) => {
             fields.remembered(&mut slots.content_type_json, b"content-type", b"application/grpc+json");

@@ -159,6 +159,12 @@ impl RequestHead {
         }
     }
 
+    /// Whether the fields may be trailers: none is malformed, or a pseudo-header.
+    pub(super) fn are_trailers(&self) -> bool {
+        let has_pseudo = self.method != HttpMethod::Missing || self.has_scheme || self.has_path;
+        self.malformed.is_none() && !has_pseudo
+    }
+
     /// Checks what only the whole head shows. Returns how it is malformed.
     pub(super) fn fault(&self) -> Option<&'static str> {
         if self.malformed.is_some() {

@@ -1,0 +1,1 @@
+//! Tests of the engine: both sides in memory.
