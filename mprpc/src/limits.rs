@@ -17,6 +17,13 @@ pub struct Limits {
     pub metadata_bytes_max: usize,
     /// The header of a classic request, at a server. The server closes the connection if the header is longer.
     pub classic_header_bytes_max: usize,
+    /// The head of an HTTP/1.1 request at a server: request line and fields. Also the trailers of a request, and the chunk
+    /// extensions of its body. The server answers 414 if the request line is longer, 431 if the rest is, 400 for extensions,
+    /// and closes the connection.
+    pub http_head_bytes_max: usize,
+    /// Fields in the head of an HTTP/1.1 request at a server, and in its trailers. The server answers 431 if there are more,
+    /// and closes the connection.
+    pub http_fields_max: usize,
     /// The path of a method, `package.Service/Method`. A longer one is a protocol error.
     pub method_path_bytes_max: usize,
     /// Methods that get a number on one connection. More of them are a protocol error.
@@ -144,6 +151,8 @@ impl Default for Limits {
             message_bytes_max: 16 << 20,
             metadata_bytes_max: 16 << 10,
             classic_header_bytes_max: 4 << 10,
+            http_head_bytes_max: 32 << 10,
+            http_fields_max: 128,
             method_path_bytes_max: 512,
             methods_max: 4096,
             in_flight_max: 16 << 10,

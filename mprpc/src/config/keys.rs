@@ -111,6 +111,8 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.message_bytes_max: "bytes of a message",
     limits.metadata_bytes_max: "bytes of the metadata of a message",
     limits.classic_header_bytes_max: "bytes of the header of a classic request",
+    limits.http_head_bytes_max: "bytes of the head of an HTTP/1.1 request, and of its trailers",
+    limits.http_fields_max: "fields in the head of an HTTP/1.1 request, and in its trailers",
     limits.method_path_bytes_max: "bytes of package.Service/Method",
     limits.methods_max: "methods that a connection gives a number to",
     limits.in_flight_max: "calls in flight on a connection",

@@ -32,9 +32,12 @@ pub(crate) fn encode_trailers<'a>(
     Ok(())
 }
 
+/// Names and values of fields.
+pub(crate) type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
+
 /// Decodes the block of a message with the flag TRAILERS: the fields, their names in any case. INTERNAL if a line is no
 /// field.
-pub(crate) fn decode_trailers(block: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Status> {
+pub(crate) fn decode_trailers(block: &[u8]) -> Result<Pairs<'_>, Status> {
     let lines = block.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let field = |line: &'_ [u8]| {
         let colon = line.iter().position(|byte| *byte == b':');
