@@ -11,13 +11,14 @@ use super::grpc::{PREFIX_BYTES, encode_prefix, flag};
 use crate::status::Status;
 
 /// Appends the trailers as the last message of a body. INTERNAL, with nothing appended, if a field is malformed.
-pub(crate) fn encode_trailers<'a>(
+pub(crate) fn encode_trailers(
     out: &mut BytesMut,
-    fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    fields: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
 ) -> Result<(), Status> {
     let start = out.len();
     out.put_bytes(0, PREFIX_BYTES);
     for (name, value) in fields {
+        let (name, value) = (name.as_ref(), value.as_ref());
         if let Err(status) = check_field(name, value) {
             out.truncate(start);
             return Err(status);

@@ -12,7 +12,7 @@ mod response;
 pub(crate) use body::{BodyDecoder, Decoded};
 pub(crate) use fields::Fields;
 pub(crate) use head::{BodyLength, Head, HeadDecoder, Version};
-pub(crate) use response::{CONTINUE, ResponseBody, ResponseEncoder, encode_violation};
+pub(crate) use response::{CONTINUE, NO_FIELDS, ResponseBody, ResponseEncoder, encode_violation};
 
 use std::borrow::Cow;
 

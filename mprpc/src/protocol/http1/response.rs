@@ -10,6 +10,9 @@ use crate::status::Status;
 /// The interim response that a peer with `expects_continue` waits for.
 pub(crate) const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
+/// For a head or an end without fields.
+pub(crate) const NO_FIELDS: [(&str, &[u8]); 0] = [];
+
 /// What is known of the body when the head is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseBody {
@@ -55,16 +58,17 @@ impl ResponseEncoder {
     ///
     /// This level has no clock, so a caller that sends `date` passes it as a field. INTERNAL, with nothing appended, if a
     /// field is malformed or would frame the body.
-    pub(crate) fn encode_head<'a>(
+    pub(crate) fn encode_head(
         &mut self,
         out: &mut BytesMut,
         status: u16,
-        fields: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        fields: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
         body: ResponseBody,
     ) -> Result<(), Status> {
         let start = out.len();
         put_status_line(out, status);
         for (name, value) in fields {
+            let (name, value) = (name.as_ref(), value.as_ref());
             if let Err(status) = check_response_field(name, value) {
                 out.truncate(start);
                 return Err(status);
@@ -147,10 +151,10 @@ impl ResponseEncoder {
     /// length in the head.
     ///
     /// The trailers are sent only with chunks. INTERNAL, with nothing appended, if one of them is malformed.
-    pub(crate) fn encode_end<'a>(
+    pub(crate) fn encode_end(
         &mut self,
         out: &mut BytesMut,
-        trailers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+        trailers: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<[u8]>)>,
     ) -> Result<bool, Status> {
         match self.framing {
             Framing::NoBody | Framing::Length(0) | Framing::UntilClose => {}
@@ -159,6 +163,7 @@ impl ResponseEncoder {
                 let start = out.len();
                 out.put_slice(b"0\r\n");
                 for (name, value) in trailers {
+                    let (name, value) = (name.as_ref(), value.as_ref());
                     if let Err(status) = check_response_field(name, value) {
                         out.truncate(start);
                         return Err(status);

@@ -73,7 +73,7 @@ fn body_of_another_length_than_the_head_says_closes_the_connection() {
 #[test]
 fn large_data_can_be_sent_without_a_copy() {
     let (mut encoder, mut out) = (encoder(GET), BytesMut::new());
-    encoder.encode_head(&mut out, 200, [], ResponseBody::Chunked).unwrap();
+    encoder.encode_head(&mut out, 200, NO_FIELDS, ResponseBody::Chunked).unwrap();
     out.clear();
     assert!(encoder.begin_data(&mut out, 1 << 20));
     assert_eq!(out, "100000\r\n");
@@ -101,7 +101,7 @@ fn no_field_splits_a_response() {
         let status = encoder.encode_head(&mut out, 200, fields, ResponseBody::Chunked).unwrap_err();
         assert_eq!(status.code(), Code::Internal);
         assert_eq!(out, "before", "{name:?}");
-        encoder.encode_head(&mut BytesMut::new(), 500, [], ResponseBody::Chunked).unwrap();
+        encoder.encode_head(&mut BytesMut::new(), 500, NO_FIELDS, ResponseBody::Chunked).unwrap();
         assert!(encoder.encode_end(&mut out, fields).is_err());
         assert_eq!(out, "before", "{name:?}");
     }
