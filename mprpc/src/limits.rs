@@ -17,6 +17,13 @@ pub struct Limits {
     pub metadata_bytes_max: usize,
     /// The header of a classic request, at a server. The server closes the connection if the header is longer.
     pub classic_header_bytes_max: usize,
+    /// The head of an HTTP/1.1 request at a server: request line and fields. Also the trailers of a request, and the chunk
+    /// extensions of its body. The server answers 414 if the request line is longer, 431 if the rest is, 400 for extensions,
+    /// and closes the connection.
+    pub http_head_bytes_max: usize,
+    /// Fields in the head of an HTTP/1.1 request at a server, and in its trailers. The server answers 431 if there are more,
+    /// and closes the connection.
+    pub http_fields_max: usize,
     /// The path of a method, `package.Service/Method`. A longer one is a protocol error.
     pub method_path_bytes_max: usize,
     /// Methods that get a number on one connection. More of them are a protocol error.
@@ -66,9 +73,6 @@ pub struct Limits {
     /// each new call (RESOURCE_EXHAUSTED, did not run) until the connection holds less. Keep it shorter than the
     /// `keepalive_timeout` of callers, because their PINGs wait meanwhile.
     pub memory_pause_max: Duration,
-    /// The head of an HTTP request, at a server: the fields of HTTP/2 as RFC 9113 counts them, 32 bytes a field more than
-    /// name and value. A call with a longer head fails with RESOURCE_EXHAUSTED.
-    pub http_head_bytes_max: usize,
     /// The streams that an HTTP/2 caller may open and reset, or spoil by a broken frame, at a server: a burst of so many,
     /// and as many again in ten seconds. Each call that ends well allows another one. Beyond that the server closes the
     /// connection with ENHANCE_YOUR_CALM.
@@ -151,6 +155,8 @@ impl Default for Limits {
             message_bytes_max: 16 << 20,
             metadata_bytes_max: 16 << 10,
             classic_header_bytes_max: 4 << 10,
+            http_head_bytes_max: 32 << 10,
+            http_fields_max: 128,
             method_path_bytes_max: 512,
             methods_max: 4096,
             in_flight_max: 16 << 10,
@@ -167,7 +173,6 @@ impl Default for Limits {
             memory_bytes_max: None,
             connection_memory_bytes_max: None,
             memory_pause_max: Duration::from_secs(4),
-            http_head_bytes_max: 32 << 10,
             http_resets_max: 10_000,
             first_byte_timeout: Duration::from_secs(10),
             tls_handshake_timeout: Duration::from_secs(5),

@@ -2,8 +2,10 @@
 
 pub(crate) mod classic;
 pub(crate) mod flow;
-#[allow(dead_code, reason = "the HTTP server uses it with the next change")]
+#[allow(dead_code, unused_imports, reason = "the HTTP server uses it with the next change")]
 pub(crate) mod http;
+#[allow(dead_code, unused_imports, reason = "the HTTP server uses it with the next change")]
+pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod native;
 mod wire;

@@ -2,5 +2,11 @@
 //! connections.
 
 pub(crate) mod binary;
+pub(crate) mod connect;
+pub(crate) mod content_type;
+pub(crate) mod date;
+pub(crate) mod field;
 pub(crate) mod grpc;
+pub(crate) mod grpc_web;
 pub(crate) mod metadata;
+pub(crate) mod query;
