@@ -72,3 +72,6 @@ impl Display for HpackError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
