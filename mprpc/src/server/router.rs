@@ -90,7 +90,8 @@ impl Router {
             let placement = Arc::new(MethodPlacement::new(method.placement));
             let concurrency = Arc::new(ConcurrencyLimit::new(self.handler_delay_target));
             let codec = Codec::Protobuf;
-            let route = Route { handler, codec, method: method.into(), runs_to_completion: false, placement, concurrency };
+            let route =
+                Route { handler, codec, method: method.into(), runs_to_completion: false, placement, concurrency };
             self.routes.insert(method.path.clone().into_owned(), route.clone());
             let short = format!("{}/{}", descriptor.short_name(), method.name);
             let holder = self.routes.entry(short).or_insert_with(|| route.clone());

@@ -153,7 +153,8 @@ impl Transport {
                     return ControlFlow::Break(Close::Moves(loop_index));
                 }
                 let (shared, memory) = (self.shared.clone(), self.memory.account().clone());
-                self.protocol = DetectedProtocol::Http2(Box::new(Http2::new(shared, self.peer.clone(), memory, turn.now)));
+                self.protocol =
+                    DetectedProtocol::Http2(Box::new(Http2::new(shared, self.peer.clone(), memory, turn.now)));
             }
             Sniffed::Classic => {
                 self.protocol = DetectedProtocol::OneShot(Box::new(OneShot::new(

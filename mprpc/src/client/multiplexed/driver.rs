@@ -18,8 +18,8 @@ use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::timer::Timer;
 use crate::net::{ReadBuffer, Reader, SendBuffer, clock, tls};
-use crate::protocol::{Compressed, Message};
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, flag, kind};
+use crate::protocol::{Compressed, Message};
 use crate::status::{Code, Phase, Ran, Status};
 
 /// The number of reads in one poll, before other tasks of the runtime get their turn.

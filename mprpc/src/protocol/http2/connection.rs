@@ -257,7 +257,10 @@ impl<T: Default> Connection<T> {
         sink: &mut impl FnMut(Field<'_>),
     ) -> Result<Option<Event>, Violation> {
         if self.block.is_some() && header.kind != kind::CONTINUATION {
-            return violation(ErrorCode::ProtocolError, format!("a frame of kind {} within a header block", header.kind));
+            return violation(
+                ErrorCode::ProtocolError,
+                format!("a frame of kind {} within a header block", header.kind),
+            );
         }
         if !mem::replace(&mut self.has_settings, true) && header.kind != kind::SETTINGS {
             return violation(ErrorCode::ProtocolError, "the first frame is not SETTINGS");
@@ -343,7 +346,9 @@ impl<T: Default> Connection<T> {
             depends_on_itself = dependency(priority) == header.stream;
             fragment = rest;
         }
-        if self.is_server && (header.stream % 2 == 0 || header.stream < self.last_peer_stream && self.is_unknown(header.stream))
+        if self.is_server
+            && (header.stream.is_multiple_of(2)
+                || header.stream < self.last_peer_stream && self.is_unknown(header.stream))
         {
             let text = format!("HEADERS on stream {}, the last stream is {}", header.stream, self.last_peer_stream);
             return violation(ErrorCode::ProtocolError, text);
@@ -586,7 +591,10 @@ impl<T: Default> Connection<T> {
             for stream in self.streams.values_mut() {
                 stream.send_window += change;
                 if stream.send_window > WINDOW_MAX {
-                    return violation(ErrorCode::FlowControlError, "INITIAL_WINDOW_SIZE brings a window beyond 2^31 - 1");
+                    return violation(
+                        ErrorCode::FlowControlError,
+                        "INITIAL_WINDOW_SIZE brings a window beyond 2^31 - 1",
+                    );
                 }
             }
         }

@@ -3,7 +3,8 @@
 use bytes::{BufMut, BytesMut};
 
 use super::frame::{
-    ErrorCode, FRAME_BYTES_LIMIT, FRAME_BYTES_MAX, FrameHeader, INITIAL_WINDOW, WINDOW_MAX, encode_frame, flag, kind, setting,
+    ErrorCode, FRAME_BYTES_LIMIT, FRAME_BYTES_MAX, FrameHeader, INITIAL_WINDOW, WINDOW_MAX, encode_frame, flag, kind,
+    setting,
 };
 use super::{Violation, violation};
 

@@ -373,7 +373,13 @@ impl InFlight {
         }
     }
 
-    fn expire<W: ReplyWriter>(&mut self, cx: &mut task::Context<'_>, mut now: Instant, shared: &Shared, replies: &mut W) {
+    fn expire<W: ReplyWriter>(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        mut now: Instant,
+        shared: &Shared,
+        replies: &mut W,
+    ) {
         while let Some((at, id)) = self.deadlines.first().copied() {
             if at > now {
                 if Pin::new(&mut self.timer).poll(cx, at).is_pending() {

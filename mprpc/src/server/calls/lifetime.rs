@@ -64,7 +64,13 @@ impl Lifetime {
     }
 
     /// Returns the next action that is due; `None` until the next turn, or until the timer causes a turn.
-    pub(in crate::server) fn poll(&mut self, turn: &mut Turn<'_, '_>, calls: usize, pace: Pace, limits: &Limits) -> Option<Due> {
+    pub(in crate::server) fn poll(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        calls: usize,
+        pace: Pace,
+        limits: &Limits,
+    ) -> Option<Due> {
         if turn.relieved {
             self.keepalive.heard();
         }

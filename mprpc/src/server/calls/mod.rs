@@ -334,4 +334,3 @@ impl Drop for Calls {
 pub(super) fn refused<T>(status: Status) -> Result<T, Status> {
     Err(status.with_phase(Phase::Queue).with_ran(Ran::No))
 }
-

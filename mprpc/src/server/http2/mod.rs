@@ -229,7 +229,9 @@ impl Http2 {
         let limits = &self.shared.limits;
         if is_too_long {
             let max = limits.http_head_bytes_max;
-            return refused(Status::resource_exhausted(format!("the head of the request is beyond http_head_bytes_max {max}")));
+            return refused(Status::resource_exhausted(format!(
+                "the head of the request is beyond http_head_bytes_max {max}"
+            )));
         }
         if let Some(status) = head.refusal {
             return refused(status);
@@ -480,4 +482,3 @@ fn in_codec(route: &Route, codec: Option<Codec>) -> Cow<'_, Route> {
         _ => Cow::Borrowed(route),
     }
 }
-

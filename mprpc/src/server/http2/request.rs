@@ -177,9 +177,7 @@ impl RequestHead {
 
 /// How a field breaks the rules of HTTP/2 (RFC 9113, 8.2.1).
 pub(super) fn malformed_field(name: &[u8], value: &[u8]) -> Option<&'static str> {
-    let is_token = |byte: &u8| {
-        matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
-    };
+    let is_token = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
     if name.is_empty() || !name.iter().all(is_token) {
         return Some("a field name with upper-case letters or other forbidden characters");
     }

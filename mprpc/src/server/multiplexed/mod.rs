@@ -19,11 +19,11 @@ use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::method::MethodKind;
-use crate::net::connection::{Close, Turn};
 use crate::net::SendBuffer;
-use crate::protocol::{Compressed, Message};
+use crate::net::connection::{Close, Turn};
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Decoded, Decoder, Header, PREFACE, PingGuard, Settings, flag, kind};
+use crate::protocol::{Compressed, Message};
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
 use crate::streaming::Streaming;
@@ -299,8 +299,7 @@ impl Multiplexed {
     /// Takes a message of a request stream, or its end.
     fn data(&mut self, turn: &mut Turn<'_, '_>, header: Header, body: Bytes) -> Result<(), Violation> {
         let max = self.shared.limits.message_bytes_max;
-        let message =
-            (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: Compressed::of(header) });
+        let message = (!header.has(flag::OPEN)).then(|| Message { bytes: body, compressed: Compressed::of(header) });
         if let Some(message) = &message
             && message.bytes.len() > max
         {
