@@ -172,6 +172,16 @@ impl<T: Default> Connection<T> {
         self.complete = Bytes::copy_from_slice(&self.complete);
     }
 
+    /// What the peer accepts.
+    pub(crate) fn peer(&self) -> &PeerSettings {
+        &self.peer
+    }
+
+    /// Whether the peer has sent its settings.
+    pub(crate) fn has_settings(&self) -> bool {
+        self.has_settings
+    }
+
     /// How many more streams this side may open.
     pub(crate) fn streams_left(&self) -> u32 {
         let left = self.peer.streams_max.saturating_sub(self.streams.len() as u32);
@@ -699,28 +709,34 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    /// Sends a part of the body: `prefix` and `payload`. What the windows have no room for follows later.
+    /// Sends a part of the body, `prefix` and `payload`, which may be the last. What the windows have no room for follows
+    /// later.
     #[inline]
-    pub(crate) fn send_data(&mut self, id: u32, prefix: &[u8], payload: Bytes, out: &mut impl Output) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+    pub(crate) fn send_data(&mut self, id: u32, prefix: &[u8], payload: Bytes, is_end: bool, out: &mut impl Output) {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_local_ended) else { return };
         let length = prefix.len() + payload.len();
         let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
         if stream.pending.is_some() || length as i64 > room {
-            return self.send_later(id, prefix, payload, out);
+            return self.send_later(id, prefix, payload, is_end, out);
         }
+        stream.is_local_ended = is_end;
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
-        let header = FrameHeader { length: length as u32, kind: kind::DATA, flags: 0, stream: id };
+        let flags = if is_end { flag::END_STREAM } else { 0 };
+        let header = FrameHeader { length: length as u32, kind: kind::DATA, flags, stream: id };
         let tail = out.tail();
         tail.reserve(HEADER_BYTES + prefix.len());
         tail.put_slice(&header.encode());
         tail.put_slice(prefix);
         out.push(payload);
         self.control.give_back();
+        if is_end {
+            self.local_ended(id, out);
+        }
     }
 
     #[cold]
-    fn send_later(&mut self, id: u32, prefix: &[u8], payload: Bytes, out: &mut impl Output) {
+    fn send_later(&mut self, id: u32, prefix: &[u8], payload: Bytes, is_end: bool, out: &mut impl Output) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let length = prefix.len() + payload.len();
         let pending = stream.pending.get_or_insert_default();
@@ -732,6 +748,10 @@ impl<T: Default> Connection<T> {
         }
         pending.bytes += length;
         self.pending_bytes += length;
+        if is_end {
+            pending.end = Some(End::Data);
+            stream.is_local_ended = true;
+        }
         self.flush_stream(id, out);
     }
 
@@ -941,6 +961,26 @@ enum Fields<'a> {
 }
 
 impl FieldWriter<'_> {
+    /// The method and the scheme of a gRPC request.
+    #[inline]
+    pub(crate) fn post(&mut self, is_secure: bool) {
+        use super::hpack::StaticField;
+        let scheme = if is_secure { StaticField::SCHEME_HTTPS } else { StaticField::SCHEME_HTTP };
+        if let Fields::Encoded(encoder, out) = &mut self.0 {
+            encoder.encode_static(out, StaticField::METHOD_POST);
+            encoder.encode_static(out, scheme);
+        }
+    }
+
+    /// A field that is sent in most blocks, with another value each time. `slot` remembers its name.
+    #[inline]
+    pub(crate) fn remembered_name(&mut self, slot: &mut super::hpack::Remembered, name: &[u8], value: &[u8]) {
+        match &mut self.0 {
+            Fields::Encoded(encoder, out) => encoder.encode_remembered_name(out, slot, name, value),
+            Fields::Listed(list) => list.push((Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))),
+        }
+    }
+
     /// The status 200 of a response.
     #[inline]
     pub(crate) fn status_ok(&mut self) {

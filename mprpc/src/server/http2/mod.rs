@@ -25,6 +25,7 @@ use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
+use crate::protocol::http::unread::Unread;
 use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
 use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
@@ -64,11 +65,8 @@ pub(super) struct Exchange {
     is_opened: bool,
     /// Bytes of the body that the `content-length` still promises.
     content_left: Option<u64>,
-    /// The request stream: what its messages cost that the handler has not read, their bytes on the wire, and those of them
-    /// that were granted again already.
-    unread_cost: u64,
-    unread_bytes: u64,
-    granted_early: u64,
+    /// The messages of the request stream that the handler has not read.
+    unread: Unread,
 }
 
 /// The answer to a request that is no gRPC request: an HTTP status and a text.
@@ -311,8 +309,7 @@ impl Http2 {
             fields.field(b":status", status.as_bytes());
             fields.field(b"content-type", b"text/plain");
         });
-        connection.send_data(id, &[], Bytes::from_static(text.as_bytes()), output);
-        connection.send_end(id, output);
+        connection.send_data(id, &[], Bytes::from_static(text.as_bytes()), true, output);
     }
 
     /// Takes the trailers of a request. They say nothing to a handler.
@@ -354,8 +351,7 @@ impl Http2 {
                 early += before as u64 - bytes.len() as u64;
                 continue;
             }
-            exchange.unread_bytes += wire_bytes;
-            exchange.unread_cost += message.cost();
+            exchange.unread.arrived(message.cost(), wire_bytes);
             let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
         }
@@ -368,7 +364,9 @@ impl Http2 {
                 return Err(calls.memory().refusal());
             }
             // A message may be longer than the window.
-            exchange.granted_early += if exchange.waiting.is_none() { early } else { 0 };
+            if exchange.waiting.is_none() {
+                exchange.unread.granted_early(early);
+            }
             connection.grant(id, early, turn.output);
         }
         if unwanted > 0

@@ -73,7 +73,7 @@ impl ReplyWriter for Replies<'_> {
     fn message(&mut self, id: u32, message: Message) {
         let flags = if message.compressed == Compressed::No { 0 } else { grpc::flag::COMPRESSED };
         let prefix = grpc::encode_prefix(flags, message.bytes.len());
-        self.connection.send_data(id, &prefix, message.bytes, self.output);
+        self.connection.send_data(id, &prefix, message.bytes, false, self.output);
     }
 
     fn end(&mut self, id: u32, times: CallTimes, context: &Context, step: Step) {
@@ -88,18 +88,8 @@ impl ReplyWriter for Replies<'_> {
 
     fn credit(&mut self, id: u32, bytes: u64) {
         let Some(exchange) = self.connection.stream(id) else { return };
-        // The flow control of HTTP/2 counts the bytes on the wire, and that of the inbox counts messages.
-        let cost = bytes.min(exchange.unread_cost);
-        if cost == 0 {
-            return;
-        }
-        let share = u128::from(exchange.unread_bytes) * u128::from(cost) / u128::from(exchange.unread_cost);
-        let read = share as u64;
-        exchange.unread_cost -= cost;
-        exchange.unread_bytes -= read;
-        let early = read.min(exchange.granted_early);
-        exchange.granted_early -= early;
-        self.connection.grant(id, read - early, self.output);
+        let bytes = exchange.unread.read(bytes);
+        self.connection.grant(id, bytes, self.output);
     }
 }
 
