@@ -182,6 +182,11 @@ impl<T: Default> Connection<T> {
         self.has_settings
     }
 
+    /// Whether this side has opened all the streams that a connection can have.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.next_stream > STREAM_MASK
+    }
+
     /// How many more streams this side may open.
     pub(crate) fn streams_left(&self) -> u32 {
         let left = self.peer.streams_max.saturating_sub(self.streams.len() as u32);
@@ -803,11 +808,12 @@ impl<T: Default> Connection<T> {
         encode_reset(out, id, code);
     }
 
-    /// Removes a stream whose peer has ended it. A client calls it after the end of the response; a request that has not
-    /// ended is reset.
+    /// Removes a stream that its user needs no more, at a client. Unless both sides have ended it, it is reset.
     pub(crate) fn finish(&mut self, id: u32, out: &mut impl Output) -> Option<T> {
-        let stream = self.remove(id, ClosedBy::Peer)?;
-        if !stream.is_local_ended || stream.pending.is_some() {
+        let stream = self.streams.get(&id)?;
+        let is_remote_ended = stream.is_remote_ended;
+        let stream = self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide })?;
+        if !stream.is_local_ended || !is_remote_ended || stream.pending.is_some() {
             encode_reset(out, id, ErrorCode::Cancel);
         }
         Some(stream.user)

@@ -59,15 +59,8 @@ impl ReplyWriter for Replies<'_> {
         if message.len() > max {
             return Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply));
         }
-        let plain = |bytes| Message { bytes, compressed: Compressed::No };
-        let Some(algorithm) = self.compression(id).filter(|_| message.len() >= self.shared.limits.compress_bytes_min)
-        else {
-            return Ok(plain(message));
-        };
-        match algorithm.compress(&message) {
-            Ok(bytes) if bytes.len() < message.len() => Ok(Message { bytes, compressed: Compressed::By(algorithm) }),
-            _ => Ok(plain(message)),
-        }
+        let wanted = self.compression(id);
+        Ok(Message::encode_by(message, wanted, &self.shared.limits))
     }
 
     fn message(&mut self, id: u32, message: Message) {

@@ -7,7 +7,6 @@ use super::known_name::KnownName;
 pub(crate) struct StaticField(pub(super) u8);
 
 impl StaticField {
-    pub(crate) const METHOD_GET: StaticField = StaticField(2);
     pub(crate) const METHOD_POST: StaticField = StaticField(3);
     pub(crate) const SCHEME_HTTP: StaticField = StaticField(6);
     pub(crate) const SCHEME_HTTPS: StaticField = StaticField(7);
