@@ -152,14 +152,14 @@ impl<T: Default> Connection<T> {
         if self.pending_bytes == 0 { 0 } else { self.streams.get(&id).map_or(0, Stream::pending_bytes) }
     }
 
+    /// Bytes of all streams that wait for room in the peer's windows.
+    pub(crate) fn all_pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
     /// Returns the streams of which something that had to wait was sent since the last call.
     pub(crate) fn take_relieved(&mut self) -> Vec<u32> {
         mem::take(&mut self.relieved)
-    }
-
-    /// Whether bytes wait for room in the peer's windows.
-    pub(crate) fn is_blocked(&self) -> bool {
-        !self.blocked.is_empty()
     }
 
     /// Whether a frame or a header block is incomplete.
@@ -455,7 +455,7 @@ impl<T: Default> Connection<T> {
             return Ok(None);
         }
         if is_new {
-            let mut stream = Stream::new(T::default(), self.peer.initial_window.into(), self.own.stream_window.into());
+            let mut stream = Stream::new(T::default(), self.peer.initial_window.into(), self.initial_receive_window());
             stream.is_remote_ended = is_end;
             self.streams.insert(id, stream);
             return Ok(Some(Event::Head { id, is_end, is_too_long }));
@@ -478,6 +478,11 @@ impl<T: Default> Connection<T> {
             self.remote_ended(id);
         }
         Ok(Some(Event::Head { id, is_end, is_too_long }))
+    }
+
+    /// The window of a new stream. The peer may use the initial one until it has read the settings of this side.
+    fn initial_receive_window(&self) -> i64 {
+        self.own.stream_window.max(INITIAL_WINDOW).into()
     }
 
     /// Whether the final head of the response has arrived, as its user has noted.
@@ -699,7 +704,7 @@ impl<T: Default> Connection<T> {
         }
         let id = self.next_stream;
         self.next_stream += 2;
-        let mut stream = Stream::new(user, self.peer.initial_window.into(), self.own.stream_window.into());
+        let mut stream = Stream::new(user, self.peer.initial_window.into(), self.initial_receive_window());
         stream.is_local_ended = is_end;
         self.streams.insert(id, stream);
         self.write_fields(id, is_end, out, fields);
@@ -850,10 +855,10 @@ impl<T: Default> Connection<T> {
         encode_go_away(out, self.last_peer_stream, code, text);
     }
 
-    /// Sends what waits for room, as far as there is room. A full send buffer stops it.
-    pub(crate) fn flush(&mut self, out: &mut impl Output) {
+    /// Sends what waits for room in the windows, as far as there is room.
+    fn flush(&mut self, out: &mut impl Output) {
         for _ in 0..self.blocked.len() {
-            if self.send_window <= 0 || out.waiting() > FLUSH_BYTES_MAX {
+            if self.send_window <= 0 {
                 return;
             }
             let Some(id) = self.blocked.pop_front() else { return };
@@ -868,7 +873,7 @@ impl<T: Default> Connection<T> {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(pending) = &mut stream.pending else { return };
         self.relieved.push(id);
-        while pending.bytes > 0 && out.waiting() <= FLUSH_BYTES_MAX {
+        while pending.bytes > 0 {
             let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
             if room <= 0 {
                 break;
@@ -954,8 +959,6 @@ fn split_block(tail: &mut BytesMut, start: usize, frame_bytes_max: usize, end_st
 
 /// Above this capacity, the table of streams shrinks after a peak.
 const KEPT_PLACES: usize = 1024;
-/// Beyond so many bytes in the send buffer, what waits for the windows goes on waiting.
-const FLUSH_BYTES_MAX: usize = 1 << 20;
 
 /// Writes the fields of a head or of trailers.
 pub(crate) struct FieldWriter<'a>(Fields<'a>);

@@ -293,9 +293,11 @@ impl Http2 {
         if let Some(rejection) = exchange.rejection {
             return self.reject(turn.output, id, rejection, bytes.len() as u64, is_end);
         }
+        let has_begun = exchange.waiting.is_none();
         if let Err(status) = self.messages(turn, id, bytes, is_end) {
             self.calls.cancel(id, status.clone());
-            self.refuse(turn.output, id, status.with_phase(Phase::Handle).with_ran(Ran::Maybe));
+            let (phase, ran) = if has_begun { (Phase::Handle, Ran::Maybe) } else { (Phase::Queue, Ran::No) };
+            self.refuse(turn.output, id, status.with_phase(phase).with_ran(ran));
         }
     }
 
@@ -410,9 +412,6 @@ impl Http2 {
         let Http2 { connection: Some(connection), calls, shared, slots, .. } = self else {
             return ControlFlow::Continue(());
         };
-        if connection.is_blocked() {
-            connection.flush(turn.output);
-        }
         for id in connection.take_relieved() {
             calls.credit(id, 0);
         }
