@@ -482,9 +482,9 @@ impl Shared {
         let mut early = 0;
         while !bytes.is_empty() {
             let before = bytes.len() as u64;
-            let message = decoder.decode(&mut bytes).map_err(|status| {
-                self.failed(status.code(), status.message().to_owned(), Phase::Reply, Ran::Yes)
-            })?;
+            let message = decoder
+                .decode(&mut bytes)
+                .map_err(|status| self.failed(status.code(), status.message().to_owned(), Phase::Reply, Ran::Yes))?;
             let Some(message) = message else {
                 early += before;
                 break;

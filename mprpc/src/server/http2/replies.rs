@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Exchange;
+use super::stalls::Stalls;
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::metadata::Metadata;
@@ -23,6 +24,7 @@ pub(super) struct Replies<'a> {
     pub(super) connection: &'a mut Connection<Exchange>,
     pub(super) slots: &'a mut Slots,
     pub(super) shared: &'a Shared,
+    pub(super) stalls: &'a mut Stalls,
 }
 
 /// Where the connection's encoder holds the fields that most responses have.
@@ -143,7 +145,15 @@ impl Replies<'_> {
             fields.remembered(&mut slots.grpc_status, b"grpc-status", b"0");
             metadata_fields(fields, &trailer);
         });
+        self.ended(id);
         Ok(())
+    }
+
+    /// Watches a stream whose reply has no room in the caller's windows, although its call has ended.
+    fn ended(&mut self, id: u32) {
+        if self.connection.pending_bytes(id) > 0 {
+            self.stalls.begins(id);
+        }
     }
 
     #[inline(never)]
@@ -195,6 +205,7 @@ impl Replies<'_> {
             }
             metadata_fields(fields, &trailer);
         });
+        self.ended(id);
     }
 
     /// Checks metadata of a reply against `metadata_bytes_max`.

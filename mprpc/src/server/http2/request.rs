@@ -24,6 +24,7 @@ pub(super) struct RequestHead {
     pub(super) encoding: Encoding,
     pub(super) accepts: Accepts,
     pub(super) metadata: Metadata,
+    has_authority: bool,
     has_path: bool,
     has_scheme: bool,
     has_regular_field: bool,
@@ -154,14 +155,14 @@ impl RequestHead {
                     Err(status) => self.refusal = Some(status),
                 }
             }
-            KnownName::Authority => {}
+            KnownName::Authority if !self.has_authority => self.has_authority = true,
             _ => self.malformed = Some("a pseudo-header that is unknown, empty, or there twice"),
         }
     }
 
     /// Whether the fields may be trailers: none is malformed, or a pseudo-header.
     pub(super) fn are_trailers(&self) -> bool {
-        let has_pseudo = self.method != HttpMethod::Missing || self.has_scheme || self.has_path;
+        let has_pseudo = self.method != HttpMethod::Missing || self.has_scheme || self.has_path || self.has_authority;
         self.malformed.is_none() && !has_pseudo
     }
 
