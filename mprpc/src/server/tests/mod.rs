@@ -61,6 +61,7 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         stream("Break", "test.Probe/Break", MethodKind::ServerStreaming),
         stream("Deaf", "test.Probe/Deaf", MethodKind::ClientStreaming),
     ],
+    files: &[],
 };
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");
