@@ -31,6 +31,10 @@ pub struct Config {
     /// field, such as `.app.Chunk.data`. A clone of such a field copies nothing. Decoding a message of 4 KiB or more does
     /// not copy the field either; the field then keeps the message's read buffer alive.
     pub shared_bytes: Vec<String>,
+    /// Whether the program contains the descriptors of its services, with the comments of the `.proto` files, as
+    /// `ServiceDescriptor::files`. Reflection needs them. A package costs about as many bytes as its `.proto` files have:
+    /// 243 for `examples/hello`, 1,993 for the three files of `examples/proto`.
+    pub descriptors: bool,
 }
 
 impl Default for Config {
@@ -42,13 +46,15 @@ impl Default for Config {
             crate_path: "::mprpc".to_owned(),
             extern_paths: Vec::new(),
             shared_bytes: Vec::new(),
+            descriptors: true,
         }
     }
 }
 
 impl Config {
     /// Compiles `.proto` files and every file that they import. Two kinds of imports generate no code: the well-known types,
-    /// which mprpc contains, and `mprpc/options.proto`, which holds only options.
+    /// which mprpc contains, and `mprpc/options.proto`, `google/api/annotations.proto` and `google/api/http.proto`, which
+    /// hold only options.
     ///
     /// Prints a `cargo::rerun-if-changed` line for each file that it reads.
     ///

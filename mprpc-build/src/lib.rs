@@ -37,13 +37,16 @@
 
 mod comments;
 mod config;
+mod descriptors;
 mod error;
+mod http;
 mod messages;
 mod options;
 mod output;
 mod paths;
 mod service;
 mod source;
+mod template;
 
 use std::path::Path;
 

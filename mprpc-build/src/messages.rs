@@ -58,7 +58,7 @@ pub(crate) fn generated<'a>(config: &'a Config, source: &'a Source) -> impl Iter
                 package == name || package.strip_prefix(name).is_some_and(|rest| rest.starts_with('.'))
             })
     };
-    let files = source.files.iter().filter(|file| file.name.as_deref() != Some(options::NAME));
+    let files = source.files.iter().filter(|file| !options::is_built_in(file.name.as_deref().unwrap_or_default()));
     files.filter(move |file| !elsewhere(file.package.as_deref().unwrap_or_default()))
 }
 

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use buffa::Message;
-use buffa_codegen::generated::descriptor::{FileDescriptorProto, FileDescriptorSet};
+use buffa_codegen::generated::descriptor::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use miette::{Diagnostic, SourceCode};
 use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::error::{Error, Place};
-use crate::options::{self, OptionsFile};
+use crate::options::{self, OptionsFiles};
 
 /// The files of a compilation and all their imports, parsed and checked.
 pub(crate) struct Source {
@@ -39,9 +39,27 @@ impl Source {
         Ok(source)
     }
 
-    /// Creates an error at the item at `path` in `file`; `path` is a path of `SourceCodeInfo`.
+    /// Returns the message of this full name, `.app.User`.
+    pub(crate) fn message(&self, full_name: &str) -> Option<&DescriptorProto> {
+        fn find<'a>(messages: &'a [DescriptorProto], name: &str) -> Option<&'a DescriptorProto> {
+            let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
+            let message = messages.iter().find(|message| message.name.as_deref() == Some(first))?;
+            rest.map_or(Some(message), |rest| find(&message.nested_type, rest))
+        }
+        self.files.iter().find_map(|file| {
+            let package = file.package.as_deref().unwrap_or_default();
+            let name = full_name.strip_prefix('.')?.strip_prefix(package)?;
+            let name = if package.is_empty() { name } else { name.strip_prefix('.')? };
+            find(&file.message_type, name)
+        })
+    }
+
+    /// Creates an error at the item at `path` in `file`, or at its first part that has a place; `path` is a path of
+    /// `SourceCodeInfo`.
     pub(crate) fn error(&self, file: &FileDescriptorProto, path: &[i32], message: impl Into<String>) -> Error {
-        let location = file.source_code_info.location.iter().find(|location| location.path == path);
+        let locations = &file.source_code_info.location;
+        let location = locations.iter().find(|location| location.path == path);
+        let location = location.or_else(|| locations.iter().find(|location| location.path.starts_with(path)));
         let place = location.and_then(|location| match location.span.as_slice() {
             [line, column, ..] => Some(Place { line: *line as usize + 1, column: *column as usize + 1 }),
             _ => None,
@@ -50,10 +68,10 @@ impl Source {
     }
 }
 
-/// The sources of the parser, in order: the options of mprpc, the folders, the well-known types.
+/// The sources of the parser, in order: the options that this crate contains, the folders, the well-known types.
 fn resolver(includes: &[PathBuf]) -> ChainFileResolver {
     let mut resolver = ChainFileResolver::new();
-    resolver.add(OptionsFile);
+    resolver.add(OptionsFiles);
     for include in includes {
         resolver.add(IncludeFileResolver::new(include.clone()));
     }

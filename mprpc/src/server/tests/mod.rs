@@ -4,11 +4,13 @@ mod cancellation;
 mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
+mod health;
 mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
 mod raw;
+mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
