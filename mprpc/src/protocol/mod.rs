@@ -2,6 +2,7 @@
 
 pub(crate) mod classic;
 pub(crate) mod flow;
+pub(crate) mod http;
 pub(crate) mod native;
 mod wire;
 
