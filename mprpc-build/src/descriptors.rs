@@ -13,11 +13,11 @@ use crate::source::Source;
 /// itself contains. `None` if no file of the package has a service.
 pub(crate) fn of_package(source: &Source, package: &str) -> Option<Vec<u8>> {
     let files: HashMap<&str, &FileDescriptorProto> =
-        source.files.iter().map(|file| (file.name.as_deref().unwrap_or_default(), file)).collect();
+        source.originals.iter().map(|file| (file.name.as_deref().unwrap_or_default(), file)).collect();
     let has_service = |file: &&FileDescriptorProto| {
         file.package.as_deref().unwrap_or_default() == package && !file.service.is_empty()
     };
-    let mut next: Vec<&FileDescriptorProto> = source.files.iter().filter(has_service).collect();
+    let mut next: Vec<&FileDescriptorProto> = source.originals.iter().filter(has_service).collect();
     if next.is_empty() {
         return None;
     }
@@ -31,7 +31,7 @@ pub(crate) fn of_package(source: &Source, package: &str) -> Option<Vec<u8>> {
         next.extend(file.dependency.iter().filter_map(|import| files.get(import.as_str())));
     }
     let is_needed = |file: &&FileDescriptorProto| needed.contains(&file.name.as_deref().unwrap_or_default());
-    let file = source.files.iter().filter(is_needed).map(with_comments_alone).collect();
+    let file = source.originals.iter().filter(is_needed).map(with_comments_alone).collect();
     Some(FileDescriptorSet { file, ..Default::default() }.encode_to_vec())
 }
 

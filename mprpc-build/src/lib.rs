@@ -40,6 +40,7 @@ mod config;
 mod descriptors;
 mod error;
 mod http;
+mod keywords;
 mod messages;
 mod options;
 mod output;

@@ -8,12 +8,16 @@ use miette::{Diagnostic, SourceCode};
 use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 
 use crate::error::{Error, Place};
+use crate::keywords::{self, Renames};
 use crate::options::{self, OptionsFiles};
 
 /// The files of a compilation and all their imports, parsed and checked.
 pub(crate) struct Source {
-    /// All files; each file comes after the files that it imports.
+    /// All files, with the names that types have in Rust; each file comes after the files that it imports.
     pub(crate) files: Vec<FileDescriptorProto>,
+    /// The same files as they were written.
+    pub(crate) originals: Vec<FileDescriptorProto>,
+    pub(crate) renames: Renames,
     /// The files that were read from the file system.
     pub(crate) paths: Vec<PathBuf>,
     includes: Vec<PathBuf>,
@@ -34,8 +38,12 @@ impl Source {
         let set = FileDescriptorSet::decode_from_slice(&encoded)
             .map_err(|error| Error::new(format!("the parser's descriptors do not decode: {error}")))?;
         let paths = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
-        let source = Source { files: set.file, paths, includes: includes.to_vec() };
+        let (originals, includes) = (set.file.clone(), includes.to_vec());
+        let mut source = Source { files: set.file, originals, renames: Renames::default(), paths, includes };
         options::check_numbers(&source)?;
+        let renamed = keywords::rename(&mut source.files);
+        source.renames =
+            renamed.map_err(|taken| source.error(&source.originals[taken.file], &taken.path, taken.message))?;
         Ok(source)
     }
 

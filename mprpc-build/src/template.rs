@@ -89,9 +89,14 @@ impl Reader<'_> {
 
     fn literal(&mut self) -> Result<(), String> {
         let is_literal = |c: char| c.is_ascii_alphanumeric() || "-_.~%!$&'()+,;@".contains(c);
-        let length = self.rest().find(|c| !is_literal(c)).unwrap_or(self.rest().len());
+        let rest = &self.text[self.at..];
+        let length = rest.find(|c| !is_literal(c)).unwrap_or(rest.len());
         self.at += length;
-        if length == 0 { Err("a segment is missing".into()) } else { Ok(()) }
+        match &rest[..length] {
+            "" => Err("a segment is missing".into()),
+            literal if is_text(literal) => Ok(()),
+            _ => Err("text that is not UTF-8 in percent-encoding".into()),
+        }
     }
 
     fn take(&mut self, token: &str) -> bool {
@@ -103,6 +108,19 @@ impl Reader<'_> {
     fn rest(&self) -> &str {
         &self.text[self.at..]
     }
+}
+
+/// Whether a literal, decoded from percent-encoding, is UTF-8.
+fn is_text(literal: &str) -> bool {
+    let mut parts = literal.split('%');
+    let mut decoded = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let digits = part.get(..2).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else { return false };
+        decoded.push(byte);
+        decoded.extend(&part.as_bytes()[2..]);
+    }
+    std::str::from_utf8(&decoded).is_ok()
 }
 
 #[cfg(test)]
@@ -144,6 +162,9 @@ mod tests {
             ("/v1/***", "unexpected `*` at character 7"),
             ("/v1/a:", "a segment is missing at character 7"),
             ("/v1/a:b:c", "unexpected `:` at character 8"),
+            ("/v1/a%2", "text that is not UTF-8 in percent-encoding at character 8"),
+            ("/v1/%zz", "text that is not UTF-8 in percent-encoding at character 8"),
+            ("/v1/%ff", "text that is not UTF-8 in percent-encoding at character 8"),
             ("/v1/a?b", "unexpected `?` at character 6"),
             ("/ä", "a segment is missing at character 2"),
         ] {

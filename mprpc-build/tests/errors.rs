@@ -114,9 +114,12 @@ fn odd_names_do_not_panic() {
 }
 
 #[test]
-fn message_named_by_a_keyword_points_to_it() {
-    let text = "syntax = \"proto3\";\nmessage A { message match {} }\n";
-    assert_eq!(error(&[("a.proto", text)]), "a.proto:2:21: a message cannot be named `match`, a keyword of Rust");
+fn keyword_whose_other_name_is_taken_points_to_it() {
+    let text = "syntax = \"proto3\";\npackage p;\nmessage A {\n  message match {}\n  enum Match_ { X = 0; }\n}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:4:11: `match` is a keyword of Rust, so the type becomes `Match_`, and that name is taken"
+    );
 }
 
 #[test]
