@@ -35,6 +35,9 @@ pub struct Config {
     /// `ServiceDescriptor::files`. Reflection needs them. A package costs about as many bytes as its `.proto` files have:
     /// 243 for `examples/hello`, 1,993 for the three files of `examples/proto`.
     pub descriptors: bool,
+    /// The program `protoc` that parses the files, instead of the built-in parser. Files with an edition need it: version 27
+    /// or newer for edition 2023, 32 or newer for edition 2024. `None` means the built-in parser, which needs no program.
+    pub protoc: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -47,6 +50,7 @@ impl Default for Config {
             extern_paths: Vec::new(),
             shared_bytes: Vec::new(),
             descriptors: true,
+            protoc: None,
         }
     }
 }
@@ -63,14 +67,18 @@ impl Config {
     /// Errors of the source carry file, line and column. Errors of the file system carry the path.
     pub fn compile(&self, files: &[impl AsRef<Path>]) -> Result<(), Error> {
         let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
-        let source = Source::read(&files, &self.includes_for(&files))?;
-        rerun_if_changed(&source.paths);
         let out_dir = match &self.out_dir {
             Some(out_dir) => out_dir.clone(),
             None => std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| {
                 Error::new("OUT_DIR is not set: call this from a build script, or set Config::out_dir")
             })?,
         };
+        let includes = self.includes_for(&files);
+        let source = match &self.protoc {
+            Some(protoc) => Source::read_with(protoc, &files, &includes, &out_dir.join("mprpc-protoc"))?,
+            None => Source::read(&files, &includes)?,
+        };
+        rerun_if_changed(&source.paths);
         output::write(&output::generate(self, &source)?, &out_dir)
     }
 

@@ -209,3 +209,39 @@ fn last(name: &str) -> &str {
 }
 
 const TYPE_URL: &str = "type.googleapis.com/";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_the_configuration_name_the_types_of_the_proto_file() {
+        let message = DescriptorProto { name: Some("match".into()), ..Default::default() };
+        let file =
+            FileDescriptorProto { package: Some("app".into()), message_type: vec![message], ..Default::default() };
+        let Ok(renames) = rename(&mut [file]) else { panic!("Match_ is taken") };
+        for (path, renamed) in [
+            (".app.match", ".app.Match_"),
+            (".app.match.data", ".app.Match_.data"),
+            (".app.matching", ".app.matching"),
+            (".app", ".app"),
+            (".", "."),
+        ] {
+            assert_eq!(renames.path(path), renamed);
+        }
+    }
+
+    #[test]
+    fn only_names_of_renamed_types_change_in_strings() {
+        let message = DescriptorProto { name: Some("match".into()), ..Default::default() };
+        let file =
+            FileDescriptorProto { package: Some("app".into()), message_type: vec![message], ..Default::default() };
+        let Ok(renames) = rename(&mut [file]) else { panic!("Match_ is taken") };
+        let code = r#"#[doc = "app.Match_"] const NAME: &str = "Match_"; f("Match_", "app.Match_", "app.Match_x");
+            g("app.Match_.extension", "type.googleapis.com/app.Match_")"#;
+        let restored = r#"#[doc = "app.Match_"] const NAME: &str = "match"; f("Match_", "app.match", "app.Match_x");
+            g("app.match.extension", "type.googleapis.com/app.match")"#;
+        let tokens = |code: &str| code.parse::<TokenStream>().unwrap();
+        assert_eq!(renames.restore(tokens(code)).to_string(), tokens(restored).to_string());
+    }
+}

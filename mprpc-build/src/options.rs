@@ -1,5 +1,7 @@
 //! The files of options that mprpc-build contains, and the values of `(mprpc.placement)`. Not the options of protobuf.
 
+use std::path::Path;
+
 use buffa::UnknownFieldData;
 use buffa_codegen::generated::descriptor::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, MethodOptions};
 use proc_macro2::Ident;
@@ -20,6 +22,16 @@ const FILES: [(&str, &str); 3] = [
 /// Whether this crate contains the file of this name. No code is generated for it.
 pub(crate) fn is_built_in(name: &str) -> bool {
     FILES.iter().any(|(file, _)| *file == name)
+}
+
+/// Writes [`FILES`] into `folder`, for parsers that read from the file system.
+pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
+    for (name, text) in FILES {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, text)?;
+    }
+    Ok(())
 }
 
 /// Resolves [`FILES`] to the copies in this crate.

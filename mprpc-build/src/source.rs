@@ -10,6 +10,7 @@ use protox::file::{ChainFileResolver, GoogleFileResolver, IncludeFileResolver};
 use crate::error::{Error, Place};
 use crate::keywords::{self, Renames};
 use crate::options::{self, OptionsFiles};
+use crate::protoc;
 
 /// The files of a compilation and all their imports, parsed and checked.
 pub(crate) struct Source {
@@ -24,10 +25,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// Reads files with the built-in parser.
     pub(crate) fn read(files: &[&Path], includes: &[PathBuf]) -> Result<Source, Error> {
-        if let Some(missing) = files.iter().find(|file| !file.is_file()) {
-            return Err(Error::at(missing, None, "no such file"));
-        }
+        check_present(files)?;
         let located = |error| locate(&error, includes);
         let mut compiler = protox::Compiler::with_file_resolver(resolver(includes));
         compiler.include_source_info(true).include_imports(true);
@@ -38,6 +38,24 @@ impl Source {
         let set = FileDescriptorSet::decode_from_slice(&encoded)
             .map_err(|error| Error::new(format!("the parser's descriptors do not decode: {error}")))?;
         let paths = compiler.files().filter_map(|file| file.path().map(Path::to_owned)).collect();
+        Source::new(set, paths, includes)
+    }
+
+    /// Reads files with `protoc`, which needs `folder` for files of its own.
+    pub(crate) fn read_with(
+        protoc: &Path,
+        files: &[&Path],
+        includes: &[PathBuf],
+        folder: &Path,
+    ) -> Result<Source, Error> {
+        check_present(files)?;
+        let set = protoc::parse(protoc, files, includes, folder)?;
+        let names = set.file.iter().filter_map(|file| file.name.as_deref());
+        let paths = names.map(|name| on_disk(name, includes)).filter(|path| path.is_file()).collect();
+        Source::new(set, paths, includes)
+    }
+
+    fn new(set: FileDescriptorSet, paths: Vec<PathBuf>, includes: &[PathBuf]) -> Result<Source, Error> {
         let (originals, includes) = (set.file.clone(), includes.to_vec());
         let mut source = Source { files: set.file, originals, renames: Renames::default(), paths, includes };
         options::check_numbers(&source)?;
@@ -76,6 +94,11 @@ impl Source {
     }
 }
 
+fn check_present(files: &[&Path]) -> Result<(), Error> {
+    let missing = files.iter().find(|file| !file.is_file());
+    missing.map_or(Ok(()), |missing| Err(Error::at(missing, None, "no such file")))
+}
+
 /// The sources of the parser, in order: the options that this crate contains, the folders, the well-known types.
 fn resolver(includes: &[PathBuf]) -> ChainFileResolver {
     let mut resolver = ChainFileResolver::new();
@@ -96,7 +119,7 @@ fn locate(error: &protox::Error, includes: &[PathBuf]) -> Error {
         }
         cause = error.source();
     }
-    let editions = "the parser knows proto2 and proto3; write `syntax = \"proto3\";` in the place of the edition";
+    let editions = "the built-in parser knows proto2 and proto3; for editions, name a `protoc` by Config::protoc";
     let help = match message.ends_with("found 'edition'") {
         true => Some(editions.to_owned()),
         false => error.help().map(|help| help.to_string()),
@@ -115,7 +138,7 @@ fn place(error: &protox::Error) -> Option<Place> {
 }
 
 /// The path in the file system of an imported file.
-fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
+pub(crate) fn on_disk(name: &str, includes: &[PathBuf]) -> PathBuf {
     let found = includes.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
     let path = found.unwrap_or_else(|| PathBuf::from(name));
     path.strip_prefix(".").map(Path::to_owned).unwrap_or(path)

@@ -126,7 +126,7 @@ fn keyword_whose_other_name_is_taken_points_to_it() {
 fn edition_is_refused_with_a_hint() {
     let error = error(&[("a.proto", "edition = \"2023\";\n")]);
     assert!(
-        error.starts_with("a.proto:1:1: ") && error.contains("help: the parser knows proto2 and proto3"),
+        error.starts_with("a.proto:1:1: ") && error.contains("help: the built-in parser knows proto2 and proto3"),
         "{error}"
     );
 }
