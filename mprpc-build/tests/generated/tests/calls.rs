@@ -183,7 +183,7 @@ impl hard::r#type::r#async::r#yield for Yield {
         request.to_owned_message().map_err(|error| Status::internal(error.to_string()))
     }
     async fn r#become(&self, _: &Context, mut requests: Streaming<Crate_>) -> Result<Streaming<Self_>, Status> {
-        let request = requests.next().await.unwrap()?;
+        let request = requests.next().await.expect("the test sends one")?;
         let Some(SelfOneof::Super(inner)) = request.self_oneof else { return Err(Status::internal("another one")) };
         Ok(Streaming::of(inner.self_.into_option()))
     }

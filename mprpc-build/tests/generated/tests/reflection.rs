@@ -90,6 +90,14 @@ async fn options_and_comments_are_shown() {
     assert_eq!(files[0].service[0].method[0].options.__buffa_unknown_fields.len(), 2);
 }
 
+#[tokio::test(start_paused = true)]
+async fn types_named_by_keywords_are_shown_as_they_were_written() {
+    let client = client();
+    for symbol in ["hard.type.async.type.Self", "hard.type.async.type.loop", "hard.type.async.crate.self"] {
+        assert_eq!(files(&client, symbol).await[0].name.as_deref(), Some("hard/keywords.proto"), "{symbol}");
+    }
+}
+
 #[test]
 fn services_of_a_package_share_their_files() {
     let [first, second] = [&proto::fixbug::USER_SERVICE_RPC, &proto::fixbug::FRIEND_SERVICE_RPC];

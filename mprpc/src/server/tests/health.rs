@@ -9,8 +9,6 @@ use crate::client::{Channel, ChannelOptions, RawClient};
 use crate::codec::health::health_check_response::ServingStatus;
 use crate::codec::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
 use crate::codec::{Message, protobuf};
-use crate::deadline::Deadline;
-use crate::metadata::Metadata;
 use crate::method::MethodKind;
 use crate::server::{Health, Server, ServerHandle};
 use crate::service::Body;
@@ -163,6 +161,8 @@ async fn dropped_server_ends_its_watches() {
 async fn health_is_told_in_json_too() {
     use crate::codec::Codec;
     use crate::context::Context;
+    use crate::deadline::Deadline;
+    use crate::metadata::Metadata;
     use crate::server::health::HealthService;
     use crate::service::Service;
 
