@@ -114,17 +114,18 @@ async fn unknown_service_is_watched_until_it_comes() {
     assert_eq!(next(&mut watched).await, Some(ServingStatus::SERVING));
 }
 
-/// The last turns of a server: NOT_SERVING is told while the server still answers, and the watch does not hold up the stop.
-#[tokio::test(start_paused = true)]
+/// NOT_SERVING is told while the server still answers, and a watch does not hold up the stop. Real time, because the registry
+/// is a folder.
+#[tokio::test]
 async fn stop_tells_watchers_before_it_drains_and_ends_their_watch() {
     for same_process in [false, true] {
         let folder = tempfile::tempdir().unwrap();
-        let server = Server {
+        let mut server = Server {
             registry: Some(format!("file:{}", folder.path().display())),
             advertise: Some("10.0.0.1:8000".parse().unwrap()),
             ..Server::default()
         };
-        let grace = server.limits.withdraw_grace;
+        server.limits.withdraw_grace = Duration::from_secs(1);
         let drain_timeout = server.limits.drain_timeout;
         let (running, client) = serve("health-stop", server, same_process);
         let mut watched = watch(&client, "").await;
@@ -132,11 +133,23 @@ async fn stop_tells_watchers_before_it_drains_and_ends_their_watch() {
         let begun = Instant::now();
         let stopping = tokio::spawn(running.stop());
         assert_eq!(next(&mut watched).await, Some(ServingStatus::NOT_SERVING));
-        assert!(begun.elapsed() < grace, "{:?}", begun.elapsed());
         assert_eq!(check(&client, "test.Probe").await.unwrap(), ServingStatus::NOT_SERVING, "the server still answers");
         assert_eq!(next(&mut watched).await, None, "the watch ends well");
         stopping.await.unwrap();
         assert!(begun.elapsed() < drain_timeout, "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn stop_without_a_registry_tells_watchers_at_once() {
+    for same_process in [false, true] {
+        let (running, client) = serve("health-at-once", Server::default(), same_process);
+        let mut watched = watch(&client, "test.Probe").await;
+        assert_eq!(next(&mut watched).await, Some(ServingStatus::SERVING));
+        let begun = Instant::now();
+        let ((), told) = tokio::join!(running.stop(), async { [next(&mut watched).await, next(&mut watched).await] });
+        assert_eq!(told, [Some(ServingStatus::NOT_SERVING), None]);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
     }
 }
 
@@ -183,20 +196,27 @@ async fn health_is_told_in_json_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn health_can_be_left_out_and_is_never_announced() {
+async fn health_can_be_left_out() {
+    let (_running, client) = serve("health-none", Server { health: None, ..Server::default() }, false);
+    assert_eq!(check(&client, "").await.unwrap_err().code(), Code::Unimplemented);
+}
+
+/// Real time, because the registry is a folder.
+#[tokio::test]
+async fn built_in_services_are_not_announced() {
     let folder = tempfile::tempdir().unwrap();
+    let registry = format!("file:{}", folder.path().display());
     let server = Server {
-        registry: Some(format!("file:{}", folder.path().display())),
+        registry: Some(registry.clone()),
         advertise: Some("10.0.0.1:8000".parse().unwrap()),
-        health: None,
         reflection: true,
         ..Server::default()
     };
-    let (running, client) = serve("health-none", server, false);
-    assert_eq!(check(&client, "").await.unwrap_err().code(), Code::Unimplemented);
+    let (running, client) = serve("health-announced", server, false);
+    assert_eq!(check(&client, "").await.unwrap(), ServingStatus::SERVING);
     running.registered().await;
-    let target = format!("file:{}", folder.path().display()).parse().unwrap();
-    let listed = crate::discovery::list_services(&target, Duration::from_secs(5)).await.unwrap();
+    let target = registry.parse().unwrap();
+    let listed = crate::discovery::list_services(&target, Duration::from_secs(10)).await.unwrap();
     let names: Vec<_> = listed.into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["test.Probe"]);
 }
