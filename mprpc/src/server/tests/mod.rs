@@ -4,11 +4,13 @@ mod cancellation;
 mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
+mod health;
 mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
 mod raw;
+mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
@@ -61,6 +63,7 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         stream("Break", "test.Probe/Break", MethodKind::ServerStreaming),
         stream("Deaf", "test.Probe/Deaf", MethodKind::ClientStreaming),
     ],
+    files: &[],
 };
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");
