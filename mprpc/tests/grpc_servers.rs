@@ -78,6 +78,7 @@ async fn bidirectional_stream_answers_each_message_before_the_next_is_sent() {
     let server = Server::start(&[]);
     let (sender, requests) = Streaming::channel(1);
     let client = server.client(ChannelOptions::default());
+    // The server sends the head of its response with its first message.
     let talk = client.call("Talk", MethodKind::Bidirectional, Body::Stream(requests)).await.unwrap();
     let mut replies = talk.into_stream();
     for word in ["a", "b", "c"] {
@@ -120,7 +121,8 @@ async fn large_messages_pass_in_both_directions() {
     let client = server.client(ChannelOptions::default());
     let message = Bytes::from(vec![7; 10 << 20]);
     assert_eq!(client.unary("Echo", message.clone()).timeout(Duration::from_secs(30)).await.unwrap(), message);
-    let small = ChannelOptions { limits: Limits { message_bytes_max: 1000, ..Limits::default() }, ..Default::default() };
+    let small =
+        ChannelOptions { limits: Limits { message_bytes_max: 1000, ..Limits::default() }, ..Default::default() };
     let status = server.client(small).unary("Large", "1001").await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("message_bytes_max 1000"), "{status}");

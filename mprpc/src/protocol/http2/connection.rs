@@ -198,7 +198,9 @@ impl<T: Default> Connection<T> {
 
     /// How many more streams this side may open.
     pub(crate) fn streams_left(&self) -> u32 {
-        let left = self.peer.streams_max.saturating_sub(self.streams.len() as u32);
+        // One stream before the settings of the peer are known: a peer with a low limit may punish more.
+        let streams_max = if self.has_settings { self.peer.streams_max } else { 1 };
+        let left = streams_max.saturating_sub(self.streams.len() as u32);
         if self.next_stream > STREAM_MASK { 0 } else { left }
     }
 
