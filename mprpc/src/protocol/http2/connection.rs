@@ -1021,7 +1021,7 @@ fn split_block(tail: &mut BytesMut, start: usize, frame_bytes_max: usize, end_st
 /// Above this capacity, the table of streams shrinks after a peak.
 const KEPT_PLACES: usize = 1024;
 /// Beyond so many bytes in the send buffer, what waits for the windows goes on waiting.
-const FLUSH_BYTES_MAX: usize = 1 << 20;
+pub(crate) const FLUSH_BYTES_MAX: usize = 1 << 20;
 /// A change of the initial window costs another token for each so many streams, as it changes the window of every stream.
 const STREAMS_PER_CHARGE: usize = 256;
 /// The peer may answer a DATA frame with an update of both windows, however short the frame is.

@@ -8,11 +8,11 @@ pub(crate) mod hpack;
 mod settings;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use self::connection::{Connection, Event, FieldWriter};
+pub(crate) use self::connection::{Connection, Event, FLUSH_BYTES_MAX, FieldWriter};
 pub(crate) use self::frame::ErrorCode;
 pub(crate) use self::settings::OwnSettings;
 

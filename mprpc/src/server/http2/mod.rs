@@ -29,7 +29,7 @@ use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
 use crate::protocol::http::unread::Unread;
 use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
-use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
+use crate::protocol::http2::{Connection, ErrorCode, Event, FLUSH_BYTES_MAX, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
@@ -456,7 +456,8 @@ impl Http2 {
         }
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         calls.poll(turn.cx, turn.now, &mut replies);
-        turn.paused = replies.is_full() || replies.connection.may_flush();
+        turn.paused = replies.is_full();
+        turn.goes_on_below = connection.may_flush().then_some(FLUSH_BYTES_MAX);
         self.end_stalled(turn);
         let limits = &self.shared.limits;
         let pace = Pace { interval: limits.keepalive_interval, timeout: limits.keepalive_timeout };

@@ -4,6 +4,7 @@ mod cancellation;
 mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
+mod http2;
 mod lifetime;
 mod limits;
 mod memory;
