@@ -5,6 +5,7 @@ mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
 mod health;
+mod http2;
 mod lifetime;
 mod limits;
 mod memory;
