@@ -3,7 +3,9 @@
 mod call;
 mod calls;
 mod concurrency_limit;
+mod cors;
 mod executor;
+mod http1;
 mod http2;
 mod in_process;
 mod incoming;
@@ -19,6 +21,7 @@ mod stop;
 mod tls;
 mod transport;
 mod unix;
+mod web;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -44,6 +47,8 @@ use crate::net::tls::Acceptor;
 use crate::net::{HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+pub use cors::Cors;
+pub(crate) use cors::origin_fault;
 use in_process::InProcessServer;
 use incoming::{Acceptors, IncomingConnections, OpenConnections};
 pub use shared::ServerStats;
@@ -97,6 +102,8 @@ pub struct Server {
     pub interceptors: Vec<Arc<dyn Interceptor>>,
     /// How to compress replies of at least `limits.compress_bytes_min` bytes, where the caller accepts the algorithm.
     pub compression: Option<Compression>,
+    /// The web pages of other origins that may call the server from a browser. Without an origin, none may.
+    pub cors: Cors,
     /// The methods, as `package.Service/Method`, whose handlers go on when the caller cancels, disconnects or runs out of
     /// time. In such a handler [`Context::is_cancelled`](crate::Context::is_cancelled) returns true; the caller gets its
     /// answer at once. All other handlers are dropped at their next await.
@@ -120,6 +127,7 @@ impl Default for Server {
             fallback: None,
             interceptors: Vec::new(),
             compression: None,
+            cors: Cors::default(),
             run_to_completion: Vec::new(),
         }
     }
@@ -206,9 +214,11 @@ impl Server {
                 return Err(Error::new(ErrorKind::Config, message));
             }
         }
+        self.cors.check()?;
         let interceptors = self.interceptors.drain(..).collect();
         let mut shared = Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
         shared.is_protected = self.overload_protection;
+        shared.cors = self.cors.clone();
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
         Ok(Arc::new(shared))
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::cors::Cors;
 use super::executor::Executor;
 use super::memory::MemoryBudget;
 use super::router::Router;
@@ -25,6 +26,8 @@ pub(crate) struct Shared {
     pub(crate) interceptors: Chain,
     /// How to compress replies, where the caller accepts the algorithm.
     pub(crate) compression: Option<Compression>,
+    /// The web pages of other origins that may call the server.
+    pub(super) cors: Cors,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
     draining: watch::Sender<bool>,
@@ -130,6 +133,7 @@ impl Shared {
             limits,
             interceptors: Chain::from([]),
             compression: None,
+            cors: Cors::default(),
             tls: None,
             draining: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),

@@ -1,21 +1,26 @@
-//! The server's half of an HTTP/2 connection: gRPC calls, many at the same time.
+//! The server's half of an HTTP/2 connection: gRPC calls, many at the same time. The other dialects are in `web`.
 
+mod held_bytes;
 mod replies;
 mod request;
+mod web;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
+use self::held_bytes::HeldBytes;
 use self::replies::{Replies, Slots};
-use self::request::{Accepts, Content, Encoding, HttpMethod, Paths, RequestHead};
+use self::request::{Content, Paths, RequestHead};
 use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused};
 use super::memory::Account;
 use super::router::Route;
 use super::shared::Shared;
+use super::web::{Accepts, Encoding, Exchange as WebExchange, HttpMethod};
 use crate::codec::Codec;
 use crate::context::Peer;
 use crate::deadline::Deadline;
@@ -44,7 +49,7 @@ pub(super) struct Http2 {
     paths: Paths,
     slots: Slots,
     /// Bytes of incomplete messages.
-    partial_bytes: usize,
+    partial_bytes: Arc<AtomicUsize>,
     /// Since when the windows have no room for replies of calls that have ended.
     blocked_since: Option<Instant>,
 }
@@ -52,8 +57,8 @@ pub(super) struct Http2 {
 /// One request and its response, as long as its stream is open.
 #[derive(Default)]
 pub(super) struct Exchange {
-    /// The HTTP status that answers the request once it has ended, as it is no gRPC request.
-    rejection: Option<Rejection>,
+    /// What became of a request that is no gRPC request.
+    web: Option<Box<WebExchange>>,
     /// The call has not begun: its one message is not complete.
     waiting: Option<Waiting>,
     messages: Option<MessageDecoder>,
@@ -69,13 +74,9 @@ pub(super) struct Exchange {
     unread_cost: u64,
     unread_bytes: u64,
     granted_early: u64,
+    /// Bytes of an incomplete message.
+    partial: HeldBytes,
 }
-
-/// The answer to a request that is no gRPC request: an HTTP status and a text.
-type Rejection = (&'static str, &'static str);
-
-const UNSUPPORTED_TYPE: Rejection = ("415", "The content-type of the request is not application/grpc.\n");
-const NO_POST: Rejection = ("405", "A gRPC request is a POST.\n");
 
 /// A call that waits for its one message.
 struct Waiting {
@@ -95,7 +96,7 @@ impl Http2 {
             head: RequestHead::default(),
             paths: Paths::new(shared.limits.methods_max),
             slots: Slots::default(),
-            partial_bytes: 0,
+            partial_bytes: Arc::default(),
             blocked_since: None,
             shared,
             peer,
@@ -106,7 +107,7 @@ impl Http2 {
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         let of_connection = self.connection.as_ref().map_or(0, Connection::held_bytes);
-        self.calls.unread_bytes() + self.partial_bytes + of_connection
+        self.calls.unread_bytes() + self.partial_bytes.load(Ordering::Relaxed) + of_connection
     }
 
     /// The number of parked calls, and the unread bytes of their request streams.
@@ -185,7 +186,6 @@ impl Http2 {
     fn request(&mut self, turn: &mut Turn<'_, '_>, id: u32, is_end: bool, is_too_long: bool) {
         let head = self.head.take();
         let Some(connection) = &mut self.connection else { return };
-        self.calls.arrived();
         if let Some(what) = head.fault() {
             tracing::debug!(peer = %self.peer.address, what, "a malformed request");
             return connection.reset(id, ErrorCode::ProtocolError, turn.output);
@@ -193,12 +193,9 @@ impl Http2 {
         let Some(exchange) = connection.stream(id) else { return };
         exchange.content_left = head.content_length;
         let Content::Grpc(codec) = head.content else {
-            exchange.rejection = Some(if head.method == HttpMethod::Post { UNSUPPORTED_TYPE } else { NO_POST });
-            if is_end {
-                self.data(turn, id, Bytes::new(), true);
-            }
-            return;
+            return self.web_request(turn, id, head, is_end, is_too_long);
         };
+        self.calls.arrived();
         exchange.codec = Some(codec);
         (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
         if let Err(status) = self.begin(turn, id, head, is_end, is_too_long) {
@@ -233,7 +230,7 @@ impl Http2 {
                 "the head of the request is beyond http_head_bytes_max {max}"
             )));
         }
-        if let Some(status) = head.refusal {
+        if let Some(status) = head.refusal.or(head.unknown_path.map(|unknown| unknown.1)) {
             return refused(status);
         }
         if head.method != HttpMethod::Post {
@@ -250,7 +247,7 @@ impl Http2 {
         }
         let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
         let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
-        let message_bytes_max = limits.message_bytes_max.min(self.calls.memory().connection_bytes_max());
+        let message_bytes_max = self.message_bytes_max();
         let route = self.paths.route(head.path);
         let takes_stream = route.method.kind.streams_requests();
         let Some(connection) = &mut self.connection else { return Ok(()) };
@@ -278,6 +275,11 @@ impl Http2 {
         Ok(())
     }
 
+    /// The most bytes of a message that the connection has room for.
+    fn message_bytes_max(&self) -> usize {
+        self.shared.limits.message_bytes_max.min(self.calls.memory().connection_bytes_max())
+    }
+
     /// Takes a part of a request's body.
     fn data(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) {
         let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else { return };
@@ -292,27 +294,13 @@ impl Http2 {
                 }
             }
         }
-        if let Some(rejection) = exchange.rejection {
-            return self.reject(turn.output, id, rejection, bytes.len() as u64, is_end);
+        if exchange.web.is_some() {
+            return self.web_data(turn, id, bytes, is_end);
         }
         if let Err(status) = self.messages(turn, id, bytes, is_end) {
             self.calls.cancel(id, status.clone());
             self.refuse(turn.output, id, status.with_phase(Phase::Handle).with_ran(Ran::Maybe));
         }
-    }
-
-    /// Takes a part of the body of a request that is no gRPC request, and answers at the end.
-    fn reject(&mut self, output: &mut SendBuffer, id: u32, (status, text): Rejection, bytes: u64, is_end: bool) {
-        let Some(connection) = &mut self.connection else { return };
-        if !is_end {
-            return connection.grant(id, bytes, output);
-        }
-        connection.send_head(id, output, |fields| {
-            fields.field(b":status", status.as_bytes());
-            fields.field(b"content-type", b"text/plain");
-        });
-        connection.send_data(id, &[], Bytes::from_static(text.as_bytes()), output);
-        connection.send_end(id, output);
     }
 
     /// Takes the trailers of a request. They say nothing to a handler.
@@ -331,7 +319,6 @@ impl Http2 {
         let Http2 { connection: Some(connection), calls, partial_bytes, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let Some(decoder) = &mut exchange.messages else { return Ok(()) };
-        let held_before = decoder.held_bytes();
         let mut early = 0;
         let mut unwanted = 0;
         let encoding = exchange.encoding;
@@ -360,7 +347,7 @@ impl Http2 {
             unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
         }
         let held = decoder.held_bytes();
-        *partial_bytes = (*partial_bytes + held) - held_before;
+        exchange.partial.set(held, partial_bytes);
         if is_end {
             decoder.end()?;
         } else if early > 0 {
