@@ -44,6 +44,8 @@ pub(in crate::server) struct Response {
     origin: Option<AllowedOrigin>,
     /// The head of a stream was sent.
     is_opened: bool,
+    /// Everything was sent.
+    is_complete: bool,
     is_unknown_method: bool,
     lists_compressions: bool,
     /// The one message of a response whose body is the message.
@@ -61,6 +63,7 @@ impl Response {
             method,
             origin,
             is_opened: false,
+            is_complete: false,
             is_unknown_method: false,
             lists_compressions: false,
             message: None,
@@ -237,14 +240,16 @@ impl Response {
         shared: &Shared,
         out: &mut impl ResponseWriter,
     ) {
+        if self.is_complete {
+            return;
+        }
         shared.counters.ended(&status);
         let mut trailer = status.trailer().clone();
-        for (key, value) in context.filter(|context| context.has_metadata()).iter().flat_map(|context| {
-            let of_handler = context.trailer().clone();
-            of_handler.iter().map(|(key, value)| (key.to_owned(), value.to_vec())).collect::<Vec<_>>()
-        }) {
-            // The key and value were checked when the handler appended them.
-            drop(trailer.append(&key, value));
+        if let Some(context) = context.filter(|context| context.has_metadata()) {
+            for (key, value) in context.trailer().iter() {
+                // The key and value were checked when the handler appended them.
+                drop(trailer.append(key, value));
+            }
         }
         if let Err(left_out) = check_metadata(&trailer, shared) {
             tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
@@ -273,7 +278,8 @@ impl Response {
     }
 
     /// Sends the end of a stream of replies.
-    fn end_stream(&self, error: Option<&Status>, trailer: &Metadata, out: &mut impl ResponseWriter) {
+    fn end_stream(&mut self, error: Option<&Status>, trailer: &Metadata, out: &mut impl ResponseWriter) {
+        self.is_complete = true;
         if self.content.dialect == Dialect::ConnectStream {
             let mut json = Vec::new();
             connect::encode_end(&mut json, error, trailer);
@@ -324,7 +330,8 @@ impl Response {
     }
 
     /// Sends a response whose length is known.
-    fn whole(&self, status: u16, fields: Vec<Field<'_>>, body: Bytes, out: &mut impl ResponseWriter) {
+    fn whole(&mut self, status: u16, fields: Vec<Field<'_>>, body: Bytes, out: &mut impl ResponseWriter) {
+        self.is_complete = true;
         self.head(status, fields, Some(body.len() as u64), out);
         if self.method != HttpMethod::Head && !body.is_empty() {
             out.data(&[], body);
