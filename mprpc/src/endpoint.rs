@@ -77,6 +77,8 @@ pub enum Protocol {
     Native,
     /// The C++ MPRPC frame: one call a connection.
     Classic,
+    /// gRPC over HTTP/2, to servers in any language.
+    Grpc,
 }
 
 impl Protocol {
@@ -85,6 +87,7 @@ impl Protocol {
         match self {
             Protocol::Native => "native",
             Protocol::Classic => "classic",
+            Protocol::Grpc => "grpc",
         }
     }
 }
@@ -149,6 +152,7 @@ impl fmt::Display for Endpoint {
         match self.protocol {
             Protocol::Native => self.address.fmt(f),
             Protocol::Classic => write!(f, "classic:{}", self.address),
+            Protocol::Grpc => write!(f, "grpc://{}", self.address),
         }
     }
 }
@@ -156,12 +160,16 @@ impl fmt::Display for Endpoint {
 impl FromStr for Endpoint {
     type Err = String;
 
-    /// Parses an address, with the prefix `classic:` for the C++ MPRPC frame.
+    /// Parses an address, with the prefix `classic:` for the C++ MPRPC frame, or `grpc://` for gRPC.
     fn from_str(text: &str) -> Result<Endpoint, String> {
-        match text.strip_prefix("classic:") {
-            Some(address) => Ok(Endpoint { protocol: Protocol::Classic, ..Endpoint::new(address.parse()?) }),
-            None => Ok(Endpoint::new(text.parse()?)),
-        }
+        let (protocol, address) = if let Some(address) = text.strip_prefix("classic:") {
+            (Protocol::Classic, address)
+        } else if let Some(address) = text.strip_prefix("grpc://") {
+            (Protocol::Grpc, address)
+        } else {
+            (Protocol::Native, text)
+        };
+        Ok(Endpoint { protocol, ..Endpoint::new(address.parse()?) })
     }
 }
 
@@ -174,6 +182,8 @@ mod tests {
         for text in ["127.0.0.1:8000", "[::1]:8000", "db-1.example:65535", "unix:/run/user.sock", "memory:users"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
+        let grpc: Endpoint = "grpc://db-1.example:50051".parse().unwrap();
+        assert_eq!((grpc.protocol, grpc.to_string().as_str()), (Protocol::Grpc, "grpc://db-1.example:50051"));
         let classic: Endpoint = "classic:127.0.0.1:8000".parse().unwrap();
         assert_eq!((classic.protocol, classic.to_string().as_str()), (Protocol::Classic, "classic:127.0.0.1:8000"));
     }

@@ -11,7 +11,7 @@ use super::subchannels::Subchannels;
 use super::weak_map::WeakMap;
 use crate::discovery::{Resolver, Target};
 use crate::endpoint::Address;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::interceptor::{Chain, Interceptor};
 use crate::net::{Connector, Stream};
 use crate::service::BoxFuture;
@@ -36,7 +36,8 @@ struct ChannelShared {
 impl Channel {
     /// Creates a channel to `target`: `zookeeper://a:2181,b:2181/chroot`, `file:/run/mprpc`,
     /// `list:127.0.0.1:8000,127.0.0.1:8001`, `127.0.0.1:8000`, `unix:/run/user.sock`, or `memory:users` for a server
-    /// in this process. The prefix `classic:` before an address selects the C++ MPRPC protocol.
+    /// in this process. The prefix `classic:` before an address selects the C++ MPRPC protocol; `grpc://` and `grpcs://`
+    /// call a gRPC server, without and with TLS.
     ///
     /// `new` opens no connection. The channel asks the registry when a client is created, and connects when a call is
     /// made.
@@ -53,6 +54,12 @@ impl Channel {
     /// Fails if `target` is not a valid target, or if the TLS files cannot be used.
     pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
         let connector = Connector::new(options.tls.as_ref(), &options.limits)?;
+        // `grpcs` is `grpc` that insists on TLS.
+        let secure = target.trim().strip_prefix("grpcs://").map(|address| format!("grpc://{address}"));
+        if secure.is_some() && options.tls.is_none() {
+            return Err(Error::new(ErrorKind::Config, format!("'{target}' needs TLS: set ChannelOptions::tls")));
+        }
+        let target = secure.as_deref().unwrap_or(target);
         Ok(Channel::over(target.parse::<Target>()?.resolver()?, options, connect_by(connector)))
     }
 

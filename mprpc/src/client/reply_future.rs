@@ -85,6 +85,7 @@ impl ReplyFuture {
             remaining,
             context: context.as_ref(),
             message: call.message(),
+            compression: None,
             now: begun.at,
         };
         let next = match call.call_options.service.endpoints.try_begin(&outgoing, runtime.id(), waker) {

@@ -146,7 +146,7 @@ impl Subchannel {
             return reply;
         }
         match self.endpoint.protocol {
-            Protocol::Native => self.connection(request).await?.call(request).await,
+            Protocol::Native | Protocol::Grpc => self.connection(request).await?.call(request).await,
             Protocol::Classic => {
                 let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request)
                     .await
@@ -218,7 +218,11 @@ impl Subchannel {
         let opened = in_process::open(&self.endpoint, &self.options, &self.connect).await;
         let opened = match opened.and_then(Stream::for_many_writes) {
             Ok(stream) => {
-                let connection = Arc::new(Multiplexed::open(stream, &self.endpoint.address, &self.options.limits));
+                let (address, limits) = (&self.endpoint.address, &self.options.limits);
+                let connection = Arc::new(match self.endpoint.protocol {
+                    Protocol::Grpc => Multiplexed::open_grpc(stream, address, limits, self.options.tls.is_some()),
+                    Protocol::Native | Protocol::Classic => Multiplexed::open(stream, address, limits),
+                });
                 connection.opened_within(clock::now().saturating_duration_since(since));
                 let greeted = if failed_before { connection.greeted().await } else { Ok(()) };
                 greeted.map(|()| connection)

@@ -48,6 +48,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) context: Option<&'a Context>,
     /// The request message. `None` if the request begins a stream.
     pub(crate) message: Option<&'a Bytes>,
+    /// How messages are compressed, if the server accepts the algorithm.
+    pub(crate) compression: Option<Compression>,
     pub(crate) now: Instant,
 }
 
@@ -61,6 +63,7 @@ impl Request {
             remaining: self.context.deadline().remaining(now),
             context: Some(&self.context),
             message: self.message.as_ref(),
+            compression: self.compression,
             now,
         }
     }

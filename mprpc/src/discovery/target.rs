@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind};
 /// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the default port is 2181, the chroot is optional |
 /// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
 /// | `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users`, `classic:127.0.0.1:8000` | this one endpoint |
+/// | `grpc://127.0.0.1:50051` | this one endpoint, a gRPC server in any language |
 ///
 /// A ZooKeeper string may end in options. `?classic=true` also registers in the layout of the C++ MPRPC (resolvers
 /// always read both layouts). `session_timeout_ms=6000` is the requested session timeout.
@@ -116,7 +117,8 @@ impl FromStr for Target {
             let entries = entries.split(',').map(|entry| parse_endpoint(text, entry.trim()));
             return entries.collect::<Result<_, _>>().map(Target::List);
         }
-        if text.is_empty() || text.contains("://") || text.starts_with("zookeeper:") {
+        let is_endpoint = !text.contains("://") || text.starts_with("grpc://");
+        if text.is_empty() || !is_endpoint || text.starts_with("zookeeper:") {
             return Err(wrong(text, "it is none of the known forms"));
         }
         parse_endpoint(text, text).map(|endpoint| Target::List(vec![endpoint]))
@@ -234,7 +236,7 @@ fn wrong(text: &str, why: &str) -> Error {
 }
 
 const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, list:host:port,host:port, \
-                     host:port, unix:/path, memory:name and classic:host:port";
+                     host:port, unix:/path, memory:name, classic:host:port and grpc://host:port";
 const REGISTRIES: &str = "file:/folder and zookeeper://host:port can hold registrations";
 
 #[cfg(test)]
@@ -258,6 +260,8 @@ mod tests {
             "list:127.0.0.1:8000,classic:127.0.0.1:8001,unix:/run/user.sock",
             "127.0.0.1:8000",
             "classic:127.0.0.1:8000",
+            "grpc://127.0.0.1:50051",
+            "list:grpc://127.0.0.1:50051,127.0.0.1:8000",
             "unix:/run/user.sock",
             "memory:users",
             "list:memory:users,classic:memory:old",

@@ -31,6 +31,7 @@ pub(super) struct Driver {
     reader: Reader,
     input: ReadBuffer,
     decoder: Decoder,
+    is_http2: bool,
     /// The deadline for the peer's greeting.
     greet_until: Option<Instant>,
     stalled_since: Option<Instant>,
@@ -47,10 +48,12 @@ pub(super) struct Driver {
 impl Driver {
     /// Creates a driver for the current runtime.
     pub(super) fn new(shared: Arc<Shared>, reader: Reader) -> Driver {
+        let is_http2 = shared.lock().http2.is_some();
         Driver {
             reader,
             input: ReadBuffer::default(),
             decoder: Decoder::of(&shared.limits),
+            is_http2,
             greet_until: clock::now().checked_add(shared.limits.connect_timeout),
             stalled_since: None,
             is_unwritable: false,
@@ -92,10 +95,14 @@ impl Driver {
     /// Reads once and processes the received frames. Returns whether more bytes may be available.
     fn read(&mut self, cx: &mut task::Context<'_>) -> Result<bool, Status> {
         let mut outcome = Ok(0);
+        let is_http2 = self.is_http2;
         let polled = {
             let (shared, decoder, wakers) = (&self.shared, &mut self.decoder, &mut self.wakers);
             self.input.poll_read(cx, &mut self.reader, |_, input| {
-                outcome = shared.received(decoder, wakers, input);
+                outcome = match is_http2 {
+                    true => shared.received_http2(wakers, input),
+                    false => shared.received(decoder, wakers, input),
+                };
                 *outcome.as_ref().unwrap_or(&0)
             })
         };

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use slab::Slab;
 
+use super::http2::Http2;
 use super::round_trip::RoundTrip;
 use crate::context::Context;
 use crate::deadline::Deadline;
@@ -27,7 +28,10 @@ pub(super) struct State {
     pub(super) output: SendBuffer,
     /// Whether a caller or the driver has taken the output and is writing it.
     pub(super) writing: bool,
-    /// The in-flight calls. The wire id of a call is its key in this table plus one.
+    /// The wire of a connection that speaks gRPC; `None` for the native protocol. The fields below that name frames and
+    /// method numbers belong to the native protocol.
+    pub(super) http2: Option<Box<Http2>>,
+    /// The in-flight calls. The native id of a call is its key in this table plus one.
     pub(super) calls: Slab<InFlight>,
     /// The number of calls that the peer has not answered yet.
     pub(super) in_flight: usize,
@@ -87,6 +91,8 @@ pub(super) struct InFlight {
     /// Whether the id is free again, because the peer has answered or the connection is lost.
     pub(super) answered: bool,
     pub(super) serial: u64,
+    /// The HTTP/2 stream of the call; 0 in the native protocol.
+    pub(super) stream: u32,
     pub(super) begun: Instant,
     /// Receives reply metadata and trailer, if the caller asked for them.
     pub(super) context: Option<Context>,
@@ -145,6 +151,7 @@ impl InFlight {
             ends_at,
             answered: false,
             serial,
+            stream: 0,
             begun,
             context,
             streams: None,
@@ -296,7 +303,11 @@ impl State {
     pub(super) fn peer_is_alive(&mut self, now: Instant, stalled: bool, limits: &Limits) -> bool {
         let look = self.keepalive.look(now, self.in_flight > 0, stalled, self.peer.pace(limits));
         if look == Look::Ping {
-            self.frame(Header { kind: kind::PING, ..Header::default() }, &[]);
+            match &mut self.http2 {
+                Some(http2) => http2.ping(&mut self.output),
+                None => native::encode_frame(self.output.tail(), Header { kind: kind::PING, ..Header::default() }, &[]),
+            }
+            self.count_queued();
         }
         look != Look::Dead
     }
@@ -330,8 +341,21 @@ impl State {
         self.idle_since?.checked_add(limits.idle_timeout)
     }
 
+    /// Counts the bytes that were appended to the output.
+    pub(super) fn count_queued(&mut self) {
+        self.queued = self.written + self.output.len() as u64;
+    }
+
     /// Queues a message of a request stream, or the end of the stream.
     pub(super) fn data(&mut self, key: usize, message: Option<Message>) {
+        if let Some(http2) = &mut self.http2 {
+            let stream = self.calls[key].stream;
+            match message {
+                Some(message) => http2.send(stream, message, false, &mut self.output),
+                None => http2.end(stream, &mut self.output),
+            }
+            return self.count_queued();
+        }
         let flags = message.as_ref().map_or(flag::OPEN | flag::END, Message::flags);
         let message = message.map(|message| message.bytes).unwrap_or_default();
         let header = Header { kind: kind::DATA, flags, id: key as u32 + 1, ..Header::default() };
@@ -347,6 +371,12 @@ impl State {
         let pump = call.take_pump();
         if call.answered {
             self.calls.remove(key);
+        } else if let Some(http2) = &mut self.http2 {
+            // Nothing more comes of a stream that was reset.
+            http2.cancel(call.stream, &mut self.output);
+            self.in_flight -= 1;
+            self.calls.remove(key);
+            self.count_queued();
         } else {
             self.frame(Header { kind: kind::CANCEL, word: code, id: key as u32 + 1, ..Header::default() }, &[]);
         }
@@ -484,6 +514,11 @@ impl State {
 
     /// Fails a call that the peer has not answered yet, and queues a CANCEL frame.
     pub(super) fn give_up(&mut self, key: usize, status: Status, wakers: &mut Vec<Waker>) {
+        if let Some(http2) = &mut self.http2 {
+            http2.cancel(self.calls[key].stream, &mut self.output);
+            self.count_queued();
+            return self.complete(key, Err(status), true, wakers);
+        }
         let header = Header { kind: kind::CANCEL, word: status.code() as u16, id: key as u32 + 1, ..Header::default() };
         self.frame(header, &[]);
         self.complete(key, Err(status), false, wakers);

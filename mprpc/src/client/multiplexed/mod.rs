@@ -4,6 +4,7 @@
 //! callers, so that many requests leave in one system call. Only the driver reads.
 
 mod driver;
+mod http2;
 mod in_flight;
 mod pump;
 mod round_trip;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use self::driver::Driver;
+use self::http2::{Http2, StreamHead};
 use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
 use super::transport::within;
@@ -60,11 +62,23 @@ struct Shared {
 }
 
 impl Multiplexed {
-    /// Sends the greeting and spawns the driver on the current runtime.
+    /// Opens a native connection: sends the greeting and spawns the driver on the current runtime.
     pub(crate) fn open(stream: Stream, address: &Address, limits: &Limits) -> Multiplexed {
         let mut state = State::default();
         state.output.tail().extend_from_slice(&PREFACE);
         Settings::of(limits).encode(state.output.tail());
+        Multiplexed::begin(stream, address, limits, state)
+    }
+
+    /// Opens a connection that speaks gRPC over HTTP/2. `is_secure` says that the stream is TLS.
+    pub(crate) fn open_grpc(stream: Stream, address: &Address, limits: &Limits, is_secure: bool) -> Multiplexed {
+        let mut state = State::default();
+        state.http2 = Some(Box::new(Http2::new(authority(address), is_secure, limits, &mut state.output)));
+        state.peer = http2::settings_before_the_first();
+        Multiplexed::begin(stream, address, limits, state)
+    }
+
+    fn begin(stream: Stream, address: &Address, limits: &Limits, mut state: State) -> Multiplexed {
         state.queued = state.output.len() as u64;
         let shared = Arc::new(Shared {
             writer: stream.writer,
@@ -235,8 +249,15 @@ impl Shared {
 
     /// Encodes a message for the peer, compressed if both sides agree.
     fn encode(&self, message: Bytes, compression: Option<Compression>) -> Message {
+        let Some(algorithm) = compression else { return Message { bytes: message, compressed: Compressed::No } };
         // The lock is released before compression, so that other callers can write meanwhile.
-        let wanted = compression.filter(|algorithm| self.lock().peer.accepts(*algorithm));
+        let state = self.lock();
+        let (is_http2, is_accepted) = (state.http2.is_some(), state.peer.accepts(algorithm));
+        drop(state);
+        if is_http2 {
+            return Message::encode_by(message, Some(algorithm), &self.limits);
+        }
+        let wanted = is_accepted.then_some(algorithm);
         Message::encode(message, wanted, &self.limits)
     }
 
@@ -265,7 +286,7 @@ impl Shared {
         flags: u8,
         waker: Option<&Waker>,
     ) -> Result<PendingCall, NotBegun> {
-        let Outgoing { method, metadata, deadline, remaining, context, message, now } = *request;
+        let Outgoing { method, metadata, deadline, remaining, context, message, now, .. } = *request;
         if remaining == Some(Duration::ZERO) {
             let message = "the deadline passed before the call was sent";
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No).into());
@@ -280,7 +301,7 @@ impl Shared {
             return Err(NotBegun::Ended(unsent(why)));
         }
         let in_flight_max = self.limits.in_flight_max.min(state.peer.in_flight_max as usize);
-        if state.calls.len() >= in_flight_max {
+        if state.calls.len() >= in_flight_max && state.http2.is_none() {
             let message = format!("{in_flight_max} calls in flight: in_flight_max {in_flight_max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Queue, Ran::No).into());
         }
@@ -300,8 +321,8 @@ impl Shared {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No).into());
         }
-        let metadata = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
-        let (size, max) = (metadata.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
+        let encoded = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
+        let (size, max) = (encoded.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
         if size > max {
             let message = format!("metadata of {size} bytes is beyond metadata_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No).into());
@@ -310,15 +331,21 @@ impl Shared {
             return Err(NotBegun::NoRoom);
         }
         let idle = state.calls.is_empty() && state.output.is_empty() && !state.writing;
-        let number = match state.method_number(method) {
-            Some(number) => number,
-            None => self.introduce(&mut state, method)?,
-        };
         state.serial += 1;
         let serial = state.serial;
         let key = state.calls.vacant_key();
-        state.request(key, number, message.map(|message| (message, flags)), &metadata, granted);
+        let stream = if state.http2.is_some() {
+            self.open_stream(&mut state, key, request, flags, granted)?
+        } else {
+            let number = match state.method_number(method) {
+                Some(number) => number,
+                None => self.introduce(&mut state, method)?,
+            };
+            state.request(key, number, message.map(|message| (message, flags)), &encoded, granted);
+            0
+        };
         let mut call = InFlight::new(deadline, context.cloned(), state.queued, serial, now, waker);
+        call.stream = stream;
         if method.kind != MethodKind::Unary {
             let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
             call.streams().replies = replies;
@@ -339,6 +366,40 @@ impl Shared {
             state.wake_driver();
         }
         Ok(call)
+    }
+
+    /// Opens an HTTP/2 stream for a call. The call waits while the peer takes no more streams.
+    #[inline(never)]
+    fn open_stream(
+        &self,
+        state: &mut State,
+        key: usize,
+        request: &Outgoing<'_>,
+        flags: u8,
+        granted: Option<Duration>,
+    ) -> Result<u32, NotBegun> {
+        let State { http2: Some(http2), output, .. } = state else { return Err(NotBegun::NoRoom) };
+        let compressed = match request.compression {
+            Some(algorithm) if flags & native::flag::COMPRESSED != 0 => Compressed::By(algorithm),
+            _ => Compressed::No,
+        };
+        let head = StreamHead {
+            method: request.method,
+            place: request.method.as_static().map(|descriptor| std::ptr::from_ref(descriptor) as usize),
+            metadata: request.metadata,
+            granted,
+            compression: request.compression,
+            message: request.message.map(|message| Message { bytes: message.clone(), compressed }),
+        };
+        let stream = http2.open(key, &head, output);
+        if stream.is_none() && http2.is_used_up() {
+            let why = self.failed(Code::Unavailable, "the connection has used all streams", Phase::Send, Ran::No);
+            state.retire(why.clone());
+            state.wake_driver();
+            return Err(NotBegun::Ended(why));
+        }
+        state.count_queued();
+        stream.ok_or(NotBegun::NoRoom)
     }
 
     /// Assigns a number to a method on its first call over this connection.
@@ -379,6 +440,14 @@ impl Shared {
             state.take_crowded().into_iter().for_each(Waker::wake);
         }
         (state, outcome)
+    }
+}
+
+/// The value of `:authority` for an address.
+fn authority(address: &Address) -> String {
+    match address {
+        Address::Tcp(_) | Address::Host(..) => address.to_string(),
+        Address::Unix(_) | Address::Memory(_) => "localhost".to_owned(),
     }
 }
 
@@ -482,6 +551,11 @@ impl Source for ReplySource {
         let Some(mut guard) = self.live() else { return };
         let state = &mut *guard;
         state.received.credited(&mut state.calls[self.key].streams().received, bytes);
+        if let Some(http2) = &mut state.http2 {
+            http2.credit(state.calls[self.key].stream, bytes, &mut state.output);
+            state.count_queued();
+            return state.wake_driver();
+        }
         let value = u32::try_from(bytes).unwrap_or(u32::MAX);
         state.frame(Header { kind: kind::CREDIT, id: self.key as u32 + 1, value, ..Header::default() }, &[]);
         state.wake_driver();

@@ -33,6 +33,9 @@ pub(super) struct Pump {
     crowd: Option<u64>,
 }
 
+/// A request stream over HTTP/2 is not sent again if it was longer than this.
+const REPEATED_BYTES_MAX: u64 = 64 << 10;
+
 /// A message in the caller's form and in its encoded form.
 struct Held {
     made: Bytes,
@@ -122,7 +125,11 @@ impl Pump {
         };
         let cost = held.encoded.cost();
         let call = state.calls[self.key].streams();
-        if !state.sent.admits(call.sent, cost, state.peer.windows()) {
+        if let Some(http2) = &state.http2 {
+            if !http2.has_room(state.calls[self.key].stream) {
+                return Sent::NoRoom;
+            }
+        } else if !state.sent.admits(call.sent, cost, state.peer.windows()) {
             call.waiting = cost;
             // Each call is queued only once, even if its pump is woken several times.
             if !std::mem::replace(&mut call.is_stalled, true) {
@@ -136,15 +143,22 @@ impl Pump {
             }
             return Sent::NoRoom;
         }
+        let call = state.calls[self.key].streams();
         call.waiting = 0;
-        let was_read = call.sent < self.sent_cost;
-        self.sent_cost = call.sent + cost;
+        // HTTP/2 does not say whether the server has read a message.
+        let was_read = match state.http2.is_some() {
+            true => self.sent_cost > REPEATED_BYTES_MAX,
+            false => call.sent < self.sent_cost,
+        };
+        self.sent_cost = if state.http2.is_some() { self.sent_cost + cost } else { call.sent + cost };
         match &mut self.sent {
             Some(_) if was_read => self.sent = None,
             Some(sent) => sent.push(held.made.clone()),
             None => {}
         }
-        state.sent.sent(&mut call.sent, cost);
+        if state.http2.is_none() {
+            state.sent.sent(&mut call.sent, cost);
+        }
         state.data(self.key, self.held.take().map(|held| held.encoded));
         state.wake_driver();
         Sent::Done

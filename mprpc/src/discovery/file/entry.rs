@@ -88,7 +88,7 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
 
 /// Returns the best protocol of those that an entry lists, `native,classic`. Protocols of newer builds are skipped.
 pub(in super::super) fn parse_protocols(text: &str) -> Result<Protocol, String> {
-    let known = [Protocol::Native, Protocol::Classic];
+    let known = [Protocol::Native, Protocol::Classic, Protocol::Grpc];
     let listed = |protocol: &Protocol| text.split(',').any(|name| name.trim() == protocol.name());
     known.into_iter().find(listed).ok_or_else(|| format!("of the protocols '{text}' this build speaks none"))
 }

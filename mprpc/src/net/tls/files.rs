@@ -54,7 +54,10 @@ fn server_config(settings: &TlsServer, contents: &[Vec<u8>]) -> Result<ServerCon
         }
     };
     let (chain, key) = own(&settings.certificate, &contents[0], &settings.key, &contents[1])?;
-    builder.with_single_cert(chain, key).map_err(|error| unusable(&settings.certificate, &settings.key, &error))
+    let config = builder.with_single_cert(chain, key);
+    let mut config = config.map_err(|error| unusable(&settings.certificate, &settings.key, &error))?;
+    config.alpn_protocols = [NATIVE, HTTP2, HTTP1].map(<[u8]>::to_vec).into();
+    Ok(config)
 }
 
 /// The client's configuration: the issuers that it trusts, and the certificate that it presents on request.
@@ -80,10 +83,23 @@ fn client_config(settings: &TlsClient, contents: &[Vec<u8>]) -> Result<ClientCon
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots(&settings.ca, &contents[0])?);
     let (Some(certificate), Some(key)) = (&settings.client_certificate, &settings.client_key) else {
-        return Ok(builder.with_no_client_auth());
+        return Ok(offering(builder.with_no_client_auth()));
     };
     let (chain, private) = own(certificate, &contents[1], key, &contents[2])?;
-    builder.with_client_auth_cert(chain, private).map_err(|error| unusable(certificate, key, &error))
+    let config = builder.with_client_auth_cert(chain, private);
+    config.map(offering).map_err(|error| unusable(certificate, key, &error))
+}
+
+/// The names of the protocols in the handshake (ALPN, RFC 7301). A server detects the protocol by the first bytes, whatever
+/// the handshake says; the names are there for other servers and clients, which insist on them.
+const NATIVE: &[u8] = b"mprpc";
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
+
+/// The client offers what a channel may speak.
+fn offering(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = [NATIVE, HTTP2].map(<[u8]>::to_vec).into();
+    config
 }
 
 /// The paths of a certificate and its key. One without the other is an error.

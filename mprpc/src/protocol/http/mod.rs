@@ -10,3 +10,4 @@ pub(crate) mod grpc;
 pub(crate) mod grpc_web;
 pub(crate) mod metadata;
 pub(crate) mod query;
+pub(crate) mod unread;

@@ -152,14 +152,14 @@ impl<T: Default> Connection<T> {
         if self.pending_bytes == 0 { 0 } else { self.streams.get(&id).map_or(0, Stream::pending_bytes) }
     }
 
+    /// Bytes of all streams that wait for room in the peer's windows.
+    pub(crate) fn all_pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
     /// Returns the streams of which something that had to wait was sent since the last call.
     pub(crate) fn take_relieved(&mut self) -> Vec<u32> {
         mem::take(&mut self.relieved)
-    }
-
-    /// Whether bytes wait for room in the peer's windows.
-    pub(crate) fn is_blocked(&self) -> bool {
-        !self.blocked.is_empty()
     }
 
     /// Whether a frame or a header block is incomplete.
@@ -170,6 +170,21 @@ impl<T: Default> Connection<T> {
     /// Copies the frames that are not taken out of the shared buffer, because they may stay for a while.
     pub(crate) fn compact(&mut self) {
         self.complete = Bytes::copy_from_slice(&self.complete);
+    }
+
+    /// What the peer accepts.
+    pub(crate) fn peer(&self) -> &PeerSettings {
+        &self.peer
+    }
+
+    /// Whether the peer has sent its settings.
+    pub(crate) fn has_settings(&self) -> bool {
+        self.has_settings
+    }
+
+    /// Whether this side has opened all the streams that a connection can have.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.next_stream > STREAM_MASK
     }
 
     /// How many more streams this side may open.
@@ -440,7 +455,7 @@ impl<T: Default> Connection<T> {
             return Ok(None);
         }
         if is_new {
-            let mut stream = Stream::new(T::default(), self.peer.initial_window.into(), self.own.stream_window.into());
+            let mut stream = Stream::new(T::default(), self.peer.initial_window.into(), self.initial_receive_window());
             stream.is_remote_ended = is_end;
             self.streams.insert(id, stream);
             return Ok(Some(Event::Head { id, is_end, is_too_long }));
@@ -463,6 +478,11 @@ impl<T: Default> Connection<T> {
             self.remote_ended(id);
         }
         Ok(Some(Event::Head { id, is_end, is_too_long }))
+    }
+
+    /// The window of a new stream. The peer may use the initial one until it has read the settings of this side.
+    fn initial_receive_window(&self) -> i64 {
+        self.own.stream_window.max(INITIAL_WINDOW).into()
     }
 
     /// Whether the final head of the response has arrived, as its user has noted.
@@ -684,7 +704,7 @@ impl<T: Default> Connection<T> {
         }
         let id = self.next_stream;
         self.next_stream += 2;
-        let mut stream = Stream::new(user, self.peer.initial_window.into(), self.own.stream_window.into());
+        let mut stream = Stream::new(user, self.peer.initial_window.into(), self.initial_receive_window());
         stream.is_local_ended = is_end;
         self.streams.insert(id, stream);
         self.write_fields(id, is_end, out, fields);
@@ -699,28 +719,34 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    /// Sends a part of the body: `prefix` and `payload`. What the windows have no room for follows later.
+    /// Sends a part of the body, `prefix` and `payload`, which may be the last. What the windows have no room for follows
+    /// later.
     #[inline]
-    pub(crate) fn send_data(&mut self, id: u32, prefix: &[u8], payload: Bytes, out: &mut impl Output) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+    pub(crate) fn send_data(&mut self, id: u32, prefix: &[u8], payload: Bytes, is_end: bool, out: &mut impl Output) {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_local_ended) else { return };
         let length = prefix.len() + payload.len();
         let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
         if stream.pending.is_some() || length as i64 > room {
-            return self.send_later(id, prefix, payload, out);
+            return self.send_later(id, prefix, payload, is_end, out);
         }
+        stream.is_local_ended = is_end;
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
-        let header = FrameHeader { length: length as u32, kind: kind::DATA, flags: 0, stream: id };
+        let flags = if is_end { flag::END_STREAM } else { 0 };
+        let header = FrameHeader { length: length as u32, kind: kind::DATA, flags, stream: id };
         let tail = out.tail();
         tail.reserve(HEADER_BYTES + prefix.len());
         tail.put_slice(&header.encode());
         tail.put_slice(prefix);
         out.push(payload);
         self.control.give_back();
+        if is_end {
+            self.local_ended(id, out);
+        }
     }
 
     #[cold]
-    fn send_later(&mut self, id: u32, prefix: &[u8], payload: Bytes, out: &mut impl Output) {
+    fn send_later(&mut self, id: u32, prefix: &[u8], payload: Bytes, is_end: bool, out: &mut impl Output) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let length = prefix.len() + payload.len();
         let pending = stream.pending.get_or_insert_default();
@@ -732,6 +758,10 @@ impl<T: Default> Connection<T> {
         }
         pending.bytes += length;
         self.pending_bytes += length;
+        if is_end {
+            pending.end = Some(End::Data);
+            stream.is_local_ended = true;
+        }
         self.flush_stream(id, out);
     }
 
@@ -783,11 +813,12 @@ impl<T: Default> Connection<T> {
         encode_reset(out, id, code);
     }
 
-    /// Removes a stream whose peer has ended it. A client calls it after the end of the response; a request that has not
-    /// ended is reset.
+    /// Removes a stream that its user needs no more, at a client. Unless both sides have ended it, it is reset.
     pub(crate) fn finish(&mut self, id: u32, out: &mut impl Output) -> Option<T> {
-        let stream = self.remove(id, ClosedBy::Peer)?;
-        if !stream.is_local_ended || stream.pending.is_some() {
+        let stream = self.streams.get(&id)?;
+        let is_remote_ended = stream.is_remote_ended;
+        let stream = self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide })?;
+        if !stream.is_local_ended || !is_remote_ended || stream.pending.is_some() {
             encode_reset(out, id, ErrorCode::Cancel);
         }
         Some(stream.user)
@@ -824,10 +855,10 @@ impl<T: Default> Connection<T> {
         encode_go_away(out, self.last_peer_stream, code, text);
     }
 
-    /// Sends what waits for room, as far as there is room. A full send buffer stops it.
-    pub(crate) fn flush(&mut self, out: &mut impl Output) {
+    /// Sends what waits for room in the windows, as far as there is room.
+    fn flush(&mut self, out: &mut impl Output) {
         for _ in 0..self.blocked.len() {
-            if self.send_window <= 0 || out.waiting() > FLUSH_BYTES_MAX {
+            if self.send_window <= 0 {
                 return;
             }
             let Some(id) = self.blocked.pop_front() else { return };
@@ -842,7 +873,7 @@ impl<T: Default> Connection<T> {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(pending) = &mut stream.pending else { return };
         self.relieved.push(id);
-        while pending.bytes > 0 && out.waiting() <= FLUSH_BYTES_MAX {
+        while pending.bytes > 0 {
             let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
             if room <= 0 {
                 break;
@@ -928,8 +959,6 @@ fn split_block(tail: &mut BytesMut, start: usize, frame_bytes_max: usize, end_st
 
 /// Above this capacity, the table of streams shrinks after a peak.
 const KEPT_PLACES: usize = 1024;
-/// Beyond so many bytes in the send buffer, what waits for the windows goes on waiting.
-const FLUSH_BYTES_MAX: usize = 1 << 20;
 
 /// Writes the fields of a head or of trailers.
 pub(crate) struct FieldWriter<'a>(Fields<'a>);
@@ -941,6 +970,26 @@ enum Fields<'a> {
 }
 
 impl FieldWriter<'_> {
+    /// The method and the scheme of a gRPC request.
+    #[inline]
+    pub(crate) fn post(&mut self, is_secure: bool) {
+        use super::hpack::StaticField;
+        let scheme = if is_secure { StaticField::SCHEME_HTTPS } else { StaticField::SCHEME_HTTP };
+        if let Fields::Encoded(encoder, out) = &mut self.0 {
+            encoder.encode_static(out, StaticField::METHOD_POST);
+            encoder.encode_static(out, scheme);
+        }
+    }
+
+    /// A field that is sent in most blocks, with another value each time. `slot` remembers its name.
+    #[inline]
+    pub(crate) fn remembered_name(&mut self, slot: &mut super::hpack::Remembered, name: &[u8], value: &[u8]) {
+        match &mut self.0 {
+            Fields::Encoded(encoder, out) => encoder.encode_remembered_name(out, slot, name, value),
+            Fields::Listed(list) => list.push((Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))),
+        }
+    }
+
     /// The status 200 of a response.
     #[inline]
     pub(crate) fn status_ok(&mut self) {

@@ -56,7 +56,6 @@ pub(crate) mod setting {
 pub(crate) enum ErrorCode {
     NoError = 0,
     ProtocolError = 1,
-    InternalError = 2,
     FlowControlError = 3,
     StreamClosed = 5,
     FrameSizeError = 6,

@@ -22,8 +22,6 @@ pub(crate) trait Output {
     fn tail(&mut self) -> &mut BytesMut;
     /// Appends a payload, if it is large without a copy.
     fn push(&mut self, payload: Bytes);
-    /// How many bytes wait to be sent.
-    fn waiting(&self) -> usize;
 }
 
 /// How the peer broke the protocol, so that the connection has to end: the code of the GOAWAY frame, and its text.

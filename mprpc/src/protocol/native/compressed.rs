@@ -10,7 +10,7 @@ use crate::protocol::flow::cost;
 use crate::status::Status;
 
 /// A message as on the wire.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     pub(crate) bytes: Bytes,
     /// Whether the reader has to decompress the message. A queued message stays compressed, so that it fits its window.
@@ -40,6 +40,16 @@ impl Message {
     pub(crate) fn encode(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
         match wanted.and_then(|algorithm| compress_message(algorithm, &message, limits)) {
             Some(bytes) => Message { bytes, compressed: Compressed::Tagged },
+            None => Message { bytes: message, compressed: Compressed::No },
+        }
+    }
+
+    /// Like [`Message::encode`], for a peer that knows the algorithm from the head of the call.
+    pub(crate) fn encode_by(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
+        let long = wanted.filter(|_| message.len() >= limits.compress_bytes_min);
+        let compressed = long.and_then(|algorithm| Some((algorithm, algorithm.compress(&message).ok()?)));
+        match compressed.filter(|(_, bytes)| bytes.len() < message.len()) {
+            Some((algorithm, bytes)) => Message { bytes, compressed: Compressed::By(algorithm) },
             None => Message { bytes: message, compressed: Compressed::No },
         }
     }

@@ -111,11 +111,14 @@ impl ResponseWriter for Writer<'_> {
         }
     }
 
-    fn data(&mut self, prefix: &[u8], payload: Bytes) {
+    fn data(&mut self, prefix: &[u8], payload: Bytes, is_end: bool) {
         if self.encoder.begin_data(self.output.tail(), prefix.len() + payload.len()) {
             self.output.tail().put_slice(prefix);
             self.output.push(payload);
             self.encoder.end_data(self.output.tail());
+        }
+        if is_end {
+            self.end();
         }
     }
 

@@ -30,6 +30,7 @@ use crate::net::SendBuffer;
 use crate::net::connection::{Close, Turn};
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
+use crate::protocol::http::unread::Unread;
 use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
 use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
@@ -69,11 +70,8 @@ pub(super) struct Exchange {
     is_opened: bool,
     /// Bytes of the body that the `content-length` still promises.
     content_left: Option<u64>,
-    /// The request stream: what its messages cost that the handler has not read, their bytes on the wire, and those of them
-    /// that were granted again already.
-    unread_cost: u64,
-    unread_bytes: u64,
-    granted_early: u64,
+    /// The messages of the request stream that the handler has not read.
+    unread: Unread,
     /// Bytes of an incomplete message.
     partial: HeldBytes,
 }
@@ -297,9 +295,11 @@ impl Http2 {
         if exchange.web.is_some() {
             return self.web_data(turn, id, bytes, is_end);
         }
+        let has_begun = exchange.waiting.is_none();
         if let Err(status) = self.messages(turn, id, bytes, is_end) {
             self.calls.cancel(id, status.clone());
-            self.refuse(turn.output, id, status.with_phase(Phase::Handle).with_ran(Ran::Maybe));
+            let (phase, ran) = if has_begun { (Phase::Handle, Ran::Maybe) } else { (Phase::Queue, Ran::No) };
+            self.refuse(turn.output, id, status.with_phase(phase).with_ran(ran));
         }
     }
 
@@ -341,8 +341,7 @@ impl Http2 {
                 early += before as u64 - bytes.len() as u64;
                 continue;
             }
-            exchange.unread_bytes += wire_bytes;
-            exchange.unread_cost += message.cost();
+            exchange.unread.arrived(message.cost(), wire_bytes);
             let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
         }
@@ -355,7 +354,9 @@ impl Http2 {
                 return Err(calls.memory().refusal());
             }
             // A message may be longer than the window.
-            exchange.granted_early += if exchange.waiting.is_none() { early } else { 0 };
+            if exchange.waiting.is_none() {
+                exchange.unread.granted_early(early);
+            }
             connection.grant(id, early, turn.output);
         }
         if unwanted > 0
@@ -399,9 +400,6 @@ impl Http2 {
         let Http2 { connection: Some(connection), calls, shared, slots, .. } = self else {
             return ControlFlow::Continue(());
         };
-        if connection.is_blocked() {
-            connection.flush(turn.output);
-        }
         for id in connection.take_relieved() {
             calls.credit(id, 0);
         }

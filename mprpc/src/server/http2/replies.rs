@@ -40,6 +40,8 @@ pub(super) struct Slots {
 
 /// A stream may have so many bytes waiting for room in the caller's windows before its handler is asked for more.
 const UNSENT_BYTES_MAX: u64 = 256 << 10;
+/// The same for all streams of a connection together. A stream with nothing waiting may always send.
+const ALL_UNSENT_BYTES_MAX: u64 = 1 << 20;
 
 impl ReplyWriter for Replies<'_> {
     fn is_full(&self) -> bool {
@@ -48,7 +50,15 @@ impl ReplyWriter for Replies<'_> {
 
     fn room(&self, id: u32, _: &Flow, _: u64, cost: u64) -> Room {
         let unsent = self.connection.pending_bytes(id) as u64;
-        if unsent == 0 || unsent + cost <= UNSENT_BYTES_MAX { Room::Free } else { Room::StreamIsFull }
+        if unsent == 0 {
+            Room::Free
+        } else if unsent + cost > UNSENT_BYTES_MAX {
+            Room::StreamIsFull
+        } else if self.connection.all_pending_bytes() as u64 + cost > ALL_UNSENT_BYTES_MAX {
+            Room::ConnectionIsFull
+        } else {
+            Room::Free
+        }
     }
 
     fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
@@ -73,15 +83,8 @@ impl ReplyWriter for Replies<'_> {
         if message.len() > max {
             return Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply));
         }
-        let plain = |bytes| Message { bytes, compressed: Compressed::No };
-        let Some(algorithm) = self.compression(id).filter(|_| message.len() >= self.shared.limits.compress_bytes_min)
-        else {
-            return Ok(plain(message));
-        };
-        match algorithm.compress(&message) {
-            Ok(bytes) if bytes.len() < message.len() => Ok(Message { bytes, compressed: Compressed::By(algorithm) }),
-            _ => Ok(plain(message)),
-        }
+        let wanted = self.compression(id);
+        Ok(Message::encode_by(message, wanted, &self.shared.limits))
     }
 
     fn message(&mut self, id: u32, message: Message) {
@@ -91,7 +94,7 @@ impl ReplyWriter for Replies<'_> {
         }
         let flags = if message.compressed == Compressed::No { 0 } else { grpc::flag::COMPRESSED };
         let prefix = grpc::encode_prefix(flags, message.bytes.len());
-        self.connection.send_data(id, &prefix, message.bytes, self.output);
+        self.connection.send_data(id, &prefix, message.bytes, false, self.output);
     }
 
     fn end(&mut self, id: u32, times: CallTimes, context: &Context, step: Step) {
@@ -114,18 +117,8 @@ impl ReplyWriter for Replies<'_> {
 
     fn credit(&mut self, id: u32, bytes: u64) {
         let Some(exchange) = self.connection.stream(id) else { return };
-        // The flow control of HTTP/2 counts the bytes on the wire, and that of the inbox counts messages.
-        let cost = bytes.min(exchange.unread_cost);
-        if cost == 0 {
-            return;
-        }
-        let share = u128::from(exchange.unread_bytes) * u128::from(cost) / u128::from(exchange.unread_cost);
-        let read = share as u64;
-        exchange.unread_cost -= cost;
-        exchange.unread_bytes -= read;
-        let early = read.min(exchange.granted_early);
-        exchange.granted_early -= early;
-        self.connection.grant(id, read - early, self.output);
+        let bytes = exchange.unread.read(bytes);
+        self.connection.grant(id, bytes, self.output);
     }
 }
 
@@ -225,6 +218,7 @@ impl Replies<'_> {
             tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
             trailer = Metadata::new();
         }
+        let origin = grpc::failure_origin(&status);
         let Some(exchange) = self.connection.stream(id) else { return };
         let (is_opened, codec) = (exchange.is_opened, exchange.codec);
         exchange.waiting = None;
@@ -242,6 +236,9 @@ impl Replies<'_> {
             }
             if let Some(details) = &details {
                 fields.field_once(b"grpc-status-details-bin", details.as_bytes());
+            }
+            if let Some(origin) = origin {
+                fields.field(grpc::FAILURE_FIELD.as_bytes(), origin.as_bytes());
             }
             if let Some(pause) = status.retry_after() {
                 fields.field_once(b"grpc-retry-pushback-ms", pause.as_millis().to_string().as_bytes());

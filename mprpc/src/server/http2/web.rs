@@ -105,14 +105,13 @@ impl Http2 {
     fn web_messages(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) -> Result<(), Status> {
         let Http2 { connection: Some(connection), calls, partial_bytes, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
-        let Exchange { web: Some(web), unread_bytes, unread_cost, granted_early, partial, .. } = exchange else {
+        let Exchange { web: Some(web), unread, partial, .. } = exchange else {
             return Ok(());
         };
         let is_stream = calls.contains(id);
         let mut unwanted = 0;
         let taken = web.received(bytes, |message| {
-            *unread_bytes += (message.bytes.len() + PREFIX_BYTES) as u64;
-            *unread_cost += message.cost();
+            unread.arrived(message.cost(), (message.bytes.len() + PREFIX_BYTES) as u64);
             let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             // The call may have ended already.
             unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
@@ -129,7 +128,9 @@ impl Http2 {
                 return Err(calls.memory().refusal());
             }
             // A message may be longer than the window.
-            *granted_early += if is_stream { early } else { 0 };
+            if is_stream {
+                unread.granted_early(early);
+            }
             connection.grant(id, early + overhead, turn.output);
         }
         if unwanted > 0
@@ -186,8 +187,8 @@ impl ResponseWriter for Writer<'_> {
         });
     }
 
-    fn data(&mut self, prefix: &[u8], payload: Bytes) {
-        self.connection.send_data(self.id, prefix, payload, self.output);
+    fn data(&mut self, prefix: &[u8], payload: Bytes, is_end: bool) {
+        self.connection.send_data(self.id, prefix, payload, is_end, self.output);
     }
 
     fn end(&mut self) {

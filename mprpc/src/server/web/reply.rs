@@ -28,10 +28,10 @@ pub(in crate::server) trait ResponseWriter {
     /// Sends the head. `length` is the length of the body, if it is known.
     fn head(&mut self, status: u16, fields: &[Field<'_>], length: Option<u64>);
 
-    /// Sends a part of the body: `prefix` and `payload`.
-    fn data(&mut self, prefix: &[u8], payload: Bytes);
+    /// Sends a part of the body, `prefix` and `payload`, which may be the last.
+    fn data(&mut self, prefix: &[u8], payload: Bytes, is_end: bool);
 
-    /// Sends the end of the body.
+    /// Sends the end of a response without a body.
     fn end(&mut self);
 }
 
@@ -138,14 +138,7 @@ impl Response {
             let text = "the method returns a stream, and the request has no type for streams";
             return Err(Status::unimplemented(text).with_phase(Phase::Reply));
         }
-        let compressed = self.compression.filter(|_| message.len() >= shared.limits.compress_bytes_min);
-        if let Some(algorithm) = compressed
-            && let Ok(bytes) = algorithm.compress(&message)
-            && bytes.len() < message.len()
-        {
-            return Ok(Message { bytes, compressed: Compressed::By(algorithm) });
-        }
-        Ok(Message { bytes: message, compressed: Compressed::No })
+        Ok(Message::encode_by(message, self.compression, &shared.limits))
     }
 
     /// Sends a message of the reply.
@@ -155,20 +148,20 @@ impl Response {
             return;
         }
         let flags = if message.compressed == Compressed::No { 0 } else { grpc::flag::COMPRESSED };
-        self.framed(flags, message.bytes, out);
+        self.framed(flags, message.bytes, false, out);
     }
 
     /// Sends a message with its prefix.
-    fn framed(&self, flags: u8, message: Bytes, out: &mut impl ResponseWriter) {
+    fn framed(&self, flags: u8, message: Bytes, is_end: bool, out: &mut impl ResponseWriter) {
         let prefix = grpc::encode_prefix(flags, message.len());
         if self.content.dialect != Dialect::GrpcWebText {
-            return out.data(&prefix, message);
+            return out.data(&prefix, message, is_end);
         }
         let mut bytes = BytesMut::with_capacity(prefix.len() + message.len());
         grpc::encode_message(&mut bytes, flags, &message);
         let mut text = BytesMut::new();
         grpc_web::encode_text(&mut text, &bytes);
-        out.data(&[], text.freeze());
+        out.data(&[], text.freeze(), is_end);
     }
 
     /// Ends a call that has begun, with its last step.
@@ -283,8 +276,7 @@ impl Response {
         if self.content.dialect == Dialect::ConnectStream {
             let mut json = Vec::new();
             connect::encode_end(&mut json, error, trailer);
-            self.framed(grpc::flag::END_STREAM, json.into(), out);
-            return out.end();
+            return self.framed(grpc::flag::END_STREAM, json.into(), true, out);
         }
         let mut fields: Vec<Field<'_>> = Vec::with_capacity(FIELDS);
         let code = error.map_or(Code::Ok, Status::code);
@@ -309,8 +301,7 @@ impl Response {
             tracing::error!(why = fault.message(), "the trailers of a reply are left out");
         }
         let payload = block.split_off(block.len().min(grpc::PREFIX_BYTES)).freeze();
-        self.framed(grpc::flag::TRAILERS, payload, out);
-        out.end();
+        self.framed(grpc::flag::TRAILERS, payload, true, out);
     }
 
     /// Sends a response that answers no call.
@@ -333,10 +324,10 @@ impl Response {
     fn whole(&mut self, status: u16, fields: Vec<Field<'_>>, body: Bytes, out: &mut impl ResponseWriter) {
         self.is_complete = true;
         self.head(status, fields, Some(body.len() as u64), out);
-        if self.method != HttpMethod::Head && !body.is_empty() {
-            out.data(&[], body);
+        if self.method == HttpMethod::Head || body.is_empty() {
+            return out.end();
         }
-        out.end();
+        out.data(&[], body, true);
     }
 
     /// Sends the head of a response.
