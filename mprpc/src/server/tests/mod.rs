@@ -4,6 +4,8 @@ mod cancellation;
 mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
+mod http;
+mod http1;
 mod lifetime;
 mod limits;
 mod memory;
@@ -12,6 +14,7 @@ mod raw;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
