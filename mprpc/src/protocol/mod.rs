@@ -2,7 +2,6 @@
 
 pub(crate) mod classic;
 pub(crate) mod flow;
-#[allow(dead_code, unused_imports, reason = "the HTTP server uses it with the next change")]
 pub(crate) mod http;
 pub(crate) mod http1;
 pub(crate) mod http2;

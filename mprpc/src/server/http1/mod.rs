@@ -148,7 +148,7 @@ impl Http1 {
             };
             let Some(body) = &mut current.body else { continue };
             match body.decode(input)? {
-                Decoded::NeedMore(_) => {
+                Decoded::NeedMore => {
                     current.exchange.compact();
                     let is_due = current.is_answered || current.exchange.is_incomplete();
                     return Ok(ControlFlow::Continue(is_due || !input.is_empty()));

@@ -4,6 +4,7 @@ mod held_bytes;
 mod replies;
 mod request;
 mod web;
+mod writer;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;

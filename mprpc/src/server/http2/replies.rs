@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Exchange;
-use super::web::Writer;
+use super::writer::Writer;
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::metadata::Metadata;

@@ -5,13 +5,11 @@ use bytes::Bytes;
 use super::replies::Replies;
 use super::request::RequestHead;
 use super::{Exchange, Http2};
-use crate::net::SendBuffer;
 use crate::net::connection::Turn;
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::PREFIX_BYTES;
-use crate::protocol::http2::Connection;
 use crate::server::calls::ReplyWriter;
-use crate::server::web::{self, Field, Head, HttpVersion, Next, ResponseWriter, Start, Taken, broken};
+use crate::server::web::{self, Head, HttpVersion, Next, Start, Taken, broken};
 use crate::status::Status;
 
 impl Http2 {
@@ -158,40 +156,5 @@ impl Http2 {
         };
         let mut replies = Replies { output: turn.output, connection, slots, shared };
         start.begin(id, calls, turn.now, shared.limits.message_bytes_max, &mut replies)
-    }
-}
-
-/// Writes one response in a dialect of the web.
-pub(super) struct Writer<'a> {
-    pub(super) id: u32,
-    pub(super) output: &'a mut SendBuffer,
-    pub(super) connection: &'a mut Connection<Exchange>,
-}
-
-impl ResponseWriter for Writer<'_> {
-    fn head(&mut self, status: u16, fields: &[Field<'_>], length: Option<u64>) {
-        self.connection.send_head(self.id, self.output, |out| {
-            match status {
-                200 => out.status_ok(),
-                status => out.field(b":status", status.to_string().as_bytes()),
-            }
-            for (name, value) in fields {
-                match &**name {
-                    "content-type" => out.field(name.as_bytes(), value),
-                    _ => out.field_once(name.as_bytes(), value),
-                }
-            }
-            if let Some(length) = length.filter(|_| status != 204) {
-                out.field_once(b"content-length", length.to_string().as_bytes());
-            }
-        });
-    }
-
-    fn data(&mut self, prefix: &[u8], payload: Bytes, is_end: bool) {
-        self.connection.send_data(self.id, prefix, payload, is_end, self.output);
-    }
-
-    fn end(&mut self) {
-        self.connection.send_end(self.id, self.output);
     }
 }

@@ -158,7 +158,7 @@ fn read(content: ContentType, answer: &Answer) -> Outcome {
             false => metadata::append_field(head, name.as_bytes(), value.as_bytes()).unwrap(),
         }
     }
-    let algorithm = answer.field(encoding_field(content)).map(|name| algorithm(name));
+    let algorithm = answer.field(encoding_field(content)).map(algorithm);
     if !is_framed(content) {
         if answer.status != 200 {
             assert_eq!(answer.field("content-type"), Some("application/json"));

@@ -6,6 +6,7 @@ mod fields;
 mod page;
 mod reply;
 mod request;
+mod writer;
 
 use std::time::Instant;
 
@@ -16,8 +17,8 @@ pub(super) use self::body::Taken;
 pub(super) use self::fields::{Accepts, Encoding, HttpMethod, WebFields, is_of_browser};
 use self::page::Page;
 use self::reply::Response;
-pub(super) use self::reply::{Field, ResponseWriter};
 pub(super) use self::request::{Head, HttpVersion};
+pub(super) use self::writer::{Field, ResponseWriter};
 use super::calls::{Calls, NewCall, ReplyWriter, refused};
 use super::router::Route;
 use super::shared::Shared;

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use super::fields::{HttpMethod, WebFields};
-use super::reply::Field;
+use super::writer::Field;
 use crate::method::MethodKind;
 use crate::server::shared::Shared;
 
