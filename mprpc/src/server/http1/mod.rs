@@ -37,8 +37,8 @@ pub(super) struct Http1 {
     current: Option<Current>,
     /// The id of the last request.
     last_id: u32,
-    /// Whether bytes have arrived that cannot be taken yet: the next request, or more of a stream than fits its window.
-    has_left_over: bool,
+    /// The bytes that have arrived and cannot be taken yet: the next request, or more of a stream than fits its window.
+    left_over: usize,
     /// Whether the head of a request is incomplete.
     is_inside_a_head: bool,
 }
@@ -61,6 +61,10 @@ struct Current {
     is_beyond: bool,
 }
 
+/// The connection reads so many bytes that it cannot take yet. So it learns that the peer is gone, even if the peer has sent
+/// its next request before.
+const LEFT_OVER_BYTES_MAX: usize = 64 << 10;
+
 /// HTTP/1.1 has no PING, so silence of the peer says nothing.
 const NO_KEEPALIVE: Pace = Pace { interval: Duration::MAX, timeout: Duration::MAX };
 
@@ -73,7 +77,7 @@ impl Http1 {
             heads: HeadDecoder::new(&shared.limits),
             current: None,
             last_id: 0,
-            has_left_over: false,
+            left_over: 0,
             is_inside_a_head: false,
             shared,
             peer,
@@ -101,7 +105,7 @@ impl Http1 {
     /// Whether the connection may read. It reads during a call too, to learn that the peer is gone.
     #[inline]
     pub(super) fn may_read(&self) -> bool {
-        !self.has_left_over || self.takes_input()
+        self.left_over <= LEFT_OVER_BYTES_MAX || self.takes_input()
     }
 
     /// Whether bytes that arrive can be taken.
@@ -119,7 +123,6 @@ impl Http1 {
         self.calls.begin_turn();
         let taken = self.take(turn, input);
         self.calls.end_turn(turn.now);
-        self.has_left_over = turn.paused && !input.is_empty();
         match taken {
             Ok(taken) => taken,
             Err(violation) => ControlFlow::Break(self.violated(turn, &violation)),
@@ -127,13 +130,15 @@ impl Http1 {
     }
 
     fn take(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> Result<ControlFlow<Close, bool>, Violation> {
+        self.left_over = 0;
         loop {
             if let ControlFlow::Break(close) = self.finish() {
                 return Ok(ControlFlow::Break(close));
             }
             let is_full = turn.output.len() > self.shared.limits.send_buffer_bytes_max;
             if is_full || self.calls.is_paused() || !self.takes_input() {
-                turn.paused = is_full || self.calls.is_paused() || !input.is_empty();
+                self.left_over = input.len();
+                turn.paused = is_full || self.calls.is_paused() || self.left_over > LEFT_OVER_BYTES_MAX;
                 return Ok(ControlFlow::Continue(false));
             }
             let Some(current) = &mut self.current else {
@@ -322,6 +327,7 @@ impl Http1 {
         calls.poll(turn.cx, turn.now, &mut replies);
         turn.paused = replies.is_full();
         self.finish()?;
+        turn.paused |= self.left_over > 0 && self.takes_input();
         let requests = usize::from(self.current.is_some());
         while let Some(due) = self.lifetime.poll(turn, requests, NO_KEEPALIVE, &self.shared.limits) {
             match due {

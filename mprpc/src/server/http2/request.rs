@@ -87,7 +87,7 @@ impl RequestHead {
                 Ok(timeout) => self.timeout = Some(timeout),
                 Err(status) => self.refusal = Some(status),
             },
-            KnownName::GrpcAcceptEncoding => self.accepts = Accepts::of(field.value),
+            KnownName::GrpcAcceptEncoding => self.accepts = Accepts::noted(field.value, field.note),
             KnownName::GrpcEncoding => self.encoding = Encoding::of(field.value),
             KnownName::ContentLength => {
                 let length = std::str::from_utf8(field.value).ok().and_then(|text| text.parse().ok());

@@ -9,7 +9,7 @@ use super::*;
 use crate::net::SendBuffer;
 use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
 use crate::protocol::http2::hpack::Field;
-use crate::protocol::http2::{Connection, Event, OwnSettings};
+use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings};
 
 /// The versions of HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +212,11 @@ impl Http2Client {
 
     pub(super) fn send(&mut self, stream: u32, bytes: &[u8], is_end: bool) {
         self.connection.send_data(stream, &[], Bytes::copy_from_slice(bytes), is_end, &mut self.output);
+        self.flush();
+    }
+
+    pub(super) fn reset(&mut self, stream: u32) {
+        self.connection.reset(stream, ErrorCode::Cancel, &mut self.output);
         self.flush();
     }
 

@@ -319,7 +319,9 @@ async fn connection_age_max_closes_behind_the_last_answer_and_connection_age_gra
 
 #[tokio::test(start_paused = true)]
 async fn peer_that_closes_cancels_its_call() {
-    for request in [post("Hang", "").http1(), chunked("Deaf", "application/connect+proto", &[&message(b"x")])] {
+    let stream = chunked("Deaf", "application/connect+proto", &[&message(b"x")]);
+    let pipelined = [post("Hang", "").http1(), echo("next")].concat();
+    for request in [post("Hang", "").http1(), stream, pipelined] {
         let peer = peer(Limits::default());
         peer.send(&request);
         sleep(ms(5)).await;
@@ -503,6 +505,21 @@ async fn stream_goes_on_once_its_handler_has_read() {
     peer.send(&chunked("Sum", "application/connect+proto", &chunks));
     let sum = next(&mut peer, &mut BytesMut::new()).await;
     assert_eq!(sum.body[5..13], 2_500_000u64.to_le_bytes());
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_in_plain_text_to_a_tls_address_is_told_so() {
+    let shared = peer(Limits::default()).shared;
+    let (near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
+    let transport = crate::server::Transport::of_plain_text(shared.clone(), far.peer.clone(), clock::now());
+    let limits = shared.limits.clone();
+    let server = tokio::spawn(async move { crate::net::connection::drive(far, transport, &limits).await });
+    let peer = Peer { reader: near.reader, writer: near.writer, server, shared };
+    peer.send(&echo("x"));
+    let (answers, close, shared) = answers(peer).await;
+    assert_eq!((answers.len(), answers[0].status, close), (1, 400, Close::Protocol));
+    assert!(answers[0].text().contains("https"), "{}", answers[0].text());
+    assert_eq!((shared.stats().calls, rejection(&shared)), (0, "plain text where TLS is spoken"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -627,3 +627,62 @@ async fn long_streams_pass_the_windows_in_both_directions_over_http2() {
         assert!(talked.messages.iter().all(|reply| *reply == message));
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn reset_stream_cancels_its_call_and_releases_what_it_held_over_http2() {
+    let shared = shared(Limits::default());
+    let mut client = Http2Client::new(peer_of(shared.clone(), 1 << 20));
+    let hanging = client.open(&call(JSON, "test.Probe/Hang", &[b"{}"]), true);
+    let waiting: Vec<u32> = [(JSON, "Read"), (GRPC_WEB, "Read"), (CONNECT_STREAM, "Gather")]
+        .map(|(content, path)| {
+            let mut request = call(content, &format!("test.Web/{path}"), &[&[7; 50_000]]);
+            request.body.truncate(40_000);
+            client.open(&request, false)
+        })
+        .to_vec();
+    // The windows open once the client has read the settings of the server.
+    let _ = timeout(ms(1), client.answer(0)).await;
+    assert!(shared.stats().memory_bytes >= 120_000, "{:?}", shared.stats());
+    for stream in waiting.into_iter().chain([hanging]) {
+        client.reset(stream);
+    }
+    sleep(ms(1)).await;
+    assert_eq!((shared.stats().memory_bytes, shared.stats().calls_cancelled), (0, 2));
+    let stream = client.open(&call(JSON, "test.Web/Read", &[b"on"]), true);
+    assert_eq!(client.answer(stream).await.text(), "on");
+}
+
+#[tokio::test(start_paused = true)]
+async fn overloaded_server_refuses_in_every_dialect() {
+    let mut server = server(Limits { queue_calls_max: 0, ..Limits::default() });
+    server.placement = [(WEB.name.to_owned(), Placement::Spread)].into();
+    let shared = server.share().unwrap();
+    for version in VERSIONS {
+        for content in UNARY {
+            let answer = ask(&shared, version, &call(content, "test.Web/Read", &[b"x"])).await;
+            let outcome = read(content, &answer);
+            assert_eq!(outcome.code(), Code::ResourceExhausted, "{outcome:?}");
+            assert!(outcome.message().contains("queue_calls_max 0"), "{outcome:?}");
+            if !is_framed(content) {
+                assert_eq!((answer.status, answer.field("retry-after")), (429, Some("1")));
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusal_waits_for_the_end_of_the_request_over_http2() {
+    let shared = shared(Limits::default());
+    let mut client = Http2Client::new(peer_of(shared.clone(), 8 << 20));
+    let stream = client.open(&call(JSON, "test.Web/Nothing", &[b"{"]), false);
+    sleep(ms(1)).await;
+    client.send(stream, b"}", true);
+    assert_eq!(client.answer(stream).await.status, 404);
+    // A body without an end is not waited for.
+    let stream = client.open(&call(JSON, "test.Web/Nothing", &[b"{"]), false);
+    for _ in 0..20 {
+        client.send(stream, &[b' '; 16 << 10], false);
+        sleep(ms(1)).await;
+    }
+    assert_eq!(client.answer(stream).await.status, 404);
+}

@@ -296,6 +296,8 @@ impl Response {
             Some(content_type) => self.fields(content_type),
             None => self.fields_of_all(),
         };
+        // A text may show a part of the request, which no browser should take for HTML.
+        fields.push(("x-content-type-options".into(), (&b"nosniff"[..]).into()));
         fields.append(&mut page.fields);
         let (status, has_body) = (page.status, page.content_type().is_some());
         let body = if has_body { page.into_text() } else { Cow::Borrowed("") };
@@ -360,7 +362,7 @@ fn push_metadata<'a>(fields: &mut Vec<Field<'a>>, pairs: &'a Metadata) {
 
 /// Lets the page of another origin read the response, with all its fields.
 fn push_cors(fields: &mut Vec<Field<'_>>, origin: &AllowedOrigin) {
-    let is_always_readable = |name: &str| matches!(name, "content-type" | "date" | "vary");
+    let is_always_readable = |name: &str| matches!(name, "content-type" | "date" | "vary" | "x-content-type-options");
     let names: Vec<&str> = fields
         .iter()
         .map(|(name, _)| &**name)
