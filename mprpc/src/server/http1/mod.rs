@@ -13,7 +13,7 @@ use self::replies::Replies;
 use super::calls::{Calls, Due, Lifetime, ReplyWriter};
 use super::memory::Account;
 use super::shared::Shared;
-use super::web::{DISCARDED_BYTES_MAX, Exchange, Head, HttpMethod, HttpVersion, Next, Start, WebFields, broken};
+use super::web::{AfterHead, DISCARDED_BYTES_MAX, Exchange, Head, HttpMethod, HttpVersion, Start, WebFields, broken};
 use crate::context::Peer;
 use crate::deadline::Deadline;
 use crate::metadata::Metadata;
@@ -194,7 +194,7 @@ impl Http1 {
         if exchange.is_call() {
             self.calls.arrived();
         }
-        let next = exchange.next();
+        let after_head = exchange.after_head();
         self.current = Some(Current {
             id,
             exchange,
@@ -206,10 +206,10 @@ impl Http1 {
             is_answered: false,
             is_beyond: false,
         });
-        let begun = match next {
-            Next::Answer => return self.replies(turn).answer(id),
-            Next::Stream(start) => self.begin_stream(turn, id, start),
-            Next::Body => self.calls.check_room(),
+        let begun = match after_head {
+            AfterHead::Answer => return self.replies(turn).answer(id),
+            AfterHead::Stream(start) => self.begin_stream(turn, id, start),
+            AfterHead::Body => self.calls.check_room(),
         };
         if let Err(status) = begun {
             return self.replies(turn).refuse(id, status);

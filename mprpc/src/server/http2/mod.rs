@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use self::held_bytes::HeldBytes;
 use self::replies::{Replies, Slots};
 use self::request::{Content, Paths, RequestHead};
-use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, refused};
 use super::memory::Account;
 use super::router::Route;
 use super::shared::Shared;
@@ -239,11 +239,7 @@ impl Http2 {
             return refused(Status::unimplemented("the grpc-encoding of the request is not known here"));
         }
         self.calls.check_room()?;
-        let metadata_bytes: usize = head.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if metadata_bytes > limits.metadata_bytes_max {
-            let max = limits.metadata_bytes_max;
-            return refused(super::calls::too_long("metadata", metadata_bytes, "metadata_bytes_max", max));
-        }
+        check_metadata("metadata", &head.metadata, limits.metadata_bytes_max).or_else(refused)?;
         let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
         let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
         let message_bytes_max = self.message_bytes_max();

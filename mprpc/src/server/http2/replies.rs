@@ -14,7 +14,7 @@ use crate::protocol::http2::hpack::Remembered;
 use crate::protocol::http2::{Connection, FieldWriter};
 use crate::protocol::{Compressed, Message, STORY_KEY, encode_error};
 use crate::server::call::Step;
-use crate::server::calls::{CallTimes, ReplyWriter, Room, too_long};
+use crate::server::calls::{CallTimes, ReplyWriter, Room, check_metadata, too_long};
 use crate::server::shared::Shared;
 use crate::server::web::Exchange as WebExchange;
 use crate::status::{Code, Phase, Status};
@@ -249,12 +249,8 @@ impl Replies<'_> {
 
     /// Checks metadata of a reply against `metadata_bytes_max`.
     fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
-        let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
         let max = self.shared.limits.metadata_bytes_max;
-        if bytes <= max {
-            return Ok(());
-        }
-        Err(too_long("metadata of the reply", bytes, "metadata_bytes_max", max).with_phase(Phase::Reply))
+        check_metadata("metadata of the reply", metadata, max).map_err(|status| status.with_phase(Phase::Reply))
     }
 }
 

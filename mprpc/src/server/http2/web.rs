@@ -9,7 +9,7 @@ use crate::net::connection::Turn;
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::PREFIX_BYTES;
 use crate::server::calls::ReplyWriter;
-use crate::server::web::{self, Head, HttpVersion, Next, Start, Taken, broken};
+use crate::server::web::{self, AfterHead, Head, HttpVersion, Start, Taken, broken};
 use crate::status::Status;
 
 impl Http2 {
@@ -43,14 +43,14 @@ impl Http2 {
         if web.is_call() {
             self.calls.arrived();
         }
-        let next = web.next();
+        let after_head = web.after_head();
         self.slots.has_web = true;
         let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else { return };
         exchange.web = Some(web);
-        let begun = match next {
-            Next::Answer => Ok(()),
-            Next::Stream(start) => self.begin_web_stream(turn, id, start, is_end),
-            Next::Body => self.calls.check_room(),
+        let begun = match after_head {
+            AfterHead::Answer => Ok(()),
+            AfterHead::Stream(start) => self.begin_web_stream(turn, id, start, is_end),
+            AfterHead::Body => self.calls.check_room(),
         };
         if let Err(status) = begun {
             self.refuse_web(id, status);

@@ -152,8 +152,9 @@ impl WholeBody {
     fn take(&mut self, piece: Bytes) -> Result<(), Status> {
         let length = self.held_bytes() + piece.len();
         if length > self.bytes_max {
-            let shown = format!("a message of at least {length} bytes");
-            return Err(Status::resource_exhausted(format!("{shown} is beyond message_bytes_max {}", self.bytes_max)));
+            let max = self.bytes_max;
+            let text = format!("a message of at least {length} bytes is beyond message_bytes_max {max}");
+            return Err(Status::resource_exhausted(text));
         }
         if self.held_bytes() == 0 {
             self.first = piece;

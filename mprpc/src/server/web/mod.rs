@@ -66,7 +66,7 @@ pub(super) struct Start {
 }
 
 /// What follows the head of a request.
-pub(super) enum Next {
+pub(super) enum AfterHead {
     /// The answer, by [`Exchange::answer`].
     Answer,
     /// A call that begins before its messages arrive.
@@ -82,17 +82,17 @@ impl Exchange {
     }
 
     /// Says what follows the head.
-    pub(super) fn next(&mut self) -> Next {
+    pub(super) fn after_head(&mut self) -> AfterHead {
         match std::mem::replace(&mut self.stage, Stage::Begun) {
-            Stage::Opening(start) => Next::Stream(*start),
-            Stage::Begun => Next::Body,
+            Stage::Opening(start) => AfterHead::Stream(*start),
+            Stage::Begun => AfterHead::Body,
             stage @ Stage::Waiting(_) => {
                 self.stage = stage;
-                Next::Body
+                AfterHead::Body
             }
             stage @ (Stage::Page(_) | Stage::Refused(_)) => {
                 self.stage = stage;
-                Next::Answer
+                AfterHead::Answer
             }
         }
     }
@@ -178,8 +178,8 @@ impl Start {
         refused(Status::invalid_argument("the method takes one message, and more were sent"))
     }
 
-    /// The number of bytes of the message.
-    fn call(self, id: u32, calls: &Calls, now: Instant) -> Result<(NewCall, Route, Option<Message>), Status> {
+    /// Admits the call. The error is the status with which the call is refused.
+    fn admit(self, id: u32, calls: &Calls, now: Instant) -> Result<(NewCall, Route, Option<Message>), Status> {
         let Start { route, codec, deadline, metadata, message } = self;
         calls.check_room()?;
         let admission = calls.admit(&route, &metadata, now)?;
@@ -195,7 +195,7 @@ impl Start {
         message_bytes_max: usize,
         replies: &mut W,
     ) -> Result<(), Status> {
-        let (call, route, message) = self.call(id, calls, now)?;
+        let (call, route, message) = self.admit(id, calls, now)?;
         let Some(message) = message else {
             return refused(Status::invalid_argument("the method takes one message, and none was sent"));
         };
@@ -216,7 +216,7 @@ impl Start {
         window: u64,
         replies: &mut W,
     ) -> Result<(), Status> {
-        let (call, route, _) = self.call(id, calls, now)?;
+        let (call, route, _) = self.admit(id, calls, now)?;
         if is_end {
             calls.begin(now, call, &route, Body::Stream(Streaming::empty()), 0, replies);
         } else {

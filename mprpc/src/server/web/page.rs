@@ -129,7 +129,9 @@ pub(super) fn preflight(shared: &Shared, fields: &WebFields) -> Box<Page> {
         .with("access-control-max-age", shared.cors.max_age.as_secs().to_string())
         .with("vary", "access-control-request-method, access-control-request-headers");
     // Metadata may have any name, so the server allows what the browser asks for.
-    if let Some(names) = fields.asks_for_fields.as_deref().and_then(|names| std::str::from_utf8(names).ok()) {
+    let is_printable = |names: &&str| names.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let names = fields.asks_for_fields.as_deref().and_then(|names| std::str::from_utf8(names).ok());
+    if let Some(names) = names.filter(is_printable) {
         page = page.with("access-control-allow-headers", names.to_owned());
     }
     page

@@ -16,7 +16,7 @@ use crate::protocol::http::date::encode_date;
 use crate::protocol::http::{binary, connect, grpc, grpc_web, metadata};
 use crate::protocol::{Compressed, Message, encode_error};
 use crate::server::call::Step;
-use crate::server::calls::too_long;
+use crate::server::calls::{check_metadata, too_long};
 use crate::server::cors::AllowedOrigin;
 use crate::server::shared::Shared;
 use crate::status::{Code, Phase, Status};
@@ -89,7 +89,7 @@ impl Response {
         out: &mut impl ResponseWriter,
     ) -> Result<(), Status> {
         let reply_metadata = context.reply_metadata().clone();
-        check_metadata(&reply_metadata, shared)?;
+        check(&reply_metadata, shared)?;
         if !self.is_one_message() {
             self.open_with(&reply_metadata, out);
         }
@@ -174,8 +174,8 @@ impl Response {
         let (mut trailer, mut reply_metadata) = (Metadata::new(), Metadata::new());
         if context.has_metadata() {
             (trailer, reply_metadata) = (context.trailer().clone(), context.reply_metadata().clone());
-            check_metadata(&trailer, shared)?;
-            check_metadata(&reply_metadata, shared)?;
+            check(&trailer, shared)?;
+            check(&reply_metadata, shared)?;
         }
         match step {
             Step::Failed(status) => return Err(status),
@@ -230,7 +230,7 @@ impl Response {
                 drop(trailer.append(key, value));
             }
         }
-        if let Err(left_out) = check_metadata(&trailer, shared) {
+        if let Err(left_out) = check(&trailer, shared) {
             tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
             trailer = Metadata::new();
         }
@@ -379,11 +379,7 @@ fn push_cors(fields: &mut Vec<Field<'_>>, origin: &AllowedOrigin) {
 }
 
 /// Checks metadata of a reply against `metadata_bytes_max`.
-fn check_metadata(metadata: &Metadata, shared: &Shared) -> Result<(), Status> {
-    let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+fn check(metadata: &Metadata, shared: &Shared) -> Result<(), Status> {
     let max = shared.limits.metadata_bytes_max;
-    if bytes <= max {
-        return Ok(());
-    }
-    Err(too_long("metadata of the reply", bytes, "metadata_bytes_max", max).with_phase(Phase::Reply))
+    check_metadata("metadata of the reply", metadata, max).map_err(|status| status.with_phase(Phase::Reply))
 }

@@ -15,7 +15,7 @@ use crate::method::{Idempotency, MethodKind};
 use crate::protocol::http::connect::{self, GetCall};
 use crate::protocol::http::content_type::{ContentType, Dialect};
 use crate::protocol::{Compressed, Message};
-use crate::server::calls::too_long;
+use crate::server::calls::check_metadata;
 use crate::server::router::Route;
 use crate::server::shared::Shared;
 use crate::status::{Phase, Ran, Status};
@@ -48,15 +48,15 @@ impl Exchange {
     pub(in crate::server) fn new(shared: &Shared, head: Head<'_>, now: Instant) -> Exchange {
         let origin = head.fields.origin.as_deref().and_then(|origin| shared.cors.allows(origin));
         let mut response = Response::new(head.method, origin);
-        match asked(shared, head, now, &mut response) {
+        match decide(shared, head, now, &mut response) {
             Ok((stage, body)) => Exchange { stage, body, response, discarded: 0 },
             Err(page) => Exchange { stage: Stage::Page(page), body: RequestBody::ignored(), response, discarded: 0 },
         }
     }
 }
 
-/// What the request asks for: a call and how its body is read, or else the page that answers.
-fn asked(
+/// Decides what the request asks for: a call and how its body is read, or else the page that answers.
+fn decide(
     shared: &Shared,
     head: Head<'_>,
     now: Instant,
@@ -213,11 +213,7 @@ fn call(
         response.lists_compressions();
         return Err(not_run(unknown_encoding()));
     }
-    let metadata_bytes: usize = head.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-    let max = shared.limits.metadata_bytes_max;
-    if metadata_bytes > max {
-        return Err(not_run(too_long("metadata", metadata_bytes, "metadata_bytes_max", max)));
-    }
+    check_metadata("metadata", &head.metadata, shared.limits.metadata_bytes_max).map_err(not_run)?;
     let deadline = head.fields.timeout(dialect).map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
     let takes_stream = dialect != Dialect::ConnectUnary && route.method.kind.streams_requests();
     let mut start = Box::new(Start { route, codec, deadline, metadata: head.metadata, message: None });
