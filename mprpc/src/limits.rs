@@ -83,11 +83,13 @@ pub struct Limits {
     pub tls_handshake_timeout: Duration,
     /// How often the TLS files are checked for changes. New connections use a changed file after this time at the latest.
     pub tls_reload_interval: Duration,
-    /// How long a frame or an HTTP/1.1 request from a caller may stay incomplete at a server, before the server closes the connection. Every 64 KiB
-    /// of the frame restart that time.
+    /// How long a frame or an HTTP/1.1 request from a caller may stay incomplete at a server, before the server closes the
+    /// connection. Every 64 KiB restart that time. Over HTTP/2 also how long the one message of a request may make no
+    /// progress, before the server refuses the call: CANCELLED, did not run.
     pub read_timeout: Duration,
     /// How long a peer may leave waiting bytes unread, and how long it may take to close after the last bytes. Then this
-    /// side closes the connection.
+    /// side closes the connection. Over HTTP/2 also how long the windows of a caller may have no room for the reply of a
+    /// call that has ended, before the server resets its stream.
     pub write_timeout: Duration,
     /// How long a caller waits for a connection to open, and then again for the server's greeting.
     pub connect_timeout: Duration,

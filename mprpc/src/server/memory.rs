@@ -22,7 +22,7 @@ use crate::net::timer::Timer;
 use crate::status::{Phase, Ran, Status};
 
 /// The assumed size of a parked call beside its message and metadata: its future, its context, its table entries.
-const CALL_BYTES: usize = 1 << 10;
+pub(super) const CALL_BYTES: usize = 1 << 10;
 /// A longer frame reserves its memory before it is read.
 const FRAME_BYTES_MIN: usize = 64 << 10;
 /// The most bytes that a frame reserves before it is read. The frame takes the rest as the bytes arrive, so that a caller
@@ -165,6 +165,25 @@ impl Account {
         let bytes = CALL_BYTES + message_bytes + context.metadata().memory_bytes();
         self.add(bytes);
         Charge(Some(Box::new(Charged { account: self.clone(), bytes, unsent: 0 })))
+    }
+
+    /// Charges a request that is not complete, and holds `bytes`, in place of what `charge` had charged for it.
+    pub(super) fn charge_incomplete(self: &Arc<Self>, charge: &mut Charge, bytes: usize) {
+        match &mut charge.0 {
+            Some(charged) if charged.bytes >= bytes => {
+                charged.account.release(charged.bytes - bytes);
+                charged.bytes = bytes;
+            }
+            Some(charged) => {
+                charged.account.add(bytes - charged.bytes);
+                charged.bytes = bytes;
+            }
+            None if bytes > 0 => {
+                self.add(bytes);
+                charge.0 = Some(Box::new(Charged { account: self.clone(), bytes, unsent: 0 }));
+            }
+            None => {}
+        }
     }
 
     /// Returns an empty charge, for a later [`Charge::set_unsent`].

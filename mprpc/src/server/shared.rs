@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::cors::Cors;
 use super::executor::Executor;
+use super::health::Health;
 use super::memory::MemoryBudget;
 use super::router::Router;
 use crate::codec::Compression;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(super) cors: Cors,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
+    /// What the server reports of itself. `None` reports nothing.
+    pub(super) health: Option<Health>,
     draining: watch::Sender<bool>,
     /// A copy of `draining` that is cheap to read every turn.
     is_draining: AtomicBool,
@@ -135,6 +138,7 @@ impl Shared {
             compression: None,
             cors: Cors::default(),
             tls: None,
+            health: None,
             draining: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),
             counters: Counters::default(),
@@ -153,8 +157,11 @@ impl Shared {
         let _ = self.running_on.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Tells every connection to go away once its calls in flight are done.
+    /// Tells every connection to go away once its calls in flight are done, and ends the watches of the server's health.
     pub(crate) fn drain(&self) {
+        if let Some(health) = &self.health {
+            health.ended();
+        }
         self.is_draining.store(true, Ordering::Release);
         self.draining.send_replace(true);
     }

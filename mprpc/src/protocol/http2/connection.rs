@@ -26,20 +26,23 @@ pub(crate) struct Connection<T> {
     peer: PeerSettings,
     decoder: Decoder,
     encoder: Encoder,
-    streams: IdMap<Stream<T>>,
+    pub(super) streams: IdMap<Stream<T>>,
     /// The highest stream that the peer has opened.
     last_peer_stream: u32,
     /// The next stream that this side opens.
-    next_stream: u32,
+    pub(super) next_stream: u32,
     send_window: i64,
-    receive_window: i64,
+    pub(super) receive_window: i64,
     /// Bytes to grant on the connection's window that were not announced yet.
     owed: u32,
     /// A header block that is not complete.
     block: Option<Block>,
     closed: ClosedStreams,
-    /// Streams that have something to send and no room in a window, first come, first served.
-    blocked: VecDeque<u32>,
+    /// Streams that wait for the window of the connection or for room in the send buffer, first come, first served. A stream
+    /// that waits for its own window is not among them.
+    pub(super) blocked: VecDeque<u32>,
+    /// Entries of `blocked` whose streams are gone.
+    blocked_gone: usize,
     /// Bytes of all streams that wait for room in the windows.
     pending_bytes: usize,
     /// The streams of which something that had to wait was sent.
@@ -114,6 +117,7 @@ impl<T: Default> Connection<T> {
             block: None,
             closed: ClosedStreams::default(),
             blocked: VecDeque::new(),
+            blocked_gone: 0,
             pending_bytes: 0,
             relieved: Vec::new(),
             complete: Bytes::new(),
@@ -160,6 +164,11 @@ impl<T: Default> Connection<T> {
     /// Returns the streams of which something that had to wait was sent since the last call.
     pub(crate) fn take_relieved(&mut self) -> Vec<u32> {
         mem::take(&mut self.relieved)
+    }
+
+    /// Whether the window of this stream has no room. A stream whose window has room waits for the connection.
+    pub(crate) fn is_window_closed(&self, id: u32) -> bool {
+        self.streams.get(&id).is_some_and(|stream| stream.send_window <= 0)
     }
 
     /// Whether a frame or a header block is incomplete.
@@ -296,6 +305,7 @@ impl<T: Default> Connection<T> {
             kind::GOAWAY => {
                 let Some((last, rest)) = payload.split_first_chunk() else { return size_violation(header) };
                 let Some((code, text)) = rest.split_first_chunk() else { return size_violation(header) };
+                self.charge(now, "GOAWAY frames")?;
                 Ok(Some(Event::GoAway {
                     last: u32::from_be_bytes(*last) & STREAM_MASK,
                     code: u32::from_be_bytes(*code),
@@ -323,7 +333,19 @@ impl<T: Default> Connection<T> {
         violation(ErrorCode::EnhanceYourCalm, "too many streams were reset: more than http_resets_max in ten seconds")
     }
 
-    /// Resets a stream whose peer made a mistake.
+    /// Resets a stream whose peer made a mistake. Too many of them are a violation.
+    pub(crate) fn spoiled(
+        &mut self,
+        now: Instant,
+        id: u32,
+        code: ErrorCode,
+        out: &mut impl Output,
+    ) -> Result<(), Violation> {
+        self.charge_reset(now)?;
+        self.reset(id, code, out);
+        Ok(())
+    }
+
     fn stream_error(
         &mut self,
         now: Instant,
@@ -331,9 +353,8 @@ impl<T: Default> Connection<T> {
         code: ErrorCode,
         out: &mut impl Output,
     ) -> Result<Option<Event>, Violation> {
-        self.charge_reset(now)?;
         let was_open = self.streams.contains_key(&id);
-        self.reset(id, code, out);
+        self.spoiled(now, id, code, out)?;
         Ok(was_open.then_some(Event::Reset { id, code: code as u32, by_peer: false }))
     }
 
@@ -433,7 +454,9 @@ impl<T: Default> Connection<T> {
         let is_ignored = matches!(self.leaving, Leaving::After(last) if is_new && id > last);
         let known = self.streams.get(&id).map(|stream| stream.is_remote_ended);
         let is_refused = is_new && self.streams.len() >= self.own.streams_max as usize;
-        let is_taken = !is_ignored && !is_refused && (is_new || known == Some(false));
+        // A response may have several heads (1xx); after the last one, and at a server, only trailers may follow.
+        let is_misplaced = !is_new && !is_end && (self.is_server || self.has_body(id));
+        let is_taken = !is_ignored && !is_refused && !is_misplaced && (is_new || known == Some(false));
         // The block is decoded in any case, as it may change the table.
         let decoded = match is_taken {
             true => self.decoder.decode(block, sink),
@@ -447,7 +470,8 @@ impl<T: Default> Connection<T> {
             self.last_peer_stream = id;
         }
         if is_ignored {
-            return Ok(None);
+            self.closed.add(id, ClosedBy::ThisSide);
+            return self.charge(now, "streams after GOAWAY").map(|()| None);
         }
         if is_refused {
             self.charge_reset(now)?;
@@ -455,7 +479,7 @@ impl<T: Default> Connection<T> {
             return Ok(None);
         }
         if is_new {
-            let mut stream = Stream::new(T::default(), self.peer.initial_window.into(), self.initial_receive_window());
+            let mut stream = self.new_stream(T::default());
             stream.is_remote_ended = is_end;
             self.streams.insert(id, stream);
             return Ok(Some(Event::Head { id, is_end, is_too_long }));
@@ -463,26 +487,29 @@ impl<T: Default> Connection<T> {
         match known {
             Some(false) => {}
             Some(true) => return self.stream_error(now, id, ErrorCode::StreamClosed, out),
-            None if self.closed.find(id) == Some(ClosedBy::ThisSide) => return Ok(None),
+            None if self.closed.find(id) == Some(ClosedBy::ThisSide) => {
+                return self.charge(now, "HEADERS frames on closed streams").map(|()| None);
+            }
             None => return violation(ErrorCode::StreamClosed, format!("HEADERS on stream {id}, which is closed")),
         }
-        // A response may have several heads (1xx); after the last one, and at a server, only trailers may follow.
-        if is_end && (self.is_server || self.has_body(id)) {
-            self.remote_ended(id);
-            return Ok(Some(Event::Trailers { id, is_too_long }));
-        }
-        if self.is_server {
+        if is_misplaced {
             return self.stream_error(now, id, ErrorCode::ProtocolError, out);
         }
-        if is_end {
-            self.remote_ended(id);
+        if !is_end {
+            return Ok(Some(Event::Head { id, is_end, is_too_long }));
         }
-        Ok(Some(Event::Head { id, is_end, is_too_long }))
+        self.remote_ended(id);
+        Ok(Some(match self.is_server || self.has_body(id) {
+            true => Event::Trailers { id, is_too_long },
+            false => Event::Head { id, is_end, is_too_long },
+        }))
     }
 
-    /// The window of a new stream. The peer may use the initial one until it has read the settings of this side.
-    fn initial_receive_window(&self) -> i64 {
-        self.own.stream_window.max(INITIAL_WINDOW).into()
+    /// A stream that begins now. A peer that has not read the settings yet keeps to the default window, so a smaller window
+    /// counts as the default.
+    fn new_stream(&self, user: T) -> Stream<T> {
+        let receive_window = self.own.stream_window.max(INITIAL_WINDOW);
+        Stream::new(user, self.peer.initial_window.into(), receive_window.into())
     }
 
     /// Whether the final head of the response has arrived, as its user has noted.
@@ -529,17 +556,21 @@ impl<T: Default> Connection<T> {
         let is_end = header.has(flag::END_STREAM);
         if range.is_empty() && !is_end {
             self.charge(now, "empty DATA frames")?;
-        } else {
-            self.control.give_back();
         }
         let Some(stream) = self.streams.get_mut(&id) else {
             if self.closed.find(id) == Some(ClosedBy::ThisSide) {
-                return Ok(None);
+                // The rest of a long body may cross the reset. Frames that are short as well are a flood.
+                let is_short = length < USEFUL_BYTES_MIN;
+                return if is_short { self.charge(now, "DATA frames on closed streams") } else { Ok(()) }
+                    .map(|()| None);
             }
             self.charge_reset(now)?;
             encode_reset(out, id, ErrorCode::StreamClosed);
             return Ok(None);
         };
+        if !range.is_empty() {
+            self.control.give_back(1);
+        }
         if stream.is_remote_ended {
             return self.stream_error(now, id, ErrorCode::StreamClosed, out);
         }
@@ -600,7 +631,7 @@ impl<T: Default> Connection<T> {
         out: &mut impl Output,
     ) -> Result<(), Violation> {
         if header.has(flag::ACK) {
-            return if payload.is_empty() { Ok(()) } else { size_violation(header) };
+            return if payload.is_empty() { self.charge(now, "SETTINGS frames") } else { size_violation(header) };
         }
         self.charge(now, "SETTINGS frames")?;
         let before = self.peer.initial_window;
@@ -608,8 +639,14 @@ impl<T: Default> Connection<T> {
         self.encoder.set_table_bytes_max(self.peer.header_table_bytes as usize);
         let change = i64::from(self.peer.initial_window) - i64::from(before);
         if change != 0 {
-            for stream in self.streams.values_mut() {
+            for _ in 0..self.streams.len() / STREAMS_PER_CHARGE {
+                self.charge(now, "SETTINGS frames")?;
+            }
+            for (id, stream) in &mut self.streams {
                 stream.send_window += change;
+                if stream.send_window > 0 && stream.enters_queue() {
+                    self.blocked.push_back(*id);
+                }
                 if stream.send_window > WINDOW_MAX {
                     return violation(
                         ErrorCode::FlowControlError,
@@ -631,14 +668,13 @@ impl<T: Default> Connection<T> {
         out: &mut impl Output,
     ) -> Result<Option<Event>, Violation> {
         let Ok::<[u8; 8], _>(data) = payload.try_into() else { return size_violation(header) };
+        self.charge(now, "PING frames")?;
         if !header.has(flag::ACK) {
-            self.charge(now, "PING frames")?;
             encode_frame(out.tail(), kind::PING, flag::ACK, 0, &data);
             return Ok(None);
         }
         if data == LEAVING_PING && self.leaving == Leaving::Announced {
-            self.leaving = Leaving::After(self.last_peer_stream);
-            encode_go_away(out, self.last_peer_stream, ErrorCode::NoError, "");
+            self.go_away(out, ErrorCode::NoError, "");
         }
         Ok(Some(Event::Pong))
     }
@@ -651,9 +687,12 @@ impl<T: Default> Connection<T> {
         out: &mut impl Output,
     ) -> Result<Option<Event>, Violation> {
         let Ok(increment) = payload.try_into() else { return size_violation(header) };
-        self.charge(now, "WINDOW_UPDATE frames")?;
         let increment = i64::from(u32::from_be_bytes(increment) & STREAM_MASK);
         let id = header.stream;
+        // The largest window bounds the number of larger increments.
+        if increment < USEFUL_BYTES_MIN.into() {
+            self.charge(now, "WINDOW_UPDATE frames")?;
+        }
         if id == 0 {
             self.send_window += increment;
             if increment == 0 {
@@ -668,7 +707,9 @@ impl<T: Default> Connection<T> {
         if self.is_idle(id) {
             return violation(ErrorCode::ProtocolError, format!("WINDOW_UPDATE on stream {id}, which is idle"));
         }
-        let Some(stream) = self.streams.get_mut(&id) else { return Ok(None) };
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return self.charge(now, "WINDOW_UPDATE frames on closed streams").map(|()| None);
+        };
         if increment == 0 {
             return self.stream_error(now, id, ErrorCode::ProtocolError, out);
         }
@@ -704,7 +745,7 @@ impl<T: Default> Connection<T> {
         }
         let id = self.next_stream;
         self.next_stream += 2;
-        let mut stream = Stream::new(user, self.peer.initial_window.into(), self.initial_receive_window());
+        let mut stream = self.new_stream(user);
         stream.is_local_ended = is_end;
         self.streams.insert(id, stream);
         self.write_fields(id, is_end, out, fields);
@@ -726,7 +767,7 @@ impl<T: Default> Connection<T> {
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_local_ended) else { return };
         let length = prefix.len() + payload.len();
         let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
-        if stream.pending.is_some() || length as i64 > room {
+        if stream.pending.is_some() || length as i64 > room.max(0) {
             return self.send_later(id, prefix, payload, is_end, out);
         }
         stream.is_local_ended = is_end;
@@ -739,7 +780,7 @@ impl<T: Default> Connection<T> {
         tail.put_slice(&header.encode());
         tail.put_slice(prefix);
         out.push(payload);
-        self.control.give_back();
+        self.control.give_back(UPDATES_PER_DATA);
         if is_end {
             self.local_ended(id, out);
         }
@@ -803,7 +844,7 @@ impl<T: Default> Connection<T> {
         if !is_remote_ended {
             encode_reset(out, id, ErrorCode::NoError);
         }
-        self.resets.give_back();
+        self.resets.give_back(1);
         self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide });
     }
 
@@ -827,6 +868,13 @@ impl<T: Default> Connection<T> {
     fn remove(&mut self, id: u32, by: ClosedBy) -> Option<Stream<T>> {
         let stream = self.streams.remove(&id);
         self.pending_bytes -= stream.as_ref().map_or(0, Stream::pending_bytes);
+        if stream.as_ref().and_then(|stream| stream.pending.as_ref()).is_some_and(|pending| pending.is_queued) {
+            self.blocked_gone += 1;
+            if self.blocked_gone > self.blocked.len() / 2 {
+                self.blocked_gone = 0;
+                self.blocked.retain(|id| self.streams.contains_key(id));
+            }
+        }
         self.closed.add(id, by);
         if self.streams.capacity() > KEPT_PLACES && self.streams.len() < self.streams.capacity() / 8 {
             self.streams.shrink_to(self.streams.len() * 2);
@@ -851,8 +899,13 @@ impl<T: Default> Connection<T> {
 
     /// Sends the last GOAWAY, before the connection closes.
     pub(crate) fn go_away(&mut self, out: &mut impl Output, code: ErrorCode, text: &str) {
-        self.leaving = Leaving::After(self.last_peer_stream);
-        encode_go_away(out, self.last_peer_stream, code, text);
+        let last = match self.leaving {
+            // The number must not rise. Later streams were ignored.
+            Leaving::After(last) => last,
+            _ => self.last_peer_stream,
+        };
+        self.leaving = Leaving::After(last);
+        encode_go_away(out, last, code, text);
     }
 
     /// Sends what waits for room in the windows, as far as there is room.
@@ -862,17 +915,21 @@ impl<T: Default> Connection<T> {
                 return;
             }
             let Some(id) = self.blocked.pop_front() else { return };
-            if let Some(pending) = self.streams.get_mut(&id).and_then(|stream| stream.pending.as_mut()) {
-                pending.is_queued = false;
-                self.flush_stream(id, out);
+            match self.streams.get_mut(&id).and_then(|stream| stream.pending.as_mut()) {
+                Some(pending) => pending.is_queued = false,
+                None => {
+                    self.blocked_gone = self.blocked_gone.saturating_sub(1);
+                    continue;
+                }
             }
+            self.flush_stream(id, out);
         }
     }
 
     fn flush_stream(&mut self, id: u32, out: &mut impl Output) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let Some(pending) = &mut stream.pending else { return };
-        self.relieved.push(id);
+        let before = pending.bytes;
         while pending.bytes > 0 {
             let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
             if room <= 0 {
@@ -897,10 +954,14 @@ impl<T: Default> Connection<T> {
                 }
                 out.push(part);
             }
-            self.control.give_back();
+            self.control.give_back(UPDATES_PER_DATA);
+        }
+        if pending.bytes < before {
+            self.relieved.push(id);
         }
         if pending.bytes > 0 {
-            if !mem::replace(&mut pending.is_queued, true) {
+            // A stream that waits for its own window is queued by the frame that opens the window.
+            if stream.send_window > 0 && !mem::replace(&mut pending.is_queued, true) {
                 self.blocked.push_back(id);
             }
             return;
@@ -959,6 +1020,12 @@ fn split_block(tail: &mut BytesMut, start: usize, frame_bytes_max: usize, end_st
 
 /// Above this capacity, the table of streams shrinks after a peak.
 const KEPT_PLACES: usize = 1024;
+/// A change of the initial window costs another token for each so many streams, as it changes the window of every stream.
+const STREAMS_PER_CHARGE: usize = 256;
+/// The peer may answer a DATA frame with an update of both windows, however short the frame is.
+const UPDATES_PER_DATA: u32 = 2;
+/// Frames that carry or grant fewer bytes are charged where they may be a flood.
+const USEFUL_BYTES_MIN: u32 = 1 << 10;
 
 /// Writes the fields of a head or of trailers.
 pub(crate) struct FieldWriter<'a>(Fields<'a>);

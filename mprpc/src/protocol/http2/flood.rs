@@ -31,12 +31,10 @@ impl FloodGuard {
         is_any
     }
 
-    /// Gives a token back for useful work.
+    /// Gives tokens back for useful work.
     #[inline]
-    pub(super) fn give_back(&mut self) {
-        if self.tokens < self.tokens_max {
-            self.tokens += 1;
-        }
+    pub(super) fn give_back(&mut self, tokens: u32) {
+        self.tokens = self.tokens.saturating_add(tokens).min(self.tokens_max);
     }
 
     fn refill(&mut self, now: Instant) {
@@ -60,7 +58,7 @@ mod tests {
         let now = Instant::now();
         assert!((0..100).all(|_| guard.take(now)));
         assert!(!guard.take(now));
-        guard.give_back();
+        guard.give_back(1);
         assert!(guard.take(now) && !guard.take(now));
         let later = now + Duration::from_secs(1);
         assert!((0..10).all(|_| guard.take(later)));

@@ -1,6 +1,7 @@
 //! One stream of an HTTP/2 connection: its state, its windows, and what waits to be sent.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::Bytes;
 
@@ -52,6 +53,11 @@ impl<T> Stream<T> {
             has_head: false,
             pending: None,
         }
+    }
+
+    /// Notes that the stream enters the queue of blocked streams. Returns false if nothing waits, or if it is there already.
+    pub(super) fn enters_queue(&mut self) -> bool {
+        self.pending.as_mut().is_some_and(|pending| !mem::replace(&mut pending.is_queued, true))
     }
 
     pub(super) fn pending_bytes(&self) -> usize {

@@ -59,7 +59,7 @@ impl ReplyWriter for Replies<'_> {
 
     fn refuse(&mut self, id: u32, status: Status) {
         if let Some((exchange, mut out, shared)) = self.response(id) {
-            exchange.response().fail(None, status, shared, &mut out);
+            exchange.fail(status, shared, &mut out);
         }
     }
 

@@ -1,24 +1,23 @@
 //! The server's half of an HTTP/2 connection: gRPC calls, many at the same time. The other dialects are in `web`.
 
-mod held_bytes;
 mod replies;
 mod request;
+mod stalls;
 mod web;
 mod writer;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use self::held_bytes::HeldBytes;
 use self::replies::{Replies, Slots};
 use self::request::{Content, Paths, RequestHead};
+use self::stalls::Stalls;
 use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, refused};
-use super::memory::Account;
+use super::memory::{Account, CALL_BYTES, Charge};
 use super::router::Route;
 use super::shared::Shared;
 use super::web::{Accepts, Encoding, Exchange as WebExchange, HttpMethod};
@@ -50,10 +49,7 @@ pub(super) struct Http2 {
     head: RequestHead,
     paths: Paths,
     slots: Slots,
-    /// Bytes of incomplete messages.
-    partial_bytes: Arc<AtomicUsize>,
-    /// Since when the windows have no room for replies of calls that have ended.
-    blocked_since: Option<Instant>,
+    stalls: Stalls,
 }
 
 /// One request and its response, as long as its stream is open.
@@ -73,9 +69,50 @@ pub(super) struct Exchange {
     content_left: Option<u64>,
     /// The messages of the request stream that the handler has not read.
     unread: Unread,
-    /// Bytes of an incomplete message.
-    partial: HeldBytes,
+    /// The memory of a request that is not complete.
+    memory: Charge,
+    /// When the request is refused, or the reply given up, unless the caller goes on.
+    stalls_at: Option<Instant>,
 }
+
+impl Exchange {
+    /// Bytes of a request that is not complete.
+    fn held_bytes(&self) -> usize {
+        let of_message = self.waiting.as_ref().and_then(|waiting| waiting.message.as_ref());
+        of_message.map_or(0, |message| message.bytes.len())
+            + self.messages.as_ref().map_or(0, MessageDecoder::held_bytes)
+            + self.web.as_ref().map_or(0, |web| web.held_bytes())
+    }
+
+    /// The deadline of a call that has not begun, as its one message is not complete, and the metadata that it holds.
+    /// `None` if the request waits for nothing.
+    fn waits(&self) -> Option<(Deadline, &Metadata)> {
+        match (&self.waiting, &self.web) {
+            (Some(waiting), _) => Some((waiting.deadline, &waiting.metadata)),
+            (None, Some(web)) => web.waits(),
+            (None, None) => None,
+        }
+    }
+
+    /// Takes note that more of the request has arrived: charges what it holds, and grants it more time.
+    fn goes_on(&mut self, calls: &mut Calls, now: Instant, limits: &Limits) {
+        let waits = self.waits();
+        let of_head = waits.map_or(0, |(_, metadata)| CALL_BYTES + metadata.memory_bytes());
+        let deadline = waits.map(|(deadline, _)| deadline);
+        let bytes = of_head + self.held_bytes();
+        calls.memory().charge_incomplete(&mut self.memory, bytes);
+        if !calls.is_shedding() {
+            calls.note_pressure();
+        }
+        if let Some(deadline) = deadline {
+            let patience = now.checked_add(limits.read_timeout);
+            self.stalls_at = [patience, deadline.instant()].into_iter().flatten().min();
+        }
+    }
+}
+
+/// How a request is malformed.
+const WRONG_LENGTH: &str = "the body is not as long as its content-length says";
 
 /// A call that waits for its one message.
 struct Waiting {
@@ -95,8 +132,7 @@ impl Http2 {
             head: RequestHead::default(),
             paths: Paths::new(shared.limits.methods_max),
             slots: Slots::default(),
-            partial_bytes: Arc::default(),
-            blocked_since: None,
+            stalls: Stalls::default(),
             shared,
             peer,
         }
@@ -106,7 +142,7 @@ impl Http2 {
     #[inline]
     pub(super) fn held_bytes(&self) -> usize {
         let of_connection = self.connection.as_ref().map_or(0, Connection::held_bytes);
-        self.calls.unread_bytes() + self.partial_bytes.load(Ordering::Relaxed) + of_connection
+        self.calls.unread_bytes() + of_connection
     }
 
     /// The number of parked calls, and the unread bytes of their request streams.
@@ -162,9 +198,9 @@ impl Http2 {
                     turn.missing = if self.calls.is_shedding() { 0 } else { missing };
                     return Ok(());
                 }
-                Event::Head { id, is_end, is_too_long } => self.request(turn, id, is_end, is_too_long),
-                Event::Data { id, bytes, is_end } => self.data(turn, id, bytes, is_end),
-                Event::Trailers { id, .. } => self.trailers(turn, id),
+                Event::Head { id, is_end, is_too_long } => self.request(turn, id, is_end, is_too_long)?,
+                Event::Data { id, bytes, is_end } => self.data(turn, id, bytes, is_end)?,
+                Event::Trailers { id, .. } => self.trailers(turn, id)?,
                 Event::Reset { id, by_peer, .. } => {
                     let why = if by_peer { "cancelled by the caller" } else { "the caller broke the protocol" };
                     self.cancel(id, Status::cancelled(why).with_phase(Phase::Handle));
@@ -181,30 +217,47 @@ impl Http2 {
         }
     }
 
+    /// Resets the stream of a request that breaks the rules of HTTP, and cancels its call.
+    fn malformed(&mut self, turn: &mut Turn<'_, '_>, id: u32, what: &'static str) -> Result<(), Violation> {
+        tracing::debug!(peer = %self.peer.address, what, "a malformed request");
+        self.cancel(id, Status::cancelled(what).with_phase(Phase::Handle));
+        let Some(connection) = &mut self.connection else { return Ok(()) };
+        connection.spoiled(turn.now, id, ErrorCode::ProtocolError, turn.output)
+    }
+
     /// Takes the head of a request.
-    fn request(&mut self, turn: &mut Turn<'_, '_>, id: u32, is_end: bool, is_too_long: bool) {
+    fn request(&mut self, turn: &mut Turn<'_, '_>, id: u32, is_end: bool, is_too_long: bool) -> Result<(), Violation> {
         let head = self.head.take();
-        let Some(connection) = &mut self.connection else { return };
         if let Some(what) = head.fault() {
-            tracing::debug!(peer = %self.peer.address, what, "a malformed request");
-            return connection.reset(id, ErrorCode::ProtocolError, turn.output);
+            return self.malformed(turn, id, what);
         }
-        let Some(exchange) = connection.stream(id) else { return };
+        if is_end && head.content_length.is_some_and(|length| length > 0) {
+            return self.malformed(turn, id, WRONG_LENGTH);
+        }
+        let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
+            return Ok(());
+        };
         exchange.content_left = head.content_length;
         let Content::Grpc(codec) = head.content else {
-            return self.web_request(turn, id, head, is_end, is_too_long);
+            self.web_request(turn, id, head, is_end, is_too_long);
+            return Ok(());
         };
         self.calls.arrived();
         exchange.codec = Some(codec);
         (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
-        if let Err(status) = self.begin(turn, id, head, is_end, is_too_long) {
-            self.refuse(turn.output, id, status);
+        match self.begin(turn, id, head, is_end, is_too_long) {
+            Ok(()) if is_end => self.data(turn, id, Bytes::new(), true),
+            Ok(()) => Ok(()),
+            Err(status) => {
+                self.refuse(turn.output, id, status);
+                Ok(())
+            }
         }
     }
 
     fn replies<'a>(&'a mut self, output: &'a mut SendBuffer) -> Option<Replies<'a>> {
-        let Http2 { connection: Some(connection), shared, slots, .. } = self else { return None };
-        Some(Replies { output, connection, slots, shared })
+        let Http2 { connection: Some(connection), shared, slots, stalls, .. } = self else { return None };
+        Some(Replies { output, connection, slots, shared, stalls })
     }
 
     fn refuse(&mut self, output: &mut SendBuffer, id: u32, status: Status) {
@@ -250,17 +303,19 @@ impl Http2 {
         exchange.messages = Some(MessageDecoder::new(flags, message_bytes_max));
         if !takes_stream {
             exchange.waiting = Some(Waiting { path: head.path, deadline, metadata: head.metadata, message: None });
-            if is_end {
-                self.data(turn, id, Bytes::new(), true);
+            if !is_end {
+                self.stalls.begins(id);
             }
             return Ok(());
         }
         let codec = exchange.codec;
         let admission = self.calls.admit(route, &head.metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata: head.metadata, admission };
-        let Http2 { shared, calls, slots, paths, connection: Some(connection), .. } = self else { return Ok(()) };
+        let Http2 { shared, calls, slots, stalls, paths, connection: Some(connection), .. } = self else {
+            return Ok(());
+        };
         let route = in_codec(paths.route(head.path), codec);
-        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         if is_end {
             calls.begin(turn.now, call, &route, Body::Stream(Streaming::empty()), 0, &mut replies);
         } else {
@@ -276,21 +331,19 @@ impl Http2 {
     }
 
     /// Takes a part of a request's body.
-    fn data(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) {
-        let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else { return };
+    fn data(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) -> Result<(), Violation> {
+        let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
+            return Ok(());
+        };
         if let Some(left) = &mut exchange.content_left {
             match left.checked_sub(bytes.len() as u64) {
                 Some(now_left) if now_left == 0 || !is_end => *left = now_left,
-                _ => {
-                    if let Some(connection) = &mut self.connection {
-                        connection.reset(id, ErrorCode::ProtocolError, turn.output);
-                    }
-                    return self.cancel(id, Status::cancelled("the body is not as long as its content-length says"));
-                }
+                _ => return self.malformed(turn, id, WRONG_LENGTH),
             }
         }
         if exchange.web.is_some() {
-            return self.web_data(turn, id, bytes, is_end);
+            self.web_data(turn, id, bytes, is_end);
+            return Ok(());
         }
         let has_begun = exchange.waiting.is_none();
         if let Err(status) = self.messages(turn, id, bytes, is_end) {
@@ -298,22 +351,20 @@ impl Http2 {
             let (phase, ran) = if has_begun { (Phase::Handle, Ran::Maybe) } else { (Phase::Queue, Ran::No) };
             self.refuse(turn.output, id, status.with_phase(phase).with_ran(ran));
         }
+        Ok(())
     }
 
     /// Takes the trailers of a request. They say nothing to a handler.
-    fn trailers(&mut self, turn: &mut Turn<'_, '_>, id: u32) {
-        if self.head.take().are_trailers() {
-            return self.data(turn, id, Bytes::new(), true);
+    fn trailers(&mut self, turn: &mut Turn<'_, '_>, id: u32) -> Result<(), Violation> {
+        match self.head.take().are_trailers() {
+            true => self.data(turn, id, Bytes::new(), true),
+            false => self.malformed(turn, id, "trailers with a pseudo-header or a malformed field"),
         }
-        if let Some(connection) = &mut self.connection {
-            connection.reset(id, ErrorCode::ProtocolError, turn.output);
-        }
-        self.cancel(id, Status::cancelled("the trailers of the request are malformed"));
     }
 
     /// Cuts messages out of a body, and passes them on. The error fails the call.
     fn messages(&mut self, turn: &mut Turn<'_, '_>, id: u32, mut bytes: Bytes, is_end: bool) -> Result<(), Status> {
-        let Http2 { connection: Some(connection), calls, partial_bytes, .. } = self else { return Ok(()) };
+        let Http2 { connection: Some(connection), calls, shared, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let Some(decoder) = &mut exchange.messages else { return Ok(()) };
         let mut early = 0;
@@ -342,14 +393,13 @@ impl Http2 {
             let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
         }
-        let held = decoder.held_bytes();
-        exchange.partial.set(held, partial_bytes);
         if is_end {
             decoder.end()?;
         } else if early > 0 {
-            if calls.is_shedding() && held > 0 {
+            if calls.is_shedding() && exchange.held_bytes() > 0 {
                 return Err(calls.memory().refusal());
             }
+            exchange.goes_on(calls, turn.now, &shared.limits);
             // A message may be longer than the window.
             if exchange.waiting.is_none() {
                 exchange.unread.granted_early(early);
@@ -369,9 +419,12 @@ impl Http2 {
 
     /// Takes the end of a request.
     fn end_request(&mut self, turn: &mut Turn<'_, '_>, id: u32) -> Result<(), Status> {
-        let Http2 { connection: Some(connection), calls, shared, slots, paths, .. } = self else { return Ok(()) };
+        let Http2 { connection: Some(connection), calls, shared, slots, stalls, paths, .. } = self else {
+            return Ok(());
+        };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let codec = exchange.codec;
+        (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
         let Some(Waiting { path, deadline, metadata, message }) = exchange.waiting.take() else {
             let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             // The call may have ended already.
@@ -387,22 +440,24 @@ impl Http2 {
         let admission = calls.admit(&route, &metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata, admission };
         let message_bytes = message.len();
-        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         calls.begin(turn.now, call, &route, Body::Message(message), message_bytes, &mut replies);
         Ok(())
     }
 
     /// Polls the calls, and does what the connection's lifetime makes due.
     pub(super) fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        let Http2 { connection: Some(connection), calls, shared, slots, .. } = self else {
+        let Http2 { connection: Some(connection), calls, shared, slots, stalls, .. } = self else {
             return ControlFlow::Continue(());
         };
         for id in connection.take_relieved() {
             calls.credit(id, 0);
+            stalls.relieved(turn.now, &shared.limits, connection.stream(id));
         }
-        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         calls.poll(turn.cx, turn.now, &mut replies);
         turn.paused = replies.is_full();
+        self.end_stalled(turn);
         let limits = &self.shared.limits;
         let pace = Pace { interval: limits.keepalive_interval, timeout: limits.keepalive_timeout };
         let streams = self.calls.len().max(self.connection.as_ref().map_or(0, Connection::len));

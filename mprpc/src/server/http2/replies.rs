@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Exchange;
+use super::stalls::Stalls;
 use super::writer::Writer;
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
@@ -25,6 +26,7 @@ pub(super) struct Replies<'a> {
     pub(super) connection: &'a mut Connection<Exchange>,
     pub(super) slots: &'a mut Slots,
     pub(super) shared: &'a Shared,
+    pub(super) stalls: &'a mut Stalls,
 }
 
 /// Where the connection's encoder holds the fields that most responses have.
@@ -100,7 +102,7 @@ impl ReplyWriter for Replies<'_> {
     fn end(&mut self, id: u32, times: CallTimes, context: &Context, step: Step) {
         if self.is_web(id) {
             self.in_web(id, |web, out, shared| web.response().end(context, step, shared, out));
-            return;
+            return self.ended(id);
         }
         if let Err(status) = self.succeed(id, context, step) {
             self.fail(id, Some((context, times)), status);
@@ -109,8 +111,8 @@ impl ReplyWriter for Replies<'_> {
 
     fn refuse(&mut self, id: u32, status: Status) {
         if self.is_web(id) {
-            self.in_web(id, |web, out, shared| web.response().fail(None, status, shared, out));
-            return;
+            self.in_web(id, |web, out, shared| web.fail(status, shared, out));
+            return self.ended(id);
         }
         self.fail(id, None, status);
     }
@@ -126,6 +128,7 @@ impl Replies<'_> {
     /// Answers a request that asks for no call, or whose call is refused.
     pub(super) fn answer(&mut self, id: u32) {
         self.in_web(id, |web, out, shared| web.answer(shared, out));
+        self.ended(id);
     }
 
     /// Whether the request is no gRPC request.
@@ -193,7 +196,15 @@ impl Replies<'_> {
             fields.remembered(&mut slots.grpc_status, b"grpc-status", b"0");
             metadata_fields(fields, &trailer);
         });
+        self.ended(id);
         Ok(())
+    }
+
+    /// Watches a stream whose reply has no room in the caller's windows, although its call has ended.
+    fn ended(&mut self, id: u32) {
+        if self.connection.pending_bytes(id) > 0 {
+            self.stalls.begins(id);
+        }
     }
 
     #[inline(never)]
@@ -245,6 +256,7 @@ impl Replies<'_> {
             }
             metadata_fields(fields, &trailer);
         });
+        self.ended(id);
     }
 
     /// Checks metadata of a reply against `metadata_bytes_max`.

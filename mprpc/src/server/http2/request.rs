@@ -31,6 +31,7 @@ pub(super) struct RequestHead {
     /// The compressions in `accept-encoding`, which gRPC does not read.
     http_accepts: Accepts,
     pub(super) metadata: Metadata,
+    has_authority: bool,
     has_path: bool,
     has_scheme: bool,
     has_regular_field: bool,
@@ -148,7 +149,7 @@ impl RequestHead {
                     }
                 }
             }
-            KnownName::Authority => {}
+            KnownName::Authority if !self.has_authority => self.has_authority = true,
             _ => self.malformed = Some("a pseudo-header that is unknown, empty, or there twice"),
         }
     }
@@ -174,7 +175,7 @@ impl RequestHead {
 
     /// Whether the fields may be trailers: none is malformed, or a pseudo-header.
     pub(super) fn are_trailers(&self) -> bool {
-        let has_pseudo = self.method != HttpMethod::Missing || self.has_scheme || self.has_path;
+        let has_pseudo = self.method != HttpMethod::Missing || self.has_scheme || self.has_path || self.has_authority;
         self.malformed.is_none() && !has_pseudo
     }
 

@@ -9,6 +9,7 @@ use crate::net::connection::Turn;
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::PREFIX_BYTES;
 use crate::server::calls::ReplyWriter;
+use crate::server::memory::Charge;
 use crate::server::web::{self, AfterHead, Head, HttpVersion, Start, Taken, broken};
 use crate::status::Status;
 
@@ -57,6 +58,8 @@ impl Http2 {
         }
         if is_end {
             self.web_data(turn, id, Bytes::new(), true);
+        } else if self.web(id).is_some_and(|web| web.waits().is_some()) {
+            self.stalls.begins(id);
         }
     }
 
@@ -73,8 +76,8 @@ impl Http2 {
     }
 
     fn begin_web_stream(&mut self, turn: &mut Turn<'_, '_>, id: u32, start: Start, is_end: bool) -> Result<(), Status> {
-        let Http2 { shared, calls, slots, connection: Some(connection), .. } = self else { return Ok(()) };
-        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        let Http2 { shared, calls, slots, stalls, connection: Some(connection), .. } = self else { return Ok(()) };
+        let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         let window = shared.limits.stream_window_bytes as u64;
         start.begin_stream(id, calls, turn.now, is_end, window, &mut replies)
     }
@@ -101,12 +104,9 @@ impl Http2 {
 
     /// Cuts messages out of a body, and passes them on. The error fails the call.
     fn web_messages(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) -> Result<(), Status> {
-        let Http2 { connection: Some(connection), calls, partial_bytes, .. } = self else { return Ok(()) };
+        let Http2 { connection: Some(connection), calls, shared, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
-        let Exchange { web: Some(web), unread, partial, .. } = exchange else {
-            return Ok(());
-        };
-        let is_stream = calls.contains(id);
+        let Exchange { web: Some(web), unread, .. } = exchange else { return Ok(()) };
         let mut unwanted = 0;
         let taken = web.received(bytes, |message| {
             unread.arrived(message.cost(), (message.bytes.len() + PREFIX_BYTES) as u64);
@@ -118,16 +118,15 @@ impl Http2 {
         if !is_end {
             web.compact();
         }
-        let held = web.held_bytes();
-        partial.set(held, partial_bytes);
         let Taken { early, overhead } = taken?;
         if !is_end {
-            if calls.is_shedding() && held > 0 {
+            if calls.is_shedding() && exchange.held_bytes() > 0 {
                 return Err(calls.memory().refusal());
             }
+            exchange.goes_on(calls, turn.now, &shared.limits);
             // A message may be longer than the window.
-            if is_stream {
-                unread.granted_early(early);
+            if exchange.waits().is_none() {
+                exchange.unread.granted_early(early);
             }
             connection.grant(id, early + overhead, turn.output);
         }
@@ -141,20 +140,17 @@ impl Http2 {
 
     /// Takes the end of a request.
     fn web_ended(&mut self, turn: &mut Turn<'_, '_>, id: u32) -> Result<(), Status> {
-        let Http2 { connection: Some(connection), calls, shared, slots, partial_bytes, .. } = self else {
-            return Ok(());
-        };
+        let Http2 { connection: Some(connection), calls, shared, slots, stalls, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
+        (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
         let Some(web) = &mut exchange.web else { return Ok(()) };
-        let ended = web.ended();
-        exchange.partial.set(web.held_bytes(), partial_bytes);
-        let Some(start) = ended? else {
+        let Some(start) = web.ended()? else {
             let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             // The call may have ended already.
             let _ = calls.request(id, None, true, no_bound);
             return Ok(());
         };
-        let mut replies = Replies { output: turn.output, connection, slots, shared };
+        let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         start.begin(id, calls, turn.now, shared.limits.message_bytes_max, &mut replies)
     }
 }

@@ -4,6 +4,7 @@ mod cancellation;
 mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
+mod health;
 mod http;
 mod http1;
 mod lifetime;
@@ -11,6 +12,7 @@ mod limits;
 mod memory;
 mod memory_seeds;
 mod raw;
+mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
@@ -64,6 +66,7 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         stream("Break", "test.Probe/Break", MethodKind::ServerStreaming),
         stream("Deaf", "test.Probe/Deaf", MethodKind::ClientStreaming),
     ],
+    files: &[],
 };
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");

@@ -24,6 +24,7 @@ static WEB: ServiceDescriptor = ServiceDescriptor {
         stream("Gather", "test.Web/Gather", MethodKind::ClientStreaming),
         stream("Talk", "test.Web/Talk", MethodKind::Bidirectional),
     ],
+    files: &[],
 };
 
 /// A service that shows what a request brought: its metadata `key` becomes the reply metadata `head` and the trailer `tail`.
@@ -480,6 +481,13 @@ async fn pages_show_health_and_methods() {
         assert_eq!((head.status, head.body.len()), (200, 0));
         assert_eq!(head.field("content-length"), index.field("content-length"));
     }
+    let mut server = server(Limits::default());
+    let health = server.health.clone().unwrap();
+    let warming = server.share().unwrap();
+    health.set_serving("", false);
+    assert_eq!(ask(&warming, Version::Http1, &Ask::new("GET", "/healthz")).await.status, 503);
+    health.set_serving("", true);
+    assert_eq!(ask(&warming, Version::Http1, &Ask::new("GET", "/healthz")).await.status, 200);
     // The request crosses the announcement of the drain.
     let mut client = Http2Client::new(peer_of(shared.clone(), 1 << 20));
     let before = client.open(&Ask::new("GET", "/healthz"), true);
@@ -487,7 +495,7 @@ async fn pages_show_health_and_methods() {
     shared.drain();
     let after = client.open(&Ask::new("GET", "/healthz"), true);
     let health = client.answer(after).await;
-    assert_eq!((health.status, health.text().as_str()), (503, "draining\n"));
+    assert_eq!((health.status, health.text().as_str()), (503, "not serving\n"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -685,4 +693,42 @@ async fn refusal_waits_for_the_end_of_the_request_over_http2() {
         sleep(ms(1)).await;
     }
     assert_eq!(client.answer(stream).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_that_does_not_go_on_is_answered_after_read_timeout_over_http2() {
+    let shared = shared(Limits::default());
+    let mut client = Http2Client::new(peer_of(shared.clone(), 1 << 20));
+    for (content, path, status) in [(JSON, "Read", 499), (JSON, "Nothing", 404), (GRPC_WEB, "Read", 200)] {
+        let begin = tokio::time::Instant::now();
+        let mut request = call(content, &format!("test.Web/{path}"), &[b"hello"]);
+        request.body.truncate(4);
+        let stream = client.open(&request, false);
+        let answer = client.answer(stream).await;
+        assert_eq!((answer.status, begin.elapsed().as_secs()), (status, 10), "{answer:?}");
+        if path == "Read" {
+            assert!(read(content, &answer).message().contains("read_timeout 10s"), "{answer:?}");
+        }
+    }
+    assert_eq!(shared.stats().memory_bytes, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn handler_does_not_begin_if_the_request_comes_after_its_deadline() {
+    let shared = shared(Limits::default());
+    let request = call(JSON, "test.Web/Read", &[b"hello"]).with("connect-timeout-ms", "70");
+    let late = |answer: &Answer| {
+        let outcome = read(JSON, answer);
+        assert_eq!(outcome.code(), Code::DeadlineExceeded);
+        assert!(outcome.message().contains("before the handler began"), "{outcome:?}");
+    };
+    let whole = request.http1();
+    let mut peer = peer_of(shared.clone(), 1 << 20);
+    peer.send(&whole[..whole.len() - 1]);
+    sleep(ms(100)).await;
+    peer.send(&whole[whole.len() - 1..]);
+    late(&super::http::answer(&mut peer, &mut BytesMut::new(), false).await);
+    let mut client = Http2Client::new(peer_of(shared.clone(), 1 << 20));
+    let stream = client.open(&Ask { body: b"hell".to_vec(), ..request }, false);
+    late(&client.answer(stream).await);
 }

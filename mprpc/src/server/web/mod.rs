@@ -19,6 +19,7 @@ use self::page::Page;
 use self::reply::Response;
 pub(super) use self::request::{Head, HttpVersion};
 pub(super) use self::writer::{Field, ResponseWriter};
+use super::call::not_begun;
 use super::calls::{Calls, NewCall, ReplyWriter, refused};
 use super::router::Route;
 use super::shared::Shared;
@@ -122,6 +123,26 @@ impl Exchange {
         }
     }
 
+    /// Fails a call that has not begun, or whose connection gives it up.
+    pub(super) fn fail(&mut self, status: Status, shared: &Shared, out: &mut impl ResponseWriter) {
+        if self.has_answer() {
+            return self.answer(shared, out);
+        }
+        self.stage = Stage::Begun;
+        self.response.fail(None, status, shared, out);
+    }
+
+    /// The deadline of a request that waits for the rest of its body, and the metadata that it holds. `None` if the request
+    /// waits for nothing.
+    pub(super) fn waits(&self) -> Option<(Deadline, &Metadata)> {
+        const NOTHING: &Metadata = &Metadata::new();
+        match &self.stage {
+            Stage::Waiting(start) => Some((start.deadline, &start.metadata)),
+            Stage::Page(_) | Stage::Refused(_) => Some((Deadline::NONE, NOTHING)),
+            Stage::Opening(_) | Stage::Begun => None,
+        }
+    }
+
     /// Takes a piece of the body, and passes the messages of a request stream on. The error fails the call.
     pub(super) fn received(
         &mut self,
@@ -195,6 +216,9 @@ impl Start {
         message_bytes_max: usize,
         replies: &mut W,
     ) -> Result<(), Status> {
+        if self.deadline.has_passed(now) {
+            return Err(not_begun());
+        }
         let (call, route, message) = self.admit(id, calls, now)?;
         let Some(message) = message else {
             return refused(Status::invalid_argument("the method takes one message, and none was sent"));

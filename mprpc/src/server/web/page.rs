@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use super::fields::{HttpMethod, WebFields};
 use super::writer::Field;
 use crate::method::MethodKind;
+use crate::server::health::Health;
 use crate::server::shared::Shared;
 
 /// A whole response.
@@ -64,11 +65,11 @@ pub(super) fn at(shared: &Shared, method: HttpMethod, path: &str) -> Option<Box<
     if !matches!(method, HttpMethod::Get | HttpMethod::Head) {
         return Some(not_allowed("GET, HEAD", "This page is read by a GET."));
     }
-    Some(match (is_index, shared.is_draining()) {
-        (true, _) => Page::new(200, HTML, index(shared)),
-        (false, false) => Page::plain(200, "serving"),
-        (false, true) => Page::plain(503, "draining"),
-    })
+    if is_index {
+        return Some(Page::new(200, HTML, index(shared)));
+    }
+    let is_serving = !shared.is_draining() && shared.health.as_ref().is_none_or(Health::is_serving);
+    Some(if is_serving { Page::plain(200, "serving") } else { Page::plain(503, "not serving") })
 }
 
 /// The list of services and methods.

@@ -1,1 +1,0 @@
-//! Tests of the engine: both sides in memory.
