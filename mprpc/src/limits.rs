@@ -83,9 +83,9 @@ pub struct Limits {
     pub tls_handshake_timeout: Duration,
     /// How often the TLS files are checked for changes. New connections use a changed file after this time at the latest.
     pub tls_reload_interval: Duration,
-    /// How long a frame from a caller may stay incomplete at a server, before the server closes the connection. Every 64 KiB
-    /// of the frame restart that time. Over HTTP/2 also how long the one message of a request may make no progress, before
-    /// the server refuses the call: CANCELLED, did not run.
+    /// How long a frame or an HTTP/1.1 request from a caller may stay incomplete at a server, before the server closes the
+    /// connection. Every 64 KiB restart that time. Over HTTP/2 also how long the one message of a request may make no
+    /// progress, before the server refuses the call: CANCELLED, did not run.
     pub read_timeout: Duration,
     /// How long a peer may leave waiting bytes unread, and how long it may take to close after the last bytes. Then this
     /// side closes the connection. Over HTTP/2 also how long the windows of a caller may have no room for the reply of a
@@ -105,7 +105,7 @@ pub struct Limits {
     pub ping_interval_min: Duration,
     /// How long a native connection may be without a call. Then its caller closes it, and opens another one for the next
     /// call. If the connection is still open a tenth of this time later, the server asks the caller to leave and closes the
-    /// connection after another `drain_timeout`.
+    /// connection after another `drain_timeout`. An HTTP/1.1 connection without a request is closed at that time at once.
     pub idle_timeout: Duration,
     /// The age at which a server asks the caller of a native connection to leave, so that callers behind a load balancer
     /// spread over new providers. A random part of up to a tenth is subtracted, so that callers do not reconnect all at

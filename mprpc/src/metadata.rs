@@ -142,6 +142,13 @@ impl Metadata {
         Ok(())
     }
 
+    /// Removes the pairs whose key is not to be kept.
+    pub(crate) fn retain_keys(&mut self, keep: impl Fn(&str) -> bool) {
+        if self.pairs().iter().any(|pair| !keep(&pair.key)) {
+            self.retain(|pair| keep(&pair.key));
+        }
+    }
+
     fn push(&mut self, pair: Pair) {
         Arc::make_mut(self.pairs.get_or_insert_default()).push(pair);
     }

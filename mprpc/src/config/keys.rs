@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::Config;
 use crate::endpoint::Address;
 use crate::logging::{Filter, LogFormat, LogRotation};
+use crate::server::origin_fault;
 
 /// A configuration key of mprpc.
 pub(super) struct Key {
@@ -99,6 +100,8 @@ pub(super) const KEYS: &[Key] = keys! {
     tls.client_certificate: "PEM file of the caller's certificate chain, for servers that ask for one",
     tls.client_key: "PEM file of the key of tls.client_certificate",
     tls.server_name: "the name that servers' certificates have to be for; the host of the address where not said",
+    cors.allowed_origins: "origins whose web pages may call the server from a browser, separated by commas; * is every one",
+    cors.max_age: "how long a browser may remember that a page of another origin may call",
     log.level: "what is logged: off, error, warn, info, debug or trace; a target's own after it: info,mprpc::net=debug",
     log.format: "text, json (a JSON object a line) or classic (H:M:S->[info]message)",
     log.folder: "the folder of the log files; without it the log goes to standard error",
@@ -253,6 +256,21 @@ impl Setting for Vec<Address> {
     fn show(&self) -> Option<String> {
         let all: Vec<String> = self.iter().map(Address::to_string).collect();
         (!all.is_empty()).then(|| all.join(","))
+    }
+}
+
+impl Setting for Vec<String> {
+    /// Parses the origins of web pages.
+    fn read(text: &str) -> Result<Vec<String>, String> {
+        let origin = |origin: &str| match origin_fault(origin.trim()) {
+            Some(fault) => Err(fault),
+            None => Ok(origin.trim().to_owned()),
+        };
+        text.split(',').map(origin).collect()
+    }
+
+    fn show(&self) -> Option<String> {
+        (!self.is_empty()).then(|| self.join(","))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::logging::{self, LogConfig};
 use crate::net::memory_limit;
-use crate::server::{Health, Server};
+use crate::server::{Cors, Health, Server};
 
 /// The configuration of a program.
 ///
@@ -59,6 +59,8 @@ pub struct Config {
     pub unix_folder: Option<PathBuf>,
     /// The TLS settings, for servers and for callers.
     pub tls: TlsConfig,
+    /// [`Server::cors`].
+    pub cors: Cors,
     /// The limits of servers and channels.
     pub limits: Limits,
     /// The settings of the log.
@@ -82,6 +84,7 @@ impl Default for Config {
             same_host: true,
             unix_folder: None,
             tls: TlsConfig::default(),
+            cors: Cors::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
             values: Values::default(),
@@ -360,6 +363,7 @@ impl Server {
             loops: config.loops,
             handler_threads: config.handler_threads,
             overload_protection: config.overload_protection,
+            cors: config.cors.clone(),
             health: config.health.then(Health::default),
             reflection: config.reflection,
             limits: config.limits.clone(),

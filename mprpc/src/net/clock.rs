@@ -1,10 +1,15 @@
 //! The clock. Only this file reads the time. Under tokio's paused time the clock is virtual.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The current time, as the runtime sees it.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// The time of day: seconds since 1970, in UTC. It is never virtual.
+pub(crate) fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 /// Measures how long a piece of work keeps its thread busy. Time during which the system ran another thread does not count: on

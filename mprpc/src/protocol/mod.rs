@@ -2,9 +2,7 @@
 
 pub(crate) mod classic;
 pub(crate) mod flow;
-#[allow(dead_code, unused_imports, reason = "the HTTP server uses it with the next change")]
 pub(crate) mod http;
-#[allow(dead_code, unused_imports, reason = "the HTTP server uses it with the next change")]
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod native;
@@ -23,6 +21,8 @@ pub(crate) enum Sniffed {
     NeedMore,
     /// The native protocol. Only the magic of its preface has been checked.
     Native,
+    /// HTTP/1.1. Only the method has been checked.
+    Http1,
     /// HTTP/2 with prior knowledge. Only the beginning of its preface has been checked.
     Http2,
     /// The classic frame.
@@ -45,18 +45,12 @@ const TLS_HELLO: [&[u8]; 3] = [b"\x16\x03\x01", b"\x16\x03\x02", b"\x16\x03\x03"
 /// The first bytes of the preface of HTTP/2.
 const HTTP2: &[u8] = b"PRI * HTTP/2";
 
+/// The first bytes of HTTP/1.1: the methods of requests.
+const HTTP1: [&[u8]; 9] =
+    [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE "];
+
 /// The first bytes of known protocols that are not served. The names go into the log.
-const FOREIGN: [(&[u8], &str); 9] = [
-    (b"GET ", "an HTTP request"),
-    (b"POST ", "an HTTP request"),
-    (b"PUT ", "an HTTP request"),
-    (b"HEAD ", "an HTTP request"),
-    (b"DELETE ", "an HTTP request"),
-    (b"OPTIONS ", "an HTTP request"),
-    (b"PATCH ", "an HTTP request"),
-    (b"CONNECT ", "an HTTP request"),
-    (b"SSH-", "an SSH greeting"),
-];
+const FOREIGN: [(&[u8], &str); 1] = [(b"SSH-", "an SSH greeting")];
 
 /// Detects the protocol from the first bytes.
 pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
@@ -73,6 +67,9 @@ pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
     if bytes.starts_with(HTTP2) {
         return Sniffed::Http2;
     }
+    if HTTP1.iter().any(|method| bytes.starts_with(method)) {
+        return Sniffed::Http1;
+    }
     if let Some((_, name)) = FOREIGN.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Sniffed::Foreign(name);
     }
@@ -83,7 +80,7 @@ pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
     if (1..=limits.classic_header_bytes_max).contains(&(header_bytes as usize)) {
         return Sniffed::Classic;
     }
-    let mut beginnings = FOREIGN.iter().map(|(start, _)| *start).chain(TLS_HELLO).chain([HTTP2]);
+    let mut beginnings = FOREIGN.iter().map(|(start, _)| *start).chain(TLS_HELLO).chain([HTTP2]).chain(HTTP1);
     if beginnings.any(|start| start.starts_with(bytes)) {
         return Sniffed::NeedMore;
     }
@@ -108,6 +105,12 @@ mod tests {
             assert_eq!(sniffed(&http2::frame::PREFACE[..length]), Sniffed::NeedMore);
         }
         assert_eq!(sniffed(http2::frame::PREFACE), Sniffed::Http2);
+        for method in HTTP1 {
+            for length in 1..method.len() {
+                assert_eq!(sniffed(&method[..length]), Sniffed::NeedMore);
+            }
+            assert_eq!(sniffed(method), Sniffed::Http1);
+        }
         assert_eq!(sniffed(&[0x19]), Sniffed::NeedMore);
         assert_eq!(sniffed(&[0x19, 0, 0]), Sniffed::NeedMore);
         assert_eq!(sniffed(&[0x19, 0, 0, 0]), Sniffed::Classic);
@@ -116,8 +119,8 @@ mod tests {
 
     #[test]
     fn sniff_names_protocols_that_are_not_served() {
-        assert_eq!(sniffed(b"GET / HTTP/1.1\r\n"), Sniffed::Foreign("an HTTP request"));
-        assert_eq!(sniffed(b"POST"), Sniffed::NeedMore);
+        assert_eq!(sniffed(b"SSH-2.0-OpenSSH"), Sniffed::Foreign("an SSH greeting"));
+        assert_eq!(sniffed(b"SSH"), Sniffed::NeedMore);
         assert_eq!(sniffed(&[0x16, 3, 1, 2, 0]), Sniffed::TlsHello);
         assert_eq!(sniffed(&[0x16, 3]), Sniffed::NeedMore);
         for garbage in [[0u8; 4], [0xff; 4], [0x01, 0x10, 0, 0], *b"abcd"] {

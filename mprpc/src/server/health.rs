@@ -103,6 +103,11 @@ impl Health {
         self.0.send_modify(|state| state.phase = Phase::Ended);
     }
 
+    /// Whether the whole server is reported as SERVING.
+    pub(super) fn is_serving(&self) -> bool {
+        self.0.borrow().status("") == Some(ServingStatus::SERVING)
+    }
+
     fn check(&self, request: &HealthCheckRequest) -> Result<HealthCheckResponse, Status> {
         let Some(status) = self.0.borrow().status(&request.service) else {
             return Err(Status::not_found(format!("no such service: {}", request.service)));

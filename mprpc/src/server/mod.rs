@@ -3,8 +3,10 @@
 mod call;
 mod calls;
 mod concurrency_limit;
+mod cors;
 mod executor;
 mod health;
+mod http1;
 mod http2;
 mod in_process;
 mod incoming;
@@ -21,6 +23,7 @@ mod stop;
 mod tls;
 mod transport;
 mod unix;
+mod web;
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -46,6 +49,8 @@ use crate::net::tls::Acceptor;
 use crate::net::{HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+pub use cors::Cors;
+pub(crate) use cors::origin_fault;
 pub use health::Health;
 use health::HealthService;
 use in_process::InProcessServer;
@@ -102,6 +107,8 @@ pub struct Server {
     pub interceptors: Vec<Arc<dyn Interceptor>>,
     /// How to compress replies of at least `limits.compress_bytes_min` bytes, where the caller accepts the algorithm.
     pub compression: Option<Compression>,
+    /// The web pages of other origins that may call the server from a browser. Without an origin, none may.
+    pub cors: Cors,
     /// The methods, as `package.Service/Method`, whose handlers go on when the caller cancels, disconnects or runs out of
     /// time. In such a handler [`Context::is_cancelled`](crate::Context::is_cancelled) returns true; the caller gets its
     /// answer at once. All other handlers are dropped at their next await.
@@ -131,6 +138,7 @@ impl Default for Server {
             fallback: None,
             interceptors: Vec::new(),
             compression: None,
+            cors: Cors::default(),
             run_to_completion: Vec::new(),
             health: Some(Health::default()),
             reflection: false,
@@ -228,9 +236,11 @@ impl Server {
                 return Err(Error::new(ErrorKind::Config, message));
             }
         }
+        self.cors.check()?;
         let interceptors = self.interceptors.drain(..).collect();
         let mut shared = Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
         shared.is_protected = self.overload_protection;
+        shared.cors = self.cors.clone();
         shared.health = self.health.take();
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
         if let Some(health) = &shared.health {

@@ -57,6 +57,11 @@ impl Route {
         Route { codec, ..self }
     }
 
+    /// Whether the handler passes bytes on, and knows no codec.
+    pub(crate) fn is_raw(&self) -> bool {
+        matches!(self.handler, Handler::Raw(_))
+    }
+
     /// Calls the handler with a request in the codec of the route.
     pub(crate) fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
         match &self.handler {

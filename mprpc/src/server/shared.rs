@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use super::cors::Cors;
 use super::executor::Executor;
 use super::health::Health;
 use super::memory::MemoryBudget;
@@ -26,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) interceptors: Chain,
     /// How to compress replies, where the caller accepts the algorithm.
     pub(crate) compression: Option<Compression>,
+    /// The web pages of other origins that may call the server.
+    pub(super) cors: Cors,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
     /// What the server reports of itself. `None` reports nothing.
@@ -133,6 +136,7 @@ impl Shared {
             limits,
             interceptors: Chain::from([]),
             compression: None,
+            cors: Cors::default(),
             tls: None,
             health: None,
             draining: watch::Sender::new(false),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
+use super::http1::Http1;
 use super::http2::Http2;
 use super::memory::ConnectionMemory;
 use super::multiplexed::Multiplexed;
@@ -40,6 +41,8 @@ enum DetectedProtocol {
     Unknown,
     /// The native protocol: many calls at the same time.
     Multiplexed(Box<Multiplexed>),
+    /// HTTP/1.1: one request after the other.
+    Http1(Box<Http1>),
     /// HTTP/2: many calls at the same time.
     Http2(Box<Http2>),
     /// The classic protocol: one call, then the close.
@@ -94,6 +97,7 @@ impl Transport {
     pub(super) fn held(&self) -> (usize, u64) {
         match &self.protocol {
             DetectedProtocol::Multiplexed(session) => session.held(),
+            DetectedProtocol::Http1(session) => session.held(),
             DetectedProtocol::Http2(session) => session.held(),
             DetectedProtocol::OneShot(session) => (usize::from(session.is_answering()), 0),
             DetectedProtocol::Unknown => (0, 0),
@@ -132,6 +136,9 @@ impl Transport {
             Sniffed::NeedMore => {}
             sniffed if self.turned_away => {
                 self.shared.reject(&self.peer, "plain text where TLS is spoken");
+                if sniffed == Sniffed::Http1 {
+                    Http1::refuse_plain_text(turn);
+                }
                 if sniffed != Sniffed::Native {
                     return ControlFlow::Break(Close::Protocol);
                 }
@@ -147,6 +154,14 @@ impl Transport {
                 let session =
                     Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
                 self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
+            }
+            Sniffed::Http1 => {
+                if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
+                    return ControlFlow::Break(Close::Moves(loop_index));
+                }
+                let (shared, memory) = (self.shared.clone(), self.memory.account().clone());
+                self.protocol =
+                    DetectedProtocol::Http1(Box::new(Http1::new(shared, self.peer.clone(), memory, turn.now)));
             }
             Sniffed::Http2 => {
                 if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
@@ -198,6 +213,7 @@ impl Session for Transport {
                 return ControlFlow::Continue(());
             }
             DetectedProtocol::Multiplexed(session) => session.received(turn, input)?,
+            DetectedProtocol::Http1(session) => session.received(turn, input)?,
             DetectedProtocol::Http2(session) => session.received(turn, input)?,
             DetectedProtocol::OneShot(session) => session.received(turn, input)?,
         };
@@ -210,6 +226,11 @@ impl Session for Transport {
     }
 
     fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+        if let DetectedProtocol::Http1(session) = &self.protocol
+            && !session.may_read()
+        {
+            return false;
+        }
         if self.memory.may_read() {
             return true;
         }
@@ -226,6 +247,7 @@ impl Session for Transport {
     fn left(&mut self, bytes: usize) {
         let of_session = match &self.protocol {
             DetectedProtocol::Multiplexed(session) => session.unread_bytes(),
+            DetectedProtocol::Http1(session) => session.held_bytes(),
             DetectedProtocol::Http2(session) => session.held_bytes(),
             DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => 0,
         };
@@ -238,6 +260,7 @@ impl Session for Transport {
         match &mut self.protocol {
             DetectedProtocol::Unknown => {}
             DetectedProtocol::Multiplexed(session) => session.poll(turn)?,
+            DetectedProtocol::Http1(session) => session.poll(turn)?,
             DetectedProtocol::Http2(session) => session.poll(turn)?,
             DetectedProtocol::OneShot(session) => session.poll(turn)?,
         }
@@ -248,6 +271,7 @@ impl Session for Transport {
         let why = || format!("the server is stopping; what is in flight has drain_timeout {grace:?}");
         match &mut self.protocol {
             DetectedProtocol::Multiplexed(session) => session.go_away(turn, why()),
+            DetectedProtocol::Http1(session) => session.go_away()?,
             DetectedProtocol::Http2(session) => session.go_away(turn, why()),
             DetectedProtocol::OneShot(session) if session.is_answering() => {}
             DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => return ControlFlow::Break(Close::Done),

@@ -122,6 +122,11 @@ impl MessageDecoder {
         }
     }
 
+    /// Whether a message has begun and is incomplete.
+    pub(crate) fn is_inside_a_message(&self) -> bool {
+        self.prefix_filled > 0
+    }
+
     /// How many bytes of an incomplete message the decoder holds.
     pub(crate) fn held_bytes(&self) -> usize {
         self.partial.len()

@@ -10,12 +10,12 @@ use crate::limits::Limits;
 /// The result of one decoding step.
 #[derive(Debug)]
 pub(crate) enum Decoded {
-    /// At least this many bytes are missing.
-    NeedMore(usize),
+    /// The next part is incomplete.
+    NeedMore,
     /// The next bytes of the body; never none.
     Data(Bytes),
     /// The body is complete. These are its trailers. The next request begins behind them.
-    End(Fields),
+    End(#[cfg_attr(not(test), expect(dead_code, reason = "trailers say nothing to a handler"))] Fields),
 }
 
 /// Decodes the body of one request. Under every split of the input it gives the same body and errors.
@@ -71,7 +71,7 @@ impl BodyDecoder {
                 }
                 State::ChunkSize => {
                     let Some((size, line_bytes)) = decode_chunk_size(input)? else {
-                        return Ok(Decoded::NeedMore(1));
+                        return Ok(Decoded::NeedMore);
                     };
                     input.advance(line_bytes);
                     self.count_extension(size, line_bytes)?;
@@ -85,7 +85,7 @@ impl BodyDecoder {
                 }
                 State::ChunkEnd => {
                     let Some(end) = input.first_chunk::<2>() else {
-                        return Ok(Decoded::NeedMore(2 - input.len()));
+                        return Ok(Decoded::NeedMore);
                     };
                     if end != b"\r\n" {
                         return Err(Violation::bad_request("a chunk is longer than its size"));
@@ -95,7 +95,7 @@ impl BodyDecoder {
                 }
                 State::Trailers => {
                     let Some(block) = self.trailers.next(input)? else {
-                        return Ok(Decoded::NeedMore(1));
+                        return Ok(Decoded::NeedMore);
                     };
                     let bytes = input.split_to(block.length);
                     if block.lines == 0 {
@@ -123,7 +123,7 @@ impl BodyDecoder {
 /// Cuts out what is there of `left` bytes. Returns it, and how many bytes are left.
 fn take_data(input: &mut BytesMut, left: u64) -> (Decoded, u64) {
     if input.is_empty() {
-        return (Decoded::NeedMore(usize::try_from(left).unwrap_or(usize::MAX)), left);
+        return (Decoded::NeedMore, left);
     }
     let taken = usize::try_from(left).map_or(input.len(), |left| left.min(input.len()));
     (Decoded::Data(input.split_to(taken).freeze()), left - taken as u64)

@@ -29,26 +29,6 @@ impl Fields {
         self.list.iter().map(|field| (self.part(&field.name), self.part(&field.value)))
     }
 
-    /// The values of all fields with this name, which is in lower case.
-    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.iter().filter(move |(known, _)| *known == name.as_bytes()).map(|(_, value)| value)
-    }
-
-    /// The value of the first field with this name, which is in lower case.
-    pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
-        self.values(name).next()
-    }
-
-    /// The number of fields.
-    pub(crate) fn len(&self) -> usize {
-        self.list.len()
-    }
-
-    /// Makes a part of a field outlive the fields, without a copy.
-    pub(crate) fn to_bytes(&self, part: &[u8]) -> Bytes {
-        self.bytes.slice_ref(part)
-    }
-
     /// The fields that the parser found in `block`. Changes their names to lower case.
     pub(super) fn new(mut block: BytesMut, list: FieldList) -> Fields {
         for field in &list.0 {

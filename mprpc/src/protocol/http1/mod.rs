@@ -10,8 +10,7 @@ mod head;
 mod response;
 
 pub(crate) use body::{BodyDecoder, Decoded};
-pub(crate) use fields::Fields;
-pub(crate) use head::{BodyLength, Head, HeadDecoder, Version};
+pub(crate) use head::{BodyLength, Head, HeadDecoder};
 pub(crate) use response::{CONTINUE, NO_FIELDS, ResponseBody, ResponseEncoder, encode_violation};
 
 use std::borrow::Cow;

@@ -22,8 +22,8 @@ pub(crate) enum ResponseBody {
     Chunked,
 }
 
-/// Encodes the response to one request: [`encode_head`](ResponseEncoder::encode_head), then data, then
-/// [`encode_end`](ResponseEncoder::encode_end).
+/// Encodes the response to one request: [`encode_head`](ResponseEncoder::encode_head), then
+/// [`begin_data`](ResponseEncoder::begin_data) and data, then [`encode_end`](ResponseEncoder::encode_end).
 #[derive(Debug)]
 pub(crate) struct ResponseEncoder {
     version: Version,
@@ -103,16 +103,8 @@ impl ResponseEncoder {
         Ok(())
     }
 
-    /// Appends bytes of the body. Appends nothing if the response has no body.
-    pub(crate) fn encode_data(&mut self, out: &mut BytesMut, data: &[u8]) {
-        if self.begin_data(out, data.len()) {
-            out.put_slice(data);
-            self.end_data(out);
-        }
-    }
-
     /// Appends what precedes `length` bytes of the body, so that a large part of it need not be copied. Returns whether the
-    /// bytes and then [`end_data`](ResponseEncoder::end_data) have to follow.
+    /// bytes and then [`end_data`](ResponseEncoder::end_data) have to follow; they do not if the response has no body.
     ///
     /// Bytes beyond the length in the head are not sent, and the connection closes.
     #[must_use]

@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use super::fields::Fields;
 use super::*;
 use crate::limits::Limits;
 
@@ -41,10 +42,7 @@ fn decode_into(requests: &mut Vec<Request>, pieces: &[&[u8]], limits: &Limits) -
                 continue;
             };
             match decoder.decode(&mut input)? {
-                Decoded::NeedMore(missing) => {
-                    assert!(missing > 0);
-                    break;
-                }
+                Decoded::NeedMore => break,
                 Decoded::Data(bytes) => {
                     assert!(!bytes.is_empty());
                     data.extend_from_slice(&bytes);
@@ -153,25 +151,11 @@ fn data_and_fields_are_slices_of_the_input() {
     let mut input = BytesMut::from(&b"POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 3\r\n\r\nabc"[..]);
     let within = input.as_ptr_range();
     let head = HeadDecoder::new(&Limits::default()).decode(&mut input).unwrap().unwrap();
-    let host = head.fields.value("host").unwrap();
+    let (_, host) = head.fields.iter().next().unwrap();
     assert!(within.contains(&host.as_ptr()));
-    let host = head.fields.to_bytes(host);
     let mut body = BodyDecoder::new(head.body, &Limits::default());
-    drop(head);
-    assert_eq!(host, "h");
     let Ok(Decoded::Data(data)) = body.decode(&mut input) else { panic!("no data") };
     assert!(within.contains(&data.as_ptr()));
-}
-
-#[test]
-fn need_more_tells_how_much_of_the_body_is_missing() {
-    let mut body = BodyDecoder::new(BodyLength::Length(10), &Limits::default());
-    let mut input = BytesMut::from(&b"abc"[..]);
-    assert!(matches!(body.decode(&mut input), Ok(Decoded::Data(_))));
-    assert!(matches!(body.decode(&mut input), Ok(Decoded::NeedMore(7))));
-    let mut body = BodyDecoder::new(BodyLength::Chunked, &Limits::default());
-    let mut input = BytesMut::from(&b"ff\r\n"[..]);
-    assert!(matches!(body.decode(&mut input), Ok(Decoded::NeedMore(255))));
 }
 
 #[test]

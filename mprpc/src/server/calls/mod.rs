@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use self::in_flight::InFlight;
 pub(super) use self::lifetime::{Due, Lifetime};
-pub(super) use self::reply_writer::{CallTimes, ReplyWriter, Room, too_long};
+pub(super) use self::reply_writer::{CallTimes, ReplyWriter, Room, check_metadata, too_long};
 use super::call::{FirstPoll, RunningCall};
 use super::executor::{Flow, QueuedCall, RemoteCall};
 use super::memory::{Account, compact};

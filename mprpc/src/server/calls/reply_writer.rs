@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::context::Context;
+use crate::metadata::Metadata;
 use crate::protocol::Message;
 use crate::protocol::flow::Flow;
 use crate::server::call::Step;
@@ -77,4 +78,10 @@ impl CallTimes {
 /// The status of something longer than its limit.
 pub(in crate::server) fn too_long(what: &str, length: usize, limit: &str, max: usize) -> Status {
     Status::resource_exhausted(format!("{what} of {length} bytes is beyond {limit} {max}"))
+}
+
+/// Checks the metadata of a request or a reply against `metadata_bytes_max`.
+pub(in crate::server) fn check_metadata(what: &str, metadata: &Metadata, max: usize) -> Result<(), Status> {
+    let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    if bytes <= max { Ok(()) } else { Err(too_long(what, bytes, "metadata_bytes_max", max)) }
 }

@@ -1,8 +1,10 @@
-//! The server's half of an HTTP/2 connection: gRPC calls, many at the same time.
+//! The server's half of an HTTP/2 connection: gRPC calls, many at the same time. The other dialects are in `web`.
 
 mod replies;
 mod request;
 mod stalls;
+mod web;
+mod writer;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -12,12 +14,13 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use self::replies::{Replies, Slots};
-use self::request::{Accepts, Content, Encoding, HttpMethod, Paths, RequestHead};
+use self::request::{Content, Paths, RequestHead};
 use self::stalls::Stalls;
-use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, refused};
 use super::memory::{Account, CALL_BYTES, Charge};
 use super::router::Route;
 use super::shared::Shared;
+use super::web::{Accepts, Encoding, Exchange as WebExchange, HttpMethod};
 use crate::codec::Codec;
 use crate::context::Peer;
 use crate::deadline::Deadline;
@@ -52,8 +55,8 @@ pub(super) struct Http2 {
 /// One request and its response, as long as its stream is open.
 #[derive(Default)]
 pub(super) struct Exchange {
-    /// The HTTP status that answers the request once it has ended, as it is no gRPC request.
-    rejection: Option<Rejection>,
+    /// What became of a request that is no gRPC request.
+    web: Option<Box<WebExchange>>,
     /// The call has not begun: its one message is not complete.
     waiting: Option<Waiting>,
     messages: Option<MessageDecoder>,
@@ -78,30 +81,38 @@ impl Exchange {
         let of_message = self.waiting.as_ref().and_then(|waiting| waiting.message.as_ref());
         of_message.map_or(0, |message| message.bytes.len())
             + self.messages.as_ref().map_or(0, MessageDecoder::held_bytes)
+            + self.web.as_ref().map_or(0, |web| web.held_bytes())
+    }
+
+    /// The deadline of a call that has not begun, as its one message is not complete, and the metadata that it holds.
+    /// `None` if the request waits for nothing.
+    fn waits(&self) -> Option<(Deadline, &Metadata)> {
+        match (&self.waiting, &self.web) {
+            (Some(waiting), _) => Some((waiting.deadline, &waiting.metadata)),
+            (None, Some(web)) => web.waits(),
+            (None, None) => None,
+        }
     }
 
     /// Takes note that more of the request has arrived: charges what it holds, and grants it more time.
     fn goes_on(&mut self, calls: &mut Calls, now: Instant, limits: &Limits) {
-        let of_head = self.waiting.as_ref().map_or(0, |waiting| CALL_BYTES + waiting.metadata.memory_bytes());
+        let waits = self.waits();
+        let of_head = waits.map_or(0, |(_, metadata)| CALL_BYTES + metadata.memory_bytes());
+        let deadline = waits.map(|(deadline, _)| deadline);
         let bytes = of_head + self.held_bytes();
         calls.memory().charge_incomplete(&mut self.memory, bytes);
         if !calls.is_shedding() {
             calls.note_pressure();
         }
-        if let Some(waiting) = &self.waiting {
+        if let Some(deadline) = deadline {
             let patience = now.checked_add(limits.read_timeout);
-            self.stalls_at = [patience, waiting.deadline.instant()].into_iter().flatten().min();
+            self.stalls_at = [patience, deadline.instant()].into_iter().flatten().min();
         }
     }
 }
 
-/// The answer to a request that is no gRPC request: an HTTP status and a text.
-type Rejection = (&'static str, &'static str);
-
-const UNSUPPORTED_TYPE: Rejection = ("415", "The content-type of the request is not application/grpc.\n");
 /// How a request is malformed.
 const WRONG_LENGTH: &str = "the body is not as long as its content-length says";
-const NO_POST: Rejection = ("405", "A gRPC request is a POST.\n");
 
 /// A call that waits for its one message.
 struct Waiting {
@@ -217,7 +228,6 @@ impl Http2 {
     /// Takes the head of a request.
     fn request(&mut self, turn: &mut Turn<'_, '_>, id: u32, is_end: bool, is_too_long: bool) -> Result<(), Violation> {
         let head = self.head.take();
-        self.calls.arrived();
         if let Some(what) = head.fault() {
             return self.malformed(turn, id, what);
         }
@@ -229,9 +239,10 @@ impl Http2 {
         };
         exchange.content_left = head.content_length;
         let Content::Grpc(codec) = head.content else {
-            exchange.rejection = Some(if head.method == HttpMethod::Post { UNSUPPORTED_TYPE } else { NO_POST });
-            return if is_end { self.data(turn, id, Bytes::new(), true) } else { Ok(()) };
+            self.web_request(turn, id, head, is_end, is_too_long);
+            return Ok(());
         };
+        self.calls.arrived();
         exchange.codec = Some(codec);
         (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
         match self.begin(turn, id, head, is_end, is_too_long) {
@@ -271,7 +282,7 @@ impl Http2 {
                 "the head of the request is beyond http_head_bytes_max {max}"
             )));
         }
-        if let Some(status) = head.refusal {
+        if let Some(status) = head.refusal.or(head.unknown_path.map(|unknown| unknown.1)) {
             return refused(status);
         }
         if head.method != HttpMethod::Post {
@@ -281,14 +292,10 @@ impl Http2 {
             return refused(Status::unimplemented("the grpc-encoding of the request is not known here"));
         }
         self.calls.check_room()?;
-        let metadata_bytes: usize = head.metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-        if metadata_bytes > limits.metadata_bytes_max {
-            let max = limits.metadata_bytes_max;
-            return refused(super::calls::too_long("metadata", metadata_bytes, "metadata_bytes_max", max));
-        }
+        check_metadata("metadata", &head.metadata, limits.metadata_bytes_max).or_else(refused)?;
         let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
         let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
-        let message_bytes_max = limits.message_bytes_max.min(self.calls.memory().connection_bytes_max());
+        let message_bytes_max = self.message_bytes_max();
         let route = self.paths.route(head.path);
         let takes_stream = route.method.kind.streams_requests();
         let Some(connection) = &mut self.connection else { return Ok(()) };
@@ -318,6 +325,11 @@ impl Http2 {
         Ok(())
     }
 
+    /// The most bytes of a message that the connection has room for.
+    fn message_bytes_max(&self) -> usize {
+        self.shared.limits.message_bytes_max.min(self.calls.memory().connection_bytes_max())
+    }
+
     /// Takes a part of a request's body.
     fn data(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) -> Result<(), Violation> {
         let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
@@ -329,8 +341,8 @@ impl Http2 {
                 _ => return self.malformed(turn, id, WRONG_LENGTH),
             }
         }
-        if let Some(rejection) = exchange.rejection {
-            self.reject(turn.output, id, rejection, bytes.len() as u64, is_end);
+        if exchange.web.is_some() {
+            self.web_data(turn, id, bytes, is_end);
             return Ok(());
         }
         let has_begun = exchange.waiting.is_none();
@@ -340,19 +352,6 @@ impl Http2 {
             self.refuse(turn.output, id, status.with_phase(phase).with_ran(ran));
         }
         Ok(())
-    }
-
-    /// Takes a part of the body of a request that is no gRPC request, and answers at the end.
-    fn reject(&mut self, output: &mut SendBuffer, id: u32, (status, text): Rejection, bytes: u64, is_end: bool) {
-        let Some(connection) = &mut self.connection else { return };
-        if !is_end {
-            return connection.grant(id, bytes, output);
-        }
-        connection.send_head(id, output, |fields| {
-            fields.field(b":status", status.as_bytes());
-            fields.field(b"content-type", b"text/plain");
-        });
-        connection.send_data(id, &[], Bytes::from_static(text.as_bytes()), true, output);
     }
 
     /// Takes the trailers of a request. They say nothing to a handler.

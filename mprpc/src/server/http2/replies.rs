@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::Exchange;
 use super::stalls::Stalls;
+use super::writer::Writer;
 use crate::codec::{Codec, Compression};
 use crate::context::Context;
 use crate::metadata::Metadata;
@@ -14,8 +15,9 @@ use crate::protocol::http2::hpack::Remembered;
 use crate::protocol::http2::{Connection, FieldWriter};
 use crate::protocol::{Compressed, Message, STORY_KEY, encode_error};
 use crate::server::call::Step;
-use crate::server::calls::{CallTimes, ReplyWriter, Room, too_long};
+use crate::server::calls::{CallTimes, ReplyWriter, Room, check_metadata, too_long};
 use crate::server::shared::Shared;
+use crate::server::web::Exchange as WebExchange;
 use crate::status::{Code, Phase, Status};
 
 /// The output of one connection during one turn.
@@ -34,6 +36,8 @@ pub(super) struct Slots {
     content_type_json: Remembered,
     grpc_encoding: Remembered,
     grpc_status: Remembered,
+    /// Whether the connection has had a request that is no gRPC request.
+    pub(super) has_web: bool,
 }
 
 /// A stream may have so many bytes waiting for room in the caller's windows before its handler is asked for more.
@@ -60,6 +64,12 @@ impl ReplyWriter for Replies<'_> {
     }
 
     fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
+        if self.is_web(id) {
+            let open = |web: &mut WebExchange, out: &mut Writer<'_>, shared: &Shared| {
+                web.response().open(context, shared, out)
+            };
+            return self.in_web(id, open).unwrap_or(Ok(()));
+        }
         let reply_metadata = context.reply_metadata().clone();
         self.check_metadata(&reply_metadata)?;
         self.head(id, &reply_metadata);
@@ -67,6 +77,10 @@ impl ReplyWriter for Replies<'_> {
     }
 
     fn encode(&mut self, id: u32, message: Bytes) -> Result<Message, Status> {
+        if self.is_web(id) {
+            let gone = || Err(Status::cancelled("the stream is closed"));
+            return self.in_web(id, |web, _, shared| web.response().encode(message, shared)).unwrap_or_else(gone);
+        }
         let max = self.shared.limits.message_bytes_max;
         if message.len() > max {
             return Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply));
@@ -76,18 +90,30 @@ impl ReplyWriter for Replies<'_> {
     }
 
     fn message(&mut self, id: u32, message: Message) {
+        if self.is_web(id) {
+            self.in_web(id, |web, out, _| web.response().message(message, out));
+            return;
+        }
         let flags = if message.compressed == Compressed::No { 0 } else { grpc::flag::COMPRESSED };
         let prefix = grpc::encode_prefix(flags, message.bytes.len());
         self.connection.send_data(id, &prefix, message.bytes, false, self.output);
     }
 
     fn end(&mut self, id: u32, times: CallTimes, context: &Context, step: Step) {
+        if self.is_web(id) {
+            self.in_web(id, |web, out, shared| web.response().end(context, step, shared, out));
+            return self.ended(id);
+        }
         if let Err(status) = self.succeed(id, context, step) {
             self.fail(id, Some((context, times)), status);
         }
     }
 
     fn refuse(&mut self, id: u32, status: Status) {
+        if self.is_web(id) {
+            self.in_web(id, |web, out, shared| web.fail(status, shared, out));
+            return self.ended(id);
+        }
         self.fail(id, None, status);
     }
 
@@ -99,6 +125,31 @@ impl ReplyWriter for Replies<'_> {
 }
 
 impl Replies<'_> {
+    /// Answers a request that asks for no call, or whose call is refused.
+    pub(super) fn answer(&mut self, id: u32) {
+        self.in_web(id, |web, out, shared| web.answer(shared, out));
+        self.ended(id);
+    }
+
+    /// Whether the request is no gRPC request.
+    #[inline]
+    fn is_web(&mut self, id: u32) -> bool {
+        self.slots.has_web && self.connection.stream(id).is_some_and(|exchange| exchange.web.is_some())
+    }
+
+    /// Runs `run` with a request that is no gRPC request. `None` if its stream is closed.
+    #[inline(never)]
+    fn in_web<R>(&mut self, id: u32, run: impl FnOnce(&mut WebExchange, &mut Writer<'_>, &Shared) -> R) -> Option<R> {
+        let mut web = self.connection.stream(id)?.web.take()?;
+        let mut out = Writer { id, output: self.output, connection: self.connection };
+        let done = run(&mut web, &mut out, self.shared);
+        // The stream may have ended with that.
+        if let Some(exchange) = self.connection.stream(id) {
+            exchange.web = Some(web);
+        }
+        Some(done)
+    }
+
     /// How messages to this caller are compressed.
     fn compression(&mut self, id: u32) -> Option<Compression> {
         let wanted = self.shared.compression?;
@@ -210,12 +261,8 @@ impl Replies<'_> {
 
     /// Checks metadata of a reply against `metadata_bytes_max`.
     fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
-        let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
         let max = self.shared.limits.metadata_bytes_max;
-        if bytes <= max {
-            return Ok(());
-        }
-        Err(too_long("metadata of the reply", bytes, "metadata_bytes_max", max).with_phase(Phase::Reply))
+        check_metadata("metadata of the reply", metadata, max).map_err(|status| status.with_phase(Phase::Reply))
     }
 }
 

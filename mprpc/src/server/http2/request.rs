@@ -1,15 +1,20 @@
-//! The head of an HTTP/2 request: collects the fields, and checks the rules of HTTP/2 and of gRPC.
+//! The head of an HTTP/2 request: collects the fields, and checks the rules of HTTP/2 and of gRPC. The fields of other
+//! dialects are put aside for `server/web`.
 
 use std::collections::HashMap;
 use std::mem;
 use std::time::Duration;
 
-use crate::codec::{Codec, Compression};
+use bytes::Bytes;
+
+use crate::codec::Codec;
 use crate::metadata::Metadata;
+use crate::protocol::http::content_type::{ContentType, Dialect};
 use crate::protocol::http::grpc;
 use crate::protocol::http::metadata::append_field;
 use crate::protocol::http2::hpack::{Field, KnownName};
 use crate::server::router::{Route, Router};
+use crate::server::web::{Accepts, Encoding, HttpMethod, WebFields, is_of_browser};
 use crate::status::Status;
 
 /// The head of a request. One is reused for all requests of a connection.
@@ -23,6 +28,8 @@ pub(super) struct RequestHead {
     pub(super) timeout: Option<Duration>,
     pub(super) encoding: Encoding,
     pub(super) accepts: Accepts,
+    /// The compressions in `accept-encoding`, which gRPC does not read.
+    http_accepts: Accepts,
     pub(super) metadata: Metadata,
     has_authority: bool,
     has_path: bool,
@@ -32,14 +39,10 @@ pub(super) struct RequestHead {
     pub(super) malformed: Option<&'static str>,
     /// Why the call is refused.
     pub(super) refusal: Option<Status>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum HttpMethod {
-    #[default]
-    Missing,
-    Post,
-    Other,
+    /// The path, if no method has it, and the status that says so.
+    pub(super) unknown_path: Option<Box<(Bytes, Status)>>,
+    /// The fields that only the dialects of the web read.
+    web: Option<Box<WebFields>>,
 }
 
 /// What a request carries, from its `content-type`.
@@ -48,34 +51,7 @@ pub(super) enum Content {
     #[default]
     Unknown,
     Grpc(Codec),
-}
-
-/// The compression of the messages in one direction.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Encoding {
-    #[default]
-    Identity,
-    Compressed(Compression),
-    Unknown,
-}
-
-/// The compressions that the caller accepts, a bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Accepts(u8);
-
-impl Accepts {
-    pub(super) fn accepts(self, algorithm: Compression) -> bool {
-        self.0 & 1 << algorithm as u8 != 0
-    }
-
-    fn of(names: &[u8]) -> Accepts {
-        let known = names.split(|byte| *byte == b',').filter_map(|name| compression_of(name.trim_ascii()));
-        Accepts(known.fold(0, |bits, algorithm| bits | 1 << algorithm as u8))
-    }
-}
-
-fn compression_of(name: &[u8]) -> Option<Compression> {
-    Compression::available().iter().copied().find(|algorithm| algorithm.name().as_bytes() == name)
+    Web(ContentType),
 }
 
 impl RequestHead {
@@ -106,12 +82,13 @@ impl RequestHead {
                 self.content = content;
             }
             KnownName::Te if field.value != b"trailers" => self.malformed = Some("a field te that is not trailers"),
-            KnownName::Te | KnownName::UserAgent | KnownName::AcceptEncoding | KnownName::Host => {}
+            KnownName::Te | KnownName::UserAgent | KnownName::Host => {}
+            KnownName::AcceptEncoding => self.http_accepts = Accepts::noted(field.value, field.note),
             KnownName::GrpcTimeout => match grpc::decode_timeout(field.value) {
                 Ok(timeout) => self.timeout = Some(timeout),
                 Err(status) => self.refusal = Some(status),
             },
-            KnownName::GrpcAcceptEncoding => self.accepts = Accepts::of(field.value),
+            KnownName::GrpcAcceptEncoding => self.accepts = Accepts::noted(field.value, field.note),
             KnownName::GrpcEncoding => self.encoding = Encoding::of(field.value),
             KnownName::ContentLength => match (self.content_length, grpc::decimal(field.value, 20)) {
                 (None, Some(length)) => self.content_length = Some(length),
@@ -122,6 +99,11 @@ impl RequestHead {
             | KnownName::KeepAlive
             | KnownName::ProxyConnection
             | KnownName::Upgrade => self.malformed = Some("a field of HTTP/1.1 connections"),
+            KnownName::ContentEncoding
+            | KnownName::ConnectProtocolVersion
+            | KnownName::ConnectTimeoutMs
+            | KnownName::ConnectContentEncoding
+            | KnownName::ConnectAcceptEncoding => self.of_web(field.name, field.value),
             _ => self.other(field.name, field.value),
         }
     }
@@ -130,9 +112,19 @@ impl RequestHead {
     fn other(&mut self, name: &[u8], value: &[u8]) {
         if let Some(what) = malformed_field(name, value) {
             self.malformed = Some(what);
-        } else if let Err(status) = append_field(&mut self.metadata, name, value) {
+            return;
+        }
+        if name == b"origin" || name.starts_with(b"access-control-request-") {
+            self.of_web(name, value);
+        }
+        if let Err(status) = append_field(&mut self.metadata, name, value) {
             self.refusal = Some(status);
         }
+    }
+
+    #[inline(never)]
+    fn of_web(&mut self, name: &[u8], value: &[u8]) {
+        self.web.get_or_insert_default().take(name, value);
     }
 
     #[inline]
@@ -142,19 +134,40 @@ impl RequestHead {
         }
         match field.known {
             KnownName::Method if self.method == HttpMethod::Missing => {
-                self.method = if field.value == b"POST" { HttpMethod::Post } else { HttpMethod::Other };
+                self.method = HttpMethod::of(field.value);
             }
             KnownName::Scheme if !self.has_scheme => self.has_scheme = true,
             KnownName::Path if !self.has_path && !field.value.is_empty() => {
                 self.has_path = true;
                 match paths.number(field.value, field.note, router) {
                     Ok(number) => self.path = number,
-                    Err(status) => self.refusal = Some(status),
+                    Err(status) => {
+                        self.unknown_path = Some(Box::new((Bytes::copy_from_slice(field.value), status)));
+                    }
                 }
             }
             KnownName::Authority if !self.has_authority => self.has_authority = true,
             _ => self.malformed = Some("a pseudo-header that is unknown, empty, or there twice"),
         }
+    }
+
+    /// The path as it was sent, the fields that the dialects of the web read, and the metadata.
+    pub(super) fn into_web(self, paths: &Paths) -> (Bytes, WebFields, Metadata) {
+        let path = match self.unknown_path {
+            Some(unknown) => unknown.0,
+            None => paths.path(self.path),
+        };
+        let mut fields = self.web.map_or_else(WebFields::default, |fields| *fields);
+        if let Content::Web(content) = self.content {
+            fields.content = Some(content);
+        }
+        fields.of_http.accepts = self.http_accepts;
+        (fields.of_grpc.encoding, fields.of_grpc.accepts) = (self.encoding, self.accepts);
+        fields.grpc_timeout = self.timeout;
+        fields.fault = fields.fault.or(self.refusal);
+        let mut metadata = self.metadata;
+        metadata.retain_keys(|key| !is_of_browser(key.as_bytes()));
+        (path, fields, metadata)
     }
 
     /// Whether the fields may be trailers: none is malformed, or a pseudo-header.
@@ -184,47 +197,49 @@ pub(super) fn malformed_field(name: &[u8], value: &[u8]) -> Option<&'static str>
 }
 
 impl Content {
+    /// The types, in the order of their notes.
+    const ALL: [Content; 11] = {
+        const fn web(dialect: Dialect, codec: Codec) -> Content {
+            Content::Web(ContentType { dialect, codec })
+        }
+        [
+            Content::Unknown,
+            Content::Grpc(Codec::Protobuf),
+            Content::Grpc(Codec::Json),
+            web(Dialect::Json, Codec::Json),
+            web(Dialect::ConnectUnary, Codec::Protobuf),
+            web(Dialect::ConnectStream, Codec::Protobuf),
+            web(Dialect::ConnectStream, Codec::Json),
+            web(Dialect::GrpcWeb, Codec::Protobuf),
+            web(Dialect::GrpcWeb, Codec::Json),
+            web(Dialect::GrpcWebText, Codec::Protobuf),
+            web(Dialect::GrpcWebText, Codec::Json),
+        ]
+    };
+
     fn of(content_type: &[u8]) -> Content {
-        let Some(rest) = content_type.strip_prefix(b"application/grpc") else { return Content::Unknown };
-        let subtype = rest.split(|byte| matches!(byte, b';' | b' ')).next().unwrap_or(rest);
-        match subtype {
-            b"" | b"+proto" => Content::Grpc(Codec::Protobuf),
-            b"+json" => Content::Grpc(Codec::Json),
-            _ => Content::Unknown,
+        match ContentType::decode(content_type) {
+            Some(ContentType { dialect: Dialect::Grpc, codec }) => Content::Grpc(codec),
+            Some(content) => Content::Web(content),
+            None => Content::Unknown,
         }
     }
 
+    /// The note of a type is its place in the list, from 1.
     fn to_note(self) -> u32 {
-        match self {
-            Content::Unknown => 1,
-            Content::Grpc(Codec::Protobuf) => 2,
-            Content::Grpc(Codec::Json) => 3,
-        }
+        Content::ALL.iter().position(|content| *content == self).map_or(0, |index| index as u32 + 1)
     }
 
     fn from_note(note: u32) -> Content {
-        match note {
-            2 => Content::Grpc(Codec::Protobuf),
-            3 => Content::Grpc(Codec::Json),
-            _ => Content::Unknown,
-        }
-    }
-}
-
-impl Encoding {
-    fn of(name: &[u8]) -> Encoding {
-        if name == b"identity" {
-            return Encoding::Identity;
-        }
-        compression_of(name).map_or(Encoding::Unknown, Encoding::Compressed)
+        Content::ALL.get(note.wrapping_sub(1) as usize).copied().unwrap_or_default()
     }
 }
 
 /// The methods that the requests of a connection have named, so that each path is looked up once.
 pub(super) struct Paths {
     paths_max: usize,
-    routes: Vec<Route>,
-    numbers: HashMap<Box<[u8]>, u32>,
+    routes: Vec<(Bytes, Route)>,
+    numbers: HashMap<Bytes, u32>,
     /// The path that came last, and its number.
     last: Option<(Box<[u8]>, u32)>,
 }
@@ -264,7 +279,9 @@ impl Paths {
     }
 
     fn add(&mut self, path: &[u8], router: &Router) -> Result<u32, Status> {
-        let Some(text) = std::str::from_utf8(path).ok().and_then(|path| path.strip_prefix('/')) else {
+        let is_method = |name: &&str| name.contains('/') && !name.contains('?');
+        let text = std::str::from_utf8(path).ok().and_then(|path| path.strip_prefix('/')).filter(is_method);
+        let Some(text) = text else {
             return Err(Status::unimplemented("the path of the request is not /package.Service/Method"));
         };
         let route = router.route(text)?;
@@ -273,14 +290,20 @@ impl Paths {
             return Err(Status::resource_exhausted(format!("the connection has named methods_max {max} methods")));
         }
         let number = self.routes.len() as u32;
-        self.routes.push(route);
-        self.numbers.insert(path.into(), number);
+        let path = Bytes::copy_from_slice(path);
+        self.routes.push((path.clone(), route));
+        self.numbers.insert(path, number);
         Ok(number)
     }
 
     /// The route of the path with this number.
     #[inline]
     pub(super) fn route(&self, number: u32) -> &Route {
-        &self.routes[number as usize]
+        &self.routes[number as usize].1
+    }
+
+    /// The path with this number.
+    fn path(&self, number: u32) -> Bytes {
+        self.routes.get(number as usize).map(|(path, _)| path.clone()).unwrap_or_default()
     }
 }

@@ -5,7 +5,7 @@ use std::mem;
 use std::pin::Pin;
 use std::time::Instant;
 
-use super::{Exchange, Http2, Waiting};
+use super::{Exchange, Http2};
 use crate::limits::Limits;
 use crate::net::connection::Turn;
 use crate::net::timer::Timer;
@@ -68,7 +68,7 @@ impl Http2 {
         let Some(connection) = &mut self.connection else { return };
         let is_reply = connection.pending_bytes(id) > 0 && !self.calls.contains(id);
         let Some(exchange) = connection.stream(id) else { return };
-        if exchange.waiting.is_some() {
+        if exchange.waits().is_some() {
             exchange.goes_on(&mut self.calls, now, &self.shared.limits);
         } else if is_reply {
             exchange.stalls_at = now.checked_add(self.shared.limits.write_timeout);
@@ -82,7 +82,7 @@ impl Http2 {
         let Some(exchange) = connection.stream(id) else { return };
         let Some(stalls_at) = exchange.stalls_at else { return };
         let limits = &self.shared.limits;
-        if let Some(Waiting { deadline, .. }) = &exchange.waiting {
+        if let Some((deadline, _)) = exchange.waits() {
             let is_expired = deadline.has_passed(now);
             if stalls_at > now {
                 return self.stalls.note(Some(stalls_at));

@@ -8,7 +8,7 @@
 //! | `message_bytes_max` | here; bombs in `compressed.rs` | there |
 //! | `metadata_bytes_max` | here, for requests and replies | there, for both |
 //! | `classic_header_bytes_max` | here | none: only servers read this header |
-//! | `http_head_bytes_max`, `http_fields_max` | `protocol/http1/tests.rs` | none: only servers speak HTTP/1.1 |
+//! | `http_head_bytes_max`, `http_fields_max` | `http1.rs`; `protocol/http1/tests.rs` | none: only servers speak HTTP/1.1 |
 //! | `method_path_bytes_max`, `methods_max` | `client/tests/proxy.rs` | the same tests |
 //! | `in_flight_max` | here | `server/tests/mod.rs` |
 //! | `queue_time_max`, `queue_time_target` | `server/executor/simulation.rs` | status checked here |

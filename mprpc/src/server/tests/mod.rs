@@ -5,6 +5,8 @@ mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
 mod health;
+mod http;
+mod http1;
 mod http2;
 mod lifetime;
 mod limits;
@@ -15,6 +17,7 @@ mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;

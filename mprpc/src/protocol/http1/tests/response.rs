@@ -20,7 +20,10 @@ fn response(request: &str, status: u16, body: ResponseBody, parts: &[&str]) -> (
     let mut out = BytesMut::new();
     encoder.encode_head(&mut out, status, [("x-a", &b"1"[..])], body).unwrap();
     for part in parts {
-        encoder.encode_data(&mut out, part.as_bytes());
+        if encoder.begin_data(&mut out, part.len()) {
+            out.extend_from_slice(part.as_bytes());
+            encoder.end_data(&mut out);
+        }
     }
     let stays_open = encoder.encode_end(&mut out, [("x-sum", &b"7"[..])]).unwrap();
     (String::from_utf8(out.to_vec()).unwrap(), stays_open)
