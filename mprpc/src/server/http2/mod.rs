@@ -80,6 +80,11 @@ impl Exchange {
             + self.messages.as_ref().map_or(0, MessageDecoder::held_bytes)
     }
 
+    /// Whether nothing happens before the request is complete.
+    fn waits_for_request(&self) -> bool {
+        self.waiting.is_some() || self.rejection.is_some()
+    }
+
     /// Takes note that more of the request has arrived: charges what it holds, and grants it more time.
     fn goes_on(&mut self, calls: &mut Calls, now: Instant, limits: &Limits) {
         let of_head = self.waiting.as_ref().map_or(0, |waiting| CALL_BYTES + waiting.metadata.memory_bytes());
@@ -88,9 +93,9 @@ impl Exchange {
         if !calls.is_shedding() {
             calls.note_pressure();
         }
-        if let Some(waiting) = &self.waiting {
-            let patience = now.checked_add(limits.read_timeout);
-            self.stalls_at = [patience, waiting.deadline.instant()].into_iter().flatten().min();
+        if self.waits_for_request() {
+            let deadline = self.waiting.as_ref().and_then(|waiting| waiting.deadline.instant());
+            self.stalls_at = [now.checked_add(limits.read_timeout), deadline].into_iter().flatten().min();
         }
     }
 }
@@ -230,7 +235,11 @@ impl Http2 {
         exchange.content_left = head.content_length;
         let Content::Grpc(codec) = head.content else {
             exchange.rejection = Some(if head.method == HttpMethod::Post { UNSUPPORTED_TYPE } else { NO_POST });
-            return if is_end { self.data(turn, id, Bytes::new(), true) } else { Ok(()) };
+            if is_end {
+                return self.data(turn, id, Bytes::new(), true);
+            }
+            self.stalls.begins(id);
+            return Ok(());
         };
         exchange.codec = Some(codec);
         (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
@@ -342,6 +351,7 @@ impl Http2 {
     fn reject(&mut self, output: &mut SendBuffer, id: u32, (status, text): Rejection, bytes: u64, is_end: bool) {
         let Some(connection) = &mut self.connection else { return };
         if !is_end {
+            self.stalls.begins(id);
             return connection.grant(id, bytes, output);
         }
         connection.send_head(id, output, |fields| {

@@ -5,7 +5,7 @@ use std::mem;
 use std::pin::Pin;
 use std::time::Instant;
 
-use super::{Exchange, Http2, Waiting};
+use super::{Exchange, Http2};
 use crate::limits::Limits;
 use crate::net::connection::Turn;
 use crate::net::timer::Timer;
@@ -68,7 +68,7 @@ impl Http2 {
         let Some(connection) = &mut self.connection else { return };
         let is_reply = connection.pending_bytes(id) > 0 && !self.calls.contains(id);
         let Some(exchange) = connection.stream(id) else { return };
-        if exchange.waiting.is_some() {
+        if exchange.waits_for_request() {
             exchange.goes_on(&mut self.calls, now, &self.shared.limits);
         } else if is_reply {
             exchange.stalls_at = now.checked_add(self.shared.limits.write_timeout);
@@ -82,10 +82,13 @@ impl Http2 {
         let Some(exchange) = connection.stream(id) else { return };
         let Some(stalls_at) = exchange.stalls_at else { return };
         let limits = &self.shared.limits;
-        if let Some(Waiting { deadline, .. }) = &exchange.waiting {
-            let is_expired = deadline.has_passed(now);
+        if exchange.waits_for_request() {
+            let is_expired = exchange.waiting.as_ref().is_some_and(|waiting| waiting.deadline.has_passed(now));
             if stalls_at > now {
                 return self.stalls.note(Some(stalls_at));
+            }
+            if exchange.rejection.is_some() {
+                return connection.reset(id, ErrorCode::Cancel, turn.output);
             }
             let late = format!("the rest of the request did not arrive within read_timeout {:?}", limits.read_timeout);
             let late = Status::cancelled(late).with_phase(Phase::Queue).with_ran(Ran::No);
