@@ -21,8 +21,14 @@ use options::Options;
 use systems::Programs;
 
 /// The systems that this program contains.
-const SYSTEMS: [System; 5] =
-    [raw::RAW, raw::RAW_TOKIO, raw::RAW_CONNECT, mprpc_systems::MPRPC, mprpc_systems::MPRPC_CLASSIC];
+const SYSTEMS: [System; 6] = [
+    raw::RAW,
+    raw::RAW_TOKIO,
+    raw::RAW_CONNECT,
+    mprpc_systems::MPRPC,
+    mprpc_systems::MPRPC_CLASSIC,
+    mprpc_systems::MPRPC_GRPC,
+];
 
 fn main() -> ExitCode {
     let first = std::env::args().nth(1);

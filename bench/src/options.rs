@@ -3,15 +3,17 @@
 use std::path::PathBuf;
 
 use crate::plan::Plan;
-use crate::systems::PEERS;
+use crate::systems::{PEERS, TONIC_TO_MPRPC};
 
 pub(crate) const HELP: &str = "\
 mprpc beside its peers, and beside a raw socket: an echo service, server and client as processes of their own.
 
-usage: cargo run --release --manifest-path bench/Cargo.toml -- compare|quick|scale|load [OPTIONS]
+usage: cargo run --release --manifest-path bench/Cargo.toml -- compare|quick|grpc|scale|load [OPTIONS]
 
   compare              all rows, 5 repetitions, about ten minutes
   quick                the main rows, 3 short repetitions, less than two minutes
+  grpc                 gRPC beside tonic, in two minutes: mprpc-grpc is mprpc at both ends, tonic-to-mprpc is the client of
+                       tonic and the server of mprpc
   scale                what a connection, a service and an endpoint more cost, from one to thousands, about five minutes;
                        takes --quick, --json FILE and --svg FILE, and --from FILE for the picture of an earlier --json
   load                 handlers that take time, and more calls than the server can do, 3 rounds, about 20 minutes;
@@ -47,11 +49,12 @@ impl Options {
             "compare" if arguments.next_if(|next| next == "--all").is_some() => Plan::all(),
             "compare" => Plan::compare(),
             "quick" => Plan::quick(),
+            "grpc" => Plan::grpc(),
             "--help" | "-h" | "help" => return Ok(None),
-            "" => return Err("compare, quick, scale or load? --help says more".to_owned()),
+            "" => return Err("compare, quick, grpc, scale or load? --help says more".to_owned()),
             _ => {
                 return Err(format!(
-                    "unknown command '{command}'; there are compare, quick, scale and load, and --help"
+                    "unknown command '{command}'; there are compare, quick, grpc, scale and load, and --help"
                 ));
             }
         };
@@ -94,7 +97,7 @@ fn list(option: &str, value: &str, known: &[String]) -> Result<Vec<String>, Stri
 }
 
 fn known_systems() -> Vec<String> {
-    ["raw", "raw-tokio", "raw-connect", "mprpc", "mprpc-classic"]
+    ["raw", "raw-tokio", "raw-connect", "mprpc", "mprpc-classic", "mprpc-grpc", TONIC_TO_MPRPC]
         .iter()
         .chain(&PEERS)
         .map(|name| (*name).to_owned())

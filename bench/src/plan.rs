@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mprpc_bench_harness::{Kind, Load, Shape};
 
-use crate::systems::PEERS;
+use crate::systems::{PEERS, TONIC_TO_MPRPC};
 
 /// One load, which several systems run in turn.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,15 @@ impl Plan {
         rows.push(open_loop("mprpc"));
         let millis = Duration::from_millis;
         Plan { rows, repetitions: 3, warm_up: millis(200), measured: millis(500), count_syscalls: false }
+    }
+
+    /// gRPC: tonic, mprpc, and the client of tonic with the server of mprpc; and the native protocol.
+    pub(crate) fn grpc() -> Plan {
+        let rows = [("1x64", SMALL), ("8x16", SMALL), ("64x1", SMALL), ("8x16", 16 * KIB)];
+        let rows = rows.into_iter().filter_map(|(shape, payload)| unary(shape, payload));
+        let systems = vec!["tonic", "mprpc-grpc", TONIC_TO_MPRPC, "mprpc"];
+        let rows = rows.map(|row| Row { base: "tonic", systems: systems.clone(), ..row }).collect();
+        Plan { rows, count_syscalls: false, ..Plan::compare() }
     }
 
     /// Keeps these systems with their bases, and these rows. An empty list keeps all.

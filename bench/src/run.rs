@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mprpc_bench_harness::{Failure, Report, Serve, ServerProcess};
 
 use crate::plan::{Plan, Row};
-use crate::systems::Programs;
+use crate::systems::{Programs, ends};
 
 /// The results of a plan.
 #[derive(Default)]
@@ -82,11 +82,11 @@ fn one(
     if row.half_of.is_some() && rate.is_none() {
         return Err("the rate is not known: its closed loop failed".into());
     }
-    let program = programs.of(system);
-    let mut load = row.load(system, rate, plan);
+    let (server, client) = ends(system);
+    let mut load = row.load(client, rate, plan);
     load.count_syscalls = count_syscalls;
-    let serve = Serve { kind: row.kind, pin: row.pin(), ..Serve::new(system) };
-    ServerProcess::start(&program, &serve)?.measure(&program, load)
+    let serve = Serve { kind: row.kind, pin: row.pin(), ..Serve::new(server) };
+    ServerProcess::start(&programs.of(server), &serve)?.measure(&programs.of(client), load)
 }
 
 /// The progress line on standard error: the current row, and the remaining time.

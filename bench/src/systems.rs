@@ -8,6 +8,14 @@ use mprpc_bench_harness::Failure;
 /// The peers, by their names in results. The package of each is `bench-` followed by the name.
 pub(crate) const PEERS: [&str; 3] = ["tonic", "tarpc", "volo-thrift"];
 
+/// The client of tonic, and the server of mprpc.
+pub(crate) const TONIC_TO_MPRPC: &str = "tonic-to-mprpc";
+
+/// The systems of the server and of the client: two where `system` is a pair of both.
+pub(crate) fn ends(system: &str) -> (&str, &str) {
+    if system == TONIC_TO_MPRPC { ("mprpc", "tonic") } else { (system, system) }
+}
+
 /// The paths of the programs.
 pub(crate) struct Programs {
     own: PathBuf,
@@ -27,7 +35,7 @@ impl Programs {
         let target = own.parent().and_then(Path::parent).ok_or("this program stands nowhere")?.to_owned();
         let programs = Programs { folder: target.join("release"), own };
         let mut failures = Vec::new();
-        for peer in PEERS.into_iter().filter(|peer| systems.contains(peer)) {
+        for peer in PEERS.into_iter().filter(|peer| systems.iter().any(|system| ends(system).1 == *peer)) {
             eprintln!("building bench-{peer}");
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["build", "--release", "--locked", "--manifest-path", MANIFEST, "--target-dir"]);
@@ -41,7 +49,7 @@ impl Programs {
         Ok((programs, failures))
     }
 
-    /// The path of the program with both ends of `system`.
+    /// The path of the program with both ends of `system`, which is no pair.
     pub(crate) fn of(&self, system: &str) -> PathBuf {
         if PEERS.contains(&system) { self.folder.join(format!("bench-{system}")) } else { self.own.clone() }
     }

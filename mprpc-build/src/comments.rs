@@ -8,6 +8,8 @@ use quote::quote;
 pub(crate) const SERVICE: i32 = 6;
 /// The number of the field of `ServiceDescriptorProto` that holds methods.
 pub(crate) const METHOD: i32 = 2;
+/// The number of the field of `MethodDescriptorProto` that holds options.
+pub(crate) const OPTIONS: i32 = 4;
 
 /// Returns the comment before or after the item at `path` as doc attributes, or `otherwise` if there is no comment.
 pub(crate) fn doc(file: &FileDescriptorProto, path: &[i32], otherwise: &str) -> TokenStream {

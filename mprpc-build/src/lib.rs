@@ -25,25 +25,38 @@
 //! `self_`. If two methods have the same name in snake case, the later one gets a number: `get_user_2`. A method that
 //! collides with the client's `new` also gets a number.
 //!
+//! Messages and enums that are named by a keyword get an underscore: `message type` becomes `struct Type_`. Their names on
+//! the wire, in JSON and in descriptors stay. A oneof named `self` becomes `self_oneof`.
+//!
 //! # Supported syntax
 //!
-//! proto2 and proto3. Editions are refused: the parser, protox 0.10, does not know them.
+//! proto2 and proto3. The built-in parser, protox 0.10, does not know editions; `Config::protoc` names a `protoc` that
+//! parses files with an edition.
 //!
-//! # Options of mprpc
+//! # Options
 //!
-//! `import "mprpc/options.proto";` needs no file: mprpc-build contains that file, and reads no other file of that name. It
-//! defines one option, for methods: `option (mprpc.placement) = BLOCKING;` says where a server runs the handler, and becomes
-//! the `placement` of the `MethodDescriptor`. For other compilers, copy `proto/mprpc/options.proto` from this crate.
+//! Three files need no copy, because mprpc-build contains them, and reads no other files of these names:
+//!
+//! - `import "mprpc/options.proto";` for `option (mprpc.placement) = BLOCKING;`, which says where a server runs the handler,
+//!   and becomes the `placement` of the `MethodDescriptor`. For other compilers, copy the file from `proto/` of this crate.
+//! - `import "google/api/annotations.proto";`, and the file `http.proto` that it imports, for
+//!   `option (google.api.http) = { get: "/v1/users/{id}" };`. The rule becomes `http` of the `MethodDescriptor`. The paths
+//!   and the fields of a rule are checked here.
 
 mod comments;
 mod config;
+mod descriptors;
 mod error;
+mod http;
+mod keywords;
 mod messages;
 mod options;
 mod output;
 mod paths;
+mod protoc;
 mod service;
 mod source;
+mod template;
 
 use std::path::Path;
 

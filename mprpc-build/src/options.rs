@@ -1,4 +1,6 @@
-//! The options of `mprpc/options.proto`: the file itself, and the values that methods set. Not the options of protobuf.
+//! The files of options that mprpc-build contains, and the values of `(mprpc.placement)`. Not the options of protobuf.
+
+use std::path::Path;
 
 use buffa::UnknownFieldData;
 use buffa_codegen::generated::descriptor::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto, MethodOptions};
@@ -10,17 +12,37 @@ use crate::error::Error;
 use crate::messages::{MESSAGE, NESTED};
 use crate::source::Source;
 
-/// The file name by which `.proto` files import the options.
-pub(crate) const NAME: &str = "mprpc/options.proto";
+/// The files of options: the names by which `.proto` files import them, and their texts.
+const FILES: [(&str, &str); 3] = [
+    ("mprpc/options.proto", include_str!("../proto/mprpc/options.proto")),
+    ("google/api/annotations.proto", include_str!("../proto/google/api/annotations.proto")),
+    ("google/api/http.proto", include_str!("../proto/google/api/http.proto")),
+];
 
-const TEXT: &str = include_str!("../proto/mprpc/options.proto");
+/// Whether this crate contains the file of this name. No code is generated for it.
+pub(crate) fn is_built_in(name: &str) -> bool {
+    FILES.iter().any(|(file, _)| *file == name)
+}
 
-/// Resolves [`NAME`] to the copy in this crate.
-pub(crate) struct OptionsFile;
+/// Writes [`FILES`] into `folder`, for parsers that read from the file system.
+pub(crate) fn write(folder: &Path) -> std::io::Result<()> {
+    for (name, text) in FILES {
+        let path = folder.join(name);
+        path.parent().map_or(Ok(()), std::fs::create_dir_all)?;
+        std::fs::write(path, text)?;
+    }
+    Ok(())
+}
 
-impl FileResolver for OptionsFile {
+/// Resolves [`FILES`] to the copies in this crate.
+pub(crate) struct OptionsFiles;
+
+impl FileResolver for OptionsFiles {
     fn open_file(&self, name: &str) -> Result<File, protox::Error> {
-        if name == NAME { File::from_source(NAME, TEXT) } else { Err(protox::Error::file_not_found(name)) }
+        match FILES.iter().find(|(file, _)| *file == name) {
+            Some((_, text)) => File::from_source(name, text),
+            None => Err(protox::Error::file_not_found(name)),
+        }
     }
 }
 
@@ -37,9 +59,9 @@ pub(crate) fn placement(options: &MethodOptions) -> Result<Option<Ident>, String
     }
 }
 
-/// Refuses a foreign method option with the number of `(mprpc.placement)`, whose value would be read as a placement.
+/// Refuses a foreign method option with the number of an option of [`FILES`], whose value would be read as that option.
 pub(crate) fn check_numbers(source: &Source) -> Result<(), Error> {
-    for file in source.files.iter().filter(|file| file.name.as_deref() != Some(NAME)) {
+    for file in source.files.iter().filter(|file| !is_built_in(file.name.as_deref().unwrap_or_default())) {
         check_extensions(source, file, &[FILE_EXTENSION], &file.extension)?;
         for (index, message) in file.message_type.iter().enumerate() {
             check_message(source, file, &[MESSAGE, index as i32], message)?;
@@ -67,17 +89,28 @@ fn check_extensions(
     path: &[i32],
     extensions: &[FieldDescriptorProto],
 ) -> Result<(), Error> {
-    let is_taken = |extension: &FieldDescriptorProto| {
-        extension.extendee.as_deref() == Some(".google.protobuf.MethodOptions") && extension.number == Some(PLACEMENT)
-    };
-    let Some(index) = extensions.iter().position(is_taken) else { return Ok(()) };
-    let name = extensions[index].name.as_deref().unwrap_or_default();
-    let message = format!("option `{name}` has the number {PLACEMENT}, which is that of (mprpc.placement)");
-    Err(source.error(file, &[path, &[index as i32]].concat(), message))
+    for (index, extension) in extensions.iter().enumerate() {
+        if extension.extendee.as_deref() != Some(".google.protobuf.MethodOptions") {
+            continue;
+        }
+        let name = extension.name.as_deref().unwrap_or_default();
+        let taken = match extension.number {
+            Some(PLACEMENT) => "mprpc.placement",
+            // Another copy of the file, under another name.
+            Some(HTTP) if name == "http" && file.package.as_deref() == Some("google.api") => continue,
+            Some(HTTP) => "google.api.http",
+            _ => continue,
+        };
+        let number = extension.number.unwrap_or_default();
+        let message = format!("option `{name}` has the number {number}, which is that of ({taken})");
+        return Err(source.error(file, &[path, &[index as i32]].concat(), message));
+    }
+    Ok(())
 }
 
-/// The field number of `(mprpc.placement)`.
+/// The field numbers of `(mprpc.placement)` and `(google.api.http)`.
 const PLACEMENT: i32 = 57_761;
+pub(crate) const HTTP: i32 = 72_295_728;
 
 /// Field numbers of `FileDescriptorProto` and `DescriptorProto`, by which `SourceCodeInfo` identifies places.
 const FILE_EXTENSION: i32 = 7;

@@ -1,49 +1,60 @@
-//! The output files of a compilation: one for each package and one that includes all packages, each with and without JSON.
+//! The output files of a compilation: one for each package and one that includes all packages, each with and without JSON,
+//! and the descriptors of each package.
 //! `mprpc::include_proto!` chooses between the two by the feature `json` of mprpc.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
+use buffa_codegen::generated::descriptor::FileDescriptorProto;
 use buffa_codegen::idents::escape_mod_ident;
 use proc_macro2::TokenStream;
 
 use crate::config::Config;
+use crate::descriptors;
 use crate::error::Error;
 use crate::messages::{self, Messages};
 use crate::paths::Door;
 use crate::service;
 use crate::source::Source;
 
-/// An output file: its name in the output folder, and its text.
-pub(crate) type File = (String, String);
+/// An output file: its name in the output folder, and its content.
+pub(crate) type File = (String, Vec<u8>);
 
 pub(crate) fn generate(config: &Config, source: &Source) -> Result<Vec<File>, Error> {
     let door = Door::new(&config.crate_path)
         .map_err(|error| Error::new(format!("Config::crate_path, `{}`, is no path: {error}", config.crate_path)))?;
-    let mut files = generate_variant(config, source, &door, false)?;
+    let mut texts = generate_variant(config, source, &door, false)?;
     let with_json = match config.json {
         true => generate_variant(config, source, &door, true)?,
-        false => files.iter().map(|(name, _)| (json_name(name), format!("include!(\"{name}\");\n"))).collect(),
+        false => texts.iter().map(|(name, _)| (json_name(name), format!("include!(\"{name}\");\n"))).collect(),
     };
-    files.extend(with_json);
+    texts.extend(with_json);
+    let mut files: Vec<File> = texts.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    if config.descriptors {
+        let packages: BTreeSet<&str> = messages::generated(config, source).map(package).collect();
+        let sets = packages
+            .into_iter()
+            .filter_map(|package| descriptors::of_package(source, package).map(|set| (descriptors_name(package), set)));
+        files.extend(sets);
+    }
     Ok(files)
 }
 
 pub(crate) fn write(files: &[File], folder: &Path) -> Result<(), Error> {
     std::fs::create_dir_all(folder).map_err(|error| Error::at(folder, None, error.to_string()))?;
-    for (name, text) in files {
+    for (name, content) in files {
         let path = folder.join(name);
         // An unchanged file keeps its timestamp, so that cargo compiles nothing again.
-        if std::fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+        if std::fs::read(&path).is_ok_and(|old| old == *content) {
             continue;
         }
-        std::fs::write(&path, text).map_err(|error| Error::at(&path, None, error.to_string()))?;
+        std::fs::write(&path, content).map_err(|error| Error::at(&path, None, error.to_string()))?;
     }
     Ok(())
 }
 
-fn generate_variant(config: &Config, source: &Source, door: &Door, json: bool) -> Result<Vec<File>, Error> {
+fn generate_variant(config: &Config, source: &Source, door: &Door, json: bool) -> Result<Vec<(String, String)>, Error> {
     let messages = Messages::new(config, source, json);
     let mut packages: BTreeMap<String, TokenStream> = BTreeMap::new();
     for (package, tokens) in messages.generate()? {
@@ -51,9 +62,14 @@ fn generate_variant(config: &Config, source: &Source, door: &Door, json: bool) -
     }
     let context = messages.context();
     for file in messages::generated(config, source) {
-        let package = file.package.clone().unwrap_or_default();
-        let services = service::generate(source, file, &context, door, json)?;
-        packages.entry(package).or_default().extend(door.rewrite(services));
+        let services = service::generate(source, file, &context, door, json, config.descriptors)?;
+        packages.entry(package(file).to_owned()).or_default().extend(door.rewrite(services));
+    }
+    if config.descriptors {
+        let with_services = messages::generated(config, source).filter(|file| !file.service.is_empty()).map(package);
+        for package in with_services.collect::<BTreeSet<&str>>() {
+            packages.entry(package.to_owned()).or_default().extend(service::files(&descriptors_name(package)));
+        }
     }
     let prefix = if json { "mprpc-json" } else { "mprpc" };
     let mut tree = Module::default();
@@ -65,6 +81,15 @@ fn generate_variant(config: &Config, source: &Source, door: &Door, json: bool) -
     }
     files.push((format!("{prefix}.rs"), format!("{HEADER}{}", tree.print(0))));
     Ok(files)
+}
+
+fn package(file: &FileDescriptorProto) -> &str {
+    file.package.as_deref().unwrap_or_default()
+}
+
+/// The name of the file with the descriptors of a package.
+fn descriptors_name(package: &str) -> String {
+    format!("mprpc.{package}.binpb")
 }
 
 fn json_name(name: &str) -> String {

@@ -117,7 +117,8 @@ fn begins_path(before: &[TokenTree]) -> bool {
     }
 }
 
-fn change_string(literal: Literal, change: &dyn Fn(&str) -> Option<String>) -> TokenTree {
+/// Changes a literal if it is a string that `change` changes.
+pub(crate) fn change_string(literal: Literal, change: &dyn Fn(&str) -> Option<String>) -> TokenTree {
     let changed = match syn::parse2::<syn::LitStr>(literal.to_token_stream()) {
         Ok(string) => change(&string.value()),
         Err(_) => None,

@@ -11,8 +11,9 @@ use heck::{ToShoutySnakeCase, ToSnakeCase};
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
-use crate::comments::{self, METHOD, SERVICE};
+use crate::comments::{self, METHOD, OPTIONS, SERVICE};
 use crate::error::Error;
+use crate::http::{self, Rule};
 use crate::options;
 use crate::paths::Door;
 use crate::source::Source;
@@ -24,13 +25,21 @@ pub(crate) fn generate(
     context: &CodeGenContext<'_>,
     door: &Door,
     json: bool,
+    descriptors: bool,
 ) -> Result<TokenStream, Error> {
     let mut code = TokenStream::new();
     for (index, descriptor) in file.service.iter().enumerate() {
         let service = Service::new(source, file, index as i32, descriptor, context, door)?;
-        code.extend([service.descriptor(), service.handler(), service.server(json), service.client()]);
+        code.extend([service.descriptor(descriptors), service.handler(), service.server(json), service.client()]);
     }
     Ok(code)
+}
+
+/// Generates the static that holds the descriptors of a package, which all services of the package share.
+pub(crate) fn files(name: &str) -> TokenStream {
+    quote!(
+        static __MPRPC_FILES: &[u8] = include_bytes!(#name);
+    )
 }
 
 struct Service<'a> {
@@ -62,6 +71,7 @@ struct Method {
     streams: Streams,
     idempotency: TokenStream,
     placement: Option<Ident>,
+    http: Vec<Rule>,
 }
 
 /// The sides that send a stream.
@@ -99,9 +109,11 @@ impl<'a> Service<'a> {
         let mut taken = HashSet::from(["new".to_owned()]);
         for (number, method) in descriptor.method.iter().enumerate() {
             let path = [SERVICE, index, METHOD, number as i32];
+            let http = http::rules(source, method)
+                .map_err(|error| source.error(file, &[&path[..], &[OPTIONS, options::HTTP]].concat(), error))?;
             let method = Method::new(file, &path, method, context, &mut taken)
                 .map_err(|error| source.error(file, &path, error))?;
-            service.methods.push(method);
+            service.methods.push(Method { http, ..method });
         }
         Ok(service)
     }
@@ -135,13 +147,15 @@ impl<'a> Service<'a> {
         Ok(())
     }
 
-    fn descriptor(&self) -> TokenStream {
+    fn descriptor(&self, descriptors: bool) -> TokenStream {
         let Service { door, full_name, constant, .. } = self;
         let doc = format!(" What is known of the service `{full_name}` at compile time.");
         let methods = self.methods.iter().map(|method| {
-            let Method { name, idempotency, placement, .. } = method;
+            let Method { name, idempotency, placement, http, .. } = method;
             let path = format!("{full_name}/{name}");
             let placement = placement.as_ref().map(|placement| quote!(.placed(#door::Placement::#placement)));
+            let rules = http.iter().map(|rule| rule_tokens(door, rule));
+            let http = (!http.is_empty()).then(|| quote!(.bound(&[#(#rules),*])));
             let kind = method.streams.kind();
             quote! {
                 #door::MethodDescriptor::new(
@@ -149,13 +163,14 @@ impl<'a> Service<'a> {
                     #path,
                     #door::MethodKind::#kind,
                     #door::Idempotency::#idempotency,
-                )#placement
+                )#placement #http
             }
         });
+        let files = if descriptors { quote!(__MPRPC_FILES) } else { quote!(&[]) };
         quote! {
             #[doc = #doc]
             pub static #constant: #door::ServiceDescriptor =
-                #door::ServiceDescriptor { name: #full_name, methods: &[#(#methods),*] };
+                #door::ServiceDescriptor { name: #full_name, methods: &[#(#methods),*], files: #files };
         }
     }
 
@@ -343,6 +358,7 @@ impl Method {
             },
             idempotency,
             placement: options::placement(&descriptor.options)?,
+            http: Vec::new(),
             name,
         })
     }
@@ -360,6 +376,28 @@ impl Streams {
 
     fn reply(&self, door: &Door, reply: &TokenStream) -> TokenStream {
         if self.replies { quote!(#door::Streaming<#reply>) } else { reply.clone() }
+    }
+}
+
+/// The code of an `mprpc::HttpRule`.
+fn rule_tokens(door: &Door, rule: &Rule) -> TokenStream {
+    let Rule { method, template, body, response_body } = rule;
+    let body = match body.as_str() {
+        "" => quote!(Empty),
+        "*" => quote!(Whole),
+        field => quote!(Field(#field)),
+    };
+    let response_body = match response_body.as_str() {
+        "" => quote!(None),
+        field => quote!(Some(#field)),
+    };
+    quote! {
+        #door::HttpRule {
+            method: #method,
+            template: #template,
+            body: #door::HttpBody::#body,
+            response_body: ::core::option::Option::#response_body,
+        }
     }
 }
 

@@ -114,16 +114,19 @@ fn odd_names_do_not_panic() {
 }
 
 #[test]
-fn message_named_by_a_keyword_points_to_it() {
-    let text = "syntax = \"proto3\";\nmessage A { message match {} }\n";
-    assert_eq!(error(&[("a.proto", text)]), "a.proto:2:21: a message cannot be named `match`, a keyword of Rust");
+fn keyword_whose_other_name_is_taken_points_to_it() {
+    let text = "syntax = \"proto3\";\npackage p;\nmessage A {\n  message match {}\n  enum Match_ { X = 0; }\n}\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:4:11: `match` is a keyword of Rust, so the type becomes `Match_`, and that name is taken"
+    );
 }
 
 #[test]
 fn edition_is_refused_with_a_hint() {
     let error = error(&[("a.proto", "edition = \"2023\";\n")]);
     assert!(
-        error.starts_with("a.proto:1:1: ") && error.contains("help: the parser knows proto2 and proto3"),
+        error.starts_with("a.proto:1:1: ") && error.contains("help: the built-in parser knows proto2 and proto3"),
         "{error}"
     );
 }
@@ -152,13 +155,56 @@ fn wrong_option_of_mprpc_points_to_its_place() {
 }
 
 #[test]
-fn other_option_with_the_number_of_the_placement_is_refused() {
+fn other_option_with_the_number_of_a_known_option_is_refused() {
     let text = "syntax = \"proto2\";\nimport \"google/protobuf/descriptor.proto\";\nmessage A {\n  \
         extend google.protobuf.MethodOptions { optional int32 mine = 57761; }\n}\n";
     assert_eq!(
         error(&[("a.proto", text)]),
         "a.proto:4:42: option `mine` has the number 57761, which is that of (mprpc.placement)"
     );
+    let text = "syntax = \"proto2\";\nimport \"google/protobuf/descriptor.proto\";\n\
+        extend google.protobuf.MethodOptions { optional string http = 72295728; }\n";
+    assert_eq!(
+        error(&[("a.proto", text)]),
+        "a.proto:3:40: option `http` has the number 72295728, which is that of (google.api.http)"
+    );
+}
+
+#[test]
+fn wrong_http_rule_points_to_the_option() {
+    let import = "import \"google/api/annotations.proto\";";
+    for (rule, what) in [
+        ("get: \"v1\"", "the path `v1` is no template: `/` is missing at character 1"),
+        ("get: \"/v1/{id\"", "the path `/v1/{id` is no template: `}` is missing at character 8"),
+        ("get: \"/v1/{id}\"", "message `A` has no field `id`"),
+        ("get: \"/v1/{tags}\"", "the path holds `tags`, but `tags` is repeated"),
+        ("get: \"/v1/{inner}\"", "the path holds `inner`, but `inner` is a message"),
+        ("get: \"/v1/{name.first}\"", "the path holds `name.first`, but `name` is no message"),
+        ("get: \"/v1/{inner.tags}\"", "the path holds `inner.tags`, but `tags` is repeated"),
+        ("get: \"/v1/{inner.inner.last}\"", "message `A` has no field `last`"),
+        ("post: \"/v1\" body: \"nothing\"", "body: message `A` has no field `nothing`"),
+        ("get: \"/v1\" response_body: \"nothing\"", "response_body: message `A` has no field `nothing`"),
+        ("body: \"*\"", "option (google.api.http) names no path"),
+        ("custom { path: \"/v1\" }", "option (google.api.http): `` is no method of HTTP"),
+        ("custom { kind: \"A B\" path: \"/v1\" }", "option (google.api.http): `A B` is no method of HTTP"),
+        ("get: \"/v1\" additional_bindings { get: \"/{id}\" }", "message `A` has no field `id`"),
+        (
+            "get: \"/v1\" additional_bindings { get: \"/v2\" additional_bindings { get: \"/v3\" } }",
+            "an additional binding has additional bindings of its own",
+        ),
+    ] {
+        let text = format!(
+            "syntax = \"proto3\";\n{import}\nmessage A {{ repeated string tags = 1; A inner = 2; string name = 3; }}\n\
+             service S {{\n  rpc Get(A) returns (A) {{\n    option (google.api.http) = {{ {rule} }};\n  }}\n}}\n"
+        );
+        assert_eq!(error(&[("a.proto", &text)]), format!("a.proto:6:5: {what}"), "{rule}");
+    }
+}
+
+#[test]
+fn http_rule_without_its_import_points_to_its_place() {
+    let error = error_of_option("", "option (google.api.http).get = \"/\";");
+    assert!(error.starts_with("a.proto:5:") && error.contains("google.api.http"), "{error}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub use crate::client::{Call, Channel, Stub};
 pub use crate::codec::Codec;
 use crate::codec::protobuf;
 pub use crate::context::Context;
-pub use crate::method::{Idempotency, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
+pub use crate::method::{HttpBody, HttpRule, Idempotency, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 pub use crate::service::{Body, BoxFuture, Service};
 pub use crate::status::Status;
 pub use crate::streaming::Streaming;

@@ -53,6 +53,7 @@
 //! | Items | Use |
 //! |---|---|
 //! | [`Server`], [`ServerHandle`], [`ServerStats`] | the provider's side |
+//! | [`Health`], [`health`], [`reflection`] | the state that a server reports, and the messages of health and reflection |
 //! | [`Channel`], [`ChannelOptions`], [`Call`], [`Reply`] | the caller's side |
 //! | [`Streaming`], [`Sender`] | streams of messages, for handlers and callers |
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: the reason, the phase, and whether the handler ran |
@@ -123,7 +124,7 @@ mod tls;
 
 pub use bytes::{Bytes, BytesMut};
 pub use client::{Call, CallFuture, Channel, ChannelOptions, RawClient, Reply};
-pub use codec::{Codec, Compression, Message, MessageView, error_details, well_known};
+pub use codec::{Codec, Compression, Message, MessageView, error_details, health, reflection, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, TlsConfig, Values, init, init_with};
 pub use context::{Context, Peer};
 pub use deadline::Deadline;
@@ -132,9 +133,9 @@ pub use error::{Error, ErrorKind};
 pub use interceptor::{Interceptor, Next, intercept_fn};
 pub use limits::Limits;
 pub use metadata::Metadata;
-pub use method::{Idempotency, Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
+pub use method::{HttpBody, HttpRule, Idempotency, Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 pub use priority::Priority;
-pub use server::{Server, ServerHandle, ServerStats};
+pub use server::{Health, Server, ServerHandle, ServerStats};
 pub use service::{Body, BoxFuture, RawService, Service};
 pub use status::{Code, Phase, Ran, Status};
 pub use streaming::{Sender, Streaming};

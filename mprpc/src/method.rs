@@ -6,18 +6,35 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// A service of a `.proto` file.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct ServiceDescriptor {
     /// The full name, `fixbug.UserServiceRpc`.
     pub name: &'static str,
     /// The methods, in the order of the file. An index into this list identifies a method.
     pub methods: &'static [MethodDescriptor],
+    /// The `.proto` files of the service's package and the files that they import, as an encoded
+    /// `google.protobuf.FileDescriptorSet`. Imported files of the packages `google.protobuf`, `google.api` and `mprpc` are
+    /// not in the set, because mprpc contains them. Empty if the descriptors were left out, and for services that were
+    /// written by hand.
+    pub files: &'static [u8],
 }
 
 impl ServiceDescriptor {
     /// The name without its package, `UserServiceRpc`, as C++ MPRPC programs send it.
     pub fn short_name(&self) -> &'static str {
         self.name.rsplit('.').next().unwrap_or(self.name)
+    }
+}
+
+impl fmt::Debug for ServiceDescriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ServiceDescriptor { name, methods, files } = self;
+        let files = format_args!("{} bytes", files.len());
+        f.debug_struct("ServiceDescriptor")
+            .field("name", name)
+            .field("methods", methods)
+            .field("files", &files)
+            .finish()
     }
 }
 
@@ -34,6 +51,34 @@ pub struct MethodDescriptor {
     pub idempotency: Idempotency,
     /// Where a server runs the handler, unless [`Server::placement`](crate::Server::placement) overrides it.
     pub placement: Placement,
+    /// The HTTP methods and paths of the method, from the option `(google.api.http)`, in the order of the file.
+    pub http: &'static [HttpRule],
+}
+
+/// One HTTP method and path of a method, from the option `(google.api.http)`.
+///
+/// Source: <https://github.com/googleapis/googleapis/blob/master/google/api/http.proto>.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpRule {
+    /// The HTTP method, `GET`, or `*` for any.
+    pub method: &'static str,
+    /// The template of the path, `/v1/{name=shelves/*/books/*}:move`. mprpc-build has checked it.
+    pub template: &'static str,
+    /// What the body of the HTTP request holds. All other fields of the request come from the path and the query.
+    pub body: HttpBody,
+    /// The field of the reply that the body of the HTTP response holds; `None` for the whole reply.
+    pub response_body: Option<&'static str>,
+}
+
+/// What the body of an HTTP request holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HttpBody {
+    /// Nothing: every field comes from the path or the query.
+    Empty,
+    /// All fields that are not in the path (`body: "*"`). The query holds none.
+    Whole,
+    /// The field of this name.
+    Field(&'static str),
 }
 
 impl MethodDescriptor {
@@ -45,12 +90,19 @@ impl MethodDescriptor {
         idempotency: Idempotency,
     ) -> MethodDescriptor {
         let placement = Placement::Measured;
-        MethodDescriptor { name: Cow::Borrowed(name), path: Cow::Borrowed(path), kind, idempotency, placement }
+        let (name, path) = (Cow::Borrowed(name), Cow::Borrowed(path));
+        MethodDescriptor { name, path, kind, idempotency, placement, http: &[] }
     }
 
     /// Sets the placement, as the option `(mprpc.placement)` of the `.proto` file does.
     pub const fn placed(mut self, placement: Placement) -> MethodDescriptor {
         self.placement = placement;
+        self
+    }
+
+    /// Sets the HTTP methods and paths, as the option `(google.api.http)` of the `.proto` file does.
+    pub const fn bound(mut self, http: &'static [HttpRule]) -> MethodDescriptor {
+        self.http = http;
         self
     }
 
@@ -78,7 +130,7 @@ impl Method {
         let path = format!("{service}/{name}").into();
         let (idempotency, placement) = (Idempotency::Unknown, Placement::Measured);
         let name = name.to_owned().into();
-        Method(Known::Named(Arc::new(MethodDescriptor { name, path, kind, idempotency, placement })))
+        Method(Known::Named(Arc::new(MethodDescriptor { name, path, kind, idempotency, placement, http: &[] })))
     }
 
     /// The descriptor if it is a static one. Its address then identifies the method.

@@ -29,6 +29,7 @@ static CLOCK: ServiceDescriptor = ServiceDescriptor {
         MethodDescriptor::new("Tick", "test.Clock/Tick", MethodKind::ServerStreaming, Idempotency::Unknown),
         MethodDescriptor::new("Echo", "test.Clock/Echo", MethodKind::Unary, Idempotency::Unknown),
     ],
+    files: &[],
 };
 const TICK: usize = 0;
 const ECHO: usize = 1;

@@ -34,6 +34,7 @@ static FILES: ServiceDescriptor = ServiceDescriptor {
         MethodKind::ServerStreaming,
         Idempotency::NoSideEffects,
     )],
+    files: &[],
 };
 
 struct Files(Arc<[u8]>);

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 static WAY: ServiceDescriptor = ServiceDescriptor {
     name: "test.Way",
     methods: &[MethodDescriptor::new("Here", "test.Way/Here", MethodKind::Unary, Idempotency::Unknown)],
+    files: &[],
 };
 
 /// A service that replies with the address of its caller.

@@ -45,6 +45,7 @@ static NEAR: ServiceDescriptor = ServiceDescriptor {
         method("Count", "test.Near/Count", MethodKind::ServerStreaming),
         method("Talk", "test.Near/Talk", MethodKind::Bidirectional),
     ],
+    files: &[],
 };
 
 /// An event that a handler of `Near` reports.

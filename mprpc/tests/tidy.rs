@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 6] = [
     &[
         "status", "metadata", "deadline", "method", "context", "endpoint", "error", "limits", "priority", "recycled",
-        "scope", "tls",
+        "scope", "tls", "id_map", "id_map",
     ],
     &["codec", "protocol"],
     &["net"],

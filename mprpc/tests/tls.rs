@@ -33,8 +33,11 @@ const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
     MethodDescriptor::new(name, path, MethodKind::Unary, Idempotency::Unknown)
 }
 
-static DOOR: ServiceDescriptor =
-    ServiceDescriptor { name: "test.Door", methods: &[unary("Echo", "test.Door/Echo"), unary("Who", "test.Door/Who")] };
+static DOOR: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Door",
+    methods: &[unary("Echo", "test.Door/Echo"), unary("Who", "test.Door/Who")],
+    files: &[],
+};
 
 const ECHO: usize = 0;
 const WHO: usize = 1;

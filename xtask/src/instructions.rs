@@ -125,18 +125,18 @@ fn build(root: &Path) -> Result<PathBuf, String> {
 /// Instructions of one call: the difference between twice as many calls and once as many, divided by the number of calls.
 fn per_call(program: &Path, part: &str) -> Result<u64, String> {
     let [once, twice] = [CALLS, 2 * CALLS].map(|calls| match part {
-        SERVER => server(program, calls),
-        CALLER => caller(program, calls),
+        SERVER | GRPC_SERVER => server(program, part, calls),
+        CALLER | GRPC_CALLER => caller(program, part, calls),
         _ => count(program, part, &[part, &calls.to_string()]),
     });
     Ok(twice?.saturating_sub(once?) / u64::from(CALLS))
 }
 
 /// Counts the instructions of the server process, while another process calls it.
-fn server(program: &Path, calls: u32) -> Result<u64, String> {
-    let output = output(SERVER, program)?;
+fn server(program: &Path, part: &str, calls: u32) -> Result<u64, String> {
+    let output = output(part, program)?;
     let (serving, address) = Serving::start(counting(program, &output).arg("serve"))?;
-    let status = Command::new(program).args(["call", &address, &calls.to_string()]).status();
+    let status = Command::new(program).args(["call", &target(part, &address), &calls.to_string()]).status();
     serving.stop()?;
     match status {
         Ok(status) if status.success() => total(&output),
@@ -145,11 +145,16 @@ fn server(program: &Path, calls: u32) -> Result<u64, String> {
 }
 
 /// Counts the instructions of the caller process, while another process serves it.
-fn caller(program: &Path, calls: u32) -> Result<u64, String> {
+fn caller(program: &Path, part: &str, calls: u32) -> Result<u64, String> {
     let (serving, address) = Serving::start(Command::new(program).arg("serve"))?;
-    let count = count(program, CALLER, &["call", &address, &calls.to_string()]);
+    let count = count(program, part, &["call", &target(part, &address), &calls.to_string()]);
     serving.stop()?;
     count
+}
+
+/// The target that the caller of this part calls: the address, with the protocol in front of it.
+fn target(part: &str, address: &str) -> String {
+    if matches!(part, GRPC_SERVER | GRPC_CALLER) { format!("grpc://{address}") } else { address.to_owned() }
 }
 
 /// A server process that serves until its input ends.
@@ -234,12 +239,26 @@ const TOLERANCE_PERCENT: f64 = 3.0;
 const CALLS: u32 = 12_800;
 const SERVER: &str = "loopback-server";
 const CALLER: &str = "loopback-caller";
-/// The parts of the program `instructions`, and the two processes of calls over loopback, 64 at a time.
-const PARTS: [&str; 10] =
-    ["encode", "decode", "pick", "in-flight", "caller", "dispatch", "whole-call", "whole-call-alone", SERVER, CALLER];
+const GRPC_SERVER: &str = "grpc-server";
+const GRPC_CALLER: &str = "grpc-caller";
+/// The parts of the program `instructions`, and the two processes of calls over loopback, 64 at a time, native and gRPC.
+const PARTS: [&str; 12] = [
+    "encode",
+    "decode",
+    "pick",
+    "in-flight",
+    "caller",
+    "dispatch",
+    "whole-call",
+    "whole-call-alone",
+    SERVER,
+    CALLER,
+    GRPC_SERVER,
+    GRPC_CALLER,
+];
 const HEADER: &str = "\
 # Instructions per call, in user space, of a unary call of 32 bytes and of its parts, counted by callgrind. Written by
 # `cargo xtask instructions --write`; .ci/run fails where one is more than 3 % beyond. What each is says
-# instructions/src/main.rs; the last two are processes of their own, 64 calls at a time over one connection: they held
+# instructions/src/main.rs; the last four are processes of their own, 64 calls at a time over one connection: they held
 # within 0.1 % from run to run, so they are compared like the others.
 ";

@@ -124,9 +124,10 @@ fn descriptor(name: String, methods: usize) -> &'static ServiceDescriptor {
         kind: MethodKind::Unary,
         idempotency: Idempotency::Unknown,
         placement: Placement::Measured,
+        http: &[],
     };
     let methods: Vec<_> = (0..methods).map(method).collect();
-    Box::leak(Box::new(ServiceDescriptor { name: name.leak(), methods: methods.leak() }))
+    Box::leak(Box::new(ServiceDescriptor { name: name.leak(), methods: methods.leak(), files: &[] }))
 }
 
 /// Creates a message of 32 bytes.

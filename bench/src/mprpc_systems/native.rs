@@ -52,16 +52,46 @@ pub(super) fn call(load: &Load) -> Result<Report, Failure> {
     on_runtimes(load, move |share| stream(again.clone(), share))
 }
 
+/// The same calls over gRPC.
+pub(super) fn call_grpc(load: &Load) -> Result<Report, Failure> {
+    drive::<GrpcConnection>(load)
+}
+
+#[derive(Clone)]
+struct GrpcConnection(Connection);
+
+impl Client for GrpcConnection {
+    type Request = Echo;
+
+    async fn connect(address: SocketAddr) -> Result<GrpcConnection, Failure> {
+        Ok(GrpcConnection(Connection::to(&format!("grpc://{address}")).await?))
+    }
+
+    fn request(payload: usize) -> Echo {
+        Connection::request(payload)
+    }
+
+    async fn call(&self, request: &Echo) -> Result<usize, Failure> {
+        self.0.call(request).await
+    }
+}
+
 #[derive(Clone)]
 struct Connection(EchoServiceClient);
+
+impl Connection {
+    async fn to(target: &str) -> Result<Connection, Failure> {
+        let connection = Connection(EchoServiceClient::new(Channel::new(target)?));
+        connection.call(&Connection::request(1)).await?;
+        Ok(connection)
+    }
+}
 
 impl Client for Connection {
     type Request = Echo;
 
     async fn connect(address: SocketAddr) -> Result<Connection, Failure> {
-        let connection = Connection(EchoServiceClient::new(Channel::new(&address.to_string())?));
-        connection.call(&Connection::request(1)).await?;
-        Ok(connection)
+        Connection::to(&address.to_string()).await
     }
 
     fn request(payload: usize) -> Echo {

@@ -23,6 +23,7 @@ fn main() -> Result<(), mprpc_build::Error> {
         "proto/blobs.proto",
         "proto/hard/keywords.proto",
         "proto/hard/old.proto",
+        "proto/http.proto",
         "proto/shop/cart.proto",
         "proto/shop/stock.proto",
         "proto/shop/streams.proto",

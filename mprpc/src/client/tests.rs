@@ -41,6 +41,7 @@ static WHO: ServiceDescriptor = ServiceDescriptor {
         MethodDescriptor::new("HangSafely", "test.Who/HangSafely", MethodKind::Unary, Idempotency::NoSideEffects),
         MethodDescriptor::new("Concat", "test.Who/Concat", MethodKind::ClientStreaming, Idempotency::Unknown),
     ],
+    files: &[],
 };
 
 const AM: usize = 0;

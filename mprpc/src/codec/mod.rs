@@ -1,7 +1,9 @@
 //! Encodes messages to bytes and decodes them. Only this module and `codegen` name the message library, buffa.
 
 mod compression;
+pub(crate) mod descriptors;
 mod details;
+pub(crate) mod either;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 pub(crate) mod protobuf;
@@ -30,6 +32,40 @@ pub use buffa_types::google::protobuf as well_known;
 pub mod error_details {
     include!("../../proto/google.rpc.rs");
 }
+
+/// The messages of `grpc.health.v1`, for programs that ask a server for its health by a
+/// [`RawClient`](crate::RawClient). Each [`Server`](crate::Server) answers them.
+///
+/// Source: <https://github.com/grpc/grpc-proto/blob/master/grpc/health/v1/health.proto>.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "buffa-codegen makes it, from proto/grpc/health/v1/health.proto"
+)]
+pub mod health {
+    include!("../../proto/grpc.health.v1.rs");
+}
+
+/// The messages of `grpc.reflection.v1`, for tools that ask a server for its schema by a
+/// [`RawClient`](crate::RawClient). The messages of `v1alpha` have the same bytes.
+///
+/// Source: <https://github.com/grpc/grpc-proto/blob/master/grpc/reflection/v1/reflection.proto>.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "buffa-codegen makes it, from proto/grpc/reflection/v1/reflection.proto"
+)]
+pub mod reflection {
+    include!("../../proto/grpc.reflection.v1.rs");
+}
+
+/// An encoded `google.protobuf.FileDescriptorSet`: the files of the built-in services, and the files that
+/// [`ServiceDescriptor::files`](crate::ServiceDescriptor::files) leave out. A test of mprpc-build makes it.
+pub(crate) const BUILT_IN_FILES: &[u8] = include_bytes!("../../proto/built_in.binpb");
 
 /// How messages are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

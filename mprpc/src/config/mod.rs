@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::logging::{self, LogConfig};
 use crate::net::memory_limit;
-use crate::server::Server;
+use crate::server::{Health, Server};
 
 /// The configuration of a program.
 ///
@@ -47,6 +47,10 @@ pub struct Config {
     pub handler_threads: usize,
     /// [`Server::overload_protection`].
     pub overload_protection: bool,
+    /// Whether servers report their health, by [`Server::health`].
+    pub health: bool,
+    /// [`Server::reflection`].
+    pub reflection: bool,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
     /// [`ChannelOptions::same_host`].
@@ -72,6 +76,8 @@ impl Default for Config {
             loops: 0,
             handler_threads: 0,
             overload_protection: true,
+            health: true,
+            reflection: false,
             same_process: true,
             same_host: true,
             unix_folder: None,
@@ -354,6 +360,8 @@ impl Server {
             loops: config.loops,
             handler_threads: config.handler_threads,
             overload_protection: config.overload_protection,
+            health: config.health.then(Health::default),
+            reflection: config.reflection,
             limits: config.limits.clone(),
             ..Server::default()
         }

@@ -59,13 +59,11 @@ pub(crate) struct Turn<'a, 'w> {
     pub(crate) relieved: bool,
     /// Set by the session when it stopped because the send buffer is full. The session continues once there is room.
     pub(crate) paused: bool,
-    /// Set by the session if it has more to send once no more than so many bytes wait in the output.
-    pub(crate) goes_on_below: Option<usize>,
 }
 
 impl<'a, 'w> Turn<'a, 'w> {
     fn new(cx: &'a mut task::Context<'w>, now: Instant, output: &'a mut SendBuffer, stalled: bool) -> Turn<'a, 'w> {
-        Turn { cx, now, output, missing: 0, stalled, relieved: false, paused: false, goes_on_below: None }
+        Turn { cx, now, output, missing: 0, stalled, relieved: false, paused: false }
     }
 }
 
@@ -135,7 +133,6 @@ pub(crate) async fn drive_here(transferred: TransferredStream, session: impl Ses
         writer,
         session,
         paused: !unread.incomplete().is_empty(),
-        goes_on_below: None,
         input: unread,
         output: SendBuffer::default(),
         send_buffer_bytes_max: limits.send_buffer_bytes_max,
@@ -191,8 +188,6 @@ struct Connection<S> {
     wrote: bool,
     /// The session has more to do once the send buffer has room.
     paused: bool,
-    /// The session has more to send once no more than so many bytes wait.
-    goes_on_below: Option<usize>,
 }
 
 impl<S: Session> Connection<S> {
@@ -202,12 +197,11 @@ impl<S: Session> Connection<S> {
             let full = self.is_full();
             let read = self.read(cx, now);
             // If something wakes the session meanwhile, the wake-up starts a turn of its own.
-            if self.closing.is_none() && (read || round == 0 || self.sends_more()) {
+            if self.closing.is_none() && (read || round == 0) {
                 let mut turn = Turn::new(cx, now, &mut self.output, self.write_stalled_at.is_some());
                 turn.relieved = std::mem::take(&mut self.relieved);
                 self.closing = self.session.poll(&mut turn).break_value();
                 self.paused |= turn.paused;
-                self.goes_on_below = turn.goes_on_below;
             }
             if self.closing == Some(Close::KeepaliveTimeout) {
                 self.output = SendBuffer::default();
@@ -223,7 +217,7 @@ impl<S: Session> Connection<S> {
             }
             // When the send buffer has room again, bytes that wait to be read cause no wake-up of their own.
             let room_again = (full || self.paused) && !self.is_full() && self.session.poll_may_read(cx, now);
-            if !read && !room_again && !self.sends_more() {
+            if !read && !room_again {
                 return self.wait(cx, timer, now);
             }
         }
@@ -286,11 +280,6 @@ impl<S: Session> Connection<S> {
 
     fn is_full(&self) -> bool {
         self.output.len() > self.send_buffer_bytes_max
-    }
-
-    /// Whether the session has more to send, and the output has room for it.
-    fn sends_more(&self) -> bool {
-        self.closing.is_none() && self.goes_on_below.is_some_and(|bytes| self.output.len() <= bytes)
     }
 
     fn write(&mut self, cx: &mut task::Context<'_>, now: Instant) -> io::Result<()> {

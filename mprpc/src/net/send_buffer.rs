@@ -165,10 +165,6 @@ impl Output for SendBuffer {
     fn push(&mut self, payload: Bytes) {
         SendBuffer::push(self, payload);
     }
-
-    fn waiting(&self) -> usize {
-        self.len()
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod call;
 mod calls;
 mod concurrency_limit;
 mod executor;
+mod health;
 mod http2;
 mod in_process;
 mod incoming;
@@ -12,6 +13,7 @@ mod multiplexed;
 mod one_shot;
 mod panic;
 mod placement;
+mod reflection;
 mod router;
 mod served_call;
 mod shared;
@@ -44,8 +46,11 @@ use crate::net::tls::Acceptor;
 use crate::net::{HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+pub use health::Health;
+use health::HealthService;
 use in_process::InProcessServer;
 use incoming::{Acceptors, IncomingConnections, OpenConnections};
+use reflection::{ReflectionService, Schema};
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -101,6 +106,12 @@ pub struct Server {
     /// time. In such a handler [`Context::is_cancelled`](crate::Context::is_cancelled) returns true; the caller gets its
     /// answer at once. All other handlers are dropped at their next await.
     pub run_to_completion: Vec<String>,
+    /// What the service `grpc.health.v1.Health` reports. `None` serves no such service. A service of that name in
+    /// `services` replaces it. The registry does not list it.
+    pub health: Option<Health>,
+    /// Whether tools may ask for the `.proto` files of the services, by `grpc.reflection.v1` and `v1alpha`. The registry
+    /// does not list these services.
+    pub reflection: bool,
 }
 
 impl Default for Server {
@@ -121,6 +132,8 @@ impl Default for Server {
             interceptors: Vec::new(),
             compression: None,
             run_to_completion: Vec::new(),
+            health: Some(Health::default()),
+            reflection: false,
         }
     }
 }
@@ -192,6 +205,15 @@ impl Server {
         for service in self.services.drain(..) {
             router.add(service);
         }
+        if let Some(health) = &self.health {
+            router.add_built_in(Arc::new(HealthService(health.clone())));
+        }
+        if self.reflection {
+            let schema = Schema::new(router.descriptors());
+            for service in ReflectionService::versions(&schema) {
+                router.add_built_in(Arc::new(service));
+            }
+        }
         router.set_fallback(self.fallback.take());
         // A service sorts before its methods, so an entry for a method is applied last and wins.
         for (path, placement) in &self.placement {
@@ -209,7 +231,12 @@ impl Server {
         let interceptors = self.interceptors.drain(..).collect();
         let mut shared = Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
         shared.is_protected = self.overload_protection;
+        shared.health = self.health.take();
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
+        if let Some(health) = &shared.health {
+            // Nobody can ask before the server accepts calls.
+            health.started(shared.router.descriptors().map(|service| service.name));
+        }
         Ok(Arc::new(shared))
     }
 
@@ -260,7 +287,7 @@ impl Server {
         let mut registered = Vec::new();
         if let (Some((registry, _)), Some(endpoint)) = (&registry, &endpoint) {
             let announce = |service| registry.register(Registration { service, endpoint: endpoint.clone() });
-            registered.extend(shared.router.descriptors().map(announce));
+            registered.extend(shared.router.announced().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
         Ok(ServerHandle {
@@ -325,10 +352,14 @@ impl ServerHandle {
         }
     }
 
-    /// Stops gracefully, in this order: withdraws the announcements, waits `withdraw_grace` so that callers see the
-    /// withdrawal, refuses new calls, finishes calls in flight within `drain_timeout`, closes the connections.
+    /// Stops gracefully, in this order: reports NOT_SERVING and withdraws the announcements, waits `withdraw_grace` so that
+    /// callers see the withdrawal, refuses new calls, finishes calls in flight within `drain_timeout`, closes the
+    /// connections.
     pub async fn stop(mut self) {
         let limits = self.shared.limits.clone();
+        if let Some(health) = &self.shared.health {
+            health.stopping();
+        }
         if !self.registered.is_empty() {
             let withdrawals = self.registered.drain(..).map(Registered::withdraw);
             let withdrawn = futures_util::future::join_all(withdrawals);
@@ -384,6 +415,9 @@ impl ServerHandle {
 
 impl Drop for ServerHandle {
     fn drop(&mut self) {
+        if let Some(health) = &self.shared.health {
+            health.ended();
+        }
         self.in_process_endpoints.clear();
         self.direct.close();
         self.acceptors.abort();

@@ -9,7 +9,7 @@ use super::placement::MethodPlacement;
 use crate::codec::Codec;
 use crate::context::Context;
 use crate::limits::Limits;
-use crate::method::{Method, MethodKind, Placement, ServiceDescriptor};
+use crate::method::{Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 use crate::service::{Body, BoxFuture, RawService, Service};
 use crate::status::{Ran, Status};
 
@@ -19,6 +19,8 @@ pub(crate) struct Router {
     services: Vec<Arc<dyn Service>>,
     /// The full names of `services`.
     names: HashSet<&'static str>,
+    /// The full names of the services that the server adds itself.
+    built_in: HashSet<&'static str>,
     /// Routes by `package.Service/Method`, and by `Service/Method`, the form that classic callers use.
     routes: HashMap<String, Route>,
     /// Serves the methods that no service has.
@@ -71,6 +73,7 @@ impl Router {
             handler_delay_target: limits.handler_delay_target,
             services: Vec::new(),
             names: HashSet::new(),
+            built_in: HashSet::new(),
             routes: HashMap::new(),
             fallback: None,
             fallback_placement: Arc::default(),
@@ -86,12 +89,7 @@ impl Router {
             self.services.retain(|other| other.descriptor().name != descriptor.name);
         }
         for (index, method) in descriptor.methods.iter().enumerate() {
-            let handler = Handler::Service(service.clone(), index);
-            let placement = Arc::new(MethodPlacement::new(method.placement));
-            let concurrency = Arc::new(ConcurrencyLimit::new(self.handler_delay_target));
-            let codec = Codec::Protobuf;
-            let route =
-                Route { handler, codec, method: method.into(), runs_to_completion: false, placement, concurrency };
+            let route = self.route_of(&service, index, method);
             self.routes.insert(method.path.clone().into_owned(), route.clone());
             let short = format!("{}/{}", descriptor.short_name(), method.name);
             let holder = self.routes.entry(short).or_insert_with(|| route.clone());
@@ -107,6 +105,28 @@ impl Router {
             }
         }
         self.services.push(service);
+    }
+
+    /// Adds a service of mprpc itself, unless the user has added one of the same full name. It is not announced, and has no
+    /// short name, so that it never takes the short name of a user's service.
+    pub(crate) fn add_built_in(&mut self, service: Arc<dyn Service>) {
+        let descriptor = service.descriptor();
+        if !self.names.insert(descriptor.name) {
+            return;
+        }
+        self.built_in.insert(descriptor.name);
+        for (index, method) in descriptor.methods.iter().enumerate() {
+            self.routes.insert(method.path.clone().into_owned(), self.route_of(&service, index, method));
+        }
+        self.services.push(service);
+    }
+
+    fn route_of(&self, service: &Arc<dyn Service>, index: usize, method: &'static MethodDescriptor) -> Route {
+        let handler = Handler::Service(service.clone(), index);
+        let placement = Arc::new(MethodPlacement::new(method.placement));
+        let concurrency = Arc::new(ConcurrencyLimit::new(self.handler_delay_target));
+        let codec = Codec::Protobuf;
+        Route { handler, codec, method: method.into(), runs_to_completion: false, placement, concurrency }
     }
 
     /// Sets the service for the methods that no other service has.
@@ -136,6 +156,11 @@ impl Router {
     /// Returns the descriptors of the services, in the order in which they were added.
     pub(crate) fn descriptors(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
         self.services.iter().map(|service| service.descriptor())
+    }
+
+    /// Returns the descriptors of the services that the user has added.
+    pub(crate) fn announced(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
+        self.descriptors().filter(|service| !self.built_in.contains(service.name))
     }
 
     /// Returns the route of this path, with or without its package. The error is UNIMPLEMENTED and says whether the service

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 use super::executor::Executor;
+use super::health::Health;
 use super::memory::MemoryBudget;
 use super::router::Router;
 use crate::codec::Compression;
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) compression: Option<Compression>,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
+    /// What the server reports of itself. `None` reports nothing.
+    pub(super) health: Option<Health>,
     draining: watch::Sender<bool>,
     /// A copy of `draining` that is cheap to read every turn.
     is_draining: AtomicBool,
@@ -131,6 +134,7 @@ impl Shared {
             interceptors: Chain::from([]),
             compression: None,
             tls: None,
+            health: None,
             draining: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),
             counters: Counters::default(),
@@ -149,8 +153,11 @@ impl Shared {
         let _ = self.running_on.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Tells every connection to go away once its calls in flight are done.
+    /// Tells every connection to go away once its calls in flight are done, and ends the watches of the server's health.
     pub(crate) fn drain(&self) {
+        if let Some(health) = &self.health {
+            health.ended();
+        }
         self.is_draining.store(true, Ordering::Release);
         self.draining.send_replace(true);
     }

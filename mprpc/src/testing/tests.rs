@@ -25,6 +25,7 @@ const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
 static ECHO: ServiceDescriptor = ServiceDescriptor {
     name: "test.Echo",
     methods: &[unary("Echo", "test.Echo/Echo"), unary("Hang", "test.Echo/Hang"), unary("Late", "test.Echo/Late")],
+    files: &[],
 };
 
 const ECHO_METHOD: usize = 0;

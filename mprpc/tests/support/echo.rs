@@ -15,6 +15,7 @@ const fn unary(name: &'static str, path: &'static str) -> MethodDescriptor {
 pub(crate) static ECHO: ServiceDescriptor = ServiceDescriptor {
     name: "test.Echo",
     methods: &[unary("Echo", "test.Echo/Echo"), unary("Slow", "test.Echo/Slow")],
+    files: &[],
 };
 
 /// The index of the method `Echo`, which replies at once.

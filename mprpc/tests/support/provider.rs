@@ -17,6 +17,7 @@ use tokio::sync::watch;
 pub(crate) static USERS: ServiceDescriptor = ServiceDescriptor {
     name: "fixbug.UserServiceRpc",
     methods: &[method("Login", "fixbug.UserServiceRpc/Login"), method("Register", "fixbug.UserServiceRpc/Register")],
+    files: &[],
 };
 
 const fn method(name: &'static str, path: &'static str) -> MethodDescriptor {

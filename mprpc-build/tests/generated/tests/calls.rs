@@ -3,7 +3,10 @@
 mod memory;
 
 use futures_util::FutureExt;
-use mprpc::{Call, Code, Context, Idempotency, Message, MessageView, MethodKind, Placement, Service, Status};
+use mprpc::{
+    Body, Call, Code, Codec, Context, Idempotency, Message, MessageView, MethodKind, Placement, Service, Status,
+    Streaming,
+};
 use mprpc_codegen_tests::proto::fixbug::*;
 use mprpc_codegen_tests::proto::{BareService, BareServiceServer, BareView, fixbug, hard, shop};
 
@@ -147,7 +150,9 @@ impl hard::r#type::r#async::Move for Keywords {
     }
 }
 
-use hard::r#type::r#async::{Match, MatchView};
+use hard::r#type::r#async::crate_::SelfOneof;
+use hard::r#type::r#async::type_::{self, Impl_, Self_};
+use hard::r#type::r#async::{Crate_, Match, MatchView, Type_, Type_View};
 
 fn reply(name: &str) -> Result<Match, Status> {
     Ok(Match { r#type: name.to_owned(), ..Default::default() })
@@ -169,6 +174,51 @@ fn keyword_names_and_colliding_names_reach_their_own_methods() {
             .map(|method| &*method.name)
             .eq(["Match", "Self", "async", "GetUser", "get_user", "getUser", "HTTPGet2"])
     );
+}
+
+struct Yield;
+
+impl hard::r#type::r#async::r#yield for Yield {
+    async fn send(&self, _: &Context, request: Type_View<'_>) -> Result<Type_, Status> {
+        request.to_owned_message().map_err(|error| Status::internal(error.to_string()))
+    }
+    async fn r#become(&self, _: &Context, mut requests: Streaming<Crate_>) -> Result<Streaming<Self_>, Status> {
+        let request = requests.next().await.expect("the test sends one")?;
+        let Some(SelfOneof::Super(inner)) = request.self_oneof else { return Err(Status::internal("another one")) };
+        Ok(Streaming::of(inner.self_.into_option()))
+    }
+}
+
+#[test]
+fn types_named_by_keywords_keep_their_names_outside_of_rust() {
+    let inner = Self_ { r#fn: 7, ..Default::default() };
+    let mut message = Type_ { self_: inner.clone().into(), r#in: Impl_::r#loop.into(), ..Default::default() };
+    message.self_oneof = Some(type_::SelfOneof::Use("x".into()));
+    message.r#mod = vec![Type_::default()];
+    assert_eq!(message.encode_to_vec(), b"\x0a\x02\x08\x07\x10\x01\x22\x00\x2a\x01x");
+    let server = hard::r#type::r#async::yieldServer::new(Yield);
+    assert_eq!(call::<_, Type_>(&server, 0, &message).unwrap(), message);
+    let status = raw(&server, 0, b"\x0a\xff").unwrap_err();
+    assert!(status.message().starts_with("the request is no hard.type.async.type: "), "{}", status.message());
+    assert_eq!(Type_::TYPE_URL, "type.googleapis.com/hard.type.async.type");
+    assert_eq!(Self_::TYPE_URL, "type.googleapis.com/hard.type.async.type.Self");
+    let names = server.descriptor().methods.iter().map(|method| &*method.path);
+    assert!(names.eq(["hard.type.async.yield/Send", "hard.type.async.yield/become"]));
+
+    let request = Crate_ { self_oneof: Some(SelfOneof::Super(message.into())), ..Default::default() };
+    let requests = Body::Stream(Streaming::of([request.encode_to_vec().into()]));
+    let replies = server.call(1, memory::context(&server, 1), requests, Codec::Protobuf);
+    let replies = replies.now_or_never().unwrap().unwrap().into_stream().next().now_or_never().unwrap();
+    assert_eq!(replies.unwrap().unwrap(), inner.encode_to_vec());
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn types_named_by_keywords_have_their_names_in_json() {
+    let server = hard::r#type::r#async::yieldServer::new(Yield);
+    let json = r#"{"self":{"fn":7},"in":"loop","ref":{"a":{}},"mod":[{}],"use":"x"}"#;
+    let reply = memory::with_codec(&server, 0, json.as_bytes(), Codec::Json).unwrap();
+    assert_eq!(reply, json);
 }
 
 struct Old;

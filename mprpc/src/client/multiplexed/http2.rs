@@ -69,6 +69,8 @@ const RECENT_METHODS: usize = 16;
 
 /// A request stream may have so many bytes waiting for room in the peer's windows.
 const UNSENT_BYTES_MAX: usize = 256 << 10;
+/// The same for all streams of a connection together. A stream with nothing waiting may always send.
+const ALL_UNSENT_BYTES_MAX: usize = 1 << 20;
 
 /// A gRPC server may count a PING in a shorter interval as abuse.
 /// Source: <https://github.com/grpc/grpc/blob/master/doc/keepalive.md>.
@@ -170,7 +172,8 @@ impl Http2 {
 
     /// Whether a request stream may send another message.
     pub(super) fn has_room(&self, id: u32) -> bool {
-        self.connection.pending_bytes(id) < UNSENT_BYTES_MAX
+        let unsent = self.connection.pending_bytes(id);
+        unsent == 0 || unsent < UNSENT_BYTES_MAX && self.connection.all_pending_bytes() < ALL_UNSENT_BYTES_MAX
     }
 
     /// The reader of a reply stream has read messages of this cost.
@@ -298,6 +301,9 @@ impl ResponseHead {
             status = status.with_story(&String::from_utf8_lossy(story));
             self.metadata.remove(STORY_KEY);
         }
+        let origin = self.metadata.text(grpc::FAILURE_FIELD).map(str::to_owned);
+        self.metadata.remove(grpc::FAILURE_FIELD);
+        let status = grpc::with_failure_origin(status, origin.as_deref());
         status.with_peer(&shared.address).with_trailer(self.metadata)
     }
 }

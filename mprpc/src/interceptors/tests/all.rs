@@ -24,6 +24,7 @@ pub(crate) static ALL: ServiceDescriptor = ServiceDescriptor {
         method("Down", "test.All/Down", MethodKind::ServerStreaming),
         method("Talk", "test.All/Talk", MethodKind::Bidirectional),
     ],
+    files: &[],
 };
 
 type Handler = dyn Fn(Context, Body) -> BoxFuture<Result<Body, Status>> + Send + Sync;

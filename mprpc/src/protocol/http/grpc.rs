@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
-use crate::status::{Code, Status};
+use crate::status::{Code, Phase, Ran, Status};
 
 /// The length of the prefix of a message: a byte of flags, and the length as a big-endian `u32`.
 pub(crate) const PREFIX_BYTES: usize = 5;
@@ -258,6 +258,30 @@ pub(crate) fn decode_status_message(value: &[u8]) -> Cow<'_, str> {
 const STATUS_MESSAGE_BYTES_MAX: usize = 4096;
 /// What is encoded of ASCII; the rest of Unicode always is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// A trailer of mprpc servers that says who has failed the call, if it was not the handler: [`NOT_RUN`] or [`FRAMEWORK`]. A
+/// caller of mprpc may make a call again that did not run.
+pub(crate) const FAILURE_FIELD: &str = "mprpc-failure";
+const NOT_RUN: &str = "not-run";
+const FRAMEWORK: &str = "framework";
+
+/// The value of [`FAILURE_FIELD`] for a status.
+pub(crate) fn failure_origin(status: &Status) -> Option<&'static str> {
+    match (status.ran(), status.phase()) {
+        (Ran::No, _) => Some(NOT_RUN),
+        (_, Some(_)) => Some(FRAMEWORK),
+        _ => None,
+    }
+}
+
+/// Marks a received status by the value of [`FAILURE_FIELD`].
+pub(crate) fn with_failure_origin(status: Status, origin: Option<&str>) -> Status {
+    match origin {
+        Some(NOT_RUN) => status.with_phase(Phase::Queue).with_ran(Ran::No),
+        Some(FRAMEWORK) => status.with_phase(Phase::Handle),
+        _ => status,
+    }
+}
 
 /// The code of a reply without `grpc-status`, from its HTTP status. A proxy sends such replies.
 ///

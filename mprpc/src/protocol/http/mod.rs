@@ -10,4 +10,5 @@ pub(crate) mod grpc;
 pub(crate) mod grpc_web;
 pub(crate) mod metadata;
 pub(crate) mod query;
+pub(crate) mod template;
 pub(crate) mod unread;

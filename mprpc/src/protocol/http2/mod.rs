@@ -1,7 +1,9 @@
 //! HTTP/2 (RFC 9113) without I/O, for both sides: frames, settings, streams, flow control and header compression. It knows
 //! nothing about RPC.
 
+mod closed_streams;
 mod connection;
+mod field_writer;
 mod flood;
 pub(crate) mod frame;
 pub(crate) mod hpack;
@@ -12,7 +14,8 @@ pub(crate) mod tests;
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use self::connection::{Connection, Event, FLUSH_BYTES_MAX, FieldWriter};
+pub(crate) use self::connection::{Connection, Event};
+pub(crate) use self::field_writer::FieldWriter;
 pub(crate) use self::frame::ErrorCode;
 pub(crate) use self::settings::OwnSettings;
 
@@ -22,8 +25,6 @@ pub(crate) trait Output {
     fn tail(&mut self) -> &mut BytesMut;
     /// Appends a payload, if it is large without a copy.
     fn push(&mut self, payload: Bytes);
-    /// How many bytes wait to be sent.
-    fn waiting(&self) -> usize;
 }
 
 /// How the peer broke the protocol, so that the connection has to end: the code of the GOAWAY frame, and its text.

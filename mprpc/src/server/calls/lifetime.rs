@@ -9,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::net::connection::Turn;
 use crate::net::timer::Timer;
-use crate::protocol::native::{Keepalive, Look, Pace};
+use crate::protocol::{Keepalive, Look, Pace};
 use crate::status::Status;
 
 /// The timers of one connection.

@@ -29,7 +29,7 @@ use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
 use crate::protocol::http::unread::Unread;
 use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
-use crate::protocol::http2::{Connection, ErrorCode, Event, FLUSH_BYTES_MAX, OwnSettings, Violation};
+use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
 use crate::service::Body;
 use crate::status::{Phase, Ran, Status};
@@ -340,9 +340,13 @@ impl Http2 {
         }
         if let Some(rejection) = exchange.rejection {
             self.reject(turn.output, id, rejection, bytes.len() as u64, is_end);
-        } else if let Err(status) = self.messages(turn, id, bytes, is_end) {
+            return Ok(());
+        }
+        let has_begun = exchange.waiting.is_none();
+        if let Err(status) = self.messages(turn, id, bytes, is_end) {
             self.calls.cancel(id, status.clone());
-            self.refuse(turn.output, id, status.with_phase(Phase::Handle).with_ran(Ran::Maybe));
+            let (phase, ran) = if has_begun { (Phase::Handle, Ran::Maybe) } else { (Phase::Queue, Ran::No) };
+            self.refuse(turn.output, id, status.with_phase(phase).with_ran(ran));
         }
         Ok(())
     }
@@ -457,9 +461,6 @@ impl Http2 {
         let Http2 { connection: Some(connection), calls, shared, slots, stalls, .. } = self else {
             return ControlFlow::Continue(());
         };
-        if connection.may_flush() {
-            connection.flush(turn.output);
-        }
         for id in connection.take_relieved() {
             calls.credit(id, 0);
             stalls.relieved(turn.now, &shared.limits, connection.stream(id));
@@ -467,7 +468,6 @@ impl Http2 {
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         calls.poll(turn.cx, turn.now, &mut replies);
         turn.paused = replies.is_full();
-        turn.goes_on_below = connection.may_flush().then_some(FLUSH_BYTES_MAX);
         self.end_stalled(turn);
         let limits = &self.shared.limits;
         let pace = Pace { interval: limits.keepalive_interval, timeout: limits.keepalive_timeout };

@@ -38,6 +38,8 @@ pub(super) struct Slots {
 
 /// A stream may have so many bytes waiting for room in the caller's windows before its handler is asked for more.
 const UNSENT_BYTES_MAX: u64 = 256 << 10;
+/// The same for all streams of a connection together. A stream with nothing waiting may always send.
+const ALL_UNSENT_BYTES_MAX: u64 = 1 << 20;
 
 impl ReplyWriter for Replies<'_> {
     fn is_full(&self) -> bool {
@@ -46,7 +48,15 @@ impl ReplyWriter for Replies<'_> {
 
     fn room(&self, id: u32, _: &Flow, _: u64, cost: u64) -> Room {
         let unsent = self.connection.pending_bytes(id) as u64;
-        if unsent == 0 || unsent + cost <= UNSENT_BYTES_MAX { Room::Free } else { Room::StreamIsFull }
+        if unsent == 0 {
+            Room::Free
+        } else if unsent + cost > UNSENT_BYTES_MAX {
+            Room::StreamIsFull
+        } else if self.connection.all_pending_bytes() as u64 + cost > ALL_UNSENT_BYTES_MAX {
+            Room::ConnectionIsFull
+        } else {
+            Room::Free
+        }
     }
 
     fn open(&mut self, id: u32, context: &Context) -> Result<(), Status> {
@@ -168,6 +178,7 @@ impl Replies<'_> {
             tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
             trailer = Metadata::new();
         }
+        let origin = grpc::failure_origin(&status);
         let Some(exchange) = self.connection.stream(id) else { return };
         let (is_opened, codec) = (exchange.is_opened, exchange.codec);
         exchange.waiting = None;
@@ -185,6 +196,9 @@ impl Replies<'_> {
             }
             if let Some(details) = &details {
                 fields.field_once(b"grpc-status-details-bin", details.as_bytes());
+            }
+            if let Some(origin) = origin {
+                fields.field(grpc::FAILURE_FIELD.as_bytes(), origin.as_bytes());
             }
             if let Some(pause) = status.retry_after() {
                 fields.field_once(b"grpc-retry-pushback-ms", pause.as_millis().to_string().as_bytes());

@@ -4,12 +4,14 @@ mod cancellation;
 mod compressed;
 mod elsewhere;
 pub(crate) mod garbage;
+mod health;
 mod http2;
 mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
 mod raw;
+mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
@@ -62,6 +64,7 @@ pub(crate) static PROBE: ServiceDescriptor = ServiceDescriptor {
         stream("Break", "test.Probe/Break", MethodKind::ServerStreaming),
         stream("Deaf", "test.Probe/Deaf", MethodKind::ClientStreaming),
     ],
+    files: &[],
 };
 
 static UNKNOWN: MethodDescriptor = unary("Nothing", "test.Probe/Nothing");

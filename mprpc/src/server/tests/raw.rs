@@ -141,6 +141,7 @@ async fn invalid_request_is_closed_at_once_and_counted_by_reason() {
     };
     for (bytes, reason) in [
         (&b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..], "an HTTP request"),
+        (b"PRI * HTTP/2.0\r\n\r\nsm\r\n\r\n", "a broken HTTP/2 preface"),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "a TLS hello"),
         (b"\0\0\0\0", "bytes of no known protocol"),
         (b"\xff\xff\xff\xff", "bytes of no known protocol"),

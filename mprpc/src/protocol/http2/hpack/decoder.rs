@@ -14,6 +14,7 @@ pub(crate) struct Field<'a> {
     pub(crate) value: &'a [u8],
     pub(crate) known: KnownName,
     /// The peer demands that nobody puts the field into a table, because it is a secret.
+    #[cfg_attr(not(test), expect(dead_code, reason = "nothing here forwards fields"))]
     pub(crate) never_indexed: bool,
     /// A number that the reader may attach to the field, 0 at first. Later blocks that refer to the field bring the number
     /// along, so a `:path` becomes a method without a comparison of strings. `None` if the field is not in the dynamic
@@ -36,6 +37,8 @@ pub(crate) struct Decoder {
     pub(super) table: Table<Attached>,
     table_bytes_max: usize,
     list_bytes_max: usize,
+    /// Where decoding stops.
+    far_bytes_max: usize,
     /// Name and value of a literal field, one behind the other.
     scratch: Vec<u8>,
 }
@@ -54,7 +57,8 @@ impl Decoder {
     pub(crate) fn new(table_bytes_max: usize, list_bytes_max: usize) -> Decoder {
         let table = Table::new(TABLE_BYTES_DEFAULT);
         let table_bytes_max = table_bytes_max.max(TABLE_BYTES_DEFAULT);
-        Decoder { table, table_bytes_max, list_bytes_max, scratch: Vec::new() }
+        let far_bytes_max = list_bytes_max.saturating_mul(FAR_TOO_LONG_FACTOR).saturating_add(table_bytes_max);
+        Decoder { table, table_bytes_max, list_bytes_max, far_bytes_max, scratch: Vec::new() }
     }
 
     /// Decodes a whole block and passes each field to `take`.
@@ -63,30 +67,16 @@ impl Decoder {
     /// peer. It stops with an error where the list exceeds the limit several times, so that a few bytes that refer to a long
     /// field again and again cost little. After an error the decoder must not be used again.
     pub(crate) fn decode(&mut self, block: &[u8], take: &mut impl FnMut(Field<'_>)) -> Result<Decoded, HpackError> {
-        let mut list = List::new(self.list_bytes_max, self.table_bytes_max);
-        let mut input = self.take_size_updates(block)?;
+        let mut list = List { bytes: 0, bytes_max: self.list_bytes_max, far_bytes_max: self.far_bytes_max };
+        let mut input = block;
+        while let Some((&first @ 0x20..=0x3f, rest)) = input.split_first() {
+            input = self.size_update(first, rest)?;
+        }
         while let Some((&first, rest)) = input.split_first() {
-            input = rest;
-            match first {
-                0x80.. => {
-                    let index = take_integer(first, 7, &mut input)?;
-                    self.indexed(index, &mut list, take)?;
-                }
-                0x40.. => {
-                    let (name_bytes, known) = self.take_literal(first, 6, &mut input)?;
-                    let (name, value) = self.scratch.split_at(name_bytes);
-                    match self.table.insert(name, value, Attached { known, note: 0 }) {
-                        Some(entry) => list.pass(entry.field(), take)?,
-                        None => list.pass(Field { name, value, known, never_indexed: false, note: None }, take)?,
-                    }
-                }
-                0x20.. => return Err(HpackError::SizeUpdateNotFirst),
-                _ => {
-                    let (name_bytes, known) = self.take_literal(first, 4, &mut input)?;
-                    let (name, value) = self.scratch.split_at(name_bytes);
-                    list.pass(Field { name, value, known, never_indexed: first >= 0x10, note: None }, take)?;
-                }
-            }
+            input = match first {
+                0x80.. => self.indexed(first, rest, &mut list, take)?,
+                _ => self.literal(first, rest, &mut list, take)?,
+            };
         }
         if self.scratch.capacity() > SCRATCH_BYTES_KEPT {
             self.scratch = Vec::new();
@@ -94,59 +84,81 @@ impl Decoder {
         Ok(if list.is_too_long() { Decoded::TooLong } else { Decoded::Complete })
     }
 
-    /// Applies the changes of the table's size at the beginning of `block`. Returns the rest of the block.
-    fn take_size_updates<'a>(&mut self, block: &'a [u8]) -> Result<&'a [u8], HpackError> {
-        let mut rest = block;
-        while let [first @ 0x20..=0x3f, input @ ..] = rest {
-            rest = input;
-            let bytes_max = take_integer(*first, 5, &mut rest)?;
-            if bytes_max > self.table_bytes_max {
-                return Err(HpackError::SizeUpdateTooLarge(bytes_max));
-            }
-            self.table.set_bytes_max(bytes_max);
+    /// Changes the maximum size of the table. Returns the rest of the block, as the functions below do.
+    #[inline(never)]
+    fn size_update<'b>(&mut self, first: u8, input: &'b [u8]) -> Result<&'b [u8], HpackError> {
+        let (bytes_max, rest) = take_integer(first, 5, input)?;
+        if bytes_max > self.table_bytes_max {
+            return Err(HpackError::SizeUpdateTooLarge(bytes_max));
         }
+        self.table.set_bytes_max(bytes_max);
         Ok(rest)
     }
 
     /// Passes on a field of a table.
     #[inline]
-    fn indexed(&mut self, index: usize, list: &mut List, take: &mut impl FnMut(Field<'_>)) -> Result<(), HpackError> {
-        let Some(row) = index.checked_sub(1) else { return Err(HpackError::IndexZero) };
-        if let Some(row) = ROWS.get(row) {
-            let field = Field { name: row.name, value: row.value, known: row.known, never_indexed: false, note: None };
-            return list.pass(field, take);
-        }
-        let entry = self.table.entry_mut(row - ROWS.len()).ok_or(HpackError::IndexBeyondTable(index))?;
-        list.pass(entry.field(), take)
-    }
-
-    /// Reads a literal field into `scratch`. Returns the length of its name, and which name it is.
-    fn take_literal(
+    fn indexed<'b>(
         &mut self,
         first: u8,
-        index_bits: u32,
-        input: &mut &[u8],
-    ) -> Result<(usize, KnownName), HpackError> {
-        let index = take_integer(first, index_bits, input)?;
-        self.scratch.clear();
-        let known = match index.checked_sub(1) {
-            None => {
-                take_string(input, &mut self.scratch)?;
-                KnownName::of(&self.scratch)
-            }
-            Some(row) if row < ROWS.len() => {
-                self.scratch.extend_from_slice(ROWS[row].name);
-                ROWS[row].known
-            }
-            Some(row) => {
-                let entry = self.table.entry(row - ROWS.len()).ok_or(HpackError::IndexBeyondTable(index))?;
-                self.scratch.extend_from_slice(entry.name());
-                entry.attached.known
-            }
+        input: &'b [u8],
+        list: &mut List,
+        take: &mut impl FnMut(Field<'_>),
+    ) -> Result<&'b [u8], HpackError> {
+        let (index, rest) = take_integer(first, 7, input)?;
+        // 0 becomes the largest number, which is beyond every table.
+        let row = index.wrapping_sub(1);
+        if let Some(row) = ROWS.get(row) {
+            let field = Field { name: row.name, value: row.value, known: row.known, never_indexed: false, note: None };
+            list.pass(field, take)?;
+        } else {
+            let entry = self.table.entry_mut(row - ROWS.len()).ok_or(HpackError::beyond_table(index))?;
+            list.pass(entry.field(), take)?;
+        }
+        Ok(rest)
+    }
+
+    /// Passes on a literal field, and inserts the field into the table if the peer demands that.
+    #[inline(never)]
+    fn literal<'b>(
+        &mut self,
+        first: u8,
+        input: &'b [u8],
+        list: &mut List,
+        take: &mut impl FnMut(Field<'_>),
+    ) -> Result<&'b [u8], HpackError> {
+        let (is_added, never_indexed, index_bits) = match first {
+            0x40.. => (true, false, 6),
+            0x20.. => return Err(HpackError::SizeUpdateNotFirst),
+            _ => (false, first >= 0x10, 4),
         };
+        let (index, rest) = take_integer(first, index_bits, input)?;
+        let (known, rest) = self.take_name(index, rest)?;
         let name_bytes = self.scratch.len();
-        take_string(input, &mut self.scratch)?;
-        Ok((name_bytes, known))
+        let rest = take_string(rest, &mut self.scratch)?;
+        let (name, value) = self.scratch.split_at(name_bytes);
+        let entry = if is_added { self.table.insert(name, value, Attached { known, note: 0 }) } else { None };
+        match entry {
+            Some(entry) => list.pass(entry.field(), take)?,
+            None => list.pass(Field { name, value, known, never_indexed, note: None }, take)?,
+        }
+        Ok(rest)
+    }
+
+    /// Reads the name of a literal field into `scratch`: that of the field with this index, or for 0 the string at the front
+    /// of `input`.
+    fn take_name<'b>(&mut self, index: usize, input: &'b [u8]) -> Result<(KnownName, &'b [u8]), HpackError> {
+        self.scratch.clear();
+        let Some(row) = index.checked_sub(1) else {
+            let rest = take_string(input, &mut self.scratch)?;
+            return Ok((KnownName::of(&self.scratch), rest));
+        };
+        if let Some(row) = ROWS.get(row) {
+            self.scratch.extend_from_slice(row.name);
+            return Ok((row.known, input));
+        }
+        let entry = self.table.entry(row - ROWS.len()).ok_or(HpackError::beyond_table(index))?;
+        self.scratch.extend_from_slice(entry.name());
+        Ok((entry.attached.known, input))
     }
 }
 
@@ -162,17 +174,10 @@ impl Entry<Attached> {
 struct List {
     bytes: usize,
     bytes_max: usize,
-    /// Where decoding stops.
     far_bytes_max: usize,
 }
 
 impl List {
-    /// A list that is longer than its limit by `table_bytes_max` is not too long for decoding yet, however low the limit.
-    fn new(bytes_max: usize, table_bytes_max: usize) -> List {
-        let far_bytes_max = bytes_max.saturating_mul(FAR_TOO_LONG_FACTOR).saturating_add(table_bytes_max);
-        List { bytes: 0, bytes_max, far_bytes_max }
-    }
-
     /// Counts the field, and passes it on if the list is not too long yet.
     #[inline]
     fn pass(&mut self, field: Field<'_>, take: &mut impl FnMut(Field<'_>)) -> Result<(), HpackError> {
@@ -190,18 +195,17 @@ impl List {
     }
 }
 
-/// Reads a string (RFC 7541, 5.2) and appends it to `out`.
-fn take_string(input: &mut &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
-    let Some((&first, rest)) = input.split_first() else { return Err(HpackError::Truncated) };
-    *input = rest;
-    let length = take_integer(first, 7, input)?;
-    let Some((string, rest)) = input.split_at_checked(length) else { return Err(HpackError::Truncated) };
-    *input = rest;
+/// Reads the string (RFC 7541, 5.2) at the front of `input` and appends it to `out`. Returns the rest of `input`.
+fn take_string<'b>(input: &'b [u8], out: &mut Vec<u8>) -> Result<&'b [u8], HpackError> {
+    let (&first, rest) = input.split_first().ok_or(HpackError::Truncated)?;
+    let (length, rest) = take_integer(first, 7, rest)?;
+    let (string, rest) = rest.split_at_checked(length).ok_or(HpackError::Truncated)?;
     if first & 0x80 != 0 {
-        return huffman::decode(string, out);
+        huffman::decode(string, out)?;
+    } else {
+        out.extend_from_slice(string);
     }
-    out.extend_from_slice(string);
-    Ok(())
+    Ok(rest)
 }
 
 /// The multiple of the limit at which decoding stops.

@@ -32,44 +32,48 @@ pub(super) fn encode(text: &[u8], out: &mut BytesMut) {
 
 /// Decodes `coded` and appends the text to `out`.
 pub(super) fn decode(coded: &[u8], out: &mut Vec<u8>) -> Result<(), HpackError> {
-    out.reserve(coded.len() * 8 / SHORTEST_BITS);
+    let start = out.len();
+    out.resize(start + coded.len() * 8 / SHORTEST_BITS, 0);
+    let mut length = start;
     let mut rest = coded;
-    // The top `count` bits of `bits` are not decoded yet. All bits below are ones, as if the padding went on forever.
-    let (mut bits, mut count) = (u64::MAX, 0);
-    loop {
+    // The top `count` bits of `bits` are not decoded yet.
+    let (mut bits, mut count) = (0u64, 0);
+    for byte in &mut out[start..] {
         if count < LONGEST_BITS {
             (bits, count) = refill(bits, count, &mut rest);
         }
         let (symbol, code_bits) = match SHORT[(bits >> (64 - SHORT_BITS)) as usize] {
+            // The code is longer than what is left. Without this, every padding would take the long way.
+            (_, 0) if count <= SHORT_BITS => break,
             (_, 0) => long_code(bits),
             (symbol, code_bits) => (u16::from(symbol), u32::from(code_bits)),
         };
         if code_bits > count {
             break;
         }
-        let Ok(symbol) = u8::try_from(symbol) else { return Err(HpackError::HuffmanEos) };
-        out.push(symbol);
-        bits = !(!bits << code_bits);
+        *byte = u8::try_from(symbol).map_err(|_| HpackError::HuffmanEos)?;
+        length += 1;
+        bits <<= code_bits;
         count -= code_bits;
     }
+    out.truncate(length);
     // What is left is shorter than the code that it begins. It is padding if it begins EOS, which consists of ones.
-    if count < 8 && bits == u64::MAX { Ok(()) } else { Err(HpackError::HuffmanPadding) }
+    if count < 8 && bits.leading_ones() >= count { Ok(()) } else { Err(HpackError::HuffmanPadding) }
 }
 
-/// Moves bytes from `rest` into the room behind the top `count` bits, four at a time while there are four.
+/// Moves bytes from `rest` to behind the top `count` bits, four at a time while there are four. Behind the last byte are
+/// ones, as if the padding went on.
 #[inline]
 fn refill(mut bits: u64, mut count: u32, rest: &mut &[u8]) -> (u64, u32) {
     if let Some((chunk, after)) = rest.split_first_chunk::<4>() {
         *rest = after;
-        let missing = u64::from(!u32::from_be_bytes(*chunk));
-        return (bits & !(missing << (32 - count)), count + 32);
+        return (bits | u64::from(u32::from_be_bytes(*chunk)) << (32 - count), count + 32);
     }
-    while let Some((byte, after)) = rest.split_first() {
-        *rest = after;
-        bits &= !(u64::from(!byte) << (56 - count));
+    for byte in std::mem::take(rest) {
+        bits |= u64::from(*byte) << (56 - count);
         count += 8;
     }
-    (bits, count)
+    (bits | u64::MAX >> count, count)
 }
 
 /// The symbol and the length of the code at the top of `bits`, for codes that are longer than `SHORT_BITS`.

@@ -49,6 +49,13 @@ pub(crate) enum HpackError {
     ListFarTooLong(usize),
 }
 
+impl HpackError {
+    /// An index that no table has.
+    fn beyond_table(index: usize) -> HpackError {
+        if index == 0 { HpackError::IndexZero } else { HpackError::IndexBeyondTable(index) }
+    }
+}
+
 impl Display for HpackError {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {

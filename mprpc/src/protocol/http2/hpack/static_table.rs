@@ -40,9 +40,8 @@ pub(super) fn find(name: &[u8], value: &[u8]) -> Option<Found> {
         }
         slot = (slot + 1) % SLOTS.len();
     };
-    let same_name = ROWS[first..].iter().take_while(|row| row.name == name);
-    let with_value = same_name.enumerate().find(|(_, row)| row.value == value);
-    Some(match with_value {
+    let mut rows = ROWS[first..].iter().enumerate().take_while(|(after, row)| *after == 0 || row.name == name);
+    Some(match rows.find(|(_, row)| row.value == value) {
         Some((after, _)) => Found { index: first + after + 1, has_value: true },
         None => Found { index: first + 1, has_value: false },
     })

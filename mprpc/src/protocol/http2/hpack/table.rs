@@ -7,7 +7,7 @@ use super::FIELD_OVERHEAD_BYTES;
 /// A dynamic table. `T` is what its owner attaches to an entry.
 #[derive(Debug)]
 pub(super) struct Table<T> {
-    /// The oldest entry is at the front.
+    /// The newest entry is at the front, where blocks refer to it by the lowest index.
     entries: VecDeque<Entry<T>>,
     bytes: usize,
     bytes_max: usize,
@@ -64,14 +64,13 @@ impl<T> Table<T> {
     /// The entry with this index, counted from 0 for the newest.
     #[inline]
     pub(super) fn entry(&self, index: usize) -> Option<&Entry<T>> {
-        self.entries.get(self.entries.len().checked_sub(index + 1)?)
+        self.entries.get(index)
     }
 
     /// The entry with this index, to change what is attached.
     #[inline]
     pub(super) fn entry_mut(&mut self, index: usize) -> Option<&mut Entry<T>> {
-        let place = self.entries.len().checked_sub(index + 1)?;
-        self.entries.get_mut(place)
+        self.entries.get_mut(index)
     }
 
     /// The number of the newest entry. Numbers begin at 1 and count every entry that was ever inserted.
@@ -107,20 +106,20 @@ impl<T> Table<T> {
         self.evict_to(self.bytes_max - entry.bytes());
         self.bytes += entry.bytes();
         self.inserted += 1;
-        self.entries.push_back(entry);
-        self.entries.back_mut()
+        self.entries.push_front(entry);
+        self.entries.front_mut()
     }
 
     fn evict_to(&mut self, bytes_max: usize) {
         while self.bytes > bytes_max {
-            let Some(oldest) = self.entries.pop_front() else { return };
+            let Some(oldest) = self.entries.pop_back() else { return };
             self.bytes -= oldest.bytes();
         }
     }
     /// The fields, newest first.
     #[cfg(test)]
     pub(super) fn fields(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        self.entries.iter().rev().map(|entry| (entry.name().to_vec(), entry.value().to_vec())).collect()
+        self.entries.iter().map(|entry| (entry.name().to_vec(), entry.value().to_vec())).collect()
     }
 
     /// The size of all fields as RFC 7541 counts it.

@@ -150,28 +150,6 @@ fn blocked_streams_take_turns_on_the_window_of_the_connection() {
     assert_eq!(sent(&mut side).0, [(3, 100), (5, 50)]);
     side.receive(&window_update(0, 1000)).unwrap();
     assert_eq!(sent(&mut side).0, [(1, 50), (5, 50)]);
-    assert!(!side.connection.may_flush());
-}
-
-#[test]
-fn full_send_buffer_stops_what_waits_until_it_has_room() {
-    let mut side = server(&[(setting::INITIAL_WINDOW_SIZE, 1 << 30)]);
-    side.receive(&window_update(0, 1 << 30)).unwrap();
-    side.data(1, 4 << 20, true);
-    side.data(3, 1000, true);
-    let mut whole = 0;
-    for _ in 0..3 {
-        assert!(side.connection.may_flush() && side.out.waiting() > 1 << 20);
-        side.connection.flush(&mut side.out);
-        let (data, ended) = sent(&mut side);
-        whole += data.iter().map(|(_, bytes)| bytes).sum::<usize>();
-        assert!(ended.is_empty() || ended == [3], "{ended:?}");
-        side.connection.flush(&mut side.out);
-    }
-    let (data, _) = sent(&mut side);
-    whole += data.iter().map(|(_, bytes)| bytes).sum::<usize>();
-    assert_eq!((whole, side.connection.len()), ((4 << 20) + 1000, 1));
-    assert!(!side.connection.may_flush());
 }
 
 #[test]

@@ -24,10 +24,6 @@ impl Output for Sent {
     fn push(&mut self, payload: Bytes) {
         self.0.extend_from_slice(&payload);
     }
-
-    fn waiting(&self) -> usize {
-        self.0.len()
-    }
 }
 
 #[derive(Debug, PartialEq, Eq)]

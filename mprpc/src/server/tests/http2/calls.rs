@@ -370,7 +370,9 @@ async fn reset_ends_a_reply_stream_and_an_open_request() {
 #[tokio::test(start_paused = true)]
 async fn lost_connection_cancels_its_calls() {
     let mut caller = caller(Limits::default());
-    (0..3).for_each(|_| drop(caller.call("Hang", b"")));
+    for _ in 0..3 {
+        caller.call("Hang", b"");
+    }
     caller.listen().await;
     let Caller { peer: raw::Peer { reader, writer, server, shared }, .. } = caller;
     drop((reader, writer));
