@@ -34,6 +34,7 @@ static GRPC: ServiceDescriptor = ServiceDescriptor {
         method("Total", "test.Grpc/Total", MethodKind::ClientStreaming),
         method("Talk", "test.Grpc/Talk", MethodKind::Bidirectional),
     ],
+    files: &[],
 };
 
 /// A service whose messages are bytes.
@@ -112,7 +113,12 @@ impl Grpc {
 fn server(service: &Grpc) -> ServerHandle {
     let compression = Compression::available().iter().copied().find(|algorithm| algorithm.name() == "gzip");
     let limits = Limits { drain_timeout: Duration::from_secs(20), ..Limits::default() };
-    Server { loops: 2, compression, limits, ..Server::default() }.add(service.clone()).start().unwrap()
+    // The tests are not compiled with optimizations, so that compression is slow.
+    let overload_protection = false;
+    Server { loops: 2, compression, limits, overload_protection, ..Server::default() }
+        .add(service.clone())
+        .start()
+        .unwrap()
 }
 
 /// A process of the script.
@@ -126,7 +132,7 @@ impl Caller {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let python = std::env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| root.join(PYTHON).into_os_string());
         let mut command = Command::new(&python);
-        command.arg(root.join("tests/grpc_caller.py")).args(arguments);
+        command.arg(root.join("tests/grpc/caller.py")).args(arguments);
         let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut process = started.unwrap_or_else(|error| panic!("{}: {error}\n{HELP}", python.display()));
         let output = BufReader::new(process.stdout.take().unwrap());

@@ -12,6 +12,7 @@ mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
+mod protocols;
 mod raw;
 mod reflection;
 mod streams;
