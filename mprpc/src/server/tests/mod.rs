@@ -2,6 +2,7 @@
 
 mod cancellation;
 mod compressed;
+mod dialects;
 mod elsewhere;
 pub(crate) mod garbage;
 mod health;
