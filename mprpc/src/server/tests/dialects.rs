@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::http::{Answer, Ask, Version, ask};
+use super::http::{Answer, Ask};
+use super::http2_client::{Version, ask};
 use super::*;
 use crate::codec::Compression;
 use crate::protocol::http::content_type::{ContentType, Dialect};

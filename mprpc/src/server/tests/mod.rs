@@ -2,12 +2,15 @@
 
 mod cancellation;
 mod compressed;
+#[cfg(feature = "json")]
 mod dialects;
 mod elsewhere;
 pub(crate) mod garbage;
 mod health;
 mod http;
 mod http1;
+#[cfg(feature = "json")]
+mod http2_client;
 mod lifetime;
 mod limits;
 mod memory;
@@ -17,6 +20,7 @@ mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "json")]
 mod web;
 
 use std::sync::Arc;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::dialects::*;
-use super::http::{Answer, Ask, Http2Client, VERSIONS, Version, ask};
+use super::http::{Answer, Ask};
+use super::http2_client::{Http2Client, VERSIONS, Version, ask};
 use super::limits::ms;
 use super::raw::peer_of;
 use super::*;
