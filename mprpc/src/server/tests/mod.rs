@@ -2,12 +2,16 @@
 
 mod cancellation;
 mod compressed;
+#[cfg(feature = "json")]
+mod dialects;
 mod elsewhere;
 pub(crate) mod garbage;
 mod health;
 mod http;
 mod http1;
 mod http2;
+#[cfg(feature = "json")]
+mod http2_client;
 mod lifetime;
 mod limits;
 mod memory;
@@ -18,6 +22,7 @@ mod reflection;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "json")]
 mod web;
 
 use std::sync::Arc;
