@@ -1,10 +1,9 @@
 //! The entry points of the fuzz targets in `fuzz/`. The module exists only when `cargo fuzz` compiles the crate.
 
-use std::time::Instant;
-
 use bytes::{Bytes, BytesMut};
 
 use crate::limits::Limits;
+use crate::net::clock;
 use crate::protocol::http::grpc::{self, MessageDecoder};
 use crate::protocol::http1::{BodyDecoder, Decoded, HeadDecoder};
 use crate::protocol::http2::hpack::{Decoder, Encoder, Indexing};
@@ -156,7 +155,7 @@ pub fn http2(is_server: bool, data: &[u8]) {
     if !is_server {
         connection.open((), true, &mut out, |fields| fields.post(false));
     }
-    let (now, mut input) = (Instant::now(), BytesMut::new());
+    let (now, mut input) = (clock::now(), BytesMut::new());
     for part in parts(data) {
         input.extend_from_slice(part);
         loop {

@@ -7,6 +7,7 @@ mod driver;
 mod http2;
 mod in_flight;
 mod pump;
+mod responses;
 mod round_trip;
 
 use std::io;

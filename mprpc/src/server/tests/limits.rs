@@ -8,7 +8,8 @@
 //! | `message_bytes_max` | here; bombs in `compressed.rs` | there |
 //! | `metadata_bytes_max` | here, for requests and replies | there, for both |
 //! | `classic_header_bytes_max` | here | none: only servers read this header |
-//! | `http_head_bytes_max`, `http_fields_max` | `http1.rs`; `protocol/http1/tests.rs` | none: only servers speak HTTP/1.1 |
+//! | `http_head_bytes_max`, `http_fields_max` | `http1.rs`, `http2/calls.rs`; `protocol/http1/tests.rs` | none: only servers speak HTTP/1.1 |
+//! | `http_resets_max` | `http2/bad_input.rs` | the same tests: both sides share the count |
 //! | `method_path_bytes_max`, `methods_max` | `client/tests/proxy.rs` | the same tests |
 //! | `in_flight_max` | here | `server/tests/mod.rs` |
 //! | `queue_time_max`, `queue_time_target` | `server/executor/simulation.rs` | status checked here |
@@ -20,10 +21,10 @@
 //! | `compress_bytes_min` | here, for replies | there, for requests |
 //! | `send_buffer_bytes_max` | `raw.rs` | there |
 //! | `memory_bytes_max`, `connection_memory_bytes_max`, `memory_pause_max` | `memory.rs`, `memory_seeds.rs` | none: they limit servers |
-//! | `first_byte_timeout`, `read_timeout` | here | none: callers send first, and keepalive covers the rest |
+//! | `first_byte_timeout`, `read_timeout` | here; `http2/waits.rs` | none: callers send first, and keepalive covers the rest |
 //! | `tls_handshake_timeout` | `tls.rs` | none: `connect_timeout` includes the handshake |
 //! | `tls_reload_interval` | `net/tls/tests.rs` | the same test |
-//! | `write_timeout` | here | there |
+//! | `write_timeout` | here; `http2/waits.rs` | there |
 //! | `connect_timeout` | none: servers do not connect | there |
 //! | `keepalive_interval`, `keepalive_timeout` | here | there |
 //! | `ping_interval_min` | `lifetime.rs` | `client/tests/keepalive.rs` |

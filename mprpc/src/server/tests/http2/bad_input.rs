@@ -109,7 +109,7 @@ async fn attack(mut caller: Caller, mut attack: impl FnMut(&mut Caller) -> Vec<u
         let bytes = attack(&mut caller);
         let sent = caller.peer.writer.try_write(&bytes).is_ok_and(|sent| sent == bytes.len());
         tokio::task::yield_now().await;
-        if !sent || caller.peer.server.is_finished() || !caller.peer.shared.stats().rejected.is_empty() {
+        if !sent || caller.peer.server.is_finished() || !caller.stats().rejected.is_empty() {
             let shared = caller.peer.shared.clone();
             let (code, text, close) = caller.went_away().await;
             assert_eq!((close, rejection(&shared)), (Close::Protocol, "a protocol error"));
@@ -121,6 +121,11 @@ async fn attack(mut caller: Caller, mut attack: impl FnMut(&mut Caller) -> Vec<u
     }
     panic!("the server takes all of it");
 }
+
+/// Frames that spoil the stream with this id.
+type Spoil = fn(u32) -> Vec<u8>;
+/// A frame of a flood.
+type Flood = fn() -> Vec<u8>;
 
 fn request_head(caller: &mut Caller, name: &str, flags: u8) -> (u32, Vec<u8>) {
     let id = caller.next_id;
@@ -150,8 +155,7 @@ async fn rapid_reset_cve_2023_44487_is_bounded_by_http_resets_max() {
 
 #[tokio::test(start_paused = true)]
 async fn made_you_reset_cve_2025_8671_is_bounded_by_http_resets_max() {
-    type Spoil = (&'static str, fn(u32) -> Vec<u8>);
-    let spoil: [Spoil; 4] = [
+    let spoil: [(&str, Spoil); 4] = [
         ("a WINDOW_UPDATE of nothing", |id| window_update(id, 0)),
         ("a PRIORITY of a wrong length", |id| frame(kind::PRIORITY, 0, id, b"")),
         ("a second head", |id| frame(kind::HEADERS, flag::END_HEADERS, id, &block(&[("a", "b")]))),
@@ -225,8 +229,7 @@ async fn hpack_bomb_ends_the_connection() {
 
 #[tokio::test(start_paused = true)]
 async fn floods_of_frames_end_the_connection() {
-    type Flood = (&'static str, fn() -> Vec<u8>);
-    let floods: [Flood; 6] = [
+    let floods: [(&str, Flood); 6] = [
         ("SETTINGS", || settings(&[])),
         ("PING", || ping(0, b"12345678")),
         ("empty DATA", || frame(kind::DATA, 0, 1, b"")),
