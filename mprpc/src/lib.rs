@@ -101,6 +101,9 @@ mod deadline;
 pub mod discovery;
 mod endpoint;
 mod error;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id_map;
 mod in_process;
 mod inbox;

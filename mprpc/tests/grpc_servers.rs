@@ -78,6 +78,7 @@ async fn bidirectional_stream_answers_each_message_before_the_next_is_sent() {
     let server = Server::start(&[]);
     let (sender, requests) = Streaming::channel(1);
     let client = server.client(ChannelOptions::default());
+    // The server sends the head of its response with its first message.
     let talk = client.call("Talk", MethodKind::Bidirectional, Body::Stream(requests)).await.unwrap();
     let mut replies = talk.into_stream();
     for word in ["a", "b", "c"] {

@@ -8,7 +8,9 @@ pub(crate) mod http2;
 pub(crate) mod native;
 mod wire;
 
-pub(crate) use native::{Compressed, Message, Pace, STORY_KEY, decode_error, encode_error, metadata_bytes};
+pub(crate) use native::{
+    Compressed, Keepalive, Look, Message, Pace, STORY_KEY, decode_error, encode_error, metadata_bytes,
+};
 
 use crate::limits::Limits;
 

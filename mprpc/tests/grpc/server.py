@@ -23,7 +23,9 @@ def fail(request, context):
 
 def sleep(request, context):
     context.add_callback(lambda: print("cancelled" if not context.is_active() else "ended", flush=True))
-    time.sleep(float(request.decode()))
+    end = time.monotonic() + float(request.decode())
+    while context.is_active() and time.monotonic() < end:
+        time.sleep(0.02)
     return b"awake"
 
 

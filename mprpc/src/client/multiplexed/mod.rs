@@ -349,6 +349,10 @@ impl Shared {
         if method.kind != MethodKind::Unary {
             let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
             call.streams().replies = replies;
+            // A gRPC server may send the head of its response with the first message, long after the call has begun.
+            if stream != 0 && method.kind.streams_replies() {
+                call.outcome = Outcome::Known(Ok(Answer::Stream));
+            }
         }
         state.calls.insert(call);
         let looks = state.used(now, &self.limits);

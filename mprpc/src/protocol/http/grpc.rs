@@ -180,7 +180,7 @@ pub(crate) fn decode_timeout(value: &[u8]) -> Result<Duration, Status> {
 }
 
 /// The number of at most `digits_max` decimal digits. `None` if `text` is anything else.
-pub(super) fn decimal(text: &[u8], digits_max: usize) -> Option<u64> {
+pub(crate) fn decimal(text: &[u8], digits_max: usize) -> Option<u64> {
     if text.is_empty() || text.len() > digits_max || !text.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -104,6 +104,24 @@ pub(crate) fn encode_frame(out: &mut BytesMut, kind: u8, flags: u8, stream: u32,
     out.put_slice(payload);
 }
 
+/// Appends a RST_STREAM.
+pub(super) fn encode_reset(out: &mut BytesMut, id: u32, code: ErrorCode) {
+    encode_frame(out, kind::RST_STREAM, 0, id, &(code as u32).to_be_bytes());
+}
+
+/// Appends a GOAWAY.
+pub(super) fn encode_go_away(out: &mut BytesMut, last: u32, code: ErrorCode, text: &str) {
+    let text = &text.as_bytes()[..text.len().min(GOAWAY_TEXT_BYTES_MAX)];
+    let length = (8 + text.len()) as u32;
+    out.put_slice(&FrameHeader { length, kind: kind::GOAWAY, flags: 0, stream: 0 }.encode());
+    out.put_u32(last);
+    out.put_u32(code as u32);
+    out.put_slice(text);
+}
+
+/// A longer text in a GOAWAY is cut.
+const GOAWAY_TEXT_BYTES_MAX: usize = 512;
+
 /// Removes the padding of a DATA or HEADERS payload. Returns the range of the content; `None` if the padding is longer than
 /// the payload.
 pub(crate) fn unpadded(header: FrameHeader, payload: &[u8]) -> Option<std::ops::Range<usize>> {

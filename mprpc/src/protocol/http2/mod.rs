@@ -1,18 +1,21 @@
 //! HTTP/2 (RFC 9113) without I/O, for both sides: frames, settings, streams, flow control and header compression. It knows
 //! nothing about RPC.
 
+mod closed_streams;
 mod connection;
+mod field_writer;
 mod flood;
 pub(crate) mod frame;
 pub(crate) mod hpack;
 mod settings;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bytes::{Bytes, BytesMut};
 
-pub(crate) use self::connection::{Connection, Event, FieldWriter};
+pub(crate) use self::connection::{Connection, Event};
+pub(crate) use self::field_writer::FieldWriter;
 pub(crate) use self::frame::ErrorCode;
 pub(crate) use self::settings::OwnSettings;
 

@@ -1,6 +1,7 @@
 //! The lifetime of a connection: keepalive, idle timeout and maximum age. Decides what is due; knows no frames and
 //! ends no calls.
 
+use std::mem;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use crate::deadline::Deadline;
 use crate::limits::Limits;
 use crate::net::connection::Turn;
 use crate::net::timer::Timer;
-use crate::protocol::native::{Keepalive, Look, Pace};
+use crate::protocol::{Keepalive, Look, Pace};
 use crate::status::Status;
 
 /// The timers of one connection.
@@ -16,6 +17,8 @@ pub(in crate::server) struct Lifetime {
     keepalive: Keepalive,
     /// The last time at which a call was in flight.
     used_at: Instant,
+    /// Whether a call was in flight at the last poll.
+    had_calls: bool,
     /// The time at which the connection reaches its maximum age.
     old_at: Option<Instant>,
     /// Set once the caller was asked to leave: the time at which the server closes the connection.
@@ -40,7 +43,14 @@ impl Lifetime {
     pub(in crate::server) fn new(now: Instant, limits: &Limits, luck: f64) -> Lifetime {
         let age_max = limits.connection_age_max;
         let old_at = now.checked_add(age_max.saturating_sub((age_max / 10).mul_f64(luck)));
-        Lifetime { keepalive: Keepalive::default(), used_at: now, old_at, leaving: None, timer: Timer::default() }
+        Lifetime {
+            keepalive: Keepalive::default(),
+            used_at: now,
+            had_calls: false,
+            old_at,
+            leaving: None,
+            timer: Timer::default(),
+        }
     }
 
     /// Records that bytes arrived.
@@ -74,8 +84,10 @@ impl Lifetime {
         if turn.relieved {
             self.keepalive.heard();
         }
-        if calls > 0 {
+        if mem::replace(&mut self.had_calls, calls > 0) || calls > 0 {
             self.used_at = turn.now;
+        }
+        if calls > 0 {
             self.keepalive.begin(turn.now, || pace);
         }
         let idle = (calls == 0).then(|| self.used_at.checked_add(idle_timeout(limits))).flatten();

@@ -90,13 +90,10 @@ impl RequestHead {
             },
             KnownName::GrpcAcceptEncoding => self.accepts = Accepts::noted(field.value, field.note),
             KnownName::GrpcEncoding => self.encoding = Encoding::of(field.value),
-            KnownName::ContentLength => {
-                let length = std::str::from_utf8(field.value).ok().and_then(|text| text.parse().ok());
-                match (self.content_length, length) {
-                    (None, Some(length)) => self.content_length = Some(length),
-                    _ => self.malformed = Some("a field content-length that is no number, or a second one"),
-                }
-            }
+            KnownName::ContentLength => match (self.content_length, grpc::decimal(field.value, 20)) {
+                (None, Some(length)) => self.content_length = Some(length),
+                _ => self.malformed = Some("a field content-length that is no number, or a second one"),
+            },
             KnownName::Connection
             | KnownName::TransferEncoding
             | KnownName::KeepAlive

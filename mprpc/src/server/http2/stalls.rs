@@ -66,7 +66,7 @@ impl Http2 {
     /// Sets the time at which the exchange stalls, if it still waits.
     fn watch(&mut self, now: Instant, id: u32) {
         let Some(connection) = &mut self.connection else { return };
-        let is_reply = connection.pending_bytes(id) > 0;
+        let is_reply = connection.pending_bytes(id) > 0 && !self.calls.contains(id);
         let Some(exchange) = connection.stream(id) else { return };
         if exchange.waits().is_some() {
             exchange.goes_on(&mut self.calls, now, &self.shared.limits);

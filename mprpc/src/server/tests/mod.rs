@@ -9,12 +9,14 @@ pub(crate) mod garbage;
 mod health;
 mod http;
 mod http1;
+mod http2;
 #[cfg(feature = "json")]
 mod http2_client;
 mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
+mod protocols;
 mod raw;
 mod reflection;
 mod streams;

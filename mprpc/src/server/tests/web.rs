@@ -485,6 +485,8 @@ async fn long_streams_pass_the_windows_in_both_directions_over_http2() {
 async fn reset_stream_cancels_its_call_and_releases_what_it_held_over_http2() {
     let shared = shared(Limits::default());
     let mut client = Http2Client::new(peer_of(shared.clone(), 1 << 20));
+    // The client opens one stream until it has read the settings of the server.
+    let _ = timeout(ms(1), client.answer(0)).await;
     let hanging = client.open(&call(JSON, "test.Probe/Hang", &[b"{}"]), true);
     let waiting: Vec<u32> = [(JSON, "Read"), (GRPC_WEB, "Read"), (CONNECT_STREAM, "Gather")]
         .map(|(content, path)| {

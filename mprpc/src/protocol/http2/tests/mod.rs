@@ -134,19 +134,19 @@ impl Side {
     }
 }
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = BytesMut::new();
     encode_frame(&mut bytes, kind, flags, stream, payload);
     bytes.to_vec()
 }
 
-fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
+pub(crate) fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
     let pairs = settings.iter().flat_map(|(name, value)| [&name.to_be_bytes()[..], &value.to_be_bytes()].concat());
     frame(kind::SETTINGS, 0, 0, &pairs.collect::<Vec<u8>>())
 }
 
 /// A block of these fields, which does not touch the table.
-fn block(fields: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn block(fields: &[(&str, &str)]) -> Vec<u8> {
     let (mut encoder, mut bytes) = (Encoder::new(), BytesMut::new());
     for (name, value) in fields {
         encoder.encode(&mut bytes, name.as_bytes(), value.as_bytes(), Indexing::Without);
@@ -165,15 +165,15 @@ fn data(id: u32, flags: u8, bytes: usize) -> Vec<u8> {
     frame(kind::DATA, flags, id, &vec![7; bytes])
 }
 
-fn reset(id: u32) -> Vec<u8> {
+pub(crate) fn reset(id: u32) -> Vec<u8> {
     frame(kind::RST_STREAM, 0, id, &8u32.to_be_bytes())
 }
 
-fn window_update(id: u32, increment: u32) -> Vec<u8> {
+pub(crate) fn window_update(id: u32, increment: u32) -> Vec<u8> {
     frame(kind::WINDOW_UPDATE, 0, id, &increment.to_be_bytes())
 }
 
-fn ping(flags: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn ping(flags: u8, payload: &[u8]) -> Vec<u8> {
     frame(kind::PING, flags, 0, payload)
 }
 
