@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::protocol::http::grpc::{self, MessageDecoder};
 use crate::protocol::http1::{BodyDecoder, Decoded, HeadDecoder};
 use crate::protocol::http2::hpack::{Decoder, Encoder, Indexing};
-use crate::protocol::http2::{Connection, Event, OwnSettings, Output};
+use crate::protocol::http2::{Connection, Event, Output, OwnSettings};
 use crate::protocol::{classic, native, sniff};
 
 /// Splits the input into parts, each as long as the byte before it says, so that the fuzzer chooses where reads end.
