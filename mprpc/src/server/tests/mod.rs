@@ -14,6 +14,7 @@ mod memory;
 mod memory_seeds;
 mod raw;
 mod reflection;
+mod rest;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
