@@ -1,5 +1,7 @@
 //! Calls of a gRPC server in Python: the caller's side of gRPC against another implementation, over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a failure fails the test")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -18,7 +18,7 @@ pub(super) fn prepare() -> Result<(), String> {
         return Ok(());
     }
     if !missing().is_empty() {
-        apt::install(&PACKAGES, "the tests of HPACK need Python and nghttp2", missing, BY_HAND)?;
+        apt::install(&PACKAGES, "the tests of gRPC and HPACK need Python and nghttp2", missing, BY_HAND)?;
     }
     run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PYPI))
@@ -54,7 +54,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 const PYTHON_VARIABLE: &str = "MPRPC_TEST_PYTHON";
-/// Below the folder of this crate. mprpc/src/protocol/http2/hpack/tests/peers.rs finds it there.
+/// Below the folder of this crate. mprpc/tests/grpc.rs and mprpc/src/protocol/http2/hpack/tests/peers.rs find it there.
 const FOLDER: &str = "../target/test-python";
 const PACKAGES: [&str; 3] = ["python3", "python3-venv", "libnghttp2-14"];
 const NGHTTP2_CHECK: &str = "import ctypes; ctypes.CDLL('libnghttp2.so.14')";

@@ -8,8 +8,7 @@ use mprpc_bench_harness::System;
 /// The native protocol.
 pub(crate) const MPRPC: System = System { name: "mprpc", serve: native::serve, call: native::call };
 /// gRPC over HTTP/2, both ends.
-pub(crate) const MPRPC_GRPC: System =
-    System { name: "mprpc-grpc", serve: native::serve, call: native::call_grpc };
+pub(crate) const MPRPC_GRPC: System = System { name: "mprpc-grpc", serve: native::serve, call: native::call_grpc };
 /// The frame of the C++ MPRPC: one call a connection.
 pub(crate) const MPRPC_CLASSIC: System = System { name: "mprpc-classic", serve: native::serve, call: classic::call };
 

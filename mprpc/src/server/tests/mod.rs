@@ -2,22 +2,28 @@
 
 mod cancellation;
 mod compressed;
+#[cfg(feature = "json")]
+mod dialects;
 mod elsewhere;
 pub(crate) mod garbage;
 mod health;
 mod http;
 mod http1;
 mod http2;
+#[cfg(feature = "json")]
+mod http2_client;
 mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
+mod protocols;
 mod raw;
 mod reflection;
 mod rest;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;
+#[cfg(feature = "json")]
 mod web;
 
 use std::sync::Arc;

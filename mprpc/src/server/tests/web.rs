@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::http::{Answer, Ask, Http2Client, VERSIONS, Version, ask};
+use super::dialects::*;
+use super::http::{Answer, Ask};
+use super::http2_client::{Http2Client, VERSIONS, Version, ask};
 use super::limits::ms;
 use super::raw::peer_of;
 use super::*;
 use crate::codec::Compression;
 use crate::method::Placement;
-use crate::protocol::http::content_type::{ContentType, Dialect};
-use crate::protocol::http::{binary, connect, grpc, grpc_web, metadata};
+use crate::protocol::http::content_type::Dialect;
+use crate::protocol::http::grpc;
 use crate::server::Cors;
 use crate::streaming::Streaming;
 
@@ -72,163 +74,6 @@ fn server(limits: Limits) -> Server {
 
 fn shared(limits: Limits) -> Arc<Shared> {
     server(limits).share().unwrap()
-}
-
-/// A dialect as a client speaks it.
-const fn of(dialect: Dialect, codec: Codec) -> ContentType {
-    ContentType { dialect, codec }
-}
-
-const JSON: ContentType = of(Dialect::Json, Codec::Json);
-const CONNECT_PROTO: ContentType = of(Dialect::ConnectUnary, Codec::Protobuf);
-const CONNECT_STREAM: ContentType = of(Dialect::ConnectStream, Codec::Protobuf);
-const CONNECT_STREAM_JSON: ContentType = of(Dialect::ConnectStream, Codec::Json);
-const GRPC_WEB: ContentType = of(Dialect::GrpcWeb, Codec::Protobuf);
-const GRPC_WEB_TEXT: ContentType = of(Dialect::GrpcWebText, Codec::Protobuf);
-
-const UNARY: [ContentType; 4] = [JSON, CONNECT_PROTO, GRPC_WEB, GRPC_WEB_TEXT];
-const STREAMS: [ContentType; 4] = [CONNECT_STREAM, CONNECT_STREAM_JSON, GRPC_WEB, GRPC_WEB_TEXT];
-
-/// The field of a request or a response that names the compression.
-fn encoding_field(content: ContentType) -> &'static str {
-    match content.dialect {
-        Dialect::Json | Dialect::ConnectUnary => "content-encoding",
-        Dialect::ConnectStream => "connect-content-encoding",
-        _ => "grpc-encoding",
-    }
-}
-
-fn accept_field(content: ContentType) -> &'static str {
-    match content.dialect {
-        Dialect::Json | Dialect::ConnectUnary => "accept-encoding",
-        Dialect::ConnectStream => "connect-accept-encoding",
-        _ => "grpc-accept-encoding",
-    }
-}
-
-fn is_framed(content: ContentType) -> bool {
-    !matches!(content.dialect, Dialect::Json | Dialect::ConnectUnary)
-}
-
-fn framed(content: ContentType, flags: u8, messages: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = BytesMut::new();
-    for message in messages {
-        grpc::encode_message(&mut bytes, flags, message);
-    }
-    if content.dialect != Dialect::GrpcWebText {
-        return bytes.to_vec();
-    }
-    let mut text = BytesMut::new();
-    grpc_web::encode_text(&mut text, &bytes);
-    text.to_vec()
-}
-
-/// The request of a call.
-fn call(content: ContentType, path: &str, messages: &[&[u8]]) -> Ask {
-    let body = if is_framed(content) { framed(content, 0, messages) } else { messages.concat() };
-    Ask::post(format!("/{path}"), content.name(), body)
-}
-
-/// What a client reads in a response.
-#[derive(Debug, Default)]
-struct Outcome {
-    messages: Vec<Vec<u8>>,
-    error: Option<Status>,
-    head: Metadata,
-    trailer: Metadata,
-}
-
-impl Outcome {
-    fn code(&self) -> Code {
-        self.error.as_ref().map_or(Code::Ok, Status::code)
-    }
-
-    fn message(&self) -> &str {
-        self.error.as_ref().map_or("", Status::message)
-    }
-}
-
-/// Reads a response as a client of the dialect does.
-fn read(content: ContentType, answer: &Answer) -> Outcome {
-    let mut outcome = Outcome::default();
-    for (name, value) in &answer.fields {
-        let of_unary = !is_framed(content);
-        let (head, trailer) = (&mut outcome.head, &mut outcome.trailer);
-        match of_unary {
-            true => connect::append_reply_field(head, trailer, name.as_bytes(), value.as_bytes()).unwrap(),
-            false => metadata::append_field(head, name.as_bytes(), value.as_bytes()).unwrap(),
-        }
-    }
-    let algorithm = answer.field(encoding_field(content)).map(algorithm);
-    if !is_framed(content) {
-        if answer.status != 200 {
-            assert_eq!(answer.field("content-type"), Some("application/json"));
-            outcome.error = Some(connect::decode_error(&answer.body).unwrap());
-            assert!(answer.status == 404 || connect::http_status(outcome.code()) == answer.status);
-            return outcome;
-        }
-        let message = algorithm.map(|algorithm| algorithm.decompress(&answer.body, 1 << 20).unwrap().to_vec());
-        outcome.messages.push(message.unwrap_or(answer.body.clone()));
-        return outcome;
-    }
-    assert_eq!((answer.status, answer.field("content-type")), (200, Some(content.name())));
-    let mut body = BytesMut::from(&answer.body[..]);
-    if content.dialect == Dialect::GrpcWebText {
-        let mut bytes = BytesMut::new();
-        let mut decoder = grpc_web::TextDecoder::default();
-        decoder.decode(&body, &mut bytes).unwrap();
-        decoder.end().unwrap();
-        body = bytes;
-    }
-    let mut decoder = grpc::MessageDecoder::new(0xff, 1 << 20);
-    let mut piece = body.freeze();
-    let mut has_ended = false;
-    while let Some(message) = decoder.decode(&mut piece).unwrap() {
-        assert!(!has_ended, "a message behind the end");
-        if message.flags & grpc::flag::END_STREAM != 0 {
-            has_ended = true;
-            (outcome.error, outcome.trailer) = connect::decode_end(&message.bytes).unwrap();
-        } else if message.flags & grpc::flag::TRAILERS != 0 {
-            has_ended = true;
-            trailers(&message.bytes, &mut outcome);
-        } else if message.is_compressed() {
-            outcome.messages.push(algorithm.unwrap().decompress(&message.bytes, 1 << 20).unwrap().to_vec());
-        } else {
-            outcome.messages.push(message.bytes.to_vec());
-        }
-        if piece.is_empty() {
-            break;
-        }
-    }
-    decoder.end().unwrap();
-    assert!(has_ended, "no end: {:?}", answer.text());
-    outcome
-}
-
-fn algorithm(name: &str) -> Compression {
-    *Compression::available().iter().find(|algorithm| algorithm.name() == name).unwrap()
-}
-
-fn trailers(block: &[u8], outcome: &mut Outcome) {
-    let pairs = grpc_web::decode_trailers(block).unwrap();
-    let value = |name: &str| pairs.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| *value);
-    let code = grpc::decode_status(value("grpc-status").unwrap());
-    if code != Code::Ok {
-        let message = grpc::decode_status_message(value("grpc-message").unwrap_or_default()).into_owned();
-        let mut status = Status::new(code, message);
-        if let Some(details) = value("grpc-status-details-bin") {
-            let mut decoded = crate::protocol::native::decode_error(code as u16, &binary::decode(details).unwrap());
-            status.details_mut().append(decoded.details_mut());
-        }
-        outcome.error = Some(status);
-    }
-    for (name, value) in pairs {
-        metadata::append_field(&mut outcome.trailer, name, value).unwrap();
-    }
-}
-
-async fn made(shared: &Arc<Shared>, version: Version, content: ContentType, path: &str, messages: &[&[u8]]) -> Outcome {
-    read(content, &ask(shared, version, &call(content, path, messages)).await)
 }
 
 #[tokio::test(start_paused = true)]
@@ -640,6 +485,8 @@ async fn long_streams_pass_the_windows_in_both_directions_over_http2() {
 async fn reset_stream_cancels_its_call_and_releases_what_it_held_over_http2() {
     let shared = shared(Limits::default());
     let mut client = Http2Client::new(peer_of(shared.clone(), 1 << 20));
+    // The client opens one stream until it has read the settings of the server.
+    let _ = timeout(ms(1), client.answer(0)).await;
     let hanging = client.open(&call(JSON, "test.Probe/Hang", &[b"{}"]), true);
     let waiting: Vec<u32> = [(JSON, "Read"), (GRPC_WEB, "Read"), (CONNECT_STREAM, "Gather")]
         .map(|(content, path)| {

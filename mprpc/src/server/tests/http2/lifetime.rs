@@ -20,7 +20,7 @@ async fn drain_announces_itself_serves_what_crosses_and_lets_calls_finish() {
     caller.peer.shared.drain();
     caller.listen().await;
     let announced = (LATER, 0, "the server is stopping; what is in flight has drain_timeout 10s".to_owned());
-    assert_eq!(caller.go_aways(), [announced.clone()]);
+    assert_eq!(caller.go_aways(), std::slice::from_ref(&announced));
     // A call that crosses the announcement is served.
     let crossed = caller.call("Echo", b"crossed");
     assert_eq!(caller.answer(crossed).await.message(), "crossed");

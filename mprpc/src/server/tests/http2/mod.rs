@@ -26,7 +26,7 @@ use crate::protocol::http2::tests::{block, frame, ping, reset, settings, window_
 const WINDOW: usize = 8 << 20;
 
 /// A caller that makes its frames by hand.
-struct Caller {
+pub(super) struct Caller {
     peer: raw::Peer,
     encoder: Encoder,
     decoder: Decoder,
@@ -43,23 +43,23 @@ struct Caller {
 
 /// What has arrived on a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Reply {
+pub(super) struct Reply {
     /// The fields of each HEADERS frame.
-    heads: Vec<Vec<(String, String)>>,
+    pub(super) heads: Vec<Vec<(String, String)>>,
     body: Vec<u8>,
-    is_ended: bool,
+    pub(super) is_ended: bool,
     /// The code of a RST_STREAM frame.
     reset: Option<u32>,
 }
 
 impl Reply {
     /// The value of a field, from the last HEADERS frame that has it.
-    fn field(&self, name: &str) -> Option<&str> {
+    pub(super) fn field(&self, name: &str) -> Option<&str> {
         self.heads.iter().rev().flatten().find(|(known, _)| known == name).map(|(_, value)| &**value)
     }
 
     /// The code and the message of the status.
-    fn status(&self) -> (u16, &str) {
+    pub(super) fn status(&self) -> (u16, &str) {
         let code = self.field("grpc-status").unwrap_or_else(|| panic!("no status: {self:?}"));
         (code.parse().unwrap(), self.field("grpc-message").unwrap_or_default())
     }
@@ -70,7 +70,7 @@ impl Reply {
     }
 
     /// The messages in the body, each with its flags.
-    fn messages(&self) -> Vec<(u8, Bytes)> {
+    pub(super) fn messages(&self) -> Vec<(u8, Bytes)> {
         let (mut body, mut messages) = (Bytes::copy_from_slice(&self.body), Vec::new());
         while !body.is_empty() {
             let (flags, length) = (body.get_u8(), body.get_u32() as usize);
@@ -95,7 +95,7 @@ fn caller(limits: Limits) -> Caller {
 }
 
 /// A caller of the server behind `shared`.
-fn caller_of(shared: &Arc<Shared>) -> Caller {
+pub(super) fn caller_of(shared: &Arc<Shared>) -> Caller {
     let mut caller = Caller::of(peer_of(shared.clone(), WINDOW));
     caller.greet(&[(setting::INITIAL_WINDOW_SIZE, 1 << 30)]);
     caller.send(&window_update(0, 1 << 30));
@@ -121,7 +121,7 @@ fn grpc_fields(name: &str) -> Vec<(String, String)> {
     fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
 
-fn message(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn message(bytes: &[u8]) -> Vec<u8> {
     let mut out = BytesMut::new();
     encode_message(&mut out, 0, bytes);
     out.to_vec()
@@ -147,7 +147,7 @@ impl Caller {
         self.send(&[&PREFACE[..], &self::settings(settings)].concat());
     }
 
-    fn send(&self, bytes: &[u8]) {
+    pub(super) fn send(&self, bytes: &[u8]) {
         self.peer.send(bytes);
     }
 
@@ -161,14 +161,15 @@ impl Caller {
         frame(kind::HEADERS, flags | flag::END_HEADERS, id, &block)
     }
 
-    /// Begins a request with `more` fields. Returns the id of its stream.
-    fn open_with(&mut self, name: &str, more: &[(&str, &str)], flags: u8) -> u32 {
+    /// Begins a request with `more` fields, which may replace the usual ones. Returns the id of its stream.
+    pub(super) fn open_with(&mut self, name: &str, more: &[(&str, &str)], flags: u8) -> u32 {
         let id = self.next_id;
         self.next_id += 2;
         let mut fields = grpc_fields(name);
+        let usual = fields.len();
         for (name, value) in more {
             let field = (name.to_string(), value.to_string());
-            match fields.iter_mut().find(|(known, _)| known == name) {
+            match fields[..usual].iter_mut().find(|(known, _)| known == name) {
                 Some(known) => *known = field,
                 None => fields.push(field),
             }
@@ -183,7 +184,7 @@ impl Caller {
     }
 
     /// Sends a part of a body, in DATA frames of at most 16 KiB.
-    fn body(&self, id: u32, bytes: &[u8], is_end: bool) {
+    pub(super) fn body(&self, id: u32, bytes: &[u8], is_end: bool) {
         let count = bytes.len().div_ceil(16 << 10);
         let mut frames = Vec::new();
         for (index, part) in bytes.chunks(16 << 10).enumerate() {
@@ -209,7 +210,7 @@ impl Caller {
     }
 
     /// Reads until the server sends nothing for 1 ms. Returns false if the server has closed the connection.
-    async fn listen(&mut self) -> bool {
+    pub(super) async fn listen(&mut self) -> bool {
         loop {
             let mut bytes = BytesMut::new();
             let read = timeout(ms(1), self.peer.read_some(&mut bytes)).await;
@@ -264,7 +265,7 @@ impl Caller {
     }
 
     /// What has arrived on the stream.
-    fn reply(&self, id: u32) -> Reply {
+    pub(super) fn reply(&self, id: u32) -> Reply {
         self.replies.get(&id).cloned().unwrap_or_default()
     }
 

@@ -149,6 +149,19 @@ async fn request_whose_message_does_not_arrive_is_refused_at_read_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn request_that_asks_for_no_call_and_never_ends_is_answered_at_read_timeout() {
+    let mut caller = caller(Limits::default());
+    let id = caller.open_with("Echo", &[("content-type", "text/plain")], 0);
+    sleep(Limits::default().read_timeout - ms(100)).await;
+    caller.body(id, b"more", false);
+    caller.listen().await;
+    assert_eq!(caller.reply(id), Reply::default());
+    sleep(Limits::default().read_timeout).await;
+    assert_eq!(caller.answer(id).await.field(":status"), Some("415"));
+    caller.is_served().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn request_whose_deadline_passes_before_its_message_arrives_is_refused() {
     let mut caller = caller(Limits::default());
     let id = caller.open_with("Echo", &[("grpc-timeout", "50m")], 0);
@@ -218,6 +231,9 @@ async fn connection_beyond_connection_memory_bytes_max_pauses_and_then_refuses()
     assert!(refused >= 4, "{refused}");
     let text = caller.replies.values().find(|reply| reply.is_ended).unwrap().status().1.to_owned();
     assert!(text.contains("connection_memory_bytes_max 200000"), "{text}");
+    // A request that has begun may not hold more either.
+    caller.body(ids[0], &half[..10_000], false);
+    assert_eq!(caller.answer(ids[0]).await.status().0, EXHAUSTED);
     ids.iter().for_each(|id| caller.send(&reset(*id)));
     caller.listen().await;
     caller.is_served().await;
