@@ -100,6 +100,9 @@ impl RestRule {
     }
 }
 
+/// The HTTP methods of rules that can be served; `*` is every method.
+const HTTP_METHODS: [&str; 7] = ["*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+
 fn compile(method: &'static MethodDescriptor, rule: &'static HttpRule, types: &Arc<MessageTypes>) -> Option<RestRule> {
     let template = match Template::parse(rule.template) {
         Ok(template) => template,
@@ -109,6 +112,11 @@ fn compile(method: &'static MethodDescriptor, rule: &'static HttpRule, types: &A
             return None;
         }
     };
+    if !HTTP_METHODS.contains(&rule.method) {
+        let (method, http_method) = (&*method.path, rule.method);
+        tracing::warn!(method, http_method, path = rule.template, "an HTTP path of a custom HTTP method is not served");
+        return None;
+    }
     let mapping = mapping(method, rule, &template, types);
     if let Err(why) = &mapping {
         tracing::warn!(method = &*method.path, path = rule.template, why, "an HTTP path is answered with 501");
