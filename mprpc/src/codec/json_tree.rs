@@ -93,8 +93,10 @@ pub(crate) fn put_string(out: &mut Vec<u8>, text: &str) {
 fn members(mut text: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
     let mut members = Vec::new();
     take(&mut text, b'{')?;
-    let is_empty = take(&mut text, b'}').is_some();
-    while !is_empty {
+    if take(&mut text, b'}').is_some() {
+        return text.trim_ascii().is_empty().then_some(members);
+    }
+    loop {
         text = text.trim_ascii_start();
         let name = take_string(&mut text)?;
         take(&mut text, b':')?;

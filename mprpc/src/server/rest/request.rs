@@ -57,7 +57,7 @@ impl RestRequest {
             return refused(name, &format!("is no field of {request}"));
         };
         let is_within = |outer: &[FieldType]| path.starts_with(outer);
-        if variables.iter().any(|variable| *variable == path) {
+        if variables.contains(&path) {
             return refused(name, "is in the path already");
         }
         if matches!(body, MappedBody::Field(field) if is_within(field)) {
