@@ -161,6 +161,11 @@ fn put_value(json: &mut Vec<u8>, kind: Kind, text: &str, types: &MessageTypes) -
             put_string(json, &binary::encode(&bytes));
             return Ok(());
         }
+        // Without the feature, the service answers that it knows no JSON.
+        #[cfg(feature = "json")]
+        Kind::Text(name) if !crate::codec::json::is_form_of(name, text) => {
+            return Err(format!("the JSON form of {name}").into());
+        }
         Kind::String | Kind::Text(_) => {
             put_string(json, text);
             return Ok(());
