@@ -1,6 +1,8 @@
 //! Tests of the HTTP paths of methods, on HTTP/1.1 and HTTP/2: which rule a request matches, the JSON that the method gets, and
 //! the answer. The service is written by hand and answers with its request.
 
+use std::sync::LazyLock;
+
 use super::http::{Answer, Ask};
 use super::http2_client::{VERSIONS, ask};
 use super::limits::ms;
@@ -17,45 +19,37 @@ const fn part(method: &'static str, template: &'static str, response_body: &'sta
     HttpRule { method, template, body: HttpBody::Empty, response_body: Some(response_body) }
 }
 
-static REST: ServiceDescriptor = ServiceDescriptor {
-    name: "test.Shelves",
-    methods: &[
-        unary("Show", "test.Shelves/Show").bound(&[
-            rule("GET", "/v1/{name=shelves/*}", HttpBody::Empty),
-            rule("POST", "/v1/{name=shelves/*}:find", HttpBody::Whole),
-            rule("PATCH", "/v1/{inner.id}/{name}", HttpBody::Field("inner")),
-            rule("PUT", "/v1/{inner.id}/{name}", HttpBody::Whole),
-            rule("*", "/v1/any/{text}", HttpBody::Empty),
-            rule("DELETE", "/v1/none", HttpBody::Empty),
-            rule("POST", "/v1/none", HttpBody::Empty),
-            rule("GET", "/v1/values", HttpBody::Empty),
-            rule("POST", "/v1/lists", HttpBody::Field("numbers")),
-            rule("GET", "/v1/{name}/exact", HttpBody::Empty),
-            rule("GET", "/v1/exact/exact", HttpBody::Empty),
-            part("GET", "/v1/parts/inner", "inner"),
-            part("GET", "/v1/parts/numbers", "numbers"),
-            part("GET", "/v1/parts/color", "color"),
-            part("GET", "/v1/parts/big", "big"),
-        ]),
-        unary("Fail", "test.Shelves/Fail").bound(&[rule("GET", "/v1/fail", HttpBody::Empty)]),
-        unary("Hang", "test.Shelves/Hang").bound(&[rule("GET", "/v1/hang", HttpBody::Empty)]),
-        stream("Tell", "test.Shelves/Tell", MethodKind::ServerStreaming).bound(&[rule(
-            "GET",
-            "/v1/tell",
-            HttpBody::Empty,
-        )]),
-    ],
-    files: FILES,
-};
+static REST: LazyLock<ServiceDescriptor> =
+    LazyLock::new(|| ServiceDescriptor { name: "test.Shelves", methods: &METHODS, files: files().leak() });
+
+static METHODS: [MethodDescriptor; 4] = [
+    unary("Show", "test.Shelves/Show").bound(&[
+        rule("GET", "/v1/{name=shelves/*}", HttpBody::Empty),
+        rule("POST", "/v1/{name=shelves/*}:find", HttpBody::Whole),
+        rule("PATCH", "/v1/{inner.id}/{name}", HttpBody::Field("inner")),
+        rule("PUT", "/v1/{inner.id}/{name}", HttpBody::Whole),
+        rule("*", "/v1/any/{text}", HttpBody::Empty),
+        rule("DELETE", "/v1/none", HttpBody::Empty),
+        rule("POST", "/v1/none", HttpBody::Empty),
+        rule("GET", "/v1/values", HttpBody::Empty),
+        rule("POST", "/v1/lists", HttpBody::Field("numbers")),
+        rule("GET", "/v1/{name}/exact", HttpBody::Empty),
+        rule("GET", "/v1/exact/exact", HttpBody::Empty),
+        part("GET", "/v1/parts/inner", "inner"),
+        part("GET", "/v1/parts/numbers", "numbers"),
+        part("GET", "/v1/parts/color", "color"),
+        part("GET", "/v1/parts/big", "big"),
+    ]),
+    unary("Fail", "test.Shelves/Fail").bound(&[rule("GET", "/v1/fail", HttpBody::Empty)]),
+    unary("Hang", "test.Shelves/Hang").bound(&[rule("GET", "/v1/hang", HttpBody::Empty)]),
+    stream("Tell", "test.Shelves/Tell", MethodKind::ServerStreaming).bound(&[rule("GET", "/v1/tell", HttpBody::Empty)]),
+];
 
 static UNDESCRIBED: ServiceDescriptor = ServiceDescriptor {
     name: "test.Undescribed",
     methods: &[unary("Show", "test.Undescribed/Show").bound(&[rule("GET", "/v1/undescribed", HttpBody::Empty)])],
     files: &[],
 };
-
-/// The descriptor set of `test.Shelves`, as [`files_are_those_of_the_messages`] makes it.
-const FILES: &[u8] = include_bytes!("rest.binpb");
 
 /// Encodes fields that hold bytes.
 fn message(fields: &[(u8, &[u8])]) -> Vec<u8> {
@@ -90,8 +84,8 @@ fn message_type(name: &str, fields: &[Vec<u8>]) -> Vec<u8> {
     encoded
 }
 
-#[test]
-fn files_are_those_of_the_messages() {
+/// The descriptor set of `test.Shelves`.
+fn files() -> Vec<u8> {
     let shelf = message_type(
         "Shelf",
         &[
@@ -123,13 +117,7 @@ fn files_are_those_of_the_messages() {
     let service = [message(&[(1, b"Shelves")]), methods].concat();
     let file =
         message(&[(1, b"test/shelves.proto"), (2, b"test"), (4, &shelf), (4, &inner), (5, &color), (6, &service)]);
-    let files = message(&[(1, &file)]);
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/server/tests/rest.binpb");
-    if std::env::var_os("MPRPC_WRITE").is_some() {
-        std::fs::write(path, &files).unwrap();
-        return;
-    }
-    assert_eq!(files, FILES, "run this test with MPRPC_WRITE=1");
+    message(&[(1, &file)])
 }
 
 /// Answers with the request, and with the metadata `key` as reply metadata `head`.
