@@ -131,10 +131,7 @@ impl DescriptorIndex {
 
     fn add_extension(&mut self, file: usize, scope: &str, extension: &'static [u8]) {
         self.add_symbol(file, scope, extension, false);
-        let number = fields(extension).find_map(|(number, value)| match value {
-            Value::Varint(value) if number == FIELD_NUMBER => i32::try_from(value).ok(),
-            _ => None,
-        });
+        let number = number(extension, FIELD_NUMBER).and_then(|number| i32::try_from(number).ok());
         if let (Some(extended), Some(number)) = (text(extension, FIELD_EXTENDEE), number) {
             let extended = extended.trim_start_matches('.').to_owned();
             self.extensions.entry(extended).or_default().entry(number).or_insert(file);
@@ -191,7 +188,7 @@ fn field(rest: &mut &'static [u8]) -> Option<(u32, Value)> {
 }
 
 /// Returns the values of a field that holds messages.
-fn messages(message: &'static [u8], number: u32) -> impl Iterator<Item = &'static [u8]> {
+pub(super) fn messages(message: &'static [u8], number: u32) -> impl Iterator<Item = &'static [u8]> {
     fields(message).filter_map(move |(found, value)| match value {
         Value::Bytes(bytes) if found == number => Some(bytes),
         _ => None,
@@ -202,8 +199,16 @@ fn texts(message: &'static [u8], number: u32) -> impl Iterator<Item = &'static s
     messages(message, number).filter_map(|bytes| std::str::from_utf8(bytes).ok())
 }
 
-fn text(message: &'static [u8], number: u32) -> Option<&'static str> {
+pub(super) fn text(message: &'static [u8], number: u32) -> Option<&'static str> {
     texts(message, number).last()
+}
+
+/// Returns the value of a field that holds a number.
+pub(super) fn number(message: &'static [u8], number: u32) -> Option<u64> {
+    fields(message).find_map(|(found, value)| match value {
+        Value::Varint(value) if found == number => Some(value),
+        _ => None,
+    })
 }
 
 /// Field numbers of `google/protobuf/descriptor.proto`. Every descriptor has its name in field 1.

@@ -1,9 +1,11 @@
 //! Protobuf's JSON form: converts JSON requests to protobuf bytes, and replies to JSON. It knows nothing about HTTP.
 
 use buffa::{Message, MessageName};
+use buffa_types::google::protobuf::{Duration, FieldMask, Timestamp};
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::de::value::{Error, StrDeserializer};
+use serde::{Deserialize, Serialize};
 
 use super::protobuf;
 use crate::status::Status;
@@ -24,4 +26,15 @@ pub(crate) fn encode<M: MessageName + Serialize>(message: &M) -> Result<Bytes, S
     serde_json::to_vec(message)
         .map(Bytes::from)
         .map_err(|error| Status::internal(format!("the reply {} has no JSON form: {error}", M::FULL_NAME)))
+}
+
+/// Whether a text is the JSON form of this well-known type, without the quotes. True for types that are not known here.
+pub(crate) fn is_form_of(name: &str, text: &str) -> bool {
+    let text = StrDeserializer::<Error>::new(text);
+    match name {
+        "google.protobuf.Timestamp" => Timestamp::deserialize(text).is_ok(),
+        "google.protobuf.Duration" => Duration::deserialize(text).is_ok(),
+        "google.protobuf.FieldMask" => FieldMask::deserialize(text).is_ok(),
+        _ => true,
+    }
 }

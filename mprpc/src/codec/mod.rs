@@ -6,6 +6,8 @@ mod details;
 pub(crate) mod either;
 #[cfg(feature = "json")]
 pub(crate) mod json;
+pub(crate) mod json_tree;
+pub(crate) mod message_types;
 pub(crate) mod protobuf;
 
 pub(crate) use buffa::MessageName;

@@ -16,6 +16,7 @@ mod one_shot;
 mod panic;
 mod placement;
 mod reflection;
+mod rest;
 mod router;
 mod served_call;
 mod shared;
@@ -56,6 +57,7 @@ use health::HealthService;
 use in_process::InProcessServer;
 use incoming::{Acceptors, IncomingConnections, OpenConnections};
 use reflection::{ReflectionService, Schema};
+use rest::RestRules;
 pub use shared::ServerStats;
 pub(crate) use {router::Router, shared::Shared, transport::Transport};
 
@@ -241,6 +243,7 @@ impl Server {
         let mut shared = Shared::new(router, self.limits.clone(), threads).with(interceptors, self.compression);
         shared.is_protected = self.overload_protection;
         shared.cors = self.cors.clone();
+        shared.rest = RestRules::new(shared.router.descriptors());
         shared.health = self.health.take();
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
         if let Some(health) = &shared.health {

@@ -159,13 +159,18 @@ impl Router {
     }
 
     /// Returns the descriptors of the services, in the order in which they were added.
-    pub(crate) fn descriptors(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = &'static ServiceDescriptor> + Clone {
         self.services.iter().map(|service| service.descriptor())
     }
 
     /// Returns the descriptors of the services that the user has added.
     pub(crate) fn announced(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
         self.descriptors().filter(|service| !self.built_in.contains(service.name))
+    }
+
+    /// Whether a service has the method of this path, with or without its package. The fallback does not count.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.routes.contains_key(path)
     }
 
     /// Returns the route of this path, with or without its package. The error is UNIMPLEMENTED and says whether the service

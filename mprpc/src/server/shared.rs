@@ -10,6 +10,7 @@ use super::cors::Cors;
 use super::executor::Executor;
 use super::health::Health;
 use super::memory::MemoryBudget;
+use super::rest::RestRules;
 use super::router::Router;
 use crate::codec::Compression;
 use crate::context::Peer;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) compression: Option<Compression>,
     /// The web pages of other origins that may call the server.
     pub(super) cors: Cors,
+    /// The HTTP paths of methods. `None` if no method has one.
+    pub(super) rest: Option<Arc<RestRules>>,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
     /// What the server reports of itself. `None` reports nothing.
@@ -137,6 +140,7 @@ impl Shared {
             interceptors: Chain::from([]),
             compression: None,
             cors: Cors::default(),
+            rest: None,
             tls: None,
             health: None,
             draining: watch::Sender::new(false),

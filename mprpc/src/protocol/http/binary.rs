@@ -20,7 +20,7 @@ pub(super) fn encode_for_url(bytes: &[u8]) -> String {
 }
 
 /// Decodes the alphabet for URLs, with or without padding. `None` if the text is not base64 in this alphabet.
-pub(super) fn decode_from_url(text: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn decode_from_url(text: &[u8]) -> Option<Vec<u8>> {
     LENIENT_FOR_URL.decode(text).ok()
 }
 

@@ -14,6 +14,7 @@ use super::metadata::{append_field, fields};
 use super::query::query_pairs;
 use super::{binary, grpc};
 use crate::codec::Codec;
+use crate::codec::json_tree::put_string;
 use crate::metadata::Metadata;
 use crate::status::{Code, Status};
 
@@ -117,20 +118,6 @@ pub(crate) fn encode_end(out: &mut Vec<u8>, error: Option<&Status>, trailers: &M
         written.push(name);
     }
     out.extend_from_slice(if written.is_empty() { &b"}"[..] } else { b"}}" });
-}
-
-/// Appends a string of JSON.
-fn put_string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            0..=31 => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
-        }
-    }
-    out.push(b'"');
 }
 
 const MESSAGE_BYTES_MAX: usize = 4096;

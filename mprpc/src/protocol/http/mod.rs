@@ -13,6 +13,5 @@ pub(crate) mod grpc;
 pub(crate) mod grpc_web;
 pub(crate) mod metadata;
 pub(crate) mod query;
-#[cfg_attr(not(test), allow(dead_code, reason = "the paths of google.api.http rules come with the next change"))]
 pub(crate) mod template;
 pub(crate) mod unread;

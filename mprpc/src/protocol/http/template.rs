@@ -67,6 +67,11 @@ impl Template {
         Ok(parser.template)
     }
 
+    /// The fields that a path sets, as paths of fields, in the order of the template.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(|variable| variable.field.as_str())
+    }
+
     /// Matches a path without its query, as it stands in the request. Returns `None` if the path does not fit, or if its
     /// text is not UTF-8 in percent-encoding.
     ///

@@ -48,7 +48,10 @@ pub(super) struct RequestHead {
 /// What a request carries, from its `content-type`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Content {
+    /// The request has no content-type.
     #[default]
+    Missing,
+    /// The content-type is not known here.
     Unknown,
     Grpc(Codec),
     Web(ContentType),
@@ -158,6 +161,7 @@ impl RequestHead {
             None => paths.path(self.path),
         };
         let mut fields = self.web.map_or_else(WebFields::default, |fields| *fields);
+        fields.has_content_type = self.content != Content::Missing;
         if let Content::Web(content) = self.content {
             fields.content = Some(content);
         }
@@ -231,7 +235,7 @@ impl Content {
     }
 
     fn from_note(note: u32) -> Content {
-        Content::ALL.get(note.wrapping_sub(1) as usize).copied().unwrap_or_default()
+        Content::ALL.get(note.wrapping_sub(1) as usize).copied().unwrap_or(Content::Unknown)
     }
 }
 

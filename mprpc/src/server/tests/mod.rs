@@ -19,6 +19,8 @@ mod memory_seeds;
 mod protocols;
 mod raw;
 mod reflection;
+#[cfg(feature = "json")]
+mod rest;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;

@@ -16,6 +16,9 @@ pub(in crate::server) enum HttpMethod {
     Get,
     Head,
     Post,
+    Put,
+    Patch,
+    Delete,
     Options,
     Other,
 }
@@ -26,8 +29,25 @@ impl HttpMethod {
             b"POST" => HttpMethod::Post,
             b"GET" => HttpMethod::Get,
             b"HEAD" => HttpMethod::Head,
+            b"PUT" => HttpMethod::Put,
+            b"PATCH" => HttpMethod::Patch,
+            b"DELETE" => HttpMethod::Delete,
             b"OPTIONS" => HttpMethod::Options,
             _ => HttpMethod::Other,
+        }
+    }
+
+    /// The name; empty for methods without a meaning here.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            HttpMethod::Get => "GET",
+            HttpMethod::Head => "HEAD",
+            HttpMethod::Post => "POST",
+            HttpMethod::Put => "PUT",
+            HttpMethod::Patch => "PATCH",
+            HttpMethod::Delete => "DELETE",
+            HttpMethod::Options => "OPTIONS",
+            HttpMethod::Missing | HttpMethod::Other => "",
         }
     }
 }
@@ -94,6 +114,7 @@ fn compression_of(name: &[u8]) -> Option<Compression> {
 pub(in crate::server) struct WebFields {
     /// `None` if the request has no content-type, or one that is not known here.
     pub(in crate::server) content: Option<ContentType>,
+    pub(in crate::server) has_content_type: bool,
     pub(in crate::server) of_http: Compressions,
     pub(in crate::server) of_grpc: Compressions,
     pub(super) of_connect: Compressions,
@@ -120,7 +141,7 @@ impl WebFields {
     /// Takes a field that is no metadata. Returns whether it was one. `name` is in lower case.
     pub(in crate::server) fn take(&mut self, name: &[u8], value: &[u8]) -> bool {
         match name {
-            b"content-type" => self.content = ContentType::decode(value),
+            b"content-type" => (self.content, self.has_content_type) = (ContentType::decode(value), true),
             b"content-encoding" => self.of_http.encoding = Encoding::of(value),
             b"accept-encoding" => self.of_http.accepts = Accepts::of(value),
             b"grpc-encoding" => self.of_grpc.encoding = Encoding::of(value),

@@ -21,6 +21,7 @@ pub(super) use self::request::{Head, HttpVersion};
 pub(super) use self::writer::{Field, ResponseWriter};
 use super::call::not_begun;
 use super::calls::{Calls, NewCall, ReplyWriter, refused};
+use super::rest::RestRequest;
 use super::router::Route;
 use super::shared::Shared;
 use crate::codec::Codec;
@@ -64,6 +65,8 @@ pub(super) struct Start {
     deadline: Deadline,
     metadata: Metadata,
     message: Option<Message>,
+    /// What makes the message of a call by an HTTP path out of the body.
+    rest: Option<Box<RestRequest>>,
 }
 
 /// What follows the head of a request.
@@ -201,7 +204,7 @@ impl Start {
 
     /// Admits the call. The error is the status with which the call is refused.
     fn admit(self, id: u32, calls: &Calls, now: Instant) -> Result<(NewCall, Route, Option<Message>), Status> {
-        let Start { route, codec, deadline, metadata, message } = self;
+        let Start { route, codec, deadline, metadata, message, .. } = self;
         calls.check_room()?;
         let admission = calls.admit(&route, &metadata, now)?;
         Ok((NewCall { id, deadline, metadata, admission }, route.with_codec(codec), message))
@@ -209,7 +212,7 @@ impl Start {
 
     /// Begins a call whose one message has arrived. The error is the status with which the call is refused.
     pub(super) fn begin<W: ReplyWriter>(
-        self,
+        mut self,
         id: u32,
         calls: &mut Calls,
         now: Instant,
@@ -219,11 +222,15 @@ impl Start {
         if self.deadline.has_passed(now) {
             return Err(not_begun());
         }
+        let rest = self.rest.take();
         let (call, route, message) = self.admit(id, calls, now)?;
         let Some(message) = message else {
             return refused(Status::invalid_argument("the method takes one message, and none was sent"));
         };
-        let message = message.decode(message_bytes_max).or_else(refused)?;
+        let mut message = message.decode(message_bytes_max).or_else(refused)?;
+        if let Some(rest) = rest {
+            message = rest.join(message).or_else(refused)?;
+        }
         let message_bytes = message.len();
         calls.begin(now, call, &route, Body::Message(message), message_bytes, replies);
         Ok(())

@@ -117,7 +117,7 @@ fn push_escaped(html: &mut String, text: &str) {
 
 /// The answer to OPTIONS: what a browser may send from a page of another origin.
 pub(super) fn preflight(shared: &Shared, fields: &WebFields) -> Box<Page> {
-    const METHODS: &str = "GET, POST";
+    let methods = if shared.rest.is_some() { "GET, POST, PUT, PATCH, DELETE" } else { "GET, POST" };
     if !fields.asks_for_method {
         return Page::plain(204, "").with("allow", "GET, HEAD, POST, OPTIONS");
     }
@@ -126,7 +126,7 @@ pub(super) fn preflight(shared: &Shared, fields: &WebFields) -> Box<Page> {
         return Page::plain(403, "The origin of the page is not in cors.allowed_origins of this server.");
     }
     let mut page = Page::plain(204, "")
-        .with("access-control-allow-methods", METHODS)
+        .with("access-control-allow-methods", methods)
         .with("access-control-max-age", shared.cors.max_age.as_secs().to_string())
         .with("vary", "access-control-request-method, access-control-request-headers");
     // Metadata may have any name, so the server allows what the browser asks for.
@@ -142,7 +142,7 @@ pub(super) fn not_found(text: &str) -> Box<Page> {
     Page::plain(404, text.to_owned())
 }
 
-pub(super) fn not_allowed(allowed: &'static str, text: &'static str) -> Box<Page> {
+pub(super) fn not_allowed(allowed: impl Into<Cow<'static, str>>, text: &'static str) -> Box<Page> {
     Page::plain(405, text).with("allow", allowed)
 }
 

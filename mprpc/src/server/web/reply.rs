@@ -1,6 +1,7 @@
 //! Responses in the dialects: heads, messages, and the end of a call as body, trailers or an error in JSON.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -18,6 +19,7 @@ use crate::protocol::{Compressed, Message, encode_error};
 use crate::server::call::Step;
 use crate::server::calls::{check_metadata, too_long};
 use crate::server::cors::AllowedOrigin;
+use crate::server::rest::Mapping;
 use crate::server::shared::Shared;
 use crate::status::{Code, Phase, Status};
 
@@ -34,6 +36,8 @@ pub(in crate::server) struct Response {
     is_complete: bool,
     is_unknown_method: bool,
     lists_compressions: bool,
+    /// What is answered of the reply to a call by an HTTP path.
+    mapping: Option<Arc<Mapping>>,
     /// The one message of a response whose body is the message.
     message: Option<Message>,
 }
@@ -52,6 +56,7 @@ impl Response {
             is_complete: false,
             is_unknown_method: false,
             lists_compressions: false,
+            mapping: None,
             message: None,
         }
     }
@@ -74,6 +79,11 @@ impl Response {
     /// Notes that the request is for a method that is not here.
     pub(super) fn method_is_unknown(&mut self) {
         self.is_unknown_method = true;
+    }
+
+    /// Sets what is answered of the reply.
+    pub(super) fn answers(&mut self, mapping: Arc<Mapping>) {
+        self.mapping = Some(mapping);
     }
 
     /// Whether the body of the response is one message.
@@ -124,6 +134,10 @@ impl Response {
             let text = "the method returns a stream, and the request has no type for streams";
             return Err(Status::unimplemented(text).with_phase(Phase::Reply));
         }
+        let message = match &self.mapping {
+            Some(mapping) => mapping.response(message)?,
+            None => message,
+        };
         Ok(Message::encode_by(message, self.compression, &shared.limits))
     }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::body::{RequestBody, check_length};
 use super::fields::{Encoding, HttpMethod, WebFields};
 use super::page::{self, Page};
@@ -14,8 +16,10 @@ use crate::metadata::Metadata;
 use crate::method::{Idempotency, MethodKind};
 use crate::protocol::http::connect::{self, GetCall};
 use crate::protocol::http::content_type::{ContentType, Dialect};
+use crate::protocol::http::template::Captures;
 use crate::protocol::{Compressed, Message};
 use crate::server::calls::check_metadata;
+use crate::server::rest::{Found, RestRequest, RestRule};
 use crate::server::router::Route;
 use crate::server::shared::Shared;
 use crate::status::{Phase, Ran, Status};
@@ -71,7 +75,17 @@ fn decide(
     if let Some(page) = page::at(shared, head.method, head.path) {
         return Err(page);
     }
-    // Paths of google.api.http rules would be looked up here, before the paths of methods.
+    if let Some(rules) = &shared.rest
+        && !shared.router.has(head.path.strip_prefix('/').unwrap_or_default())
+    {
+        match rules.find(head.method.name(), head.path) {
+            Some(Found::Rule(rule, captures)) => return rest(shared, head, rule, captures, now, response),
+            Some(Found::OtherMethods(allowed)) => {
+                return Err(page::not_allowed(allowed, "The path is one of other HTTP methods."));
+            }
+            None => {}
+        }
+    }
     let route = route(shared, head.path);
     match head.method {
         HttpMethod::Post => post(shared, head, route, now, response),
@@ -183,6 +197,53 @@ fn get(
     Ok(call.unwrap_or_else(|status| (Stage::Refused(status), RequestBody::ignored())))
 }
 
+/// A call by the HTTP path of a method, with JSON both ways.
+fn rest(
+    shared: &Shared,
+    mut head: Head<'_>,
+    rule: &RestRule,
+    captures: Captures<'_>,
+    now: Instant,
+    response: &mut Response,
+) -> Result<(Stage, RequestBody), Box<Page>> {
+    let takes_body = rule.mapping.as_ref().is_ok_and(|mapping| mapping.takes_body());
+    if !fits_type(&head, takes_body) {
+        return Err(page::unsupported_type("application/json"));
+    }
+    let content = ContentType { dialect: Dialect::ConnectUnary, codec: Codec::Json };
+    response.speaks(content);
+    // The body is the message of the call, or else nothing of it counts.
+    let encoding = "json".to_owned();
+    let bodiless = GetCall { message: Bytes::new(), encoding, compression: None, has_version: false };
+    let get = (!takes_body).then_some(bodiless);
+    head.fields.is_other_version = false;
+    let begin = || {
+        let mapping = rule.mapping.as_ref().map_err(|why| not_run(Status::unimplemented(*why)))?;
+        let request = RestRequest::new(mapping, captures, head.query.unwrap_or_default()).map_err(not_run)?;
+        let route = shared.router.route(rule.method)?;
+        let (mut stage, body) = call(shared, head, route, content, get, now, response)?;
+        if let Stage::Waiting(start) = &mut stage {
+            start.rest = Some(Box::new(request));
+            response.answers(mapping.clone());
+        }
+        Ok((stage, body))
+    };
+    Ok(begin().unwrap_or_else(|status| (Stage::Refused(status), RequestBody::ignored())))
+}
+
+/// Whether the request has the type of JSON, or none. A web page of another origin can send a POST without a type, and a
+/// form, without a question of the browser, so these are refused.
+fn fits_type(head: &Head<'_>, takes_body: bool) -> bool {
+    let is_read = matches!(head.method, HttpMethod::Get | HttpMethod::Head);
+    if is_read && !takes_body {
+        return true;
+    }
+    match head.fields.content {
+        Some(content) => content.dialect == Dialect::Json,
+        None => !head.fields.has_content_type && (is_read || head.fields.origin.is_none()),
+    }
+}
+
 /// A call of a known method in a known dialect. The error is the status with which the call is refused.
 fn call(
     shared: &Shared,
@@ -216,7 +277,7 @@ fn call(
     check_metadata("metadata", &head.metadata, shared.limits.metadata_bytes_max).map_err(not_run)?;
     let deadline = head.fields.timeout(dialect).map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
     let takes_stream = dialect != Dialect::ConnectUnary && route.method.kind.streams_requests();
-    let mut start = Box::new(Start { route, codec, deadline, metadata: head.metadata, message: None });
+    let mut start = Box::new(Start { route, codec, deadline, metadata: head.metadata, message: None, rest: None });
     if let Some(get) = get {
         let compressed = match encoding {
             Encoding::Compressed(algorithm) => Compressed::By(algorithm),
