@@ -140,12 +140,17 @@ async fn plain_text_peer_is_closed_at_read_timeout() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_text_classic_call_and_http_are_closed_without_a_reply() {
+async fn plain_text_classic_call_is_closed_without_a_reply_and_http_is_told_why() {
     let world = world(false);
-    for (bytes, count) in [(&classic::encode_request("Probe", "Echo", b"x")[..], 1), (b"GET / HTTP/1.1\r\n\r\n", 2)] {
+    let classic = classic::encode_request("Probe", "Echo", b"x");
+    for (bytes, answer, count) in [(&classic[..], "", 1), (b"GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400", 2)] {
         let (mut stream, server) = world.open(64 << 10);
         stream.writer.try_write(bytes).unwrap();
-        assert_eq!(poll_fn(|cx| stream.reader.poll_read(cx, &mut BytesMut::new())).await.unwrap(), 0);
+        let mut reply = BytesMut::new();
+        while poll_fn(|cx| stream.reader.poll_read(cx, &mut reply)).await.unwrap() > 0 {}
+        assert_eq!(reply.get(..answer.len()), Some(answer.as_bytes()));
+        assert!(reply.is_empty() == answer.is_empty(), "{reply:?}");
+        drop(stream);
         assert_eq!(server.await.unwrap(), Close::Protocol);
         assert_eq!(world.shared.stats().rejected["plain text where TLS is spoken"], count);
     }
