@@ -30,6 +30,9 @@ pub(super) struct Http2 {
     pub(super) message_bytes_max: usize,
     /// Whether a call waits for a stream to end, as the peer takes no more streams.
     pub(super) is_starved: bool,
+    /// Beside the peer's own limit: a peer that counts a stream longer than this side refuses the next one. Each refusal
+    /// lowers the limit to the streams that are open, each answer raises it by one.
+    streams_max: usize,
 }
 
 /// What the connection keeps for a stream.
@@ -106,12 +109,17 @@ impl Http2 {
             is_secure,
             message_bytes_max: limits.message_bytes_max,
             is_starved: false,
+            streams_max: usize::MAX,
         }
     }
 
     /// Opens a stream for the call with this key, and sends its head and its message. `None` if the peer takes no more
     /// streams for now.
     pub(super) fn open(&mut self, key: usize, head: &StreamHead<'_>, output: &mut SendBuffer) -> Option<u32> {
+        if !self.has_streams() {
+            self.is_starved = true;
+            return None;
+        }
         let Http2 { connection, slots, authority, is_secure, .. } = self;
         let is_stream = head.method.kind.streams_replies();
         let response = Response { key, is_stream, ..Response::default() };
@@ -141,11 +149,25 @@ impl Http2 {
                 fields.field(name.as_bytes(), &value);
             }
         });
-        self.is_starved |= opened.is_none();
         if let (Some(id), Some(message)) = (opened, &head.message) {
             self.send(id, message.clone(), true, output);
         }
         opened
+    }
+
+    /// Whether a call may begin now.
+    pub(super) fn has_streams(&self) -> bool {
+        self.connection.len() < self.streams_max && self.connection.streams_left() > 0
+    }
+
+    /// The peer has refused a stream.
+    pub(super) fn was_refused(&mut self) {
+        self.streams_max = self.connection.len().max(1);
+    }
+
+    /// The peer has answered a call.
+    pub(super) fn was_answered(&mut self) {
+        self.streams_max = self.streams_max.saturating_add(1);
     }
 
     /// Sends a message of a request.

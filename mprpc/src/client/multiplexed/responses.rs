@@ -42,7 +42,7 @@ impl Shared {
                 state.credited(response.key, 0, wakers);
             }
         }
-        if http2.is_starved && http2.connection.streams_left() > 0 {
+        if http2.is_starved && http2.has_streams() {
             http2.is_starved = false;
             self.room.notify_waiters();
         }
@@ -94,7 +94,12 @@ impl Shared {
                         self.end(http2, state, id, head, wakers);
                     }
                 }
-                Event::Reset { id, code, by_peer } => self.was_reset(state, id, code, by_peer, wakers),
+                Event::Reset { id, code, by_peer } => {
+                    if by_peer && code == ErrorCode::RefusedStream as u32 {
+                        http2.was_refused();
+                    }
+                    self.was_reset(state, id, code, by_peer, wakers);
+                }
                 Event::GoAway { last, code, text } => {
                     let reason = match String::from_utf8_lossy(&text) {
                         text if text.is_empty() => format!("the peer goes away, code {code}"),
@@ -230,6 +235,7 @@ impl Shared {
     /// Takes the trailers of a response.
     fn end(&self, http2: &mut Http2, state: &mut State, id: u32, head: ResponseHead, wakers: &mut Vec<Waker>) {
         let Some(response) = http2.connection.finish(id, &mut state.output) else { return };
+        http2.was_answered();
         let context = state.calls.get(response.key).and_then(|call| call.context.clone());
         let outcome = match head.code {
             Some(Code::Ok) => {
