@@ -119,7 +119,7 @@ pub fn http1(data: &[u8]) {
                 continue;
             };
             match decoder.decode(&mut input) {
-                Ok(Decoded::NeedMore(_)) => break,
+                Ok(Decoded::NeedMore) => break,
                 Ok(Decoded::Data(_)) => {}
                 Ok(Decoded::End(_)) => (head, body) = (HeadDecoder::new(&limits), None),
                 Err(_) => return,
