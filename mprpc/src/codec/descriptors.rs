@@ -212,24 +212,24 @@ pub(super) fn number(message: &'static [u8], number: u32) -> Option<u64> {
 }
 
 /// Field numbers of `google/protobuf/descriptor.proto`. Every descriptor has its name in field 1.
-const NAME: u32 = 1;
-const SET_FILE: u32 = 1;
+pub(super) const NAME: u32 = 1;
+pub(super) const SET_FILE: u32 = 1;
 const FILE_NAME: u32 = NAME;
-const FILE_PACKAGE: u32 = 2;
+pub(super) const FILE_PACKAGE: u32 = 2;
 const FILE_IMPORT: u32 = 3;
-const FILE_MESSAGE: u32 = 4;
-const FILE_ENUM: u32 = 5;
-const FILE_SERVICE: u32 = 6;
+pub(super) const FILE_MESSAGE: u32 = 4;
+pub(super) const FILE_ENUM: u32 = 5;
+pub(super) const FILE_SERVICE: u32 = 6;
 const FILE_EXTENSION: u32 = 7;
-const MESSAGE_FIELD: u32 = 2;
-const MESSAGE_MESSAGE: u32 = 3;
-const MESSAGE_ENUM: u32 = 4;
+pub(super) const MESSAGE_FIELD: u32 = 2;
+pub(super) const MESSAGE_MESSAGE: u32 = 3;
+pub(super) const MESSAGE_ENUM: u32 = 4;
 const MESSAGE_EXTENSION: u32 = 6;
 const MESSAGE_ONEOF: u32 = 8;
 const FIELD_EXTENDEE: u32 = 2;
 const FIELD_NUMBER: u32 = 3;
-const ENUM_VALUE: u32 = 2;
-const SERVICE_METHOD: u32 = 2;
+pub(super) const ENUM_VALUE: u32 = 2;
+pub(super) const SERVICE_METHOD: u32 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::descriptors::{messages, number, text};
+use super::descriptors::{
+    ENUM_VALUE, FILE_ENUM, FILE_MESSAGE, FILE_PACKAGE, FILE_SERVICE, MESSAGE_ENUM, MESSAGE_FIELD, MESSAGE_MESSAGE,
+    NAME, SERVICE_METHOD, SET_FILE, messages, number, text,
+};
 
 /// The messages, enums and methods of descriptor sets.
 #[derive(Debug, Default)]
@@ -175,22 +178,11 @@ fn lower_camel_case(name: &str) -> String {
     camel
 }
 
-/// Field numbers of `google/protobuf/descriptor.proto`. Every descriptor has its name in field 1.
-const NAME: u32 = 1;
-const SET_FILE: u32 = 1;
-const FILE_PACKAGE: u32 = 2;
-const FILE_MESSAGE: u32 = 4;
-const FILE_ENUM: u32 = 5;
-const FILE_SERVICE: u32 = 6;
-const MESSAGE_FIELD: u32 = 2;
-const MESSAGE_MESSAGE: u32 = 3;
-const MESSAGE_ENUM: u32 = 4;
+/// More field numbers of `google/protobuf/descriptor.proto`, and one of its values.
 const FIELD_LABEL: u32 = 4;
 const FIELD_TYPE: u32 = 5;
 const FIELD_TYPE_NAME: u32 = 6;
 const FIELD_JSON_NAME: u32 = 10;
-const ENUM_VALUE: u32 = 2;
-const SERVICE_METHOD: u32 = 2;
 const METHOD_INPUT: u32 = 2;
 const METHOD_OUTPUT: u32 = 3;
 const LABEL_REPEATED: u64 = 3;

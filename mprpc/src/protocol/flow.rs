@@ -19,6 +19,9 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
+    /// No bound, where another mechanism bounds the streams.
+    pub(crate) const UNBOUNDED: Windows = Windows { stream: u64::MAX, connection: u64::MAX };
+
     /// The larger of both windows, for the stream and for the connection.
     pub(crate) fn at_least(self, other: Windows) -> Windows {
         Windows { stream: self.stream.max(other.stream), connection: self.connection.max(other.connection) }

@@ -288,6 +288,11 @@ struct Charged {
 }
 
 impl Charge {
+    /// Whether nothing was charged.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Charges so many bytes of the call's reply stream, for which the caller's window has no room.
     pub(super) fn set_unsent(&mut self, bytes: usize) {
         let Some(charged) = self.0.as_deref_mut().filter(|charged| charged.unsent != bytes) else { return };

@@ -147,29 +147,16 @@ impl Transport {
                 session.go_away(turn, "this address speaks TLS, and the call came in plain text");
                 self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
             }
-            Sniffed::Native => {
+            sniffed @ (Sniffed::Native | Sniffed::Http1 | Sniffed::Http2) => {
                 if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
                     return ControlFlow::Break(Close::Moves(loop_index));
                 }
-                let session =
-                    Multiplexed::new(self.shared.clone(), self.peer.clone(), self.memory.account().clone(), turn.now);
-                self.protocol = DetectedProtocol::Multiplexed(Box::new(session));
-            }
-            Sniffed::Http1 => {
-                if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
-                    return ControlFlow::Break(Close::Moves(loop_index));
-                }
-                let (shared, memory) = (self.shared.clone(), self.memory.account().clone());
-                self.protocol =
-                    DetectedProtocol::Http1(Box::new(Http1::new(shared, self.peer.clone(), memory, turn.now)));
-            }
-            Sniffed::Http2 => {
-                if let Some(loop_index) = self.place.as_ref().and_then(Place::elsewhere) {
-                    return ControlFlow::Break(Close::Moves(loop_index));
-                }
-                let (shared, memory) = (self.shared.clone(), self.memory.account().clone());
-                self.protocol =
-                    DetectedProtocol::Http2(Box::new(Http2::new(shared, self.peer.clone(), memory, turn.now)));
+                let (shared, peer, memory) = (self.shared.clone(), self.peer.clone(), self.memory.account().clone());
+                self.protocol = match sniffed {
+                    Sniffed::Http1 => DetectedProtocol::Http1(Box::new(Http1::new(shared, peer, memory, turn.now))),
+                    Sniffed::Http2 => DetectedProtocol::Http2(Box::new(Http2::new(shared, peer, memory, turn.now))),
+                    _ => DetectedProtocol::Multiplexed(Box::new(Multiplexed::new(shared, peer, memory, turn.now))),
+                };
             }
             Sniffed::Classic => {
                 self.protocol = DetectedProtocol::OneShot(Box::new(OneShot::new(

@@ -12,7 +12,7 @@ use crate::net::SendBuffer;
 use crate::protocol::http::grpc::{self, MessageDecoder};
 use crate::protocol::http::unread::Unread;
 use crate::protocol::http::{binary, metadata};
-use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
+use crate::protocol::http2::frame::PREFACE;
 use crate::protocol::http2::hpack::{Field, KnownName, Remembered};
 use crate::protocol::http2::{Connection, ErrorCode, OwnSettings};
 use crate::protocol::native::Settings;
@@ -91,18 +91,9 @@ impl Http2 {
     /// Sends the preface and the settings.
     pub(super) fn new(authority: String, is_secure: bool, limits: &Limits, output: &mut SendBuffer) -> Http2 {
         output.tail().extend_from_slice(PREFACE);
-        let window = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX).min(i32::MAX as u32);
-        let own = OwnSettings {
-            streams_max: 0,
-            stream_window: window(limits.stream_window_bytes),
-            connection_window: window(limits.connection_window_bytes),
-            frame_bytes_max: FRAME_BYTES_MAX,
-            header_list_bytes_max: u32::try_from(limits.http_head_bytes_max).unwrap_or(u32::MAX),
-            header_table_bytes: 4096,
-        };
         let resets_max = u32::try_from(limits.http_resets_max).unwrap_or(u32::MAX);
         Http2 {
-            connection: Connection::new(false, own, resets_max, output),
+            connection: Connection::new(false, OwnSettings::of(limits), resets_max, output),
             head: ResponseHead::default(),
             slots: Slots::default(),
             authority: authority.into(),
@@ -288,8 +279,7 @@ impl ResponseHead {
             KnownName::ContentType => self.is_grpc = value.starts_with(b"application/grpc"),
             KnownName::GrpcEncoding if *value == b"identity" => {}
             KnownName::GrpcEncoding => {
-                let known = Compression::available().iter().find(|algorithm| algorithm.name().as_bytes() == *value);
-                self.encoding = Some(known.copied().ok_or(()));
+                self.encoding = Some(Compression::named(value).ok_or(()));
             }
             KnownName::GrpcStatus => self.code = Some(grpc::decode_status(value)),
             KnownName::GrpcMessage => self.message = grpc::decode_status_message(value).into_owned(),

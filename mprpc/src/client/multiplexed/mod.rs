@@ -34,7 +34,7 @@ use crate::method::{Method, MethodKind};
 use crate::net::{Stream, Writer, clock};
 use crate::protocol::flow::Windows;
 use crate::protocol::native::{self, Header, PREFACE, Settings, kind};
-use crate::protocol::{Compressed, Message};
+use crate::protocol::{self, Compressed, Message};
 use crate::scope::Scoped;
 use crate::service::Body;
 use crate::status::{Code, Phase, Ran, Status};
@@ -322,8 +322,10 @@ impl Shared {
             let message = format!("a message of {size} bytes is beyond the peer's message_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No).into());
         }
-        let encoded = if metadata.is_empty() { Bytes::new() } else { native::encode_metadata(metadata) };
-        let (size, max) = (encoded.len(), self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
+        let is_native = state.http2.is_none();
+        let encoded = if is_native && !metadata.is_empty() { native::encode_metadata(metadata) } else { Bytes::new() };
+        let size = if is_native { encoded.len() } else { protocol::metadata_bytes(metadata) };
+        let (size, max) = (size, self.limits.metadata_bytes_max.min(state.peer.metadata_bytes_max as usize));
         if size > max {
             let message = format!("metadata of {size} bytes is beyond metadata_bytes_max {max}");
             return Err(self.failed(Code::ResourceExhausted, message, Phase::Send, Ran::No).into());

@@ -16,9 +16,6 @@ use crate::protocol::http2::{ErrorCode, Event};
 use crate::protocol::{Compressed, Message};
 use crate::status::{Code, Phase, Ran, Status};
 
-/// What is bounded by HTTP/2 itself.
-const NO_BOUND: Windows = Windows { stream: u64::MAX, connection: u64::MAX };
-
 impl Shared {
     /// Takes every complete frame. Returns how many bytes the next frame still lacks. An error ends the connection.
     pub(super) fn received_http2(&self, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
@@ -211,7 +208,7 @@ impl Shared {
             if response.is_stream {
                 response.unread.arrived(message.cost(), wire_bytes);
                 let key = response.key;
-                let pushed = state.reply(key, message, NO_BOUND, wakers);
+                let pushed = state.reply(key, message, Windows::UNBOUNDED, wakers);
                 pushed.map_err(|what| self.failed(Code::Internal, what, Phase::Reply, Ran::Yes))?;
             } else if response.only.replace(message).is_some() {
                 let status = Status::internal("several messages where one was expected");

@@ -57,6 +57,11 @@ impl Compression {
         Compression::available().contains(&self)
     }
 
+    /// Returns the algorithm of this name, if it is compiled in.
+    pub(crate) fn named(name: &[u8]) -> Option<Compression> {
+        Compression::available().iter().copied().find(|algorithm| algorithm.name().as_bytes() == name)
+    }
+
     /// The name of the algorithm and of its feature, such as `zstd`.
     pub fn name(self) -> &'static str {
         match self {

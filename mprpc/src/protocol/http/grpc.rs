@@ -10,6 +10,8 @@ use std::time::Duration;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
+use super::binary;
+use crate::protocol::encode_error;
 use crate::status::{Code, Phase, Ran, Status};
 
 /// The length of the prefix of a message: a byte of flags, and the length as a big-endian `u32`.
@@ -263,6 +265,25 @@ pub(crate) fn decode_status_message(value: &[u8]) -> Cow<'_, str> {
 const STATUS_MESSAGE_BYTES_MAX: usize = 4096;
 /// What is encoded of ASCII; the rest of Unicode always is.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// The fields of a failed call beside `grpc-status`: message, details, and the pause before a retry, where there are such.
+pub(crate) fn failure_fields(status: &Status) -> Vec<(&'static str, Cow<'_, [u8]>)> {
+    let mut fields = Vec::new();
+    if !status.message().is_empty() {
+        let message = match encode_status_message(status.message()) {
+            Cow::Borrowed(text) => text.as_bytes().into(),
+            Cow::Owned(text) => text.into_bytes().into(),
+        };
+        fields.push(("grpc-message", message));
+    }
+    if status.details().next().is_some() {
+        fields.push(("grpc-status-details-bin", binary::encode(&encode_error(status)).into_bytes().into()));
+    }
+    if let Some(pause) = status.retry_after() {
+        fields.push(("grpc-retry-pushback-ms", pause.as_millis().to_string().into_bytes().into()));
+    }
+    fields
+}
 
 /// A trailer of mprpc servers that says who has failed the call, if it was not the handler: [`NOT_RUN`] or [`FRAMEWORK`]. A
 /// caller of mprpc may make a call again that did not run.

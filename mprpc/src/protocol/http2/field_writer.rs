@@ -42,7 +42,7 @@ impl FieldWriter<'_> {
     pub(crate) fn remembered_name(&mut self, slot: &mut Remembered, name: &[u8], value: &[u8]) {
         match &mut self.0 {
             Fields::Encoded(encoder, out) => encoder.encode_remembered_name(out, slot, name, value),
-            Fields::Listed(list) => list.push((Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))),
+            Fields::Listed(list) => push(list, name, value),
         }
     }
 
@@ -68,7 +68,7 @@ impl FieldWriter<'_> {
     fn write(&mut self, name: &[u8], value: &[u8], indexing: Indexing) {
         match &mut self.0 {
             Fields::Encoded(encoder, out) => encoder.encode(out, name, value, indexing),
-            Fields::Listed(list) => list.push((Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))),
+            Fields::Listed(list) => push(list, name, value),
         }
     }
 
@@ -77,7 +77,11 @@ impl FieldWriter<'_> {
     pub(crate) fn remembered(&mut self, slot: &mut Remembered, name: &[u8], value: &[u8]) {
         match &mut self.0 {
             Fields::Encoded(encoder, out) => encoder.encode_remembered(out, slot, name, value),
-            Fields::Listed(list) => list.push((Bytes::copy_from_slice(name), Bytes::copy_from_slice(value))),
+            Fields::Listed(list) => push(list, name, value),
         }
     }
+}
+
+fn push(list: &mut Vec<(Bytes, Bytes)>, name: &[u8], value: &[u8]) {
+    list.push((Bytes::copy_from_slice(name), Bytes::copy_from_slice(value)));
 }

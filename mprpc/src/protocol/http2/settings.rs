@@ -6,7 +6,9 @@ use super::frame::{
     ErrorCode, FRAME_BYTES_LIMIT, FRAME_BYTES_MAX, FrameHeader, INITIAL_WINDOW, WINDOW_MAX, encode_frame, flag, kind,
     setting,
 };
+use super::hpack::TABLE_BYTES_DEFAULT;
 use super::{Violation, violation};
+use crate::limits::Limits;
 
 /// The settings of the peer: what it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,20 @@ pub(crate) struct OwnSettings {
 }
 
 impl OwnSettings {
+    /// What a side accepts under `limits`.
+    pub(crate) fn of(limits: &Limits) -> OwnSettings {
+        let bytes = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let window = |size: usize| bytes(size).min(WINDOW_MAX as u32);
+        OwnSettings {
+            streams_max: bytes(limits.in_flight_max),
+            stream_window: window(limits.stream_window_bytes),
+            connection_window: window(limits.connection_window_bytes),
+            frame_bytes_max: FRAME_BYTES_MAX,
+            header_list_bytes_max: bytes(limits.http_head_bytes_max),
+            header_table_bytes: TABLE_BYTES_DEFAULT as u32,
+        }
+    }
+
     /// Appends the SETTINGS frame, and the WINDOW_UPDATE that opens the window of the connection.
     pub(super) fn encode(&self, out: &mut BytesMut, is_server: bool) {
         let peer_specific = match is_server {

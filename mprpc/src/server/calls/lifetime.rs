@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::net::connection::Turn;
 use crate::net::timer::Timer;
 use crate::protocol::{Keepalive, Look, Pace};
-use crate::status::Status;
+use crate::status::{Phase, Status};
 
 /// The timers of one connection.
 pub(in crate::server) struct Lifetime {
@@ -130,6 +130,13 @@ impl Lifetime {
         self.leave(Deadline::after(now, patience));
         Status::unavailable(why)
     }
+}
+
+/// The status of the calls that are left when the time for a connection to end is over.
+pub(in crate::server) fn outlived(limits: &Limits) -> Status {
+    let grace = limits.connection_age_grace;
+    let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
+    Status::unavailable(why).with_phase(Phase::Handle)
 }
 
 /// A tenth longer than the callers' idle timeout. So the caller closes first, and no call can cross the close.

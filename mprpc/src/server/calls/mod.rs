@@ -12,8 +12,11 @@ use std::task::{self, Poll};
 use std::time::Instant;
 
 use self::in_flight::InFlight;
-pub(super) use self::lifetime::{Due, Lifetime};
-pub(super) use self::reply_writer::{CallTimes, ReplyWriter, Room, check_metadata, too_long};
+pub(super) use self::lifetime::{Due, Lifetime, outlived};
+pub(super) use self::reply_writer::{
+    CallTimes, ReplyWriter, Room, check_metadata, check_reply, check_reply_metadata, failed, failure_trailer, fitting,
+    too_long,
+};
 use super::call::{FirstPoll, RunningCall};
 use super::executor::{Flow, QueuedCall, RemoteCall};
 use super::memory::{Account, compact};
@@ -98,6 +101,7 @@ impl Calls {
     }
 
     /// Whether a call with this id is in flight.
+    #[inline]
     pub(super) fn contains(&self, id: u32) -> bool {
         self.in_flight.contains(id)
     }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::context::Context;
 use crate::metadata::Metadata;
-use crate::protocol::Message;
 use crate::protocol::flow::Flow;
+use crate::protocol::{Message, STORY_KEY};
 use crate::server::call::Step;
 use crate::status::{Phase, Status, milliseconds};
 
@@ -78,6 +78,60 @@ impl CallTimes {
 /// The status of something longer than its limit.
 pub(in crate::server) fn too_long(what: &str, length: usize, limit: &str, max: usize) -> Status {
     Status::resource_exhausted(format!("{what} of {length} bytes is beyond {limit} {max}"))
+}
+
+/// The status and the trailer that a failed call sends: what its handler appended, and the story of the call, are added.
+/// `served` is that of a call that has begun.
+pub(in crate::server) fn failed(status: Status, served: Option<(&Context, CallTimes)>) -> (Status, Metadata) {
+    let mut trailer = failure_trailer(&status, served.map(|(context, _)| context));
+    let mut status = status;
+    // A status that the handler chose itself needs no story.
+    if let Some((_, times)) = served
+        && (!status.is_from_handler() || status.story().is_some())
+    {
+        let story = times.story(&status);
+        status = status.with_hop(&story);
+    }
+    if let Some(story) = status.story() {
+        drop(trailer.set(STORY_KEY, story));
+    }
+    (status, trailer)
+}
+
+/// The trailer of a failed call: that of its status, and what its handler appended.
+pub(in crate::server) fn failure_trailer(status: &Status, context: Option<&Context>) -> Metadata {
+    let mut trailer = status.trailer().clone();
+    if let Some(context) = context.filter(|context| context.has_metadata()) {
+        for (key, value) in context.trailer().iter() {
+            // The key and value were checked when the handler appended them.
+            drop(trailer.append(key, value));
+        }
+    }
+    trailer
+}
+
+/// Checks the length of a reply against `message_bytes_max`.
+pub(in crate::server) fn check_reply(message: &Bytes, max: usize) -> Result<(), Status> {
+    if message.len() <= max {
+        return Ok(());
+    }
+    Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply))
+}
+
+/// Checks the metadata of a reply against `metadata_bytes_max`.
+pub(in crate::server) fn check_reply_metadata(metadata: &Metadata, max: usize) -> Result<(), Status> {
+    check_metadata("metadata of the reply", metadata, max).map_err(|status| status.with_phase(Phase::Reply))
+}
+
+/// The trailer of a failed call, or nothing if it is beyond `metadata_bytes_max`: the error is worth more than its trailer.
+pub(in crate::server) fn fitting(trailer: Metadata, max: usize) -> Metadata {
+    match check_reply_metadata(&trailer, max) {
+        Ok(()) => trailer,
+        Err(left_out) => {
+            tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
+            Metadata::new()
+        }
+    }
 }
 
 /// Checks the metadata of a request or a reply against `metadata_bytes_max`.

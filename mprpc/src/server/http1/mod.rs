@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::replies::Replies;
-use super::calls::{Calls, Due, Lifetime, ReplyWriter};
+use super::calls::{Calls, Due, Lifetime, ReplyWriter, outlived};
 use super::memory::Account;
 use super::shared::Shared;
 use super::web::{AfterHead, DISCARDED_BYTES_MAX, Exchange, Head, HttpMethod, HttpVersion, Start, WebFields, broken};
@@ -240,10 +240,9 @@ impl Http1 {
             current.is_beyond = current.exchange.discards(bytes.len());
             return;
         }
-        let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
         let taken = current.exchange.received(bytes, |message| {
             // The call may have ended already.
-            let _ = calls.request(id, Some(message), false, no_bound);
+            let _ = calls.request(id, Some(message), false, Windows::UNBOUNDED);
             Ok(())
         });
         let taken = match taken {
@@ -265,9 +264,8 @@ impl Http1 {
         let started = match current.exchange.ended() {
             Ok(Some(start)) => self.begin(turn, id, start),
             Ok(None) => {
-                let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
                 // The call may have ended already.
-                let _ = calls.request(id, None, true, no_bound);
+                let _ = calls.request(id, None, true, Windows::UNBOUNDED);
                 Ok(())
             }
             Err(status) => Err(broken(status)),
@@ -344,10 +342,8 @@ impl Http1 {
 
     /// Fails the call that is left, as its time to finish is over.
     fn cut_off(&mut self, turn: &mut Turn<'_, '_>) {
-        let grace = self.shared.limits.connection_age_grace;
-        let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
-        let why = Status::unavailable(why).with_phase(Phase::Handle);
         if let Some(id) = self.current.as_ref().filter(|current| !current.is_answered).map(|current| current.id) {
+            let why = outlived(&self.shared.limits);
             self.fail(turn, id, why);
         }
     }

@@ -16,7 +16,7 @@ use bytes::{Bytes, BytesMut};
 use self::replies::{Replies, Slots};
 use self::request::{Content, Paths, RequestHead};
 use self::stalls::Stalls;
-use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, refused};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, outlived, refused};
 use super::memory::{Account, CALL_BYTES, Charge};
 use super::router::Route;
 use super::shared::Shared;
@@ -31,7 +31,8 @@ use crate::net::connection::{Close, Turn};
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
 use crate::protocol::http::unread::Unread;
-use crate::protocol::http2::frame::{FRAME_BYTES_MAX, PREFACE};
+use crate::protocol::http2::frame::PREFACE;
+use crate::protocol::http2::hpack::Field;
 use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
 use crate::service::Body;
@@ -165,7 +166,7 @@ impl Http2 {
             }
             let limits = &self.shared.limits;
             let resets_max = u32::try_from(limits.http_resets_max).unwrap_or(u32::MAX);
-            self.connection = Some(Connection::new(true, settings(limits), resets_max, turn.output));
+            self.connection = Some(Connection::new(true, OwnSettings::of(limits), resets_max, turn.output));
         }
         self.calls.begin_turn();
         let taken = self.take_frames(turn, input);
@@ -191,7 +192,7 @@ impl Http2 {
                 return Ok(());
             }
             let Http2 { connection: Some(connection), head, paths, shared, .. } = self else { return Ok(()) };
-            let mut sink = |field: crate::protocol::http2::hpack::Field<'_>| head.field(field, paths, &shared.router);
+            let mut sink = |field: Field<'_>| head.field(field, paths, &shared.router);
             match connection.next(turn.now, input, turn.output, &mut sink)? {
                 Event::NeedMore(missing) => {
                     // A frame has to be read even if there is no memory for its call, as the frames behind it may free some.
@@ -364,7 +365,7 @@ impl Http2 {
 
     /// Cuts messages out of a body, and passes them on. The error fails the call.
     fn messages(&mut self, turn: &mut Turn<'_, '_>, id: u32, mut bytes: Bytes, is_end: bool) -> Result<(), Status> {
-        let Http2 { connection: Some(connection), calls, shared, .. } = self else { return Ok(()) };
+        let Http2 { connection: Some(connection), calls, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let Some(decoder) = &mut exchange.messages else { return Ok(()) };
         let mut early = 0;
@@ -390,31 +391,44 @@ impl Http2 {
                 continue;
             }
             exchange.unread.arrived(message.cost(), wire_bytes);
-            let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
-            unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
+            unwanted += calls.request(id, Some(message), false, Windows::UNBOUNDED).unwrap_or(0);
         }
         if is_end {
             decoder.end()?;
-        } else if early > 0 {
-            if calls.is_shedding() && exchange.held_bytes() > 0 {
-                return Err(calls.memory().refusal());
-            }
-            exchange.goes_on(calls, turn.now, &shared.limits);
-            // A message may be longer than the window.
-            if exchange.waiting.is_none() {
-                exchange.unread.granted_early(early);
-            }
-            connection.grant(id, early, turn.output);
+        } else if early > 0 || !exchange.memory.is_empty() {
+            self.request_goes_on(turn, id, early, 0)?;
         }
-        if unwanted > 0
-            && let Some(mut replies) = self.replies(turn.output)
-        {
-            replies.credit(id, unwanted);
-        }
+        self.credit_unwanted(turn.output, id, unwanted);
         if is_end {
             self.end_request(turn, id)?;
         }
         Ok(())
+    }
+
+    /// Takes note that a request is not complete: `early` bytes of it belong to no message yet, and `overhead` bytes to none
+    /// at all. Both are granted again. The error fails the call.
+    fn request_goes_on(&mut self, turn: &mut Turn<'_, '_>, id: u32, early: u64, overhead: u64) -> Result<(), Status> {
+        let Http2 { connection: Some(connection), calls, shared, .. } = self else { return Ok(()) };
+        let Some(exchange) = connection.stream(id) else { return Ok(()) };
+        if calls.is_shedding() && exchange.held_bytes() > 0 {
+            return Err(calls.memory().refusal());
+        }
+        exchange.goes_on(calls, turn.now, &shared.limits);
+        // A message may be longer than the window.
+        if exchange.waits().is_none() {
+            exchange.unread.granted_early(early);
+        }
+        connection.grant(id, early + overhead, turn.output);
+        Ok(())
+    }
+
+    /// Grants the bytes of messages that nobody reads again.
+    fn credit_unwanted(&mut self, output: &mut SendBuffer, id: u32, cost: u64) {
+        if cost > 0
+            && let Some(mut replies) = self.replies(output)
+        {
+            replies.credit(id, cost);
+        }
     }
 
     /// Takes the end of a request.
@@ -426,9 +440,8 @@ impl Http2 {
         let codec = exchange.codec;
         (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
         let Some(Waiting { path, deadline, metadata, message }) = exchange.waiting.take() else {
-            let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             // The call may have ended already.
-            let _ = calls.request(id, None, true, no_bound);
+            let _ = calls.request(id, None, true, Windows::UNBOUNDED);
             return Ok(());
         };
         let Some(message) = message else {
@@ -478,9 +491,7 @@ impl Http2 {
 
     /// Fails the calls that are left, as their time to finish is over.
     fn cut_off(&mut self, output: &mut SendBuffer) {
-        let grace = self.shared.limits.connection_age_grace;
-        let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
-        let why = Status::unavailable(why).with_phase(Phase::Handle);
+        let why = outlived(&self.shared.limits);
         for id in self.calls.ids() {
             self.calls.cancel(id, why.clone());
             self.refuse(output, id, why.clone());
@@ -496,19 +507,6 @@ impl Http2 {
         if let Some(connection) = &mut self.connection {
             connection.announce_leave(turn.output, &why.into());
         }
-    }
-}
-
-/// What this side accepts.
-fn settings(limits: &Limits) -> OwnSettings {
-    let window = |bytes: u64| u32::try_from(bytes).unwrap_or(u32::MAX).min(i32::MAX as u32);
-    OwnSettings {
-        streams_max: u32::try_from(limits.in_flight_max).unwrap_or(u32::MAX),
-        stream_window: window(limits.stream_window_bytes as u64),
-        connection_window: window(limits.connection_window_bytes as u64),
-        frame_bytes_max: FRAME_BYTES_MAX,
-        header_list_bytes_max: u32::try_from(limits.http_head_bytes_max).unwrap_or(u32::MAX),
-        header_table_bytes: 4096,
     }
 }
 

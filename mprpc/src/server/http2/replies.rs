@@ -10,15 +10,15 @@ use crate::context::Context;
 use crate::metadata::Metadata;
 use crate::net::SendBuffer;
 use crate::protocol::flow::Flow;
-use crate::protocol::http::{binary, grpc, metadata};
+use crate::protocol::http::{grpc, metadata};
 use crate::protocol::http2::hpack::Remembered;
 use crate::protocol::http2::{Connection, FieldWriter};
-use crate::protocol::{Compressed, Message, STORY_KEY, encode_error};
+use crate::protocol::{Compressed, Message};
 use crate::server::call::Step;
-use crate::server::calls::{CallTimes, ReplyWriter, Room, check_metadata, too_long};
+use crate::server::calls::{CallTimes, ReplyWriter, Room, check_reply, check_reply_metadata, failed, fitting};
 use crate::server::shared::Shared;
 use crate::server::web::Exchange as WebExchange;
-use crate::status::{Code, Phase, Status};
+use crate::status::{Code, Status};
 
 /// The output of one connection during one turn.
 pub(super) struct Replies<'a> {
@@ -71,7 +71,7 @@ impl ReplyWriter for Replies<'_> {
             return self.in_web(id, open).unwrap_or(Ok(()));
         }
         let reply_metadata = context.reply_metadata().clone();
-        self.check_metadata(&reply_metadata)?;
+        check_reply_metadata(&reply_metadata, self.shared.limits.metadata_bytes_max)?;
         self.head(id, &reply_metadata);
         Ok(())
     }
@@ -81,10 +81,7 @@ impl ReplyWriter for Replies<'_> {
             let gone = || Err(Status::cancelled("the stream is closed"));
             return self.in_web(id, |web, _, shared| web.response().encode(message, shared)).unwrap_or_else(gone);
         }
-        let max = self.shared.limits.message_bytes_max;
-        if message.len() > max {
-            return Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply));
-        }
+        check_reply(&message, self.shared.limits.message_bytes_max)?;
         let wanted = self.compression(id);
         Ok(Message::encode_by(message, wanted, &self.shared.limits))
     }
@@ -177,7 +174,7 @@ impl Replies<'_> {
         let mut trailer = Metadata::new();
         if context.has_metadata() {
             trailer = context.trailer().clone();
-            self.check_metadata(&trailer)?;
+            check_reply_metadata(&trailer, self.shared.limits.metadata_bytes_max)?;
         }
         match step {
             Step::Failed(status) => return Err(status),
@@ -210,59 +207,30 @@ impl Replies<'_> {
     #[inline(never)]
     fn fail(&mut self, id: u32, served: Option<(&Context, CallTimes)>, status: Status) {
         self.shared.counters.ended(&status);
-        let mut status = status;
-        let mut trailer = status.trailer().clone();
-        if let Some((context, times)) = served {
-            for (key, value) in context.trailer().iter() {
-                // The key and value were checked when the handler appended them.
-                drop(trailer.append(key, value));
-            }
-            if !status.is_from_handler() || status.story().is_some() {
-                let story = times.story(&status);
-                status = status.with_hop(&story);
-            }
-        }
-        if let Some(story) = status.story() {
-            drop(trailer.set(STORY_KEY, story));
-        }
-        if let Err(left_out) = self.check_metadata(&trailer) {
-            tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
-            trailer = Metadata::new();
-        }
+        let (status, trailer) = failed(status, served);
+        let trailer = fitting(trailer, self.shared.limits.metadata_bytes_max);
         let origin = grpc::failure_origin(&status);
         let Some(exchange) = self.connection.stream(id) else { return };
         let (is_opened, codec) = (exchange.is_opened, exchange.codec);
         exchange.waiting = None;
         // A handler that returns OK as its error has failed nevertheless.
         let code = if status.code() == Code::Ok { Code::Unknown } else { status.code() };
-        let details = status.details().next().is_some().then(|| binary::encode(&encode_error(&status)));
+        let texts = grpc::failure_fields(&status);
         let Replies { output, connection, slots, .. } = self;
         connection.send_trailers(id, *output, |fields| {
             if !is_opened {
                 common_fields(fields, slots, codec);
             }
             fields.field(b"grpc-status", grpc::encode_status(code).as_bytes());
-            if !status.message().is_empty() {
-                fields.field_once(b"grpc-message", grpc::encode_status_message(status.message()).as_bytes());
-            }
-            if let Some(details) = &details {
-                fields.field_once(b"grpc-status-details-bin", details.as_bytes());
+            for (name, value) in &texts {
+                fields.field_once(name.as_bytes(), value);
             }
             if let Some(origin) = origin {
                 fields.field(grpc::FAILURE_FIELD.as_bytes(), origin.as_bytes());
             }
-            if let Some(pause) = status.retry_after() {
-                fields.field_once(b"grpc-retry-pushback-ms", pause.as_millis().to_string().as_bytes());
-            }
             metadata_fields(fields, &trailer);
         });
         self.ended(id);
-    }
-
-    /// Checks metadata of a reply against `metadata_bytes_max`.
-    fn check_metadata(&self, metadata: &Metadata) -> Result<(), Status> {
-        let max = self.shared.limits.metadata_bytes_max;
-        check_metadata("metadata of the reply", metadata, max).map_err(|status| status.with_phase(Phase::Reply))
     }
 }
 

@@ -8,7 +8,6 @@ use super::{Exchange, Http2};
 use crate::net::connection::Turn;
 use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::PREFIX_BYTES;
-use crate::server::calls::ReplyWriter;
 use crate::server::memory::Charge;
 use crate::server::web::{self, AfterHead, Head, HttpVersion, Start, Taken, broken};
 use crate::status::Status;
@@ -104,15 +103,14 @@ impl Http2 {
 
     /// Cuts messages out of a body, and passes them on. The error fails the call.
     fn web_messages(&mut self, turn: &mut Turn<'_, '_>, id: u32, bytes: Bytes, is_end: bool) -> Result<(), Status> {
-        let Http2 { connection: Some(connection), calls, shared, .. } = self else { return Ok(()) };
+        let Http2 { connection: Some(connection), calls, .. } = self else { return Ok(()) };
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let Exchange { web: Some(web), unread, .. } = exchange else { return Ok(()) };
         let mut unwanted = 0;
         let taken = web.received(bytes, |message| {
             unread.arrived(message.cost(), (message.bytes.len() + PREFIX_BYTES) as u64);
-            let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             // The call may have ended already.
-            unwanted += calls.request(id, Some(message), false, no_bound).unwrap_or(0);
+            unwanted += calls.request(id, Some(message), false, Windows::UNBOUNDED).unwrap_or(0);
             Ok(())
         });
         if !is_end {
@@ -120,21 +118,9 @@ impl Http2 {
         }
         let Taken { early, overhead } = taken?;
         if !is_end {
-            if calls.is_shedding() && exchange.held_bytes() > 0 {
-                return Err(calls.memory().refusal());
-            }
-            exchange.goes_on(calls, turn.now, &shared.limits);
-            // A message may be longer than the window.
-            if exchange.waits().is_none() {
-                exchange.unread.granted_early(early);
-            }
-            connection.grant(id, early + overhead, turn.output);
+            self.request_goes_on(turn, id, early, overhead)?;
         }
-        if unwanted > 0
-            && let Some(mut replies) = self.replies(turn.output)
-        {
-            replies.credit(id, unwanted);
-        }
+        self.credit_unwanted(turn.output, id, unwanted);
         if is_end { self.web_ended(turn, id) } else { Ok(()) }
     }
 
@@ -145,9 +131,8 @@ impl Http2 {
         (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
         let Some(web) = &mut exchange.web else { return Ok(()) };
         let Some(start) = web.ended()? else {
-            let no_bound = Windows { stream: u64::MAX, connection: u64::MAX };
             // The call may have ended already.
-            let _ = calls.request(id, None, true, no_bound);
+            let _ = calls.request(id, None, true, Windows::UNBOUNDED);
             return Ok(());
         };
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };

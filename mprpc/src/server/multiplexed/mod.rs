@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::replies::Replies;
-use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused, too_long};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, outlived, refused, too_long};
 use super::memory::{Account, WaitingMethods, compact, needs_reservation};
 use super::router::Route;
 use super::shared::Shared;
@@ -338,9 +338,7 @@ impl Multiplexed {
 
     /// Fails the calls that are left, as their time to finish is over.
     fn cut_off(&mut self, output: &mut SendBuffer) {
-        let grace = self.shared.limits.connection_age_grace;
-        let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
-        let why = Status::unavailable(why).with_phase(Phase::Handle);
+        let why = outlived(&self.shared.limits);
         for id in self.calls.ids() {
             self.calls.cancel(id, why.clone());
             self.replies(output).refuse(id, why.clone());

@@ -9,7 +9,7 @@ use crate::protocol::Message;
 use crate::protocol::flow::Flow;
 use crate::protocol::native::{self, Header, PREFACE, Settings, flag, kind};
 use crate::server::call::Step;
-use crate::server::calls::{CallTimes, ReplyWriter, Room, too_long};
+use crate::server::calls::{CallTimes, ReplyWriter, Room, check_reply, failed, too_long};
 use crate::server::shared::Shared;
 use crate::status::{Code, Phase, Ran, Status};
 
@@ -44,7 +44,7 @@ impl ReplyWriter for Replies<'_> {
     }
 
     fn encode(&mut self, _: u32, message: Bytes) -> Result<Message, Status> {
-        self.check(&message)?;
+        check_reply(&message, self.message_bytes_max())?;
         let wanted = self.shared.compression.filter(|algorithm| self.caller.accepts(*algorithm));
         Ok(Message::encode(message, wanted, &self.shared.limits))
     }
@@ -130,22 +130,7 @@ impl Replies<'_> {
         if status.phase().is_some() {
             header.flags |= flag::NOT_THE_HANDLERS;
         }
-        let mut trailer = status.trailer().clone();
-        let mut status = status;
-        if let Some((context, served)) = served {
-            for (key, value) in context.trailer().iter() {
-                // The key and value were checked when the handler appended them.
-                drop(trailer.append(key, value));
-            }
-            // A status that the handler chose itself needs no story.
-            if !status.is_from_handler() || status.story().is_some() {
-                let story = served.story(&status);
-                status = status.with_hop(&story);
-            }
-        }
-        if let Some(story) = status.story() {
-            drop(trailer.set(native::STORY_KEY, story));
-        }
+        let (status, trailer) = failed(status, served);
         // The error is worth more than its trailer, so an oversized trailer is left out.
         let trailer = self.encode_metadata(&trailer).unwrap_or_else(|left_out| {
             tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
@@ -190,13 +175,5 @@ impl Replies<'_> {
     /// The longest message that may be sent: the lower limit of both sides.
     fn message_bytes_max(&self) -> usize {
         self.shared.limits.message_bytes_max.min(self.caller.message_bytes_max as usize)
-    }
-
-    fn check(&self, message: &Bytes) -> Result<(), Status> {
-        let max = self.message_bytes_max();
-        if message.len() <= max {
-            return Ok(());
-        }
-        Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply))
     }
 }

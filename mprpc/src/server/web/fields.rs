@@ -66,7 +66,7 @@ impl Encoding {
         if name == b"identity" || name.is_empty() {
             return Encoding::Identity;
         }
-        compression_of(name).map_or(Encoding::Unknown, Encoding::Compressed)
+        Compression::named(name).map_or(Encoding::Unknown, Encoding::Compressed)
     }
 }
 
@@ -83,7 +83,7 @@ impl Accepts {
     pub(in crate::server) fn of(names: &[u8]) -> Accepts {
         let known = names.split(|byte| *byte == b',').filter_map(|element| {
             let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            let algorithm = compression_of(parts.next()?)?;
+            let algorithm = Compression::named(parts.next()?)?;
             let is_refused = |part: &[u8]| matches!(part, b"q=0" | b"q=0.0" | b"q=0.00" | b"q=0.000");
             (!parts.any(is_refused)).then_some(algorithm)
         });
@@ -103,10 +103,6 @@ impl Accepts {
             None => Accepts::of(names),
         }
     }
-}
-
-fn compression_of(name: &[u8]) -> Option<Compression> {
-    Compression::available().iter().copied().find(|algorithm| algorithm.name().as_bytes() == name)
 }
 
 /// The fields of a request that are no metadata.

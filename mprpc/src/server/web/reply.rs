@@ -14,10 +14,10 @@ use crate::metadata::Metadata;
 use crate::net::clock;
 use crate::protocol::http::content_type::{ContentType, Dialect};
 use crate::protocol::http::date::encode_date;
-use crate::protocol::http::{binary, connect, grpc, grpc_web, metadata};
-use crate::protocol::{Compressed, Message, encode_error};
+use crate::protocol::http::{connect, grpc, grpc_web, metadata};
+use crate::protocol::{Compressed, Message};
 use crate::server::call::Step;
-use crate::server::calls::{check_metadata, too_long};
+use crate::server::calls::{check_reply, check_reply_metadata, failure_trailer, fitting};
 use crate::server::cors::AllowedOrigin;
 use crate::server::rest::Mapping;
 use crate::server::shared::Shared;
@@ -99,7 +99,7 @@ impl Response {
         out: &mut impl ResponseWriter,
     ) -> Result<(), Status> {
         let reply_metadata = context.reply_metadata().clone();
-        check(&reply_metadata, shared)?;
+        check_reply_metadata(&reply_metadata, shared.limits.metadata_bytes_max)?;
         if !self.is_one_message() {
             self.open_with(&reply_metadata, out);
         }
@@ -126,10 +126,7 @@ impl Response {
 
     /// Encodes a message of the reply, within the limits.
     pub(in crate::server) fn encode(&mut self, message: Bytes, shared: &Shared) -> Result<Message, Status> {
-        let max = shared.limits.message_bytes_max;
-        if message.len() > max {
-            return Err(too_long("the reply", message.len(), "message_bytes_max", max).with_phase(Phase::Reply));
-        }
+        check_reply(&message, shared.limits.message_bytes_max)?;
         if self.message.is_some() {
             let text = "the method returns a stream, and the request has no type for streams";
             return Err(Status::unimplemented(text).with_phase(Phase::Reply));
@@ -188,8 +185,8 @@ impl Response {
         let (mut trailer, mut reply_metadata) = (Metadata::new(), Metadata::new());
         if context.has_metadata() {
             (trailer, reply_metadata) = (context.trailer().clone(), context.reply_metadata().clone());
-            check(&trailer, shared)?;
-            check(&reply_metadata, shared)?;
+            check_reply_metadata(&trailer, shared.limits.metadata_bytes_max)?;
+            check_reply_metadata(&reply_metadata, shared.limits.metadata_bytes_max)?;
         }
         match step {
             Step::Failed(status) => return Err(status),
@@ -237,17 +234,7 @@ impl Response {
             return;
         }
         shared.counters.ended(&status);
-        let mut trailer = status.trailer().clone();
-        if let Some(context) = context.filter(|context| context.has_metadata()) {
-            for (key, value) in context.trailer().iter() {
-                // The key and value were checked when the handler appended them.
-                drop(trailer.append(key, value));
-            }
-        }
-        if let Err(left_out) = check(&trailer, shared) {
-            tracing::warn!(why = left_out.message(), "the trailer of a call that failed is left out");
-            trailer = Metadata::new();
-        }
+        let trailer = fitting(failure_trailer(&status, context), shared.limits.metadata_bytes_max);
         // A handler that returns OK as its error has failed nevertheless.
         let status = match status.code() {
             Code::Ok => Status::unknown(status.message().to_owned()),
@@ -282,17 +269,7 @@ impl Response {
         let code = error.map_or(Code::Ok, Status::code);
         fields.push(("grpc-status".into(), grpc::encode_status(code).as_bytes().into()));
         if let Some(status) = error {
-            if !status.message().is_empty() {
-                let message = grpc::encode_status_message(status.message()).into_owned();
-                fields.push(("grpc-message".into(), message.into_bytes().into()));
-            }
-            if status.details().next().is_some() {
-                let details = binary::encode(&encode_error(status));
-                fields.push(("grpc-status-details-bin".into(), details.into_bytes().into()));
-            }
-            if let Some(pause) = status.retry_after() {
-                fields.push(("grpc-retry-pushback-ms".into(), pause.as_millis().to_string().into_bytes().into()));
-            }
+            fields.extend(grpc::failure_fields(status).into_iter().map(|(name, value)| (name.into(), value)));
         }
         push_metadata(&mut fields, trailer);
         let mut block = BytesMut::new();
@@ -390,10 +367,4 @@ fn push_cors(fields: &mut Vec<Field<'_>>, origin: &AllowedOrigin) {
     if *origin != AllowedOrigin::Any {
         fields.push(("vary".into(), (&b"origin"[..]).into()));
     }
-}
-
-/// Checks metadata of a reply against `metadata_bytes_max`.
-fn check(metadata: &Metadata, shared: &Shared) -> Result<(), Status> {
-    let max = shared.limits.metadata_bytes_max;
-    check_metadata("metadata of the reply", metadata, max).map_err(|status| status.with_phase(Phase::Reply))
 }

@@ -278,3 +278,18 @@ async fn message_longer_than_the_window_of_its_stream_arrives() {
         assert_eq!(caller.answer(id).await.message().len(), 1 << 20);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn part_of_a_message_is_charged_until_the_message_is_complete() {
+    let mut caller = caller(Limits::default());
+    let id = caller.open_with("Sum", &[], 0);
+    caller.listen().await;
+    let idle = caller.stats().memory_bytes;
+    let whole = message(&[1; 5000]);
+    caller.body(id, &whole[..3000], false);
+    caller.listen().await;
+    assert!(caller.stats().memory_bytes > idle + 2900, "{:?}", caller.stats());
+    caller.body(id, &whole[3000..], false);
+    caller.listen().await;
+    assert_eq!(caller.stats().memory_bytes, idle);
+}
