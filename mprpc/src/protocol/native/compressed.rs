@@ -55,8 +55,13 @@ impl Message {
     }
 
     /// Decodes the message. The errors are those of [`decompress_message`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decode(self, message_bytes_max: usize) -> Result<Bytes, Status> {
+        if self.compressed == Compressed::No { Ok(self.bytes) } else { self.decompress(message_bytes_max) }
+    }
+
+    #[inline(never)]
+    fn decompress(self, message_bytes_max: usize) -> Result<Bytes, Status> {
         match self.compressed {
             Compressed::No => Ok(self.bytes),
             Compressed::Tagged => decompress_message(&self.bytes, message_bytes_max),

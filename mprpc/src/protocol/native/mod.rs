@@ -224,6 +224,7 @@ impl Decoder {
 
 /// Splits the body of a frame into its encoded metadata, if any, and its message. `None` if the metadata is longer than the
 /// frame.
+#[inline]
 pub(crate) fn split_body(header: Header, mut body: Bytes) -> Option<(Option<Bytes>, Bytes)> {
     if !header.has(flag::METADATA) {
         return Some((None, body));

@@ -109,6 +109,7 @@ impl InFlight {
         self.received.outstanding() as usize
     }
 
+    #[inline]
     pub(super) fn contains(&self, id: u32) -> bool {
         self.calls.contains_key(&id)
     }
