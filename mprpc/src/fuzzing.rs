@@ -168,7 +168,7 @@ pub fn http2(is_server: bool, data: &[u8]) {
             };
             match ended {
                 Some(id) if is_server => {
-                    connection.send_head(id, &mut out, |fields| fields.status_ok());
+                    connection.send_head(id, &mut out, |_, fields| fields.status_ok());
                     connection.send_data(id, b"head", Bytes::from_static(&[7; 1000]), false, &mut out);
                     connection.send_trailers(id, &mut out, |fields| fields.field(b"grpc-status", b"0"));
                 }

@@ -1,12 +1,11 @@
 //! Turns the responses of a gRPC server into outcomes of calls.
 
-use std::mem;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 
-use super::http2::{Http2, ResponseHead};
+use super::http2::Http2;
 use super::in_flight::State;
 use super::{Shared, unsent};
 use crate::net::clock;
@@ -58,7 +57,7 @@ impl Shared {
     ) -> Result<usize, Status> {
         loop {
             let Http2 { connection, head, .. } = http2;
-            let event = connection.next(now, input, &mut state.output, &mut |field| head.field(&field));
+            let event = connection.next(now, input, &mut state.output, head);
             let event = event.map_err(|violation| {
                 connection.go_away(&mut state.output, violation.code, &violation.text);
                 let message = format!("the peer broke the protocol: {}", violation.text);
@@ -71,8 +70,8 @@ impl Shared {
             match event {
                 Event::NeedMore(missing) => return Ok(missing),
                 Event::Head { id, is_end, is_too_long } => {
-                    let head = mem::take(&mut http2.head);
-                    self.head(http2, state, id, head, is_end, is_too_long, wakers);
+                    self.head(http2, state, id, is_end, is_too_long, wakers);
+                    http2.head.clear();
                 }
                 Event::Data { id, bytes, is_end } => {
                     let fed = self.data(http2, state, id, bytes, is_end, wakers);
@@ -84,12 +83,12 @@ impl Shared {
                     }
                 }
                 Event::Trailers { id, is_too_long } => {
-                    let head = mem::take(&mut http2.head);
                     if is_too_long {
                         self.fail(http2, state, id, self.head_too_long(), wakers);
                     } else {
-                        self.end(http2, state, id, head, wakers);
+                        self.end(http2, state, id, wakers);
                     }
+                    http2.head.clear();
                 }
                 Event::Reset { id, code, by_peer } => {
                     if by_peer && code == ErrorCode::RefusedStream as u32 {
@@ -121,13 +120,11 @@ impl Shared {
     }
 
     /// Takes the head of a response.
-    #[expect(clippy::too_many_arguments, reason = "an event and what it changes")]
     fn head(
         &self,
         http2: &mut Http2,
         state: &mut State,
         id: u32,
-        head: ResponseHead,
         is_end: bool,
         is_too_long: bool,
         wakers: &mut Vec<Waker>,
@@ -135,12 +132,13 @@ impl Shared {
         if is_too_long {
             return self.fail(http2, state, id, self.head_too_long(), wakers);
         }
+        let head = http2.head.fields;
         if (100..200).contains(&head.http_status) && !is_end {
             return;
         }
         if head.http_status != 200 || !head.is_grpc {
             let status = if let Some(code) = head.code.filter(|code| *code != Code::Ok) {
-                head.status(code, &self.address)
+                http2.head.take_status(code, &self.address)
             } else {
                 let message = format!("no gRPC response, but one with the HTTP status {}", head.http_status);
                 Status::new(grpc::code_of_http_status(head.http_status), message).with_phase(Phase::Reply)
@@ -148,7 +146,7 @@ impl Shared {
             return self.fail(http2, state, id, status, wakers);
         }
         if is_end {
-            return self.end(http2, state, id, head, wakers);
+            return self.end(http2, state, id, wakers);
         }
         let encoding = match head.encoding {
             Some(Err(())) => {
@@ -165,10 +163,10 @@ impl Shared {
         response.encoding = encoding;
         response.messages = Some(MessageDecoder::new(flags, message_bytes_max));
         let (key, is_stream) = (response.key, response.is_stream);
-        if let Some(context) = state.calls.get(key).and_then(|call| call.context.as_ref())
-            && !head.metadata.is_empty()
+        if let Some(metadata) = http2.head.take_metadata()
+            && let Some(context) = state.calls.get(key).and_then(|call| call.context.as_ref())
         {
-            *context.reply_metadata() = head.metadata;
+            *context.reply_metadata() = metadata;
         }
         if is_stream {
             state.open(key, wakers);
@@ -230,14 +228,16 @@ impl Shared {
     }
 
     /// Takes the trailers of a response.
-    fn end(&self, http2: &mut Http2, state: &mut State, id: u32, head: ResponseHead, wakers: &mut Vec<Waker>) {
+    fn end(&self, http2: &mut Http2, state: &mut State, id: u32, wakers: &mut Vec<Waker>) {
         let Some(response) = http2.connection.finish(id, &mut state.output) else { return };
         http2.was_answered();
         let context = state.calls.get(response.key).and_then(|call| call.context.clone());
-        let outcome = match head.code {
+        let outcome = match http2.head.fields.code {
             Some(Code::Ok) => {
-                if let Some(context) = context.filter(|_| !head.metadata.is_empty()) {
-                    *context.trailer() = head.metadata;
+                if let Some(metadata) = http2.head.take_metadata()
+                    && let Some(context) = context
+                {
+                    *context.trailer() = metadata;
                 }
                 match response.messages.as_ref().map(MessageDecoder::end) {
                     Some(Err(status)) => Err(status.with_phase(Phase::Reply).with_peer(&self.address)),
@@ -245,7 +245,7 @@ impl Shared {
                 }
             }
             Some(code) => {
-                let status = head.status(code, &self.address);
+                let status = http2.head.take_status(code, &self.address);
                 if let Some(context) = context.filter(|_| !status.trailer().is_empty()) {
                     *context.trailer() = status.trailer().clone();
                 }

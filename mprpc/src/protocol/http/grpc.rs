@@ -183,14 +183,22 @@ pub(crate) fn decode_timeout(value: &[u8]) -> Result<Duration, Status> {
 
 /// The number of at most `digits_max` decimal digits. `None` if `text` is anything else.
 pub(crate) fn decimal(text: &[u8], digits_max: usize) -> Option<u64> {
-    if text.is_empty() || text.len() > digits_max || !text.iter().all(u8::is_ascii_digit) {
+    if text.is_empty() || text.len() > digits_max {
         return None;
     }
-    text.iter().try_fold(0u64, |number, digit| number.checked_mul(10)?.checked_add(u64::from(digit - b'0')))
+    let mut number = 0u64;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    Some(number)
 }
 
 /// The value of `grpc-timeout`, without an allocation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TimeoutText {
     bytes: [u8; 9],
     start: usize,
@@ -202,15 +210,18 @@ impl TimeoutText {
     }
 }
 
-/// Encodes `timeout` as the value of `grpc-timeout`, in the finest unit that takes it. Rounded down, so that the server is
-/// granted no more time than is left; at most 99,999,999 hours.
+/// Encodes `timeout` as the value of `grpc-timeout`, to a thousandth or finer, so that the calls with a usual deadline have
+/// the same value. Rounded down, so that the server is granted no more time than is left; at most 99,999,999 hours.
 pub(crate) fn encode_timeout(timeout: Duration) -> TimeoutText {
-    const NUMBER_MAX: u128 = 99_999_999;
-    let units =
-        [(b'n', 1), (b'u', 1_000), (b'm', 1_000_000), (b'S', 1_000_000_000), (b'M', 60_000_000_000)].into_iter();
-    let nanos = timeout.as_nanos();
-    let fitting = units.map(|(unit, length)| (unit, nanos / length)).find(|(_, number)| *number <= NUMBER_MAX);
-    let (unit, number) = fitting.unwrap_or((b'H', (nanos / 3_600_000_000_000).min(NUMBER_MAX)));
+    let seconds = timeout.as_secs();
+    let (unit, number) = match seconds {
+        0 if timeout.subsec_micros() < 1_000 => (b'n', u64::from(timeout.subsec_nanos())),
+        0 => (b'u', u64::from(timeout.subsec_micros())),
+        1..100_000 => (b'm', seconds * 1_000 + u64::from(timeout.subsec_millis())),
+        100_000..100_000_000 => (b'S', seconds),
+        100_000_000..6_000_000_000 => (b'M', seconds / 60),
+        _ => (b'H', (seconds / 3_600).min(99_999_999)),
+    };
     let mut number = number as u32;
     let mut text = TimeoutText { bytes: [unit; 9], start: 8 };
     loop {
@@ -465,14 +476,15 @@ mod tests {
     }
 
     #[test]
-    fn timeouts_are_encoded_in_the_finest_unit_and_rounded_down() {
+    fn timeouts_are_encoded_to_a_thousandth_and_rounded_down() {
         for (timeout, text) in [
             (Duration::ZERO, "0n"),
             (Duration::from_nanos(1), "1n"),
-            (Duration::from_nanos(99_999_999), "99999999n"),
-            (Duration::from_nanos(100_000_999), "100000u"),
-            (Duration::from_secs(5), "5000000u"),
-            (Duration::from_secs(100), "100000m"),
+            (Duration::from_nanos(999_999), "999999n"),
+            (Duration::from_nanos(1_000_999), "1000u"),
+            (Duration::from_nanos(999_999_999), "999999u"),
+            (Duration::from_micros(4_999_999), "4999m"),
+            (Duration::from_millis(99_999_999), "99999999m"),
             (Duration::from_secs(100_000), "100000S"),
             (Duration::from_secs(100_000_059), "1666667M"),
             (Duration::from_secs(360_000_000_000), "99999999H"),

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::hpack::{Encoder, Indexing, Remembered, StaticField};
+use super::hpack::{Encoder, Indexing, Remembered, RememberedPart, StaticField};
 
 /// Writes the fields of a head or of trailers.
 pub(crate) struct FieldWriter<'a>(Fields<'a>);
@@ -16,7 +16,7 @@ enum Fields<'a> {
 impl<'a> FieldWriter<'a> {
     /// Writes the fields at once.
     #[inline]
-    pub(super) fn encoding(encoder: &'a mut Encoder, out: &'a mut BytesMut) -> FieldWriter<'a> {
+    pub(crate) fn encoding(encoder: &'a mut Encoder, out: &'a mut BytesMut) -> FieldWriter<'a> {
         FieldWriter(Fields::Encoded(encoder, out))
     }
 
@@ -44,6 +44,19 @@ impl FieldWriter<'_> {
             Fields::Encoded(encoder, out) => encoder.encode_remembered_name(out, slot, name, value),
             Fields::Listed(list) => push(list, name, value),
         }
+    }
+
+    /// Fields that are sent often together. `part` remembers how they were encoded; `write` writes the same fields each time,
+    /// unless `part` was renewed.
+    #[inline]
+    pub(crate) fn remembered_part(&mut self, part: &mut RememberedPart, write: impl FnOnce(&mut FieldWriter<'_>)) {
+        let Fields::Encoded(encoder, out) = &mut self.0 else { return write(self) };
+        if encoder.repeat(out, part) {
+            return;
+        }
+        let (version, start) = (encoder.version(), out.len());
+        write(&mut FieldWriter::encoding(encoder, out));
+        encoder.remember(part, &out[start..], version);
     }
 
     /// The status 200 of a response.

@@ -9,6 +9,7 @@ pub(crate) mod frame;
 pub(crate) mod hpack;
 mod settings;
 mod stream;
+mod streams;
 #[cfg(test)]
 pub(crate) mod tests;
 

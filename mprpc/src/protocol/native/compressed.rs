@@ -45,11 +45,18 @@ impl Message {
     }
 
     /// Like [`Message::encode`], for a peer that knows the algorithm from the head of the call.
+    #[inline]
     pub(crate) fn encode_by(message: Bytes, wanted: Option<Compression>, limits: &Limits) -> Message {
-        let long = wanted.filter(|_| message.len() >= limits.compress_bytes_min);
-        let compressed = long.and_then(|algorithm| Some((algorithm, algorithm.compress(&message).ok()?)));
-        match compressed.filter(|(_, bytes)| bytes.len() < message.len()) {
-            Some((algorithm, bytes)) => Message { bytes, compressed: Compressed::By(algorithm) },
+        match wanted.filter(|_| message.len() >= limits.compress_bytes_min) {
+            Some(algorithm) => Message::compress_by(message, algorithm),
+            None => Message { bytes: message, compressed: Compressed::No },
+        }
+    }
+
+    #[inline(never)]
+    fn compress_by(message: Bytes, algorithm: Compression) -> Message {
+        match algorithm.compress(&message).ok().filter(|bytes| bytes.len() < message.len()) {
+            Some(bytes) => Message { bytes, compressed: Compressed::By(algorithm) },
             None => Message { bytes: message, compressed: Compressed::No },
         }
     }

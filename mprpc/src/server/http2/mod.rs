@@ -7,6 +7,7 @@ mod web;
 mod writer;
 
 use std::borrow::Cow;
+use std::mem;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use self::replies::{Replies, Slots};
-use self::request::{Content, Paths, RequestHead};
+use self::request::{Content, HeadFields, HeadSink, Paths, RequestHead};
 use self::stalls::Stalls;
 use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, outlived, refused};
 use super::memory::{Account, CALL_BYTES, Charge};
@@ -32,7 +33,7 @@ use crate::protocol::flow::Windows;
 use crate::protocol::http::grpc::{self, MessageDecoder, PREFIX_BYTES};
 use crate::protocol::http::unread::Unread;
 use crate::protocol::http2::frame::PREFACE;
-use crate::protocol::http2::hpack::Field;
+use crate::protocol::http2::hpack::PLACES;
 use crate::protocol::http2::{Connection, ErrorCode, Event, OwnSettings, Violation};
 use crate::protocol::{Compressed, Message, Pace};
 use crate::service::Body;
@@ -48,6 +49,8 @@ pub(super) struct Http2 {
     calls: Calls,
     lifetime: Lifetime,
     head: RequestHead,
+    /// The beginnings of heads that the connection's decoder remembers.
+    saved: [HeadFields; PLACES],
     paths: Paths,
     slots: Slots,
     stalls: Stalls,
@@ -131,6 +134,7 @@ impl Http2 {
             calls: Calls::new(shared.clone(), peer.clone(), memory, now),
             lifetime: Lifetime::new(now, &shared.limits, fastrand::f64()),
             head: RequestHead::default(),
+            saved: Default::default(),
             paths: Paths::new(shared.limits.methods_max),
             slots: Slots::default(),
             stalls: Stalls::default(),
@@ -191,15 +195,18 @@ impl Http2 {
             if turn.paused {
                 return Ok(());
             }
-            let Http2 { connection: Some(connection), head, paths, shared, .. } = self else { return Ok(()) };
-            let mut sink = |field: Field<'_>| head.field(field, paths, &shared.router);
+            let Http2 { connection: Some(connection), head, saved, paths, shared, .. } = self else { return Ok(()) };
+            let mut sink = HeadSink { head, saved, paths, router: &shared.router };
             match connection.next(turn.now, input, turn.output, &mut sink)? {
                 Event::NeedMore(missing) => {
                     // A frame has to be read even if there is no memory for its call, as the frames behind it may free some.
                     turn.missing = if self.calls.is_shedding() { 0 } else { missing };
                     return Ok(());
                 }
-                Event::Head { id, is_end, is_too_long } => self.request(turn, id, is_end, is_too_long)?,
+                Event::Head { id, is_end, is_too_long } => {
+                    self.request(turn, id, is_end, is_too_long)?;
+                    self.head.clear();
+                }
                 Event::Data { id, bytes, is_end } => self.data(turn, id, bytes, is_end)?,
                 Event::Trailers { id, .. } => self.trailers(turn, id)?,
                 Event::Reset { id, by_peer, .. } => {
@@ -228,32 +235,28 @@ impl Http2 {
 
     /// Takes the head of a request.
     fn request(&mut self, turn: &mut Turn<'_, '_>, id: u32, is_end: bool, is_too_long: bool) -> Result<(), Violation> {
-        let head = self.head.take();
-        if let Some(what) = head.fault() {
+        if let Some(what) = self.head.fault() {
             return self.malformed(turn, id, what);
         }
+        let head = self.head.fields;
         if is_end && head.content_length.is_some_and(|length| length > 0) {
             return self.malformed(turn, id, WRONG_LENGTH);
         }
-        let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
-            return Ok(());
-        };
-        exchange.content_left = head.content_length;
-        let Content::Grpc(codec) = head.content else {
-            self.web_request(turn, id, head, is_end, is_too_long);
-            return Ok(());
-        };
-        self.calls.arrived();
-        exchange.codec = Some(codec);
-        (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
-        match self.begin(turn, id, head, is_end, is_too_long) {
-            Ok(()) if is_end => self.data(turn, id, Bytes::new(), true),
-            Ok(()) => Ok(()),
-            Err(status) => {
+        if let Content::Grpc(codec) = head.content {
+            self.calls.arrived();
+            if let Err(status) = self.begin(turn, id, codec, is_end, is_too_long) {
                 self.refuse(turn.output, id, status);
-                Ok(())
+            } else if is_end {
+                return self.data(turn, id, Bytes::new(), true);
             }
+            return Ok(());
         }
+        if let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) {
+            exchange.content_left = head.content_length;
+            let head = self.head.take();
+            self.web_request(turn, id, head, is_end, is_too_long);
+        }
+        Ok(())
     }
 
     fn replies<'a>(&'a mut self, output: &'a mut SendBuffer) -> Option<Replies<'a>> {
@@ -272,50 +275,38 @@ impl Http2 {
         &mut self,
         turn: &mut Turn<'_, '_>,
         id: u32,
-        head: RequestHead,
+        codec: Codec,
         is_end: bool,
         is_too_long: bool,
     ) -> Result<(), Status> {
-        let limits = &self.shared.limits;
-        if is_too_long {
-            let max = limits.http_head_bytes_max;
-            return refused(Status::resource_exhausted(format!(
-                "the head of the request is beyond http_head_bytes_max {max}"
-            )));
-        }
-        if let Some(status) = head.refusal.or(head.unknown_path.map(|unknown| unknown.1)) {
-            return refused(status);
-        }
-        if head.method != HttpMethod::Post {
-            return refused(Status::unimplemented("a gRPC request whose method is not POST"));
-        }
-        if head.encoding == Encoding::Unknown {
-            return refused(Status::unimplemented("the grpc-encoding of the request is not known here"));
-        }
-        self.calls.check_room()?;
-        check_metadata("metadata", &head.metadata, limits.metadata_bytes_max).or_else(refused)?;
-        let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
-        let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
+        let checked = self.check(is_too_long);
         let message_bytes_max = self.message_bytes_max();
-        let route = self.paths.route(head.path);
-        let takes_stream = route.method.kind.streams_requests();
-        let Some(connection) = &mut self.connection else { return Ok(()) };
-        let Some(exchange) = connection.stream(id) else { return Ok(()) };
+        let head = self.head.fields;
+        let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
+            return Ok(());
+        };
+        exchange.content_left = head.content_length;
+        exchange.codec = Some(codec);
+        (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
+        checked?;
+        let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
         exchange.messages = Some(MessageDecoder::new(flags, message_bytes_max));
-        if !takes_stream {
-            exchange.waiting = Some(Waiting { path: head.path, deadline, metadata: head.metadata, message: None });
+        let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
+        let route = self.paths.route(head.path);
+        let metadata = mem::take(&mut self.head.metadata);
+        if !route.method.kind.streams_requests() {
+            exchange.waiting = Some(Waiting { path: head.path, deadline, metadata, message: None });
             if !is_end {
                 self.stalls.begins(id);
             }
             return Ok(());
         }
-        let codec = exchange.codec;
-        let admission = self.calls.admit(route, &head.metadata, turn.now)?;
-        let call = NewCall { id, deadline, metadata: head.metadata, admission };
+        let admission = self.calls.admit(route, &metadata, turn.now)?;
+        let call = NewCall { id, deadline, metadata, admission };
         let Http2 { shared, calls, slots, stalls, paths, connection: Some(connection), .. } = self else {
             return Ok(());
         };
-        let route = in_codec(paths.route(head.path), codec);
+        let route = in_codec(paths.route(head.path), Some(codec));
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
         if is_end {
             calls.begin(turn.now, call, &route, Body::Stream(Streaming::empty()), 0, &mut replies);
@@ -324,6 +315,28 @@ impl Http2 {
             calls.begin_stream(turn.now, call, &route, window, &mut replies);
         }
         Ok(())
+    }
+
+    /// Checks whether the head of a gRPC request may begin a call. The error is the status with which it is refused.
+    fn check(&mut self, is_too_long: bool) -> Result<(), Status> {
+        let limits = &self.shared.limits;
+        if is_too_long {
+            let max = limits.http_head_bytes_max;
+            return refused(Status::resource_exhausted(format!(
+                "the head of the request is beyond http_head_bytes_max {max}"
+            )));
+        }
+        if let Some(status) = self.head.take_refusal() {
+            return refused(status);
+        }
+        if self.head.fields.method != HttpMethod::Post {
+            return refused(Status::unimplemented("a gRPC request whose method is not POST"));
+        }
+        if self.head.fields.encoding == Encoding::Unknown {
+            return refused(Status::unimplemented("the grpc-encoding of the request is not known here"));
+        }
+        self.calls.check_room()?;
+        check_metadata("metadata", &self.head.metadata, limits.metadata_bytes_max).or_else(refused)
     }
 
     /// The most bytes of a message that the connection has room for.
@@ -357,7 +370,9 @@ impl Http2 {
 
     /// Takes the trailers of a request. They say nothing to a handler.
     fn trailers(&mut self, turn: &mut Turn<'_, '_>, id: u32) -> Result<(), Violation> {
-        match self.head.take().are_trailers() {
+        let are_trailers = self.head.are_trailers();
+        self.head.clear();
+        match are_trailers {
             true => self.data(turn, id, Bytes::new(), true),
             false => self.malformed(turn, id, "trailers with a pseudo-header or a malformed field"),
         }

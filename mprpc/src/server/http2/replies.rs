@@ -155,14 +155,12 @@ impl Replies<'_> {
 
     /// Sends the head of a response, with the metadata that precedes the reply.
     fn head(&mut self, id: u32, reply_metadata: &Metadata) {
-        let compression = self.compression(id);
-        let Some(exchange) = self.connection.stream(id) else { return };
-        exchange.is_opened = true;
-        let codec = exchange.codec;
+        let wanted = self.shared.compression;
         let Replies { output, connection, slots, .. } = self;
-        connection.send_head(id, *output, |fields| {
-            common_fields(fields, slots, codec);
-            if let Some(algorithm) = compression {
+        connection.send_head(id, *output, |exchange, fields| {
+            exchange.is_opened = true;
+            common_fields(fields, slots, exchange.codec);
+            if let Some(algorithm) = wanted.filter(|algorithm| exchange.accepts.accepts(*algorithm)) {
                 fields.remembered(&mut slots.grpc_encoding, b"grpc-encoding", algorithm.name().as_bytes());
             }
             metadata_fields(fields, reply_metadata);
@@ -246,7 +244,11 @@ fn common_fields(fields: &mut FieldWriter<'_>, slots: &mut Slots, codec: Option<
     }
 }
 
+#[inline]
 fn metadata_fields(fields: &mut FieldWriter<'_>, pairs: &Metadata) {
+    if pairs.is_empty() {
+        return;
+    }
     for (name, value) in metadata::fields(pairs) {
         fields.field_once(name.as_bytes(), &value);
     }

@@ -12,7 +12,7 @@ use crate::metadata::Metadata;
 use crate::protocol::http::content_type::{ContentType, Dialect};
 use crate::protocol::http::grpc;
 use crate::protocol::http::metadata::append_field;
-use crate::protocol::http2::hpack::{Field, KnownName};
+use crate::protocol::http2::hpack::{self, Field, FieldSink, KnownName};
 use crate::server::router::{Route, Router};
 use crate::server::web::{Accepts, Encoding, HttpMethod, WebFields, is_of_browser};
 use crate::status::Status;
@@ -20,6 +20,19 @@ use crate::status::Status;
 /// The head of a request. One is reused for all requests of a connection.
 #[derive(Default)]
 pub(super) struct RequestHead {
+    pub(super) fields: HeadFields,
+    pub(super) metadata: Metadata,
+    /// Why the call is refused.
+    pub(super) refusal: Option<Status>,
+    /// The path, if no method has it, and the status that says so.
+    pub(super) unknown_path: Option<Box<(Bytes, Status)>>,
+    /// The fields that only the dialects of the web read.
+    web: Option<Box<WebFields>>,
+}
+
+/// What the fields of a head say that nearly every request has.
+#[derive(Clone, Copy, Default)]
+pub(super) struct HeadFields {
     pub(super) method: HttpMethod,
     /// The number of the path's route in [`Paths`], unless the call is refused.
     pub(super) path: u32,
@@ -30,19 +43,40 @@ pub(super) struct RequestHead {
     pub(super) accepts: Accepts,
     /// The compressions in `accept-encoding`, which gRPC does not read.
     http_accepts: Accepts,
-    pub(super) metadata: Metadata,
     has_authority: bool,
     has_path: bool,
     has_scheme: bool,
     has_regular_field: bool,
     /// How the head breaks the rules of HTTP/2. The stream is reset.
-    pub(super) malformed: Option<&'static str>,
-    /// Why the call is refused.
-    pub(super) refusal: Option<Status>,
-    /// The path, if no method has it, and the status that says so.
-    pub(super) unknown_path: Option<Box<(Bytes, Status)>>,
-    /// The fields that only the dialects of the web read.
-    web: Option<Box<WebFields>>,
+    malformed: Option<&'static str>,
+}
+
+/// Collects the fields of the heads of a connection.
+pub(super) struct HeadSink<'a> {
+    pub(super) head: &'a mut RequestHead,
+    pub(super) saved: &'a mut [HeadFields; hpack::PLACES],
+    pub(super) paths: &'a mut Paths,
+    pub(super) router: &'a Router,
+}
+
+impl FieldSink for HeadSink<'_> {
+    #[inline]
+    fn field(&mut self, field: Field<'_>) {
+        self.head.field(field, self.paths, self.router);
+    }
+
+    fn save(&mut self, place: usize) -> bool {
+        let is_plain = self.head.is_plain();
+        if is_plain {
+            self.saved[place] = self.head.fields;
+        }
+        is_plain
+    }
+
+    #[inline]
+    fn restore(&mut self, place: usize) {
+        self.head.fields = self.saved[place];
+    }
 }
 
 /// What a request carries, from its `content-type`.
@@ -63,13 +97,37 @@ impl RequestHead {
         mem::take(self)
     }
 
+    /// Is ready for the next head.
+    #[inline]
+    pub(super) fn clear(&mut self) {
+        if !self.is_plain() {
+            *self = RequestHead::default();
+        }
+        self.fields = HeadFields::default();
+    }
+
+    /// The status with which the call is refused.
+    #[inline]
+    pub(super) fn take_refusal(&mut self) -> Option<Status> {
+        if self.is_plain() {
+            return None;
+        }
+        self.refusal.take().or(self.unknown_path.take().map(|unknown| unknown.1))
+    }
+
+    /// Whether the head is collected in its [`HeadFields`] alone.
+    #[inline]
+    fn is_plain(&self) -> bool {
+        self.metadata.is_empty() && self.refusal.is_none() && self.unknown_path.is_none() && self.web.is_none()
+    }
+
     /// Takes a field.
     #[inline]
     pub(super) fn field(&mut self, field: Field<'_>, paths: &mut Paths, router: &Router) {
         if field.known as u8 <= KnownName::UnknownPseudo as u8 {
             return self.pseudo(field, paths, router);
         }
-        self.has_regular_field = true;
+        self.fields.has_regular_field = true;
         match field.known {
             KnownName::ContentType => {
                 let content = match field.note {
@@ -82,26 +140,28 @@ impl RequestHead {
                         content
                     }
                 };
-                self.content = content;
+                self.fields.content = content;
             }
-            KnownName::Te if field.value != b"trailers" => self.malformed = Some("a field te that is not trailers"),
+            KnownName::Te if field.value != b"trailers" => {
+                self.fields.malformed = Some("a field te that is not trailers")
+            }
             KnownName::Te | KnownName::UserAgent | KnownName::Host => {}
-            KnownName::AcceptEncoding => self.http_accepts = Accepts::noted(field.value, field.note),
+            KnownName::AcceptEncoding => self.fields.http_accepts = Accepts::noted(field.value, field.note),
             KnownName::GrpcTimeout => match grpc::decode_timeout(field.value) {
-                Ok(timeout) => self.timeout = Some(timeout),
+                Ok(timeout) => self.fields.timeout = Some(timeout),
                 Err(status) => self.refusal = Some(status),
             },
-            KnownName::GrpcAcceptEncoding => self.accepts = Accepts::noted(field.value, field.note),
-            KnownName::GrpcEncoding => self.encoding = Encoding::of(field.value),
-            KnownName::ContentLength => match (self.content_length, grpc::decimal(field.value, 20)) {
-                (None, Some(length)) => self.content_length = Some(length),
-                _ => self.malformed = Some("a field content-length that is no number, or a second one"),
+            KnownName::GrpcAcceptEncoding => self.fields.accepts = Accepts::noted(field.value, field.note),
+            KnownName::GrpcEncoding => self.fields.encoding = Encoding::of(field.value),
+            KnownName::ContentLength => match (self.fields.content_length, grpc::decimal(field.value, 20)) {
+                (None, Some(length)) => self.fields.content_length = Some(length),
+                _ => self.fields.malformed = Some("a field content-length that is no number, or a second one"),
             },
             KnownName::Connection
             | KnownName::TransferEncoding
             | KnownName::KeepAlive
             | KnownName::ProxyConnection
-            | KnownName::Upgrade => self.malformed = Some("a field of HTTP/1.1 connections"),
+            | KnownName::Upgrade => self.fields.malformed = Some("a field of HTTP/1.1 connections"),
             KnownName::ContentEncoding
             | KnownName::ConnectProtocolVersion
             | KnownName::ConnectTimeoutMs
@@ -114,7 +174,7 @@ impl RequestHead {
     #[inline(never)]
     fn other(&mut self, name: &[u8], value: &[u8]) {
         if let Some(what) = malformed_field(name, value) {
-            self.malformed = Some(what);
+            self.fields.malformed = Some(what);
             return;
         }
         if name == b"origin" || name.starts_with(b"access-control-request-") {
@@ -132,25 +192,25 @@ impl RequestHead {
 
     #[inline]
     fn pseudo(&mut self, field: Field<'_>, paths: &mut Paths, router: &Router) {
-        if self.has_regular_field {
-            self.malformed = Some("a pseudo-header behind a regular field");
+        if self.fields.has_regular_field {
+            self.fields.malformed = Some("a pseudo-header behind a regular field");
         }
         match field.known {
-            KnownName::Method if self.method == HttpMethod::Missing => {
-                self.method = HttpMethod::of(field.value);
+            KnownName::Method if self.fields.method == HttpMethod::Missing => {
+                self.fields.method = HttpMethod::of(field.value);
             }
-            KnownName::Scheme if !self.has_scheme => self.has_scheme = true,
-            KnownName::Path if !self.has_path && !field.value.is_empty() => {
-                self.has_path = true;
+            KnownName::Scheme if !self.fields.has_scheme => self.fields.has_scheme = true,
+            KnownName::Path if !self.fields.has_path && !field.value.is_empty() => {
+                self.fields.has_path = true;
                 match paths.number(field.value, field.note, router) {
-                    Ok(number) => self.path = number,
+                    Ok(number) => self.fields.path = number,
                     Err(status) => {
                         self.unknown_path = Some(Box::new((Bytes::copy_from_slice(field.value), status)));
                     }
                 }
             }
-            KnownName::Authority if !self.has_authority => self.has_authority = true,
-            _ => self.malformed = Some("a pseudo-header that is unknown, empty, or there twice"),
+            KnownName::Authority if !self.fields.has_authority => self.fields.has_authority = true,
+            _ => self.fields.malformed = Some("a pseudo-header that is unknown, empty, or there twice"),
         }
     }
 
@@ -158,16 +218,16 @@ impl RequestHead {
     pub(super) fn into_web(self, paths: &Paths) -> (Bytes, WebFields, Metadata) {
         let path = match self.unknown_path {
             Some(unknown) => unknown.0,
-            None => paths.path(self.path),
+            None => paths.path(self.fields.path),
         };
         let mut fields = self.web.map_or_else(WebFields::default, |fields| *fields);
-        fields.has_content_type = self.content != Content::Missing;
-        if let Content::Web(content) = self.content {
+        fields.has_content_type = self.fields.content != Content::Missing;
+        if let Content::Web(content) = self.fields.content {
             fields.content = Some(content);
         }
-        fields.of_http.accepts = self.http_accepts;
-        (fields.of_grpc.encoding, fields.of_grpc.accepts) = (self.encoding, self.accepts);
-        fields.grpc_timeout = self.timeout;
+        fields.of_http.accepts = self.fields.http_accepts;
+        (fields.of_grpc.encoding, fields.of_grpc.accepts) = (self.fields.encoding, self.fields.accepts);
+        fields.grpc_timeout = self.fields.timeout;
         fields.fault = fields.fault.or(self.refusal);
         let mut metadata = self.metadata;
         metadata.retain_keys(|key| !is_of_browser(key.as_bytes()));
@@ -176,16 +236,19 @@ impl RequestHead {
 
     /// Whether the fields may be trailers: none is malformed, or a pseudo-header.
     pub(super) fn are_trailers(&self) -> bool {
-        let has_pseudo = self.method != HttpMethod::Missing || self.has_scheme || self.has_path || self.has_authority;
-        self.malformed.is_none() && !has_pseudo
+        let has_pseudo = self.fields.method != HttpMethod::Missing
+            || self.fields.has_scheme
+            || self.fields.has_path
+            || self.fields.has_authority;
+        self.fields.malformed.is_none() && !has_pseudo
     }
 
     /// Checks what only the whole head shows. Returns how it is malformed.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        if self.malformed.is_some() {
-            return self.malformed;
+        if self.fields.malformed.is_some() {
+            return self.fields.malformed;
         }
-        let is_whole = self.method != HttpMethod::Missing && self.has_scheme && self.has_path;
+        let is_whole = self.fields.method != HttpMethod::Missing && self.fields.has_scheme && self.fields.has_path;
         (!is_whole).then_some("a request without :method, :scheme or :path")
     }
 }

@@ -23,8 +23,8 @@ impl Http2 {
         is_end: bool,
         is_too_long: bool,
     ) {
-        let content_length = if is_end { Some(0) } else { head.content_length };
-        let method = head.method;
+        let content_length = if is_end { Some(0) } else { head.fields.content_length };
+        let method = head.fields.method;
         let (path, fields, metadata) = head.into_web(&self.paths);
         let path = String::from_utf8_lossy(&path);
         let (path, query) = path.split_once('?').map_or((&*path, None), |(path, query)| (path, Some(query)));

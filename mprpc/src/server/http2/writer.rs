@@ -16,7 +16,7 @@ pub(super) struct Writer<'a> {
 
 impl ResponseWriter for Writer<'_> {
     fn head(&mut self, status: u16, fields: &[Field<'_>], length: Option<u64>) {
-        self.connection.send_head(self.id, self.output, |out| {
+        self.connection.send_head(self.id, self.output, |_, out| {
             match status {
                 200 => out.status_ok(),
                 status => out.field(b":status", status.to_string().as_bytes()),

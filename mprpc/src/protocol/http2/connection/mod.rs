@@ -15,7 +15,7 @@ use super::frame::{INITIAL_WINDOW, STREAM_MASK};
 use super::hpack::{Decoder, Encoder};
 use super::settings::{OwnSettings, PeerSettings};
 use super::stream::Stream;
-use crate::id_map::IdMap;
+use super::streams::Streams;
 
 /// One side of an HTTP/2 connection. `T` is what its user keeps for a stream.
 ///
@@ -27,7 +27,7 @@ pub(crate) struct Connection<T> {
     peer: PeerSettings,
     decoder: Decoder,
     encoder: Encoder,
-    pub(super) streams: IdMap<Stream<T>>,
+    pub(super) streams: Streams<T>,
     /// The highest stream that the peer has opened.
     last_peer_stream: u32,
     /// The next stream that this side opens.
@@ -112,7 +112,7 @@ impl<T: Default> Connection<T> {
             peer: PeerSettings::default(),
             decoder: Decoder::new(own.header_table_bytes as usize, own.header_list_bytes_max as usize),
             encoder: Encoder::new(),
-            streams: IdMap::default(),
+            streams: Streams::default(),
             last_peer_stream: 0,
             next_stream: if is_server { 2 } else { 1 },
             send_window: INITIAL_WINDOW.into(),
@@ -136,7 +136,7 @@ impl<T: Default> Connection<T> {
     /// What the user keeps for a stream that is open.
     #[inline]
     pub(crate) fn stream(&mut self, id: u32) -> Option<&mut T> {
-        self.streams.get_mut(&id).map(|stream| &mut stream.user)
+        self.streams.get_mut(id).map(|stream| &mut stream.user)
     }
 
     /// The open streams.
@@ -146,7 +146,7 @@ impl<T: Default> Connection<T> {
 
     /// The ids of the open streams.
     pub(crate) fn ids(&self) -> Vec<u32> {
-        self.streams.keys().copied().collect()
+        self.streams.ids().collect()
     }
 
     /// Bytes that wait for room in the peer's windows, and bytes that have arrived and are not taken.
@@ -157,7 +157,7 @@ impl<T: Default> Connection<T> {
     /// Bytes of this stream that wait for room in the peer's windows.
     #[inline]
     pub(crate) fn pending_bytes(&self, id: u32) -> usize {
-        if self.pending_bytes == 0 { 0 } else { self.streams.get(&id).map_or(0, Stream::pending_bytes) }
+        if self.pending_bytes == 0 { 0 } else { self.streams.get(id).map_or(0, Stream::pending_bytes) }
     }
 
     /// Bytes of all streams that wait for room in the peer's windows.
@@ -172,7 +172,7 @@ impl<T: Default> Connection<T> {
 
     /// Whether the window of this stream has no room. A stream whose window has room waits for the connection.
     pub(crate) fn is_window_closed(&self, id: u32) -> bool {
-        self.streams.get(&id).is_some_and(|stream| stream.send_window <= 0)
+        self.streams.get(id).is_some_and(|stream| stream.send_window <= 0)
     }
 
     /// Whether a frame or a header block is incomplete.

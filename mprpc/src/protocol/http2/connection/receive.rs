@@ -11,7 +11,7 @@ use crate::protocol::http2::frame::{
     ErrorCode, FrameHeader, HEADER_BYTES, INITIAL_WINDOW, STREAM_MASK, WINDOW_MAX, encode_frame, encode_reset, flag,
     kind, unpadded,
 };
-use crate::protocol::http2::hpack::{Decoded, Field};
+use crate::protocol::http2::hpack::{Decoded, Field, FieldSink};
 use crate::protocol::http2::settings::encode_ack;
 use crate::protocol::http2::stream::Stream;
 use crate::protocol::http2::{Output, Violation, violation};
@@ -23,7 +23,7 @@ impl<T: Default> Connection<T> {
         now: Instant,
         input: &mut BytesMut,
         out: &mut impl Output,
-        sink: &mut impl FnMut(Field<'_>),
+        sink: &mut impl FieldSink,
     ) -> Result<Event, Violation> {
         loop {
             if self.complete.is_empty()
@@ -93,7 +93,7 @@ impl<T: Default> Connection<T> {
         header: FrameHeader,
         payload: &[u8],
         out: &mut impl Output,
-        sink: &mut impl FnMut(Field<'_>),
+        sink: &mut impl FieldSink,
     ) -> Result<Option<Event>, Violation> {
         if self.block.is_some() && header.kind != kind::CONTINUATION {
             return violation(
@@ -168,7 +168,7 @@ impl<T: Default> Connection<T> {
         code: ErrorCode,
         out: &mut impl Output,
     ) -> Result<Option<Event>, Violation> {
-        let was_open = self.streams.contains_key(&id);
+        let was_open = self.streams.contains(id);
         self.spoiled(now, id, code, out)?;
         Ok(was_open.then_some(Event::Reset { id, code: code as u32, by_peer: false }))
     }
@@ -185,7 +185,7 @@ impl<T: Default> Connection<T> {
         header: FrameHeader,
         payload: &[u8],
         out: &mut impl Output,
-        sink: &mut impl FnMut(Field<'_>),
+        sink: &mut impl FieldSink,
     ) -> Result<Option<Event>, Violation> {
         let Some(range) = unpadded(header, payload) else {
             return violation(ErrorCode::ProtocolError, "padding longer than its HEADERS frame");
@@ -221,7 +221,7 @@ impl<T: Default> Connection<T> {
 
     /// Whether a stream below the last one is neither open nor known to be closed: then it was never opened.
     pub(super) fn is_unknown(&self, id: u32) -> bool {
-        !self.streams.contains_key(&id) && self.closed.find(id).is_none()
+        !self.streams.contains(id) && self.closed.find(id).is_none()
     }
 
     pub(super) fn continuation(
@@ -230,7 +230,7 @@ impl<T: Default> Connection<T> {
         header: FrameHeader,
         payload: &[u8],
         out: &mut impl Output,
-        sink: &mut impl FnMut(Field<'_>),
+        sink: &mut impl FieldSink,
     ) -> Result<Option<Event>, Violation> {
         let Some(mut block) = self.block.take().filter(|block| block.stream == header.stream) else {
             return violation(ErrorCode::ProtocolError, "a CONTINUATION without its HEADERS");
@@ -263,11 +263,11 @@ impl<T: Default> Connection<T> {
         is_end: bool,
         block: &[u8],
         out: &mut impl Output,
-        sink: &mut impl FnMut(Field<'_>),
+        sink: &mut impl FieldSink,
     ) -> Result<Option<Event>, Violation> {
         let is_new = self.is_server && id > self.last_peer_stream;
         let is_ignored = matches!(self.leaving, Leaving::After(last) if is_new && id > last);
-        let known = self.streams.get(&id).map(|stream| stream.is_remote_ended);
+        let known = self.streams.get(id).map(|stream| stream.is_remote_ended);
         let is_refused = is_new && self.streams.len() >= self.own.streams_max as usize;
         // A response may have several heads (1xx); after the last one, and at a server, only trailers may follow.
         let is_misplaced = !is_new && !is_end && (self.is_server || self.has_body(id));
@@ -275,7 +275,7 @@ impl<T: Default> Connection<T> {
         // The block is decoded in any case, as it may change the table.
         let decoded = match is_taken {
             true => self.decoder.decode(block, sink),
-            false => self.decoder.decode(block, &mut |_| {}),
+            false => self.decoder.decode(block, &mut |_: Field<'_>| {}),
         };
         let is_too_long = match decoded {
             Ok(decoded) => decoded == Decoded::TooLong,
@@ -329,18 +329,18 @@ impl<T: Default> Connection<T> {
 
     /// Whether the final head of the response has arrived, as its user has noted.
     pub(super) fn has_body(&self, id: u32) -> bool {
-        self.streams.get(&id).is_some_and(|stream| stream.has_head)
+        self.streams.get(id).is_some_and(|stream| stream.has_head)
     }
 
     /// Notes that the final head of a response has arrived: what follows are its body and its trailers.
     pub(crate) fn final_head_arrived(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.has_head = true;
         }
     }
 
     pub(super) fn remote_ended(&mut self, id: u32) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.streams.get_mut(id) {
             stream.is_remote_ended = true;
         }
     }
@@ -372,7 +372,7 @@ impl<T: Default> Connection<T> {
         if range.is_empty() && !is_end {
             self.charge(now, "empty DATA frames")?;
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(id) else {
             if self.closed.find(id) == Some(ClosedBy::ThisSide) {
                 // The rest of a long body may cross the reset. Frames that are short as well are a flood.
                 let is_short = length < USEFUL_BYTES_MIN;
@@ -462,10 +462,10 @@ impl<T: Default> Connection<T> {
             for _ in 0..self.streams.len() / STREAMS_PER_CHARGE {
                 self.charge(now, "SETTINGS frames")?;
             }
-            for (id, stream) in &mut self.streams {
+            for (id, stream) in self.streams.iter_mut() {
                 stream.send_window += change;
                 if stream.send_window > 0 && stream.enters_queue() {
-                    self.blocked.push_back(*id);
+                    self.blocked.push_back(id);
                 }
                 if stream.send_window > WINDOW_MAX {
                     return violation(
@@ -527,7 +527,7 @@ impl<T: Default> Connection<T> {
         if self.is_idle(id) {
             return violation(ErrorCode::ProtocolError, format!("WINDOW_UPDATE on stream {id}, which is idle"));
         }
-        let Some(stream) = self.streams.get_mut(&id) else {
+        let Some(stream) = self.streams.get_mut(id) else {
             return self.charge(now, "WINDOW_UPDATE frames on closed streams").map(|()| None);
         };
         if increment == 0 {

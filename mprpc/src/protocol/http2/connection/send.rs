@@ -11,16 +11,14 @@ use crate::protocol::http2::field_writer::FieldWriter;
 use crate::protocol::http2::frame::{
     ErrorCode, FrameHeader, HEADER_BYTES, STREAM_MASK, encode_frame, encode_go_away, encode_reset, flag, kind,
 };
+use crate::protocol::http2::hpack::Encoder;
 use crate::protocol::http2::stream::{End, Stream};
-
-/// Above this capacity, the table of streams shrinks after a peak.
-const KEPT_PLACES: usize = 1024;
 
 impl<T: Default> Connection<T> {
     /// Grants the peer so many more bytes of a stream. The grant is announced once it is worth a frame.
     pub(crate) fn grant(&mut self, id: u32, bytes: u64, out: &mut impl Output) {
         let window = self.own.stream_window;
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_remote_ended) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_remote_ended) else { return };
         stream.owed = stream.owed.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX)).min(window);
         if stream.owed >= window / 2 {
             stream.receive_window += i64::from(stream.owed);
@@ -48,24 +46,31 @@ impl<T: Default> Connection<T> {
         Some(id)
     }
 
-    /// Sends the head of a response. A stream that is closed is left alone.
+    /// Sends the head of a response. `fields` gets what the user keeps for the stream, too. A stream that is closed is left
+    /// alone.
     #[inline]
-    pub(crate) fn send_head(&mut self, id: u32, out: &mut impl Output, fields: impl FnOnce(&mut FieldWriter<'_>)) {
-        if self.streams.contains_key(&id) {
-            self.write_fields(id, false, out, fields);
-        }
+    pub(crate) fn send_head(
+        &mut self,
+        id: u32,
+        out: &mut impl Output,
+        fields: impl FnOnce(&mut T, &mut FieldWriter<'_>),
+    ) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let frame_bytes_max = self.peer.frame_bytes_max as usize;
+        write_fields(&mut self.encoder, frame_bytes_max, id, false, out, |writer| fields(&mut stream.user, writer));
     }
 
     /// Sends a part of the body, `prefix` and `payload`, which may be the last. What the windows have no room for follows
     /// later.
     #[inline]
     pub(crate) fn send_data(&mut self, id: u32, prefix: &[u8], payload: Bytes, is_end: bool, out: &mut impl Output) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_local_ended) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_local_ended) else { return };
         let length = prefix.len() + payload.len();
         let room = stream.send_window.min(self.send_window).min(i64::from(self.peer.frame_bytes_max));
         if stream.pending.is_some() || length as i64 > room.max(0) {
             return self.send_later(id, prefix, payload, is_end, out);
         }
+        let is_remote_ended = stream.is_remote_ended;
         stream.is_local_ended = is_end;
         stream.send_window -= length as i64;
         self.send_window -= length as i64;
@@ -78,13 +83,13 @@ impl<T: Default> Connection<T> {
         out.push(payload);
         self.control.give_back(UPDATES_PER_DATA);
         if is_end {
-            self.local_ended(id, out);
+            self.local_ended(id, is_remote_ended, out);
         }
     }
 
     #[cold]
     pub(super) fn send_later(&mut self, id: u32, prefix: &[u8], payload: Bytes, is_end: bool, out: &mut impl Output) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let length = prefix.len() + payload.len();
         let pending = stream.pending.get_or_insert_default();
         if !prefix.is_empty() {
@@ -104,20 +109,21 @@ impl<T: Default> Connection<T> {
 
     /// Ends this side of a stream with END_STREAM on an empty DATA frame.
     pub(crate) fn send_end(&mut self, id: u32, out: &mut impl Output) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_local_ended) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_local_ended) else { return };
         stream.is_local_ended = true;
         if let Some(pending) = &mut stream.pending {
             pending.end = Some(End::Data);
             return;
         }
+        let is_remote_ended = stream.is_remote_ended;
         encode_frame(out.tail(), kind::DATA, flag::END_STREAM, id, &[]);
-        self.local_ended(id, out);
+        self.local_ended(id, is_remote_ended, out);
     }
 
     /// Ends this side of a stream with trailers, or with a head alone if no head was sent.
     #[inline]
     pub(crate) fn send_trailers(&mut self, id: u32, out: &mut impl Output, fields: impl FnOnce(&mut FieldWriter<'_>)) {
-        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.is_local_ended) else { return };
+        let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.is_local_ended) else { return };
         stream.is_local_ended = true;
         if let Some(pending) = &mut stream.pending {
             let mut list = Vec::new();
@@ -125,15 +131,15 @@ impl<T: Default> Connection<T> {
             pending.end = Some(End::Trailers(list));
             return;
         }
+        let is_remote_ended = stream.is_remote_ended;
         self.write_fields(id, true, out, fields);
-        self.local_ended(id, out);
+        self.local_ended(id, is_remote_ended, out);
     }
 
     /// Closes a stream of which this side has sent everything. A server that has answered needs the rest of the request no
     /// more; a client waits for the answer.
-    pub(super) fn local_ended(&mut self, id: u32, out: &mut impl Output) {
-        let Some(stream) = self.streams.get(&id) else { return };
-        let is_remote_ended = stream.is_remote_ended;
+    #[inline]
+    fn local_ended(&mut self, id: u32, is_remote_ended: bool, out: &mut impl Output) {
         if !is_remote_ended && !self.is_server {
             return;
         }
@@ -152,7 +158,7 @@ impl<T: Default> Connection<T> {
 
     /// Removes a stream that its user needs no more, at a client. Unless both sides have ended it, it is reset.
     pub(crate) fn finish(&mut self, id: u32, out: &mut impl Output) -> Option<T> {
-        let stream = self.streams.get(&id)?;
+        let stream = self.streams.get(id)?;
         let is_remote_ended = stream.is_remote_ended;
         let stream = self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide })?;
         if !stream.is_local_ended || !is_remote_ended || stream.pending.is_some() {
@@ -162,19 +168,16 @@ impl<T: Default> Connection<T> {
     }
 
     pub(super) fn remove(&mut self, id: u32, by: ClosedBy) -> Option<Stream<T>> {
-        let stream = self.streams.remove(&id);
+        let stream = self.streams.remove(id);
         self.pending_bytes -= stream.as_ref().map_or(0, Stream::pending_bytes);
         if stream.as_ref().and_then(|stream| stream.pending.as_ref()).is_some_and(|pending| pending.is_queued) {
             self.blocked_gone += 1;
             if self.blocked_gone > self.blocked.len() / 2 {
                 self.blocked_gone = 0;
-                self.blocked.retain(|id| self.streams.contains_key(id));
+                self.blocked.retain(|id| self.streams.contains(*id));
             }
         }
         self.closed.add(id, by);
-        if self.streams.capacity() > KEPT_PLACES && self.streams.len() < self.streams.capacity() / 8 {
-            self.streams.shrink_to(self.streams.len() * 2);
-        }
         stream
     }
 
@@ -211,7 +214,7 @@ impl<T: Default> Connection<T> {
                 return;
             }
             let Some(id) = self.blocked.pop_front() else { return };
-            match self.streams.get_mut(&id).and_then(|stream| stream.pending.as_mut()) {
+            match self.streams.get_mut(id).and_then(|stream| stream.pending.as_mut()) {
                 Some(pending) => pending.is_queued = false,
                 None => {
                     self.blocked_gone = self.blocked_gone.saturating_sub(1);
@@ -223,7 +226,7 @@ impl<T: Default> Connection<T> {
     }
 
     pub(super) fn flush_stream(&mut self, id: u32, out: &mut impl Output) {
-        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return };
         let Some(pending) = &mut stream.pending else { return };
         let before = pending.bytes;
         while pending.bytes > 0 {
@@ -262,6 +265,7 @@ impl<T: Default> Connection<T> {
             }
             return;
         }
+        let is_remote_ended = stream.is_remote_ended;
         let end = stream.pending.take().and_then(|pending| pending.end);
         match end {
             None => return,
@@ -270,32 +274,44 @@ impl<T: Default> Connection<T> {
                 list.iter().for_each(|(name, value)| fields.field(name, value));
             }),
         }
-        self.local_ended(id, out);
+        self.local_ended(id, is_remote_ended, out);
     }
 
-    /// Writes a header block as a HEADERS frame, and CONTINUATION frames if it is long.
     #[inline]
-    pub(super) fn write_fields(
+    fn write_fields(
         &mut self,
         id: u32,
         is_end: bool,
         out: &mut impl Output,
         fields: impl FnOnce(&mut FieldWriter<'_>),
     ) {
-        let tail = out.tail();
-        let start = tail.len();
-        tail.put_bytes(0, HEADER_BYTES);
-        self.encoder.begin_block(tail);
-        fields(&mut FieldWriter::encoding(&mut self.encoder, tail));
-        let length = tail.len() - start - HEADER_BYTES;
-        let end_stream = if is_end { flag::END_STREAM } else { 0 };
-        if length > self.peer.frame_bytes_max as usize {
-            return split_block(tail, start, self.peer.frame_bytes_max as usize, end_stream, id);
-        }
-        let flags = flag::END_HEADERS | end_stream;
-        let header = FrameHeader { length: length as u32, kind: kind::HEADERS, flags, stream: id };
-        tail[start..start + HEADER_BYTES].copy_from_slice(&header.encode());
+        write_fields(&mut self.encoder, self.peer.frame_bytes_max as usize, id, is_end, out, fields);
     }
+}
+
+/// Writes a header block as a HEADERS frame, and CONTINUATION frames if it is long.
+#[inline]
+fn write_fields(
+    encoder: &mut Encoder,
+    frame_bytes_max: usize,
+    id: u32,
+    is_end: bool,
+    out: &mut impl Output,
+    fields: impl FnOnce(&mut FieldWriter<'_>),
+) {
+    let tail = out.tail();
+    let start = tail.len();
+    tail.put_bytes(0, HEADER_BYTES);
+    encoder.begin_block(tail);
+    fields(&mut FieldWriter::encoding(encoder, tail));
+    let length = tail.len() - start - HEADER_BYTES;
+    let end_stream = if is_end { flag::END_STREAM } else { 0 };
+    if length > frame_bytes_max {
+        return split_block(tail, start, frame_bytes_max, end_stream, id);
+    }
+    let flags = flag::END_HEADERS | end_stream;
+    let header = FrameHeader { length: length as u32, kind: kind::HEADERS, flags, stream: id };
+    tail[start..start + HEADER_BYTES].copy_from_slice(&header.encode());
 }
 
 /// Splits the header block that stands behind `start` over several frames.

@@ -4,7 +4,7 @@ use bytes::{BufMut, BytesMut};
 
 use super::integer::put_integer;
 use super::static_table::{self, Found, ROWS, StaticField};
-use super::table::Table;
+use super::table::{Entry, Table};
 use super::{TABLE_BYTES_DEFAULT, huffman};
 
 /// Whether a field enters the dynamic table.
@@ -24,6 +24,20 @@ pub(crate) struct Remembered {
     /// The number of the entry. 0 if there is none.
     number: u64,
 }
+
+/// A part of a block that is sent often, as it was encoded the last time. The caller keeps one for each list of fields that
+/// it sends often.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RememberedPart {
+    bytes: [u8; PART_BYTES_MAX],
+    /// 0 if nothing is remembered.
+    length: usize,
+    /// The version of the table for which the bytes are right.
+    version: u64,
+}
+
+/// A longer part is not remembered.
+const PART_BYTES_MAX: usize = 24;
 
 /// The encoder of a connection. Blocks must be sent in the order in which they are encoded, all of them.
 #[derive(Debug)]
@@ -118,6 +132,29 @@ impl Encoder {
         }
     }
 
+    /// Appends a part as it was encoded the last time, if the table is still the same. Returns whether it did.
+    #[inline]
+    pub(crate) fn repeat(&self, out: &mut BytesMut, part: &RememberedPart) -> bool {
+        let is_valid = part.length > 0 && part.version == self.table.version();
+        if is_valid {
+            out.put_slice(&part.bytes[..part.length]);
+        }
+        is_valid
+    }
+
+    /// The version of the table, for [`Encoder::remember`].
+    pub(crate) fn version(&self) -> u64 {
+        self.table.version()
+    }
+
+    /// Remembers a part that was encoded since the table had this version.
+    pub(crate) fn remember(&self, part: &mut RememberedPart, encoded: &[u8], version: u64) {
+        let is_short = encoded.len() <= PART_BYTES_MAX;
+        part.length = if is_short && version == self.table.version() { encoded.len() } else { 0 };
+        part.bytes[..part.length].copy_from_slice(&encoded[..part.length]);
+        part.version = version;
+    }
+
     /// Appends a field. Returns where the dynamic table holds the field now, if it does.
     fn put(&mut self, out: &mut BytesMut, name: &[u8], value: &[u8], indexing: Indexing) -> Remembered {
         let found = self.find(name, value, indexing);
@@ -172,7 +209,8 @@ impl Encoder {
     fn insert(&mut self, name: &[u8], value: &[u8]) -> Remembered {
         let (name_hash, value_hash) = (hash(name), hash(value));
         let newest = &mut self.newest[bucket(name_hash)];
-        self.table.insert(name, value, Attached { name_hash, value_hash, before: *newest });
+        let entry = Entry::new(name, value, Attached { name_hash, value_hash, before: *newest });
+        let _ = self.table.insert(entry);
         *newest = self.table.newest();
         Remembered { number: *newest }
     }

@@ -4,6 +4,7 @@
 //! A connection has one [`Encoder`] and one [`Decoder`]. Both keep a table of recent fields, which the peer mirrors. So
 //! blocks must be decoded in the order of their arrival, all of them, and sent in the order in which they were encoded.
 
+mod beginnings;
 mod decoder;
 mod encoder;
 mod huffman;
@@ -12,8 +13,9 @@ mod known_name;
 mod static_table;
 mod table;
 
-pub(crate) use decoder::{Decoded, Decoder, Field};
-pub(crate) use encoder::{Encoder, Indexing, Remembered};
+pub(crate) use beginnings::PLACES;
+pub(crate) use decoder::{Decoded, Decoder, Field, FieldSink};
+pub(crate) use encoder::{Encoder, Indexing, Remembered, RememberedPart};
 pub(crate) use known_name::KnownName;
 pub(crate) use static_table::StaticField;
 

@@ -13,6 +13,8 @@ pub(super) struct Table<T> {
     bytes_max: usize,
     /// Counts the entries that were ever inserted.
     inserted: u64,
+    /// Counts the changes of the maximum size.
+    resized: u64,
 }
 
 /// An entry: name and value in one allocation.
@@ -24,6 +26,13 @@ pub(super) struct Entry<T> {
 }
 
 impl<T> Entry<T> {
+    pub(super) fn new(name: &[u8], value: &[u8], attached: T) -> Entry<T> {
+        let mut text = Vec::with_capacity(name.len() + value.len());
+        text.extend_from_slice(name);
+        text.extend_from_slice(value);
+        Entry { text: text.into_boxed_slice(), name_bytes: name.len(), attached }
+    }
+
     #[inline]
     pub(super) fn name(&self) -> &[u8] {
         &self.text[..self.name_bytes]
@@ -48,7 +57,7 @@ impl<T> Entry<T> {
 
 impl<T> Table<T> {
     pub(super) fn new(bytes_max: usize) -> Table<T> {
-        Table { entries: VecDeque::new(), bytes: 0, bytes_max, inserted: 0 }
+        Table { entries: VecDeque::new(), bytes: 0, bytes_max, inserted: 0, resized: 0 }
     }
 
     pub(super) fn bytes_max(&self) -> usize {
@@ -58,6 +67,7 @@ impl<T> Table<T> {
     /// Changes the maximum size, and removes the oldest entries that no longer fit.
     pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
         self.bytes_max = bytes_max;
+        self.resized += 1;
         self.evict_to(bytes_max);
     }
 
@@ -79,6 +89,12 @@ impl<T> Table<T> {
         self.inserted
     }
 
+    /// The version of the table: while it stays the same, so do the entries and their indices.
+    #[inline]
+    pub(super) fn version(&self) -> u64 {
+        self.inserted + self.resized
+    }
+
     /// The index of the entry with this number. `None` if it has left the table, and for the number 0.
     #[inline]
     pub(super) fn index_of(&self, number: u64) -> Option<usize> {
@@ -92,22 +108,18 @@ impl<T> Table<T> {
         name.len() + value.len() + FIELD_OVERHEAD_BYTES <= self.bytes_max
     }
 
-    /// Inserts a field, after it has removed the oldest entries to make room. A field that is larger than the table empties
-    /// the table and is not inserted: `None`.
-    pub(super) fn insert(&mut self, name: &[u8], value: &[u8], attached: T) -> Option<&mut Entry<T>> {
-        if !self.fits(name, value) {
+    /// Inserts an entry, after it has removed the oldest ones to make room. An entry that is larger than the table empties
+    /// the table and comes back.
+    pub(super) fn insert(&mut self, entry: Entry<T>) -> Result<&mut Entry<T>, Entry<T>> {
+        let Some(others_bytes_max) = self.bytes_max.checked_sub(entry.bytes()) else {
             self.evict_to(0);
-            return None;
-        }
-        let mut text = Vec::with_capacity(name.len() + value.len());
-        text.extend_from_slice(name);
-        text.extend_from_slice(value);
-        let entry = Entry { text: text.into_boxed_slice(), name_bytes: name.len(), attached };
-        self.evict_to(self.bytes_max - entry.bytes());
+            return Err(entry);
+        };
+        self.evict_to(others_bytes_max);
         self.bytes += entry.bytes();
         self.inserted += 1;
         self.entries.push_front(entry);
-        self.entries.front_mut()
+        Ok(&mut self.entries[0])
     }
 
     fn evict_to(&mut self, bytes_max: usize) {

@@ -91,7 +91,7 @@ fn long_head_is_sent_in_frames_of_the_peers_size() {
     server.receive(&head(1, flag::END_STREAM)).unwrap();
     client.connection.open(1, true, &mut client.out, |_| {}).unwrap();
     let value = "v".repeat(40_000);
-    server.connection.send_head(1, &mut server.out, |fields| {
+    server.connection.send_head(1, &mut server.out, |_, fields| {
         fields.field(b":status", b"200");
         fields.field_once(b"long", value.as_bytes());
     });
@@ -162,7 +162,7 @@ fn missing_bytes_of_a_frame_are_told() {
     let whole = data(1, 0, 1000);
     for (arrived, missing) in [(0, 9), (4, 5), (9, 1000), (1000, 9)] {
         let mut input = BytesMut::from(&whole[..arrived]);
-        let event = side.connection.next(side.now, &mut input, &mut side.out, &mut |_| {});
+        let event = side.connection.next(side.now, &mut input, &mut side.out, &mut |_: Field<'_>| {});
         assert_eq!(event, Ok(Event::NeedMore(missing)), "{arrived} bytes");
         assert_eq!(side.connection.is_inside_a_frame(&input), arrived > 0);
     }

@@ -126,7 +126,7 @@ impl Side {
     }
 
     fn head(&mut self, id: u32) {
-        self.connection.send_head(id, &mut self.out, |fields| fields.field(b":status", b"200"));
+        self.connection.send_head(id, &mut self.out, |_, fields| fields.field(b":status", b"200"));
     }
 
     fn data(&mut self, id: u32, bytes: usize, is_end: bool) {

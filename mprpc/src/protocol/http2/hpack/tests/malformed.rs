@@ -127,7 +127,8 @@ fn bombs_end_the_connection_after_a_small_multiple_of_the_limit() {
     for after in [&b"\xbe"[..], b"\x7e\x00", b"\x0f\x2f\x00", b"\x1f\x2f\x00", b"\x81", b"\x82", b"\x00\x00\x00"] {
         let mut decoder = Decoder::new(4096, 16_384);
         let mut taken = 0;
-        let result = decoder.decode(&bomb(after), &mut |field| taken += field.name.len() + field.value.len() + 32);
+        let result =
+            decoder.decode(&bomb(after), &mut |field: Field<'_>| taken += field.name.len() + field.value.len() + 32);
         let Err(HpackError::ListFarTooLong(bytes)) = result else { panic!("{after:?}: {result:?}") };
         assert!(bytes < 5 * 16_384 + 4096, "{after:?}: {bytes} bytes were decoded");
         assert!(taken <= 16_384, "{after:?}: {taken} bytes were passed on");
@@ -142,7 +143,7 @@ fn random_bytes_are_decoded_or_refused() {
         let mut decoder = Decoder::new(4096, 16_384);
         loop {
             let block: Vec<u8> = (0..rng.usize(..40)).map(|_| rng.u8(..)).collect();
-            match decoder.decode(&block, &mut |field| assert_eq!(field.known, KnownName::of(field.name))) {
+            match decoder.decode(&block, &mut |field: Field<'_>| assert_eq!(field.known, KnownName::of(field.name))) {
                 Ok(_) => accepted += 1,
                 Err(_) => break,
             }

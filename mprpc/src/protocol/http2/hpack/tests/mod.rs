@@ -7,7 +7,9 @@ mod peers;
 use bytes::BytesMut;
 use fastrand::Rng;
 
-use super::{Decoded, Decoder, Encoder, HpackError, Indexing, KnownName, Remembered, StaticField};
+use super::{
+    Decoded, Decoder, Encoder, Field, FieldSink, HpackError, Indexing, KnownName, PLACES, Remembered, StaticField,
+};
 
 const LIST_BYTES_MAX: usize = 1 << 20;
 
@@ -16,7 +18,7 @@ type Owned = (Vec<u8>, Vec<u8>, bool);
 
 fn decoded(decoder: &mut Decoder, block: &[u8]) -> Result<Vec<Owned>, HpackError> {
     let mut fields = Vec::new();
-    let result = decoder.decode(block, &mut |field| {
+    let result = decoder.decode(block, &mut |field: Field<'_>| {
         assert_eq!(field.known, KnownName::of(field.name));
         fields.push((field.name.to_vec(), field.value.to_vec(), field.never_indexed));
     })?;
@@ -186,7 +188,7 @@ fn note_comes_back_until_its_field_leaves_the_table() {
     let mut notes = Vec::new();
     let mut send = |encoder: &mut Encoder, fields: &[(Vec<u8>, Vec<u8>, Indexing)]| {
         let block = encoded(encoder, fields);
-        let result = decoder.decode(&block, &mut |field| {
+        let result = decoder.decode(&block, &mut |field: Field<'_>| {
             notes.push(field.note.as_deref().copied());
             if let Some(note) = field.note {
                 *note += 7;
@@ -207,13 +209,69 @@ fn note_comes_back_until_its_field_leaves_the_table() {
     assert_eq!(notes, [Some(0), Some(7), Some(14), None, None, Some(0), Some(0)]);
 }
 
+/// Collects names and values, and saves them as far as no field of the block is called `x-unsaved`.
+#[derive(Default)]
+struct Saving {
+    fields: Vec<(Vec<u8>, Vec<u8>)>,
+    saved: [Vec<(Vec<u8>, Vec<u8>)>; PLACES],
+    restored: usize,
+}
+
+impl FieldSink for Saving {
+    fn field(&mut self, field: Field<'_>) {
+        self.fields.push((field.name.to_vec(), field.value.to_vec()));
+    }
+
+    fn save(&mut self, place: usize) -> bool {
+        let can_save = self.fields.iter().all(|(name, _)| name != b"x-unsaved");
+        if can_save {
+            self.saved[place] = self.fields.clone();
+        }
+        can_save
+    }
+
+    fn restore(&mut self, place: usize) {
+        self.restored += 1;
+        self.fields = self.saved[place].clone();
+    }
+}
+
+#[test]
+fn saved_beginnings_change_nothing_of_what_is_decoded() {
+    let mut rng = Rng::with_seed(11);
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(4096, LIST_BYTES_MAX));
+    let mut sink = Saving::default();
+    for _ in 0..20_000 {
+        // Few different heads, so that they repeat, and now and then a field or a size that changes the table.
+        let common = ["a", "b", "c"].map(|name| (name.as_bytes().to_vec(), b"value".to_vec(), Indexing::Add));
+        let mut fields: Vec<_> = common[..rng.usize(1..=3)].to_vec();
+        match rng.u8(..) {
+            0..=3 => fields.insert(0, (b"new".to_vec(), rng.u16(..).to_string().into_bytes(), Indexing::Add)),
+            4..=50 => fields.push((b"x-unsaved".to_vec(), b"v".to_vec(), Indexing::Add)),
+            51..=99 => fields.push((b"once".to_vec(), rng.u16(..).to_string().into_bytes(), Indexing::Without)),
+            100 => encoder.set_table_bytes_max(rng.usize(..300)),
+            101 => {
+                encoder.set_table_bytes_max(0);
+                encoder.set_table_bytes_max(4096);
+            }
+            _ => {}
+        }
+        let block = encoded(&mut encoder, &fields);
+        sink.fields.clear();
+        assert_eq!(decoder.decode(&block, &mut sink), Ok(Decoded::Complete));
+        let sent: Vec<_> = fields.into_iter().map(|(name, value, _)| (name, value)).collect();
+        assert_eq!(sink.fields, sent);
+    }
+    assert!(sink.restored > 5_000, "{}", sink.restored);
+}
+
 #[test]
 fn list_beyond_its_limit_is_cut_off_and_the_tables_stay_in_step() {
     let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new(4096, 100));
     let field = |name: &str| (name.as_bytes().to_vec(), vec![b'v'; 10], Indexing::Add);
     let block = encoded(&mut encoder, &[field("first"), field("second"), field("third")]);
     let mut names = Vec::new();
-    let result = decoder.decode(&block, &mut |field| names.push(field.name.to_vec()));
+    let result = decoder.decode(&block, &mut |field: Field<'_>| names.push(field.name.to_vec()));
     assert_eq!(result, Ok(Decoded::TooLong));
     // The two fields have 47 and 48 bytes.
     assert_eq!(names, [b"first".to_vec(), b"second".to_vec()]);
