@@ -120,6 +120,8 @@ struct Waiting {
     path: u32,
     deadline: Deadline,
     metadata: Metadata,
+    /// The caller, if a trusted proxy names it.
+    caller: Option<Arc<Peer>>,
     message: Option<Message>,
 }
 
@@ -277,6 +279,7 @@ impl Http2 {
         is_too_long: bool,
     ) -> Result<(), Status> {
         let limits = &self.shared.limits;
+        let caller = self.calls.forwarded(head.forwarded_for());
         if is_too_long {
             let max = limits.http_head_bytes_max;
             return refused(Status::resource_exhausted(format!(
@@ -303,14 +306,15 @@ impl Http2 {
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         exchange.messages = Some(MessageDecoder::new(flags, message_bytes_max));
         if !takes_stream {
-            exchange.waiting = Some(Waiting { path: head.path, deadline, metadata: head.metadata, message: None });
+            exchange.waiting =
+                Some(Waiting { path: head.path, deadline, metadata: head.metadata, caller, message: None });
             if !is_end {
                 self.stalls.begins(id);
             }
             return Ok(());
         }
         let codec = exchange.codec;
-        let admission = self.calls.admit(route, &head.metadata, turn.now)?;
+        let admission = self.calls.admit_from(caller, route, &head.metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata: head.metadata, admission };
         let Http2 { shared, calls, slots, stalls, paths, connection: Some(connection), .. } = self else {
             return Ok(());
@@ -439,7 +443,7 @@ impl Http2 {
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let codec = exchange.codec;
         (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
-        let Some(Waiting { path, deadline, metadata, message }) = exchange.waiting.take() else {
+        let Some(Waiting { path, deadline, metadata, caller, message }) = exchange.waiting.take() else {
             // The call may have ended already.
             let _ = calls.request(id, None, true, Windows::UNBOUNDED);
             return Ok(());
@@ -450,7 +454,7 @@ impl Http2 {
         let message = message.decode(shared.limits.message_bytes_max).or_else(refused)?;
         let route = in_codec(paths.route(path), codec);
         calls.check_room()?;
-        let admission = calls.admit(&route, &metadata, turn.now)?;
+        let admission = calls.admit_from(caller, &route, &metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata, admission };
         let message_bytes = message.len();
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };
