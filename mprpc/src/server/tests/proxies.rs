@@ -12,6 +12,7 @@ use super::*;
 use crate::interceptor::intercept_fn;
 use crate::interceptors::RateLimit;
 use crate::interceptors::tests::Log;
+use crate::method::Placement;
 use crate::protocol::classic;
 use crate::protocol::proxy::tests::v2;
 use crate::server::incoming::serve_accepted;
@@ -338,6 +339,34 @@ async fn forwarded_for_of_a_trusted_proxy_names_the_caller_of_each_request() {
         peer.send(&ask.http1());
         assert_eq!(answer(&mut peer, &mut input, false).await.text(), "x");
         assert_eq!(bed.caller(), caller);
+    }
+}
+
+/// A service whose replies are the address of the caller.
+struct Who;
+
+impl Service for Who {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &PROBE
+    }
+
+    fn call(&self, _: usize, context: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let address = context.peer().unwrap().address.to_string();
+        Box::pin(std::future::ready(Ok(Body::Message(address.into()))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn call_after_a_forwarded_one_has_its_own_peer() {
+    // Inline, as most measured handlers run: the next call reuses the memory of the context.
+    let placement = [(PROBE.name.to_owned(), Placement::Inline)].into();
+    let shared = Server { placement, ..server() }.add(Who).share().unwrap();
+    let bed = TestBed { shared, peers: Arc::default() };
+    let mut peer = bed.connect(PROXY);
+    let mut input = BytesMut::new();
+    for forwarded in [None, Some("192.0.2.7:1"), None, Some("192.0.2.8:1"), Some("192.0.2.7:1"), None] {
+        peer.send(&forwarded.map_or_else(echo, |value| echo().with("x-forwarded-for", value)).http1());
+        assert_eq!(answer(&mut peer, &mut input, false).await.text(), forwarded.unwrap_or(PROXY));
     }
 }
 
