@@ -77,7 +77,8 @@ pub struct Limits {
     /// `keepalive_timeout` of callers, because their PINGs wait meanwhile.
     pub memory_pause_max: Duration,
     /// The streams that an HTTP/2 caller may open and reset, or spoil by a broken frame, at a server: a burst of so many,
-    /// and as many again in ten seconds. Each call that ends well allows another one. Beyond that the server closes the
+    /// and as many again in ten seconds. Each call that its handler answers allows another
+    /// one. Beyond that the server closes the
     /// connection with ENHANCE_YOUR_CALM.
     pub http_resets_max: usize,
     /// How long a new connection may stay silent. Then the server closes it. The PROXY header of a trusted proxy and the
