@@ -9,6 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use socket2::SockRef;
@@ -320,6 +321,20 @@ impl Writer {
                 Ok(())
             }
         };
+    }
+
+    /// Makes the system probe a silent peer, if the stream is TCP: after `interval`, and for `timeout`. Then, or if the peer
+    /// acknowledges no byte for the longer of their sum and `write_timeout`, reads and writes fail with `TimedOut`.
+    pub(crate) fn probe_peer(&self, interval: Duration, timeout: Duration, write_timeout: Duration) {
+        let probed = match self {
+            Writer::Fresh(socket) => tcp::probe_peer(&SockRef::from(&**socket), interval, timeout, write_timeout),
+            Writer::Tcp(writer) => tcp::probe_peer(&SockRef::from(writer.as_ref()), interval, timeout, write_timeout),
+            Writer::Tls(writer) => return writer.probe_peer(interval, timeout, write_timeout),
+            Writer::Unix(_) | Writer::Memory(_) => return,
+        };
+        if let Err(error) = probed {
+            tracing::debug!(%error, "the system does not probe the peer");
+        }
     }
 
     /// Drops the writer together with its reader, without a shutdown: closing the socket is enough.
