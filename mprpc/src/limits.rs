@@ -99,7 +99,8 @@ pub struct Limits {
     /// How long a caller waits for a connection to open, and then again for the server's greeting.
     pub connect_timeout: Duration,
     /// How long the peer of calls in flight may be silent before this side sends a PING. Both sides do this. A dead peer is
-    /// found after at most twice this interval plus `keepalive_timeout`. A peer is not silent if it resumes reading bytes
+    /// found after at most twice this interval plus `keepalive_timeout`. Over HTTP/1.1, TCP keepalive takes the place of the
+    /// PING, in whole seconds. A peer is not silent if it resumes reading bytes
     /// that it had left waiting.
     pub keepalive_interval: Duration,
     /// How long the reply to a PING may take. Then this side closes the connection: a caller skips the endpoint for a while,
