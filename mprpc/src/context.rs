@@ -62,12 +62,22 @@ impl Shared {
 /// The two ends of a connection, as this side sees them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peer {
-    /// The address of the peer.
+    /// The address of the peer. Behind trusted proxies, that of the caller that the nearest proxy names.
     pub address: Address,
     /// The address of this side.
     pub local: Address,
     /// The names in the certificate that the peer showed over TLS. `None` if the peer showed none.
     pub identity: Option<Arc<PeerIdentity>>,
+    /// The trusted proxy that named `address`, by a PROXY header or by `x-forwarded-for`; see
+    /// [`Server::trusted_proxies`](crate::Server::trusted_proxies). `None` if the peer connected itself.
+    pub proxy: Option<Arc<Peer>>,
+}
+
+impl Peer {
+    /// The address of the trusted proxy, for the log.
+    pub(crate) fn proxy_address(&self) -> Option<tracing::field::DisplayValue<&Address>> {
+        self.proxy.as_ref().map(|proxy| tracing::field::display(&proxy.address))
+    }
 }
 
 impl Context {

@@ -62,6 +62,7 @@
 //! | [`Interceptor`], [`intercept_fn`], [`Next`], [`interceptors`] | code around every call, and ready-made interceptors |
 //! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | configuration from file, environment and flags |
 //! | [`Address`], [`Endpoint`], [`Protocol`] | the address and the protocol of a listening server |
+//! | [`TrustedProxy`] | the proxies that may say for whom they act |
 //! | [`Cors`] | the web pages that may call a server from a browser |
 //! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | certificates to show and to trust, and the identity of the peer |
 //! | [`Limits`] | every bound, and what happens beyond it |
@@ -139,7 +140,7 @@ pub use limits::Limits;
 pub use metadata::Metadata;
 pub use method::{HttpBody, HttpRule, Idempotency, Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 pub use priority::Priority;
-pub use server::{Cors, Health, Server, ServerHandle, ServerStats};
+pub use server::{Cors, Health, Server, ServerHandle, ServerStats, TrustedProxy};
 pub use service::{Body, BoxFuture, RawService, Service};
 pub use status::{Code, Phase, Ran, Status};
 pub use streaming::{Sender, Streaming};

@@ -24,6 +24,9 @@ pub struct Limits {
     /// Fields in the head of an HTTP/1.1 request at a server, and in its trailers. The server answers 431 if there are more,
     /// and closes the connection.
     pub http_fields_max: usize,
+    /// The PROXY header of a trusted proxy, at a server. The server closes the connection if the header is longer. A header
+    /// of version 1 never has more than 107 bytes.
+    pub proxy_header_bytes_max: usize,
     /// The path of a method, `package.Service/Method`. A longer one is a protocol error.
     pub method_path_bytes_max: usize,
     /// Methods that get a number on one connection. More of them are a protocol error.
@@ -74,10 +77,12 @@ pub struct Limits {
     /// `keepalive_timeout` of callers, because their PINGs wait meanwhile.
     pub memory_pause_max: Duration,
     /// The streams that an HTTP/2 caller may open and reset, or spoil by a broken frame, at a server: a burst of so many,
-    /// and as many again in ten seconds. Each call that ends well allows another one. Beyond that the server closes the
+    /// and as many again in ten seconds. Each call that its handler answers allows another
+    /// one. Beyond that the server closes the
     /// connection with ENHANCE_YOUR_CALM.
     pub http_resets_max: usize,
-    /// How long a new connection may stay silent. Then the server closes it.
+    /// How long a new connection may stay silent. Then the server closes it. The PROXY header of a trusted proxy and the
+    /// first byte behind it have this time together.
     pub first_byte_timeout: Duration,
     /// How long the TLS handshake may take at a server, counted from the accept. Then the server closes the connection.
     pub tls_handshake_timeout: Duration,
@@ -94,7 +99,8 @@ pub struct Limits {
     /// How long a caller waits for a connection to open, and then again for the server's greeting.
     pub connect_timeout: Duration,
     /// How long the peer of calls in flight may be silent before this side sends a PING. Both sides do this. A dead peer is
-    /// found after at most twice this interval plus `keepalive_timeout`. A peer is not silent if it resumes reading bytes
+    /// found after at most twice this interval plus `keepalive_timeout`. Over HTTP/1.1, TCP keepalive takes the place of the
+    /// PING, in whole seconds. A peer is not silent if it resumes reading bytes
     /// that it had left waiting.
     pub keepalive_interval: Duration,
     /// How long the reply to a PING may take. Then this side closes the connection: a caller skips the endpoint for a while,
@@ -159,6 +165,7 @@ impl Default for Limits {
             classic_header_bytes_max: 4 << 10,
             http_head_bytes_max: 32 << 10,
             http_fields_max: 128,
+            proxy_header_bytes_max: 4 << 10,
             method_path_bytes_max: 512,
             methods_max: 4096,
             in_flight_max: 16 << 10,

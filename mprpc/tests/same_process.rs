@@ -197,7 +197,8 @@ async fn every_kind_of_address_is_called_without_a_connection() {
         assert_eq!((stats.calls, stats.connections_accepted), (2, 0), "{listen}");
         let peer = client(&bed.address).unary("Peer", "").await.unwrap();
         let address: mprpc::Address = bed.address.parse().unwrap();
-        let expected = format!("{:?}", mprpc::Peer { address: address.clone(), local: address, identity: None });
+        let expected =
+            format!("{:?}", mprpc::Peer { address: address.clone(), local: address, identity: None, proxy: None });
         assert_eq!(peer, expected);
     }
 }

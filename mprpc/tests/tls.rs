@@ -133,6 +133,21 @@ fn call(stub: &Stub, method: usize, value: &str) -> Result<String, Status> {
     stub.unary::<_, StringValue>(method, &text(value)).wait().map(|reply| reply.value)
 }
 
+#[test]
+fn grpcs_is_an_element_of_a_list_and_insists_on_tls() {
+    let bed = TestBed::new();
+    let running = start(bed.tls(), limits());
+    for target in
+        [format!("grpcs://{}", address(&running)), format!("list: grpcs://{0},grpcs://{0}", address(&running))]
+    {
+        assert_eq!(call(&stub(&target, Some(bed.trusting())), ECHO, "secure").unwrap(), "secure", "{target}");
+        let error = Channel::new(&target).err().unwrap().to_string();
+        assert!(error.contains("needs TLS: set ChannelOptions::tls"), "{error}");
+    }
+    let error = Channel::new("list:127.0.0.1:1,grpcs://127.0.0.1").err().unwrap().to_string();
+    assert!(error.contains("has no port") || error.contains("needs TLS"), "{error}");
+}
+
 /// Waits until the server has counted `count` rejections. The server counts a connection at its end, maybe after the reply.
 fn wait_for_rejected(running: &ServerHandle, what: &str, count: u64) {
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -54,8 +54,7 @@ impl Channel {
     /// Fails if `target` is not a valid target, or if the TLS files cannot be used.
     pub fn with_options(target: &str, options: ChannelOptions) -> Result<Channel, Error> {
         let connector = Connector::new(options.tls.as_ref(), &options.limits)?;
-        // `grpcs` is `grpc` that insists on TLS.
-        let secure = target.trim().strip_prefix("grpcs://").map(|address| format!("grpc://{address}"));
+        let secure = without_grpcs(target);
         if secure.is_some() && options.tls.is_none() {
             return Err(Error::new(ErrorKind::Config, format!("'{target}' needs TLS: set ChannelOptions::tls")));
         }
@@ -110,6 +109,24 @@ impl Channel {
         services.insert(service.to_owned(), &endpoints);
         endpoints
     }
+}
+
+/// The target with `grpc://` in place of each `grpcs://`, which is gRPC that insists on TLS. `None` if it has none.
+fn without_grpcs(target: &str) -> Option<String> {
+    let target = target.trim();
+    let (list, entries) = target.strip_prefix("list:").map_or(("", target), |entries| ("list:", entries));
+    let mut is_secure = false;
+    let entries: Vec<String> = entries
+        .split(',')
+        .map(|entry| match entry.trim().strip_prefix("grpcs://") {
+            Some(address) => {
+                is_secure = true;
+                format!("grpc://{address}")
+            }
+            None => entry.to_owned(),
+        })
+        .collect();
+    is_secure.then(|| format!("{list}{}", entries.join(",")))
 }
 
 fn connect_by(connector: Connector) -> Connect {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Config;
 use crate::endpoint::Address;
 use crate::logging::{Filter, LogFormat, LogRotation};
-use crate::server::origin_fault;
+use crate::server::{TrustedProxy, origin_fault};
 
 /// A configuration key of mprpc.
 pub(super) struct Key {
@@ -100,6 +100,8 @@ pub(super) const KEYS: &[Key] = keys! {
     tls.client_certificate: "PEM file of the caller's certificate chain, for servers that ask for one",
     tls.client_key: "PEM file of the key of tls.client_certificate",
     tls.server_name: "the name that servers' certificates have to be for; the host of the address where not said",
+    trusted_proxies: "proxies that may say for whom they act, by a PROXY header or x-forwarded-for: addresses, networks like 10.0.0.0/8, or unix, separated by commas",
+    proxy_header_required: "whether connections from trusted proxies have to begin with a PROXY header: true or false",
     cors.allowed_origins: "origins whose web pages may call the server from a browser, separated by commas; * is every one",
     cors.max_age: "how long a browser may remember that a page of another origin may call",
     log.level: "what is logged: off, error, warn, info, debug or trace; a target's own after it: info,mprpc::net=debug",
@@ -118,6 +120,7 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.classic_header_bytes_max: "bytes of the header of a classic request",
     limits.http_head_bytes_max: "bytes of the head of an HTTP request, and of its trailers",
     limits.http_fields_max: "fields in the head of an HTTP/1.1 request, and in its trailers",
+    limits.proxy_header_bytes_max: "bytes of the PROXY header of a trusted proxy",
     limits.method_path_bytes_max: "bytes of package.Service/Method",
     limits.methods_max: "methods that a connection gives a number to",
     limits.in_flight_max: "calls in flight on a connection",
@@ -255,6 +258,17 @@ impl Setting for Vec<Address> {
 
     fn show(&self) -> Option<String> {
         let all: Vec<String> = self.iter().map(Address::to_string).collect();
+        (!all.is_empty()).then(|| all.join(","))
+    }
+}
+
+impl Setting for Vec<TrustedProxy> {
+    fn read(text: &str) -> Result<Vec<TrustedProxy>, String> {
+        text.split(',').map(|proxy| proxy.trim().parse()).collect()
+    }
+
+    fn show(&self) -> Option<String> {
+        let all: Vec<String> = self.iter().map(TrustedProxy::to_string).collect();
         (!all.is_empty()).then(|| all.join(","))
     }
 }

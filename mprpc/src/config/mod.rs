@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::logging::{self, LogConfig};
 use crate::net::memory_limit;
-use crate::server::{Cors, Health, Server};
+use crate::server::{Cors, Health, Server, TrustedProxy};
 
 /// The configuration of a program.
 ///
@@ -59,6 +59,10 @@ pub struct Config {
     pub unix_folder: Option<PathBuf>,
     /// The TLS settings, for servers and for callers.
     pub tls: TlsConfig,
+    /// [`Server::trusted_proxies`].
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// [`Server::proxy_header_required`].
+    pub proxy_header_required: bool,
     /// [`Server::cors`].
     pub cors: Cors,
     /// The limits of servers and channels.
@@ -84,6 +88,8 @@ impl Default for Config {
             same_host: true,
             unix_folder: None,
             tls: TlsConfig::default(),
+            trusted_proxies: Vec::new(),
+            proxy_header_required: false,
             cors: Cors::default(),
             limits: Limits::default(),
             log: LogConfig::default(),
@@ -360,6 +366,8 @@ impl Server {
             registry: config.registry.clone(),
             unix_folder: config.unix_folder.clone(),
             tls: config.tls.server(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            proxy_header_required: config.proxy_header_required,
             loops: config.loops,
             handler_threads: config.handler_threads,
             overload_protection: config.overload_protection,

@@ -57,13 +57,16 @@ pub(crate) struct Turn<'a, 'w> {
     pub(crate) stalled: bool,
     /// The peer has taken some of the stalled output since the previous turn.
     pub(crate) relieved: bool,
+    /// Set by the session if its protocol has no PING. The system then probes the peer (TCP keepalive), within
+    /// `keepalive_interval` and `keepalive_timeout`.
+    pub(crate) probes_peer: bool,
     /// Set by the session when it stopped because the send buffer is full. The session continues once there is room.
     pub(crate) paused: bool,
 }
 
 impl<'a, 'w> Turn<'a, 'w> {
     fn new(cx: &'a mut task::Context<'w>, now: Instant, output: &'a mut SendBuffer, stalled: bool) -> Turn<'a, 'w> {
-        Turn { cx, now, output, missing: 0, stalled, relieved: false, paused: false }
+        Turn { cx, now, output, missing: 0, stalled, relieved: false, probes_peer: false, paused: false }
     }
 }
 
@@ -137,6 +140,7 @@ pub(crate) async fn drive_here(transferred: TransferredStream, session: impl Ses
         output: SendBuffer::default(),
         send_buffer_bytes_max: limits.send_buffer_bytes_max,
         write_timeout: limits.write_timeout,
+        keepalive: (limits.keepalive_interval, limits.keepalive_timeout),
         write_stalled_at: None,
         relieved: false,
         closing: None,
@@ -175,6 +179,8 @@ struct Connection<S> {
     output: SendBuffer,
     send_buffer_bytes_max: usize,
     write_timeout: Duration,
+    /// `keepalive_interval` and `keepalive_timeout`.
+    keepalive: (Duration, Duration),
     /// When the peer stopped taking output, if output waits.
     write_stalled_at: Option<Instant>,
     /// The peer took output again after a stall.
@@ -234,11 +240,11 @@ impl<S: Session> Connection<S> {
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
         let stalled = self.write_stalled_at.is_some();
-        let mut paused = false;
+        let (mut paused, mut probes_peer) = (false, false);
         let mut take = |cx: &mut task::Context<'_>, input: &mut BytesMut| {
             let mut turn = Turn::new(cx, now, output, stalled);
             *closing = session.received(&mut turn, input).break_value();
-            paused = turn.paused;
+            (paused, probes_peer) = (turn.paused, turn.probes_peer);
             turn.missing
         };
         let polled = if std::mem::take(&mut self.paused) {
@@ -248,6 +254,10 @@ impl<S: Session> Connection<S> {
             self.input.poll_read(cx, &mut self.reader, take)
         };
         self.paused |= paused;
+        if probes_peer {
+            let (interval, timeout) = self.keepalive;
+            self.writer.probe_peer(interval, timeout, self.write_timeout);
+        }
         match polled {
             Poll::Pending => false,
             Poll::Ready(Ok(0)) => {

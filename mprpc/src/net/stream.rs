@@ -9,6 +9,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream as StdTcpStream};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use socket2::SockRef;
@@ -43,6 +44,14 @@ pub(crate) enum Reader {
     Memory(PipeReader),
     #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "there is no TLS without the feature"))]
     Tls(TlsReader),
+    Unread(Box<UnreadBytes>),
+}
+
+/// Bytes that were read and handed back, and the reader of what follows.
+#[derive(Debug)]
+pub(crate) struct UnreadBytes {
+    bytes: BytesMut,
+    reader: Reader,
 }
 
 /// The write half.
@@ -85,9 +94,18 @@ impl Stream {
         Ok(Stream { reader, writer, peer: self.peer })
     }
 
+    /// The same stream, which reads `bytes` first.
+    pub(crate) fn unread(self, bytes: BytesMut) -> Stream {
+        Stream { reader: Reader::Unread(Box::new(UnreadBytes { bytes, reader: self.reader })), ..self }
+    }
+
     /// Removes a TCP stream from its reactor, so that another loop may take it.
     pub(crate) fn unregistered(self) -> io::Result<Stream> {
-        match self {
+        let reader = match self.reader {
+            Reader::Unread(unread) if unread.bytes.is_empty() => unread.reader,
+            reader => reader,
+        };
+        match (Stream { reader, ..self }) {
             Stream { reader: Reader::Tcp(reader), writer: Writer::Tcp(writer), peer } => {
                 let socket = reader.reunite(writer).map_err(io::Error::other)?;
                 Ok(Stream::of_fresh(socket.into_std()?, peer))
@@ -109,7 +127,7 @@ impl Stream {
     /// A Unix stream. The connecting end has no path, so both ends use the path of the listening end.
     pub(crate) fn unix(stream: UnixStream, address: Address) -> Stream {
         let (reader, writer) = stream.into_split();
-        let peer = Peer { address: address.clone(), local: address, identity: None };
+        let peer = Peer { address: address.clone(), local: address, identity: None, proxy: None };
         Stream { reader: Reader::Unix(reader), writer: Writer::Unix(writer), peer: Arc::new(peer) }
     }
 
@@ -125,7 +143,7 @@ impl Stream {
     /// Two connected in-memory ends. Each direction holds `capacity` bytes. Both ends use the address of the listening end.
     pub(crate) fn pair(address: Address, capacity: usize) -> (Stream, Stream) {
         let (a, b) = (Pipe::new(capacity, None), Pipe::new(capacity, None));
-        let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None });
+        let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None, proxy: None });
         (Stream::memory(&a, &b, peer.clone()), Stream::memory(&b, &a, peer))
     }
 
@@ -146,7 +164,7 @@ pub(super) fn registered(reader: Reader, writer: Writer) -> io::Result<(Reader, 
 }
 
 fn tcp_peer(address: SocketAddr, local: SocketAddr) -> Peer {
-    Peer { address: Address::Tcp(address), local: Address::Tcp(local), identity: None }
+    Peer { address: Address::Tcp(address), local: Address::Tcp(local), identity: None, proxy: None }
 }
 
 /// An accepted socket, before it reaches the loop that will run it.
@@ -173,6 +191,12 @@ impl Reader {
             Reader::Unix(reader) => poll_read_buf(Pin::new(reader), cx, buffer),
             Reader::Memory(reader) => reader.poll_read(cx, buffer),
             Reader::Tls(reader) => reader.poll_read(cx, buffer),
+            Reader::Unread(unread) if unread.bytes.is_empty() => unread.reader.poll_read(cx, buffer),
+            Reader::Unread(unread) => {
+                let bytes = std::mem::take(&mut unread.bytes);
+                buffer.extend_from_slice(&bytes);
+                Poll::Ready(Ok(bytes.len()))
+            }
         }
     }
 
@@ -203,7 +227,8 @@ impl Reader {
         match self {
             Reader::Tcp(reader) => reader.as_ref().poll_read_ready(cx),
             Reader::Unix(reader) => reader.as_ref().poll_read_ready(cx),
-            Reader::Fresh(_) | Reader::Memory(_) | Reader::Tls(_) => Poll::Ready(Ok(())),
+            Reader::Unread(unread) if unread.bytes.is_empty() => unread.reader.poll_read_ready(cx),
+            Reader::Fresh(_) | Reader::Memory(_) | Reader::Tls(_) | Reader::Unread(_) => Poll::Ready(Ok(())),
         }
     }
 
@@ -218,6 +243,8 @@ impl Reader {
                 Poll::Ready(Ok(byte.filled().first().copied()))
             }
             Reader::Memory(reader) => reader.poll_first_byte(cx),
+            Reader::Unread(unread) if unread.bytes.is_empty() => unread.reader.poll_first_byte(cx),
+            Reader::Unread(unread) => Poll::Ready(Ok(unread.bytes.first().copied())),
             Reader::Fresh(_) | Reader::Unix(_) | Reader::Tls(_) => Poll::Ready(Err(io::ErrorKind::Unsupported.into())),
         }
     }
@@ -294,6 +321,20 @@ impl Writer {
                 Ok(())
             }
         };
+    }
+
+    /// Makes the system probe a silent peer, if the stream is TCP: after `interval`, and for `timeout`. Then, or if the peer
+    /// acknowledges no byte for the longer of their sum and `write_timeout`, reads and writes fail with `TimedOut`.
+    pub(crate) fn probe_peer(&self, interval: Duration, timeout: Duration, write_timeout: Duration) {
+        let probed = match self {
+            Writer::Fresh(socket) => tcp::probe_peer(&SockRef::from(&**socket), interval, timeout, write_timeout),
+            Writer::Tcp(writer) => tcp::probe_peer(&SockRef::from(writer.as_ref()), interval, timeout, write_timeout),
+            Writer::Tls(writer) => return writer.probe_peer(interval, timeout, write_timeout),
+            Writer::Unix(_) | Writer::Memory(_) => return,
+        };
+        if let Err(error) = probed {
+            tracing::debug!(%error, "the system does not probe the peer");
+        }
     }
 
     /// Drops the writer together with its reader, without a shutdown: closing the socket is enough.

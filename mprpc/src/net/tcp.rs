@@ -4,6 +4,9 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
 
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
@@ -55,6 +58,30 @@ pub(super) fn begin_to_connect(address: SocketAddr) -> io::Result<(TcpStream, bo
     Ok((socket, is_connected))
 }
 
+/// Turns on TCP keepalive: the first probe after `interval`, then `PROBES` of them within `timeout`. The system counts whole
+/// seconds, so each time is rounded up to one.
+///
+/// Keepalive rests while bytes are unacknowledged. On Linux, TCP_USER_TIMEOUT bounds that time, and the probes: by the longer
+/// of `interval` and `timeout` together, and `write_timeout`.
+pub(super) fn probe_peer(
+    socket: &SockRef<'_>,
+    interval: Duration,
+    timeout: Duration,
+    write_timeout: Duration,
+) -> io::Result<()> {
+    let seconds = |time: Duration| Duration::from_secs(time.as_nanos().div_ceil(1_000_000_000).clamp(1, 32_767) as u64);
+    let keepalive = TcpKeepalive::new().with_time(seconds(interval)).with_interval(seconds(timeout / PROBES));
+    socket.set_tcp_keepalive(&keepalive.with_retries(PROBES))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(seconds((interval.saturating_add(timeout)).max(write_timeout))))?;
+    #[cfg(not(target_os = "linux"))]
+    let _ = write_timeout;
+    Ok(())
+}
+
+/// So many probes, as the network may lose one.
+const PROBES: u32 = 5;
+
 /// Writes the last bytes before a close, as many as the socket takes at once. The peer receives the bytes and the end of
 /// the stream in one segment. Without a close, the bytes would wait for 200 ms.
 #[cfg(target_os = "linux")]
@@ -65,4 +92,31 @@ pub(super) fn write_last(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn write_last(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
     socket2::SockRef::from(&socket).send(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_take_keepalive_interval_and_keepalive_timeout() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = SockRef::from(&socket);
+        let second = Duration::from_secs(1);
+        for (interval, timeout, write_timeout, expected) in [
+            (10 * second, 5 * second, 10 * second, (10, 1, 15)),
+            (2 * second, 20 * second, 60 * second, (2, 4, 60)),
+            (Duration::from_millis(1), Duration::ZERO, Duration::ZERO, (1, 1, 1)),
+            (Duration::MAX, Duration::MAX, Duration::MAX, (32_767, 32_767, 32_767)),
+        ] {
+            probe_peer(&socket, interval, timeout, write_timeout).unwrap();
+            assert!(socket.keepalive().unwrap());
+            let seconds = |time: io::Result<Duration>| time.unwrap().as_secs();
+            let probing = (seconds(socket.tcp_keepalive_time()), seconds(socket.tcp_keepalive_interval()));
+            assert_eq!((probing, socket.tcp_keepalive_retries().unwrap()), ((expected.0, expected.1), PROBES));
+            #[cfg(target_os = "linux")]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(expected.2)));
+        }
+    }
 }

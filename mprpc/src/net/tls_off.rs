@@ -85,6 +85,10 @@ impl TlsWriter {
         match *self {}
     }
 
+    pub(crate) fn probe_peer(&self, _interval: Duration, _timeout: Duration, _write_timeout: Duration) {
+        match *self {}
+    }
+
     pub(crate) fn finish(&self) {
         match *self {}
     }

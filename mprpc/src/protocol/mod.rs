@@ -6,6 +6,7 @@ pub(crate) mod http;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod native;
+pub(crate) mod proxy;
 mod wire;
 
 pub(crate) use native::{
@@ -50,7 +51,11 @@ const HTTP1: [&[u8]; 9] =
     [b"GET ", b"POST ", b"PUT ", b"HEAD ", b"DELETE ", b"OPTIONS ", b"PATCH ", b"CONNECT ", b"TRACE "];
 
 /// The first bytes of known protocols that are not served. The names go into the log.
-const FOREIGN: [(&[u8], &str); 1] = [(b"SSH-", "an SSH greeting")];
+const FOREIGN: [(&[u8], &str); 3] =
+    [(b"SSH-", "an SSH greeting"), (proxy::V1, UNTRUSTED_PROXY), (proxy::V2, UNTRUSTED_PROXY)];
+
+/// A server reads PROXY headers before it detects the protocol, and only those of trusted proxies.
+const UNTRUSTED_PROXY: &str = "a PROXY header from a peer that is not in trusted_proxies, or a second one";
 
 /// Detects the protocol from the first bytes.
 pub(crate) fn sniff(bytes: &[u8], limits: &Limits) -> Sniffed {
@@ -121,6 +126,12 @@ mod tests {
     fn sniff_names_protocols_that_are_not_served() {
         assert_eq!(sniffed(b"SSH-2.0-OpenSSH"), Sniffed::Foreign("an SSH greeting"));
         assert_eq!(sniffed(b"SSH"), Sniffed::NeedMore);
+        for header in [proxy::V1, proxy::V2] {
+            assert_eq!(sniffed(header), Sniffed::Foreign(UNTRUSTED_PROXY));
+            for length in 1..header.len() {
+                assert_eq!(sniffed(&header[..length]), Sniffed::NeedMore, "{length} bytes of {header:?}");
+            }
+        }
         assert_eq!(sniffed(&[0x16, 3, 1, 2, 0]), Sniffed::TlsHello);
         assert_eq!(sniffed(&[0x16, 3]), Sniffed::NeedMore);
         for garbage in [[0u8; 4], [0xff; 4], [0x01, 0x10, 0, 0], *b"abcd"] {

@@ -88,7 +88,7 @@ impl InProcessServer {
         };
         let open = |address: &Address| {
             // The caller has no address of its own; the server's address stands for it, as on a Unix socket.
-            let peer = Peer { address: address.clone(), local: address.clone(), identity: None };
+            let peer = Peer { address: address.clone(), local: address.clone(), identity: None, proxy: None };
             LocalEndpoint::new(
                 address.clone(),
                 Arc::new(ServerAtAddress { direct: self.clone(), peer: Arc::new(peer) }),

@@ -11,10 +11,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::transport::Transport;
-use super::{Shared, ended, serve_stream, tls};
+use super::{Shared, ended, proxies, serve_session, tls};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
-use crate::net::connection::{Driven, TransferredStream, drive_here};
+use crate::net::connection::{Close, Driven, TransferredStream, drive_here};
 use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
 
 /// The accept tasks of a server, and their listeners.
@@ -144,17 +144,44 @@ impl IncomingConnections {
 }
 
 async fn serve(accepted: Accepted, shared: Arc<Shared>, _counted: Counted) {
-    let stream = match Stream::accepted(accepted) {
-        Ok(stream) => stream,
-        Err(error) => return gone(&error),
-    };
-    match (&shared.tls, &stream.peer.address) {
-        (Some(acceptor), Address::Tcp(_)) => match stream.registered() {
-            Ok(stream) => drop(tls::serve(stream, acceptor, &shared).await),
-            Err(error) => gone(&error),
-        },
-        _ => drop(serve_stream(stream, shared).await),
+    match Stream::accepted(accepted) {
+        Ok(stream) => drop(serve_accepted(stream, shared).await),
+        Err(error) => gone(&error),
     }
+}
+
+/// Serves an accepted connection from its first byte on.
+pub(super) async fn serve_accepted(stream: Stream, shared: Arc<Shared>) -> Close {
+    let begun = clock::now();
+    let speaks_tls = matches!(stream.peer.address, Address::Tcp(_));
+    let stream = match behind_proxy(stream, &shared).await {
+        Ok(stream) => stream,
+        Err(close) => return close,
+    };
+    match &shared.tls {
+        Some(acceptor) if speaks_tls => match stream.registered() {
+            Ok(stream) => tls::serve(stream, acceptor, &shared).await,
+            Err(error) => {
+                gone(&error);
+                Close::Io(error.kind())
+            }
+        },
+        _ => {
+            let transport = Transport::new(shared.clone(), stream.peer.clone(), begun);
+            serve_session(stream, transport, &shared).await
+        }
+    }
+}
+
+/// Reads the PROXY header, if the peer is a trusted proxy.
+async fn behind_proxy(stream: Stream, shared: &Shared) -> Result<Stream, Close> {
+    if !shared.proxies.trust(&stream.peer.address) {
+        return Ok(stream);
+    }
+    let peer = stream.peer.clone();
+    // Few connections come from proxies, and the others need no memory for this.
+    let read = Box::pin(proxies::read_header(stream, shared)).await;
+    read.inspect_err(|close| ended(*close, &peer, shared))
 }
 
 async fn serve_here(accepted: Accepted, incoming_connections: IncomingConnections, place: Place, counted: Counted) {
@@ -162,9 +189,11 @@ async fn serve_here(accepted: Accepted, incoming_connections: IncomingConnection
         Ok(stream) => stream,
         Err(error) => return gone(&error),
     };
-    let peer = stream.peer.clone();
     let shared = &incoming_connections.shared;
-    let transport = Transport::new(shared.clone(), peer.clone(), clock::now()).at(place);
+    let begun = clock::now();
+    let Ok(stream) = behind_proxy(stream, shared).await else { return };
+    let peer = stream.peer.clone();
+    let transport = Transport::new(shared.clone(), peer.clone(), begun).at(place);
     match drive_here(stream.into(), transport, &shared.limits).await {
         Driven::Closed(close) => ended(close, &peer, shared),
         Driven::Moves(to, stream) => {

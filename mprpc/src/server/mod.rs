@@ -15,6 +15,7 @@ mod multiplexed;
 mod one_shot;
 mod panic;
 mod placement;
+mod proxies;
 mod reflection;
 mod rest;
 mod router;
@@ -56,6 +57,8 @@ pub use health::Health;
 use health::HealthService;
 use in_process::InProcessServer;
 use incoming::{Acceptors, IncomingConnections, OpenConnections};
+use proxies::TrustedProxies;
+pub use proxies::TrustedProxy;
 use reflection::{ReflectionService, Schema};
 use rest::RestRules;
 pub use shared::ServerStats;
@@ -86,6 +89,13 @@ pub struct Server {
     pub unix_folder: Option<PathBuf>,
     /// TLS at the TCP addresses. `None` means plain text.
     pub tls: Option<TlsServer>,
+    /// The proxies that may say for whom they act, by a PROXY header in front of a connection and by `x-forwarded-for` in
+    /// the requests of HTTP. [`Peer::address`] is then the address of the caller, and [`Peer::proxy`] the proxy. Nobody else
+    /// is believed.
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Whether a connection from one of `trusted_proxies` has to begin with a PROXY header. Set it if one of them passes
+    /// connections on byte by byte: without the header of the proxy, its caller could write one.
+    pub proxy_header_required: bool,
     /// The number of event loops, each a thread; 0 means one for each core. [`Server::serve`] uses the ambient runtime
     /// instead.
     pub loops: usize,
@@ -131,6 +141,8 @@ impl Default for Server {
             registry: None,
             unix_folder: None,
             tls: None,
+            trusted_proxies: Vec::new(),
+            proxy_header_required: false,
             loops: 0,
             handler_threads: 0,
             placement: BTreeMap::new(),
@@ -245,6 +257,10 @@ impl Server {
         shared.cors = self.cors.clone();
         shared.rest = RestRules::new(shared.router.descriptors());
         shared.health = self.health.take();
+        shared.proxies = TrustedProxies {
+            proxies: std::mem::take(&mut self.trusted_proxies),
+            header_required: self.proxy_header_required,
+        };
         shared.tls = self.tls.as_ref().map(|settings| Acceptor::new(settings, &self.limits)).transpose()?;
         if let Some(health) = &shared.health {
             // Nobody can ask before the server accepts calls.

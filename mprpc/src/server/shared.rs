@@ -10,6 +10,7 @@ use super::cors::Cors;
 use super::executor::Executor;
 use super::health::Health;
 use super::memory::MemoryBudget;
+use super::proxies::TrustedProxies;
 use super::rest::RestRules;
 use super::router::Router;
 use crate::codec::Compression;
@@ -34,6 +35,8 @@ pub(crate) struct Shared {
     pub(super) rest: Option<Arc<RestRules>>,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
+    /// The peers that may act for others.
+    pub(super) proxies: TrustedProxies,
     /// What the server reports of itself. `None` reports nothing.
     pub(super) health: Option<Health>,
     draining: watch::Sender<bool>,
@@ -142,6 +145,7 @@ impl Shared {
             cors: Cors::default(),
             rest: None,
             tls: None,
+            proxies: TrustedProxies::default(),
             health: None,
             draining: watch::Sender::new(false),
             is_draining: AtomicBool::new(false),
@@ -189,7 +193,8 @@ impl Shared {
     /// Counts and logs a closed connection, with a detail that only the log shows.
     pub(crate) fn reject_because(&self, peer: &Peer, what: &'static str, detail: &str) {
         *self.counters.rejected.lock().unwrap_or_else(PoisonError::into_inner).entry(what).or_default() += 1;
-        tracing::warn!(peer = %peer.address, local = %peer.local, received = what, detail, "connection closed");
+        let proxy = peer.proxy_address();
+        tracing::warn!(peer = %peer.address, proxy, local = %peer.local, received = what, detail, "connection closed");
     }
 
     pub(crate) fn stats(&self) -> ServerStats {

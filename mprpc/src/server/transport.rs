@@ -153,7 +153,10 @@ impl Transport {
                 }
                 let (shared, peer, memory) = (self.shared.clone(), self.peer.clone(), self.memory.account().clone());
                 self.protocol = match sniffed {
-                    Sniffed::Http1 => DetectedProtocol::Http1(Box::new(Http1::new(shared, peer, memory, turn.now))),
+                    Sniffed::Http1 => {
+                        turn.probes_peer = true;
+                        DetectedProtocol::Http1(Box::new(Http1::new(shared, peer, memory, turn.now)))
+                    }
                     Sniffed::Http2 => DetectedProtocol::Http2(Box::new(Http2::new(shared, peer, memory, turn.now))),
                     _ => DetectedProtocol::Multiplexed(Box::new(Multiplexed::new(shared, peer, memory, turn.now))),
                 };

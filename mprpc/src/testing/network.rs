@@ -352,7 +352,7 @@ impl State {
         let incoming = self.listening.get(to).ok_or_else(refused)?;
         let there = Pipe::new(PIPE_BYTES, Some(out.clone()));
         let here = Pipe::new(PIPE_BYTES, Some(back.clone()));
-        let peer = Arc::new(Peer { address: address.clone(), local: address.clone(), identity: None });
+        let peer = Arc::new(Peer { address: address.clone(), local: address.clone(), identity: None, proxy: None });
         let near = Stream::memory(&here, &there, peer.clone());
         incoming.try_send(Stream::memory(&there, &here, peer)).map_err(|_gone_or_full| refused())?;
         self.connections.retain(|connection| connection.pipes().next().is_some());

@@ -45,6 +45,8 @@ mod guide {
     mod health {}
     #[doc = include_str!("../../../../docs/guide/reflection.md")]
     mod reflection {}
+    #[doc = include_str!("../../../../docs/guide/proxies.md")]
+    mod proxies {}
     #[doc = include_str!("../../../../docs/guide/tls.md")]
     mod tls {}
     #[doc = include_str!("../../../../docs/guide/keepalive.md")]

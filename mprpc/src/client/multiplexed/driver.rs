@@ -201,8 +201,8 @@ impl Driver {
                 if !alive {
                     let Limits { keepalive_interval, keepalive_timeout, .. } = &self.shared.limits;
                     let why = format!(
-                        "no sign of life: silent for keepalive_interval {keepalive_interval:?}, then a PING was not \
-                         answered within keepalive_timeout {keepalive_timeout:?}"
+                        "no sign of life: silent for keepalive_interval {keepalive_interval:?} or for a whole call, then a \
+                         PING was not answered within keepalive_timeout {keepalive_timeout:?}"
                     );
                     return self.end(self.unwell(&why));
                 }
@@ -252,7 +252,7 @@ impl Shared {
     fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
         let now = clock::now();
         let mut state = self.lock();
-        state.read_at = Some(now);
+        (state.read_at, state.heard_at) = (Some(now), Some(now));
         state.keepalive.heard();
         if !state.greeted {
             let compared = input.len().min(PREFACE.len());
@@ -438,6 +438,7 @@ impl Shared {
     fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
         let mut expired = Vec::new();
+        let mut is_silent = false;
         let mut earliest: Option<Instant> = None;
         for (key, call) in &state.calls {
             let Some(at) = call.deadline.instant() else { continue };
@@ -446,11 +447,16 @@ impl Shared {
             }
             if at <= now {
                 expired.push((key, call.ends_at));
+                is_silent |= call.ends_at <= state.written && state.heard_at.is_none_or(|heard| heard <= call.begun);
             } else {
                 earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
             }
         }
         state.earliest_deadline = earliest;
+        if is_silent && state.greeted && self.limits.keepalive_timeout < Duration::MAX {
+            // Before the calls are cancelled: a gRPC server accepts fewer PINGs without calls.
+            state.suspect_peer(now, &self.limits);
+        }
         for (key, ends_at) in expired {
             let ran = if ends_at <= state.written { Ran::Maybe } else { Ran::No };
             let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);

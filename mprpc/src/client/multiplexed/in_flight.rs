@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) measured_at: Option<Instant>,
     /// The time of the last read in the current turn of the driver.
     pub(super) read_at: Option<Instant>,
+    /// The time of the last read.
+    pub(super) heard_at: Option<Instant>,
     pub(super) pings: PingGuard,
     /// The value of a PING that waits for room in the send buffer to be answered.
     pub(super) owed_pong: Option<u32>,
@@ -301,15 +303,32 @@ impl State {
     /// Runs the keepalive check at `now` and queues a PING if one is due. Returns false if the last PING was not
     /// answered. `stalled` says that the peer has not taken queued bytes.
     pub(super) fn peer_is_alive(&mut self, now: Instant, stalled: bool, limits: &Limits) -> bool {
-        let look = self.keepalive.look(now, self.in_flight > 0, stalled, self.peer.pace(limits));
+        let (in_flight, may_ping) = (self.in_flight > 0, self.may_ping(now));
+        let look = self.keepalive.look(now, in_flight, stalled, may_ping, self.peer.pace(limits));
         if look == Look::Ping {
-            match &mut self.http2 {
-                Some(http2) => http2.ping(&mut self.output),
-                None => native::encode_frame(self.output.tail(), Header { kind: kind::PING, ..Header::default() }, &[]),
-            }
-            self.count_queued();
+            self.ping(now);
         }
         look != Look::Dead
+    }
+
+    /// Sends a PING, as nothing came from the peer while a call waited until its deadline, unless a PING came too soon.
+    pub(super) fn suspect_peer(&mut self, now: Instant, limits: &Limits) {
+        if self.may_ping(now) && self.keepalive.suspect(now, self.peer.pace(limits)) {
+            self.ping(now);
+        }
+    }
+
+    /// Whether the peer accepts a PING now. A native peer has told its interval, which the pace keeps.
+    fn may_ping(&self, now: Instant) -> bool {
+        self.http2.as_ref().is_none_or(|http2| http2.pings.may_ping(now))
+    }
+
+    fn ping(&mut self, now: Instant) {
+        match &mut self.http2 {
+            Some(http2) => http2.ping(now, &mut self.output),
+            None => native::encode_frame(self.output.tail(), Header { kind: kind::PING, ..Header::default() }, &[]),
+        }
+        self.count_queued();
     }
 
     /// Answers a PING. While the send buffer is full, only the last PING waits for its answer, so that a peer that

@@ -21,7 +21,7 @@ impl Shared {
         let now = clock::now();
         let mut guard = self.lock();
         let state = &mut *guard;
-        state.read_at = Some(now);
+        (state.read_at, state.heard_at) = (Some(now), Some(now));
         state.keepalive.heard();
         let Some(mut http2) = state.http2.take() else { return Ok(0) };
         let taken = self.take_frames(&mut http2, state, now, wakers, input);
@@ -70,10 +70,12 @@ impl Shared {
             match event {
                 Event::NeedMore(missing) => return Ok(missing),
                 Event::Head { id, is_end, is_too_long } => {
+                    http2.pings.answered();
                     self.head(http2, state, id, is_end, is_too_long, wakers);
                     http2.head.clear();
                 }
                 Event::Data { id, bytes, is_end } => {
+                    http2.pings.answered();
                     let fed = self.data(http2, state, id, bytes, is_end, wakers);
                     if let Err(status) = fed {
                         self.fail(http2, state, id, status, wakers);
@@ -83,6 +85,7 @@ impl Shared {
                     }
                 }
                 Event::Trailers { id, is_too_long } => {
+                    http2.pings.answered();
                     if is_too_long {
                         self.fail(http2, state, id, self.head_too_long(), wakers);
                     } else {

@@ -302,3 +302,63 @@ async fn large_reply_to_a_slow_client_does_not_fail_other_calls() {
         assert!(host.stats().rejected.is_empty(), "{:?}", host.stats());
     }
 }
+
+/// A test bed whose one endpoint speaks gRPC.
+fn grpc_world() -> TestBed {
+    let world = world(listed(&["grpc://10.0.0.1:1"]));
+    world.start_hanging(A);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_grpc_server_is_found_as_soon_as_a_native_one() {
+    for (calls_before, within) in [(0, 25), (3, 25)] {
+        let world = grpc_world();
+        world.who().await.unwrap();
+        // A stream of an earlier time is silent, and PINGs were sent for it.
+        let silent = world.call(HANG).timeout(2 * patient());
+        let silent = tokio::spawn(silent.into_future());
+        sleep(Duration::from_secs(130)).await;
+        for _ in 0..calls_before {
+            world.who().await.unwrap();
+            sleep(Duration::from_secs(1)).await;
+        }
+        world.network.freeze(A);
+        let begin = Instant::now();
+        let status = world.call(AM).timeout(patient()).await.unwrap_err();
+        assert!(status.message().contains("keepalive_timeout"), "{status}");
+        assert!(begin.elapsed().as_secs() <= within, "{:?}", begin.elapsed());
+        silent.await.unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_lets_a_whole_call_pass_in_silence_is_asked_and_given_up() {
+    for target in ["10.0.0.1:1", "grpc://10.0.0.1:1"] {
+        let world = world(listed(&[target]));
+        world.start(A);
+        world.who().await.unwrap();
+        world.network.freeze(A);
+        let begin = Instant::now();
+        let second = Duration::from_secs(1);
+        let status = world.call(AM).timeout(second).await.unwrap_err();
+        assert_eq!((status.code(), begin.elapsed().as_secs()), (Code::DeadlineExceeded, 1), "{target}: {status}");
+        // No call is in flight while the answer is due.
+        sleep(Limits::default().keepalive_timeout + Duration::from_millis(10)).await;
+        let status = world.call(AM).timeout(second).await.unwrap_err();
+        assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No), "{target}: {status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_server_that_answers_pings_is_not_given_up_for_expired_calls() {
+    for target in ["10.0.0.1:1", "grpc://10.0.0.1:1"] {
+        let world = world(listed(&[target]));
+        world.start_hanging(A);
+        for _ in 0..200 {
+            let status = world.call(HANG).timeout(Duration::from_millis(900)).await.unwrap_err();
+            assert_eq!(status.code(), Code::DeadlineExceeded, "{target}: {status}");
+        }
+        assert_eq!(world.network.attempts(), 1, "{target}");
+    }
+}

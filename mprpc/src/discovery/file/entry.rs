@@ -86,9 +86,9 @@ pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
     Ok(Endpoint { address, ..rest })
 }
 
-/// Returns the best protocol of those that an entry lists, `native,classic`. Protocols of newer builds are skipped.
+/// Returns the best protocol of those that an entry lists, `native,classic`: native, then gRPC, then classic. Protocols of newer builds are skipped.
 pub(in super::super) fn parse_protocols(text: &str) -> Result<Protocol, String> {
-    let known = [Protocol::Native, Protocol::Classic, Protocol::Grpc];
+    let known = [Protocol::Native, Protocol::Grpc, Protocol::Classic];
     let listed = |protocol: &Protocol| text.split(',').any(|name| name.trim() == protocol.name());
     known.into_iter().find(listed).ok_or_else(|| format!("of the protocols '{text}' this build speaks none"))
 }
@@ -158,6 +158,18 @@ mod tests {
     fn keys_and_protocols_of_newer_builds_are_skipped() {
         let text = "mprpc = 1\naddress = a:1\nprotocols = telepathy,classic,native\nmood = good\n";
         assert_eq!(parse(text).unwrap(), "a:1".parse().unwrap());
+    }
+
+    #[test]
+    fn best_protocol_of_an_entry_is_native_then_grpc_then_classic() {
+        for (listed, best) in [
+            ("classic,grpc,native", Protocol::Native),
+            ("classic,grpc", Protocol::Grpc),
+            ("grpc, classic", Protocol::Grpc),
+            ("classic", Protocol::Classic),
+        ] {
+            assert_eq!(parse_protocols(listed), Ok(best), "{listed}");
+        }
     }
 
     #[test]

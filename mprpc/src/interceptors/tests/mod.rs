@@ -44,7 +44,8 @@ fn context(pairs: &[(&str, &str)]) -> Context {
 
 fn from(address: &str, metadata: Metadata) -> Context {
     let address: SocketAddr = address.parse().unwrap();
-    let peer = Arc::new(Peer { address: Address::Tcp(address), local: Address::Tcp(address), identity: None });
+    let peer =
+        Arc::new(Peer { address: Address::Tcp(address), local: Address::Tcp(address), identity: None, proxy: None });
     Context::new(&FIND, peer, Deadline::NONE, metadata)
 }
 
@@ -311,7 +312,7 @@ async fn each_name_of_a_certificate_counts() {
     };
     let address: SocketAddr = "10.0.0.9:1".parse().unwrap();
     let local = Address::Tcp(address);
-    let peer = Peer { address: local.clone(), local, identity: Some(Arc::new(identity)) };
+    let peer = Peer { address: local.clone(), local, identity: Some(Arc::new(identity)), proxy: None };
     let of = |name: &str| {
         let context = Context::new(&FIND, Arc::new(peer.clone()), Deadline::NONE, Metadata::new());
         let chain: [Arc<dyn Interceptor>; 1] = [Arc::new(AllowedCallers::default().allow("shop.Stock", [name]))];

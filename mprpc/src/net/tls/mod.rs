@@ -17,6 +17,7 @@ use std::fmt;
 use std::io::{self, BufRead, IoSlice, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{self, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -176,6 +177,11 @@ impl TlsWriter {
         let mut state = self.0.lock();
         state.tls.send_close_notify();
         self.0.poll_flush(&mut state, cx)
+    }
+
+    /// See [`Writer::probe_peer`].
+    pub(crate) fn probe_peer(&self, interval: Duration, timeout: Duration, write_timeout: Duration) {
+        self.0.writer.probe_peer(interval, timeout, write_timeout);
     }
 
     /// Sends close_notify, if the socket takes it at once, and ends this direction.

@@ -15,6 +15,10 @@ pub(crate) struct Keepalive {
     heard: bool,
     /// Whether the last check sent a PING.
     pinged: bool,
+    /// When the last PING was sent.
+    pinged_at: Option<Instant>,
+    /// Whether the PING asks after a peer that let a whole call pass in silence. Then its answer counts without calls too.
+    is_suspected: bool,
 }
 
 /// The interval between keepalive checks, and the time that the answer to a PING may take.
@@ -40,7 +44,8 @@ impl Keepalive {
     pub(crate) fn begin(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
         let begins = self.look_at.is_none();
         if begins {
-            *self = Keepalive { look_at: now.checked_add(pace().interval), heard: false, pinged: false };
+            let pinged_at = self.pinged_at;
+            *self = Keepalive { look_at: now.checked_add(pace().interval), pinged_at, ..Keepalive::default() };
         }
         begins
     }
@@ -55,18 +60,37 @@ impl Keepalive {
         self.look_at
     }
 
-    /// Checks the peer at `now`. While output is `stalled` because the peer does not take it, the peer's silence does not
+    /// Suspects the peer at `now`: a call has ended at its deadline, and nothing came from the peer since the call began.
+    /// Returns whether to send a PING. Its answer is due within the timeout of `pace`, whether or not calls are in flight.
+    /// PINGs of this kind keep the interval of `pace` from the PING before.
+    pub(crate) fn suspect(&mut self, now: Instant, pace: Pace) -> bool {
+        let is_early = self.pinged_at.is_some_and(|at| now.saturating_duration_since(at) < pace.interval);
+        if self.pinged || is_early {
+            return false;
+        }
+        let look_at = now.checked_add(pace.timeout);
+        *self = Keepalive { look_at, heard: false, pinged: true, pinged_at: Some(now), is_suspected: true };
+        true
+    }
+
+    /// Checks the peer at `now`. If not `may_ping`, the peer's silence does not count yet. While output is `stalled` because the peer does not take it, the peer's silence does not
     /// count: a PING would wait behind the output, and `write_timeout` applies.
-    pub(crate) fn look(&mut self, now: Instant, in_flight: bool, stalled: bool, pace: Pace) -> Look {
-        if !in_flight {
-            self.look_at = None;
+    pub(crate) fn look(&mut self, now: Instant, in_flight: bool, stalled: bool, may_ping: bool, pace: Pace) -> Look {
+        let heard = mem::take(&mut self.heard);
+        self.is_suspected &= !heard;
+        if !in_flight && !self.is_suspected {
+            (self.look_at, self.pinged) = (None, false);
             return Look::Well;
         }
-        let well = mem::take(&mut self.heard) || stalled;
-        if !well && self.pinged {
+        let is_silent = !heard && !stalled;
+        if is_silent && self.pinged {
             return Look::Dead;
         }
+        let well = !is_silent || !may_ping;
         self.pinged = !well;
+        if !well {
+            self.pinged_at = Some(now);
+        }
         self.look_at = now.checked_add(if well { pace.interval } else { pace.timeout });
         if well { Look::Well } else { Look::Ping }
     }
@@ -123,7 +147,7 @@ mod tests {
                 keepalive.heard();
             }
             before = at;
-            if keepalive.look(at, true, false, PACE) == Look::Dead {
+            if keepalive.look(at, true, false, true, PACE) == Look::Dead {
                 return at - (now + dies_at);
             }
         }
@@ -146,7 +170,7 @@ mod tests {
         let mut pinged = 0;
         for _ in 0..100 {
             let at = keepalive.look_at().unwrap();
-            match keepalive.look(at, true, false, PACE) {
+            match keepalive.look(at, true, false, true, PACE) {
                 Look::Ping => {
                     pinged += 1;
                     keepalive.heard();
@@ -156,7 +180,7 @@ mod tests {
             }
         }
         assert_eq!(pinged, 50);
-        assert_eq!(keepalive.look(now, false, false, PACE), Look::Well);
+        assert_eq!(keepalive.look(now, false, false, true, PACE), Look::Well);
         assert_eq!(keepalive.look_at(), None);
         assert!(keepalive.begin(now, || PACE));
     }
@@ -167,12 +191,48 @@ mod tests {
         let mut keepalive = Keepalive::default();
         keepalive.begin(now, || PACE);
         for _ in 0..10 {
-            assert_eq!(keepalive.look(now, true, true, PACE), Look::Well);
+            assert_eq!(keepalive.look(now, true, true, true, PACE), Look::Well);
         }
-        assert_eq!(keepalive.look(now, true, false, PACE), Look::Ping);
-        assert_eq!(keepalive.look(now, true, true, PACE), Look::Well);
-        assert_eq!(keepalive.look(now, true, false, PACE), Look::Ping);
-        assert_eq!(keepalive.look(now, true, false, PACE), Look::Dead);
+        assert_eq!(keepalive.look(now, true, false, true, PACE), Look::Ping);
+        assert_eq!(keepalive.look(now, true, true, true, PACE), Look::Well);
+        assert_eq!(keepalive.look(now, true, false, true, PACE), Look::Ping);
+        assert_eq!(keepalive.look(now, true, false, true, PACE), Look::Dead);
+    }
+
+    #[test]
+    fn peer_that_may_not_be_pinged_yet_is_not_dead() {
+        let now = Instant::now();
+        let mut keepalive = Keepalive::default();
+        keepalive.begin(now, || PACE);
+        for _ in 0..10 {
+            let at = keepalive.look_at().unwrap();
+            assert_eq!(keepalive.look(at, true, false, false, PACE), Look::Well);
+        }
+        assert_eq!(keepalive.look(now, true, false, true, PACE), Look::Ping);
+        assert_eq!(keepalive.look(now, true, false, false, PACE), Look::Dead);
+    }
+
+    #[test]
+    fn suspected_peer_has_to_answer_although_no_call_is_left() {
+        let now = Instant::now();
+        for answers in [true, false] {
+            let mut keepalive = Keepalive::default();
+            keepalive.begin(now, || PACE);
+            assert!(keepalive.suspect(now, PACE) && !keepalive.suspect(now, PACE));
+            assert_eq!(keepalive.look_at(), Some(now + PACE.timeout));
+            assert!(!keepalive.begin(now, || PACE), "a call that begins meanwhile changes nothing");
+            if answers {
+                keepalive.heard();
+            }
+            let look = keepalive.look(now + PACE.timeout, false, false, true, PACE);
+            assert_eq!(look, if answers { Look::Well } else { Look::Dead });
+            assert_eq!(keepalive.look_at().is_none(), answers);
+            if answers {
+                keepalive.begin(now + PACE.timeout, || PACE);
+                assert!(!keepalive.suspect(now + PACE.interval - Duration::from_millis(1), PACE), "too soon again");
+                assert!(keepalive.suspect(now + PACE.interval, PACE));
+            }
+        }
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Lifetime {
             }
             let now = turn.now.max(at);
             if look.is_some_and(|look| look <= now) {
-                match self.keepalive.look(now, calls > 0, turn.stalled, pace) {
+                match self.keepalive.look(now, calls > 0, turn.stalled, true, pace) {
                     Look::Well => continue,
                     Look::Ping => return Some(Due::Ping),
                     Look::Dead => return Some(Due::Dead),

@@ -51,6 +51,8 @@ pub(super) struct Calls {
     spare: Option<Context>,
     memory: Arc<Account>,
     pressure: Pressure,
+    /// Whether the peer may name the callers of its requests.
+    may_forward: bool,
 }
 
 /// What the held memory means for the frames that come next.
@@ -72,10 +74,11 @@ pub(super) struct NewCall {
 }
 
 /// Where an admitted call runs, and in which flow it queues.
-#[derive(Clone, Copy)]
 pub(super) struct Admission {
     run_on: RunOn,
     flow: Flow,
+    /// The caller, if a trusted proxy names it in the request. Otherwise the caller is the peer of the connection.
+    caller: Option<Arc<Peer>>,
 }
 
 impl Calls {
@@ -90,6 +93,7 @@ impl Calls {
             spare: None,
             memory,
             pressure: Pressure::None,
+            may_forward: shared.proxies.trust_to_forward(&peer),
             shared,
             peer,
         }
@@ -179,8 +183,31 @@ impl Calls {
         let flow = self.flow.with(metadata);
         match self.shared.refuses(route, run_on, flow, now) {
             Some(overloaded) => Err(overloaded),
-            None => Ok(Admission { run_on, flow }),
+            None => Ok(Admission { run_on, flow, caller: None }),
         }
+    }
+
+    /// Like [`Calls::admit`], for a caller that a trusted proxy names. `None`: the peer of the connection is the caller.
+    pub(super) fn admit_from(
+        &self,
+        caller: Option<Arc<Peer>>,
+        route: &Route,
+        metadata: &Metadata,
+        now: Instant,
+    ) -> Result<Admission, Status> {
+        let Some(caller) = caller else { return self.admit(route, metadata, now) };
+        let run_on = route.placement.run_on();
+        let flow = Flow::of_forwarded(&caller).with(metadata);
+        match self.shared.refuses(route, run_on, flow, now) {
+            Some(overloaded) => Err(overloaded),
+            None => Ok(Admission { run_on, flow, caller: Some(caller) }),
+        }
+    }
+
+    /// The caller that the peer names in the values of `x-forwarded-for`, if the peer is a trusted proxy.
+    pub(super) fn forwarded(&self, list: Option<&[u8]>) -> Option<Arc<Peer>> {
+        let list = list.filter(|_| self.may_forward)?;
+        self.shared.proxies.forwarded(&self.peer, list)
     }
 
     /// Begins a call whose request is complete: one message of `message_bytes`, or an empty stream. Returns whether the
@@ -195,15 +222,21 @@ impl Calls {
         message_bytes: usize,
         replies: &mut W,
     ) -> bool {
-        let NewCall { id, deadline, metadata, admission: Admission { run_on, flow } } = call;
-        if run_on != RunOn::Loop {
-            let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
-            self.begin_elsewhere(now, id, run_on, route.clone(), context, request, None, replies);
-            return false;
-        }
-        match &mut self.spare {
-            Some(spare) => spare.renew(&route.method, deadline, metadata),
-            none => *none = Some(Context::new(route.method.clone(), self.peer.clone(), deadline, metadata)),
+        let NewCall { id, deadline, metadata, admission: Admission { run_on, flow, caller } } = call;
+        let is_forwarded = caller.is_some();
+        if run_on != RunOn::Loop || is_forwarded {
+            let peer = caller.unwrap_or_else(|| self.peer.clone());
+            let context = Context::new(route.method.clone(), peer, deadline, metadata);
+            if run_on != RunOn::Loop {
+                self.begin_elsewhere(now, id, run_on, flow, route.clone(), context, request, None, replies);
+                return false;
+            }
+            self.spare = Some(context);
+        } else {
+            match &mut self.spare {
+                Some(spare) => spare.renew(&route.method, deadline, metadata),
+                none => *none = Some(Context::new(route.method.clone(), self.peer.clone(), deadline, metadata)),
+            }
         }
         let mut cx = task::Context::from_waker(self.in_flight.waker(id));
         self.polls += u32::from(route.placement.is_measured());
@@ -214,7 +247,7 @@ impl Calls {
                 if let Some(context) = &self.spare {
                     replies.end(id, CallTimes::default(), context, step);
                 }
-                if self.spare.as_mut().is_some_and(|context| !context.clear()) {
+                if is_forwarded || self.spare.as_mut().is_some_and(|context| !context.clear()) {
                     self.spare = None;
                 }
                 false
@@ -244,14 +277,15 @@ impl Calls {
         window: u64,
         replies: &mut W,
     ) {
-        let NewCall { id, deadline, metadata, admission: Admission { run_on, .. } } = call;
-        let context = Context::new(route.method.clone(), self.peer.clone(), deadline, metadata);
+        let NewCall { id, deadline, metadata, admission: Admission { run_on, flow, caller } } = call;
+        let peer = caller.unwrap_or_else(|| self.peer.clone());
+        let context = Context::new(route.method.clone(), peer, deadline, metadata);
         let requests = Inbox::new(window);
         let source = self.in_flight.source(id, self.shared.limits.message_bytes_max);
         let request = Body::Stream(Streaming::new(Receiving::new(requests.clone(), source)));
         if run_on != RunOn::Loop {
             let route = route.clone();
-            return self.begin_elsewhere(now, id, run_on, route, context, request, Some(requests), replies);
+            return self.begin_elsewhere(now, id, run_on, flow, route, context, request, Some(requests), replies);
         }
         let mut call = RunningCall::new(&self.shared, route, context);
         if let Err(status) = call.begin(&self.shared, route, request) {
@@ -270,13 +304,13 @@ impl Calls {
         now: Instant,
         id: u32,
         run_on: RunOn,
+        flow: Flow,
         route: Route,
         context: Context,
         request: Body,
         requests: Option<Arc<Inbox>>,
         replies: &mut W,
     ) {
-        let flow = self.flow.with(context.metadata());
         // A queued message must not keep a read buffer alive.
         let (request, bytes) = match request {
             Body::Message(message) => (Body::Message(compact(message.clone())), message.len()),

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::context::Context;
 use crate::metadata::Metadata;
 use crate::protocol::flow::Flow;
-use crate::protocol::{Message, STORY_KEY};
+use crate::protocol::{Message, STORY_KEY, metadata_bytes};
 use crate::server::call::Step;
 use crate::status::{Phase, Status, milliseconds};
 
@@ -136,6 +136,6 @@ pub(in crate::server) fn fitting(trailer: Metadata, max: usize) -> Metadata {
 
 /// Checks the metadata of a request or a reply against `metadata_bytes_max`.
 pub(in crate::server) fn check_metadata(what: &str, metadata: &Metadata, max: usize) -> Result<(), Status> {
-    let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
+    let bytes = metadata_bytes(metadata);
     if bytes <= max { Ok(()) } else { Err(too_long(what, bytes, "metadata_bytes_max", max)) }
 }

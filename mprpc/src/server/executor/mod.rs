@@ -22,6 +22,7 @@ use super::placement::RunOn;
 use super::router::Route;
 use super::shared::Shared;
 use crate::context::Peer;
+use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::method::MethodKind;
@@ -53,7 +54,7 @@ pub(super) struct QueuedCall {
 /// The key of the fair queue: the calls of one caller with one priority are a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Flow {
-    /// The connection, or a hash of the name in the caller's certificate.
+    /// The connection, or a hash of the name in the caller's certificate, or of the address that a trusted proxy names.
     pub(super) caller: u64,
     pub(super) priority: Priority,
 }
@@ -71,6 +72,16 @@ impl Flow {
             None => Arc::as_ptr(peer) as u64,
         };
         Flow { caller, priority: Priority::Normal }
+    }
+
+    /// Returns the flow of the calls of a caller behind a trusted proxy, at normal priority: one for each IP address.
+    pub(super) fn of_forwarded(caller: &Peer) -> Flow {
+        let mut hasher = DefaultHasher::new();
+        match &caller.address {
+            Address::Tcp(address) => address.ip().hash(&mut hasher),
+            other => other.hash(&mut hasher),
+        }
+        Flow { caller: hasher.finish(), priority: Priority::Normal }
     }
 
     /// Returns the flow for a call with this metadata.

@@ -125,7 +125,7 @@ impl Simulation {
 
 fn peer() -> Peer {
     let address = Address::Memory("test".into());
-    Peer { address: address.clone(), local: address, identity: None }
+    Peer { address: address.clone(), local: address, identity: None, proxy: None }
 }
 
 const fn normal(rate: f64) -> Caller {

@@ -65,7 +65,7 @@ struct Current {
 /// its next request before.
 const LEFT_OVER_BYTES_MAX: usize = 64 << 10;
 
-/// HTTP/1.1 has no PING, so silence of the peer says nothing.
+/// HTTP/1.1 has no PING. The system probes the peer instead: see `Turn::probes_peer`.
 const NO_KEEPALIVE: Pace = Pace { interval: Duration::MAX, timeout: Duration::MAX };
 
 impl Http1 {

@@ -123,6 +123,8 @@ struct Waiting {
     path: u32,
     deadline: Deadline,
     metadata: Metadata,
+    /// The caller, if a trusted proxy names it.
+    caller: Option<Arc<Peer>>,
     message: Option<Message>,
 }
 
@@ -280,6 +282,7 @@ impl Http2 {
         is_too_long: bool,
     ) -> Result<(), Status> {
         let checked = self.check(is_too_long);
+        let caller = self.calls.forwarded(self.head.forwarded_for());
         let message_bytes_max = self.message_bytes_max();
         let head = self.head.fields;
         let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
@@ -295,13 +298,13 @@ impl Http2 {
         let route = self.paths.route(head.path);
         let metadata = mem::take(&mut self.head.metadata);
         if !route.method.kind.streams_requests() {
-            exchange.waiting = Some(Waiting { path: head.path, deadline, metadata, message: None });
+            exchange.waiting = Some(Waiting { path: head.path, deadline, metadata, caller, message: None });
             if !is_end {
                 self.stalls.begins(id);
             }
             return Ok(());
         }
-        let admission = self.calls.admit(route, &metadata, turn.now)?;
+        let admission = self.calls.admit_from(caller, route, &metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata, admission };
         let Http2 { shared, calls, slots, stalls, paths, connection: Some(connection), .. } = self else {
             return Ok(());
@@ -454,7 +457,7 @@ impl Http2 {
         let Some(exchange) = connection.stream(id) else { return Ok(()) };
         let codec = exchange.codec;
         (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
-        let Some(Waiting { path, deadline, metadata, message }) = exchange.waiting.take() else {
+        let Some(Waiting { path, deadline, metadata, caller, message }) = exchange.waiting.take() else {
             // The call may have ended already.
             let _ = calls.request(id, None, true, Windows::UNBOUNDED);
             return Ok(());
@@ -465,7 +468,7 @@ impl Http2 {
         let message = message.decode(shared.limits.message_bytes_max).or_else(refused)?;
         let route = in_codec(paths.route(path), codec);
         calls.check_room()?;
-        let admission = calls.admit(&route, &metadata, turn.now)?;
+        let admission = calls.admit_from(caller, &route, &metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata, admission };
         let message_bytes = message.len();
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };

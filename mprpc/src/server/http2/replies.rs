@@ -97,6 +97,9 @@ impl ReplyWriter for Replies<'_> {
     }
 
     fn end(&mut self, id: u32, times: CallTimes, context: &Context, step: Step) {
+        if !matches!(&step, Step::Failed(status) if !status.is_from_handler()) {
+            self.connection.was_served();
+        }
         if self.is_web(id) {
             self.in_web(id, |web, out, shared| web.response().end(context, step, shared, out));
             return self.ended(id);

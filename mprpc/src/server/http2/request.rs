@@ -14,7 +14,7 @@ use crate::protocol::http::grpc;
 use crate::protocol::http::metadata::append_field;
 use crate::protocol::http2::hpack::{self, Field, FieldSink, KnownName};
 use crate::server::router::{Route, Router};
-use crate::server::web::{Accepts, Encoding, HttpMethod, WebFields, is_of_browser};
+use crate::server::web::{Accepts, Encoding, FORWARDED_FOR, HttpMethod, WebFields, is_of_browser};
 use crate::status::Status;
 
 /// The head of a request. One is reused for all requests of a connection.
@@ -177,7 +177,7 @@ impl RequestHead {
             self.fields.malformed = Some(what);
             return;
         }
-        if name == b"origin" || name.starts_with(b"access-control-request-") {
+        if name == b"origin" || name == FORWARDED_FOR || name.starts_with(b"access-control-request-") {
             self.of_web(name, value);
         }
         if let Err(status) = append_field(&mut self.metadata, name, value) {
@@ -232,6 +232,11 @@ impl RequestHead {
         let mut metadata = self.metadata;
         metadata.retain_keys(|key| !is_of_browser(key.as_bytes()));
         (path, fields, metadata)
+    }
+
+    /// The values of `x-forwarded-for`.
+    pub(super) fn forwarded_for(&self) -> Option<&[u8]> {
+        self.web.as_ref()?.forwarded_for.as_deref()
     }
 
     /// Whether the fields may be trailers: none is malformed, or a pseudo-header.

@@ -559,3 +559,22 @@ async fn damaged_requests_from_many_seeds_end_without_a_panic() {
         server.await.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
 }
+
+#[tokio::test]
+async fn system_probes_the_peer_of_http1_over_tcp_and_no_other() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    for (request, probes) in [(echo("x"), true), (super::raw::native_calls(&[(1, "Echo", b"x")]).to_vec(), false)] {
+        let mut caller = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (accepted, from) = listener.accept().unwrap();
+        accepted.set_nonblocking(true).unwrap();
+        let watched = accepted.try_clone().unwrap();
+        let stream = Stream::fresh(accepted, from, address);
+        let server = tokio::spawn(serve_stream(stream, peer(Limits::default()).shared));
+        tokio::io::AsyncWriteExt::write_all(&mut caller, &request).await.unwrap();
+        let mut answer = [0; 16];
+        tokio::io::AsyncReadExt::read_exact(&mut caller, &mut answer).await.unwrap();
+        assert_eq!(socket2::SockRef::from(&watched).keepalive().unwrap(), probes);
+        server.abort();
+    }
+}

@@ -9,6 +9,7 @@
 //! | `metadata_bytes_max` | here, for requests and replies | there, for both |
 //! | `classic_header_bytes_max` | here | none: only servers read this header |
 //! | `http_head_bytes_max`, `http_fields_max` | `http1.rs`, `http2/calls.rs`; `protocol/http1/tests.rs` | none: only servers speak HTTP/1.1 |
+//! | `proxy_header_bytes_max` | `proxies.rs` | none: callers send no such header |
 //! | `http_resets_max` | `http2/bad_input.rs` | the same tests: both sides share the count |
 //! | `method_path_bytes_max`, `methods_max` | `client/tests/proxy.rs` | the same tests |
 //! | `in_flight_max` | here | `server/tests/mod.rs` |

@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod memory_seeds;
 mod protocols;
+mod proxies;
 mod raw;
 mod reflection;
 #[cfg(feature = "json")]

@@ -52,6 +52,9 @@ impl HttpMethod {
     }
 }
 
+/// The field in which a proxy appends the address of its caller. The list begins with what the first caller sent.
+pub(in crate::server) const FORWARDED_FOR: &[u8] = b"x-forwarded-for";
+
 /// The compression of the messages in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::server) enum Encoding {
@@ -122,6 +125,8 @@ pub(in crate::server) struct WebFields {
     /// The method and the fields that a browser asks for, before it sends a request of a page of another origin.
     pub(super) asks_for_method: bool,
     pub(super) asks_for_fields: Option<Box<[u8]>>,
+    /// The values of `x-forwarded-for`, separated by commas.
+    pub(in crate::server) forwarded_for: Option<Vec<u8>>,
     /// The first field that is malformed.
     pub(in crate::server) fault: Option<Status>,
 }
@@ -150,6 +155,13 @@ impl WebFields {
             b"origin" => self.origin = std::str::from_utf8(value).ok().map(Into::into),
             b"access-control-request-method" => self.asks_for_method = true,
             b"access-control-request-headers" => self.asks_for_fields = Some(value.into()),
+            FORWARDED_FOR => {
+                let list = self.forwarded_for.get_or_insert_default();
+                list.push(b',');
+                list.extend_from_slice(value);
+                // The field is metadata too.
+                return false;
+            }
             name => return is_of_browser(name),
         }
         true

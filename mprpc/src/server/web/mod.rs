@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use self::body::RequestBody;
 pub(super) use self::body::Taken;
-pub(super) use self::fields::{Accepts, Encoding, HttpMethod, WebFields, is_of_browser};
+pub(super) use self::fields::{Accepts, Encoding, FORWARDED_FOR, HttpMethod, WebFields, is_of_browser};
 use self::page::Page;
 use self::reply::Response;
 pub(super) use self::request::{Head, HttpVersion};
@@ -64,6 +64,8 @@ pub(super) struct Start {
     codec: Codec,
     deadline: Deadline,
     metadata: Metadata,
+    /// The values of `x-forwarded-for`.
+    forwarded_for: Option<Box<[u8]>>,
     message: Option<Message>,
     /// What makes the message of a call by an HTTP path out of the body.
     rest: Option<Box<RestRequest>>,
@@ -204,9 +206,10 @@ impl Start {
 
     /// Admits the call. The error is the status with which the call is refused.
     fn admit(self, id: u32, calls: &Calls, now: Instant) -> Result<(NewCall, Route, Option<Message>), Status> {
-        let Start { route, codec, deadline, metadata, message, .. } = self;
+        let Start { route, codec, deadline, metadata, forwarded_for, message, .. } = self;
         calls.check_room()?;
-        let admission = calls.admit(&route, &metadata, now)?;
+        let caller = calls.forwarded(forwarded_for.as_deref());
+        let admission = calls.admit_from(caller, &route, &metadata, now)?;
         Ok((NewCall { id, deadline, metadata, admission }, route.with_codec(codec), message))
     }
 

@@ -277,7 +277,8 @@ fn call(
     check_metadata("metadata", &head.metadata, shared.limits.metadata_bytes_max).map_err(not_run)?;
     let deadline = head.fields.timeout(dialect).map_or(Deadline::NONE, |timeout| Deadline::after(now, timeout));
     let takes_stream = dialect != Dialect::ConnectUnary && route.method.kind.streams_requests();
-    let mut start = Box::new(Start { route, codec, deadline, metadata: head.metadata, message: None, rest: None });
+    let (metadata, forwarded_for) = (head.metadata, head.fields.forwarded_for.map(Vec::into_boxed_slice));
+    let mut start = Box::new(Start { route, codec, deadline, metadata, forwarded_for, message: None, rest: None });
     if let Some(get) = get {
         let compressed = match encoding {
             Encoding::Compressed(algorithm) => Compressed::By(algorithm),

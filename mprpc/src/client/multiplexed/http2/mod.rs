@@ -1,11 +1,13 @@
 //! gRPC over HTTP/2 as the wire of a client connection: opens a stream for each call. `responses` turns what comes back into
 //! outcomes.
 
+mod pings;
 mod request;
 mod response;
 
-use std::time::Duration;
+use std::time::Instant;
 
+use self::pings::PingAllowance;
 use self::request::RequestHeads;
 pub(super) use self::request::StreamHead;
 pub(super) use self::response::ResponseHead;
@@ -30,6 +32,7 @@ pub(super) struct Http2 {
     /// Beside the peer's own limit: a peer that counts a stream longer than this side refuses the next one. Each refusal
     /// lowers the limit to the streams that are open, each answer raises it by one.
     streams_max: usize,
+    pub(super) pings: PingAllowance,
 }
 
 /// What the connection keeps for a stream.
@@ -49,10 +52,6 @@ const UNSENT_BYTES_MAX: usize = 256 << 10;
 /// The same for all streams of a connection together. A stream with nothing waiting may always send.
 const ALL_UNSENT_BYTES_MAX: usize = 1 << 20;
 
-/// A gRPC server may count a PING in a shorter interval as abuse.
-/// Source: <https://github.com/grpc/grpc/blob/master/doc/keepalive.md>.
-const PING_INTERVAL_MIN: Duration = Duration::from_secs(5 * 60);
-
 impl Http2 {
     /// Sends the preface and the settings.
     pub(super) fn new(authority: String, is_secure: bool, limits: &Limits, output: &mut SendBuffer) -> Http2 {
@@ -65,6 +64,7 @@ impl Http2 {
             message_bytes_max: limits.message_bytes_max,
             is_starved: false,
             streams_max: usize::MAX,
+            pings: PingAllowance::default(),
         }
     }
 
@@ -79,6 +79,7 @@ impl Http2 {
         let is_stream = head.method.kind.streams_replies();
         let response = Response { key, is_stream, ..Response::default() };
         let opened = connection.open(response, false, output, |fields| requests.write(fields, head));
+        self.pings.call_began();
         if let (Some(id), Some(message)) = (opened, &head.message) {
             self.send(id, message.clone(), true, output);
         }
@@ -136,7 +137,8 @@ impl Http2 {
         self.connection.is_used_up()
     }
 
-    pub(super) fn ping(&mut self, output: &mut SendBuffer) {
+    pub(super) fn ping(&mut self, now: Instant, output: &mut SendBuffer) {
+        self.pings.sent(now);
         self.connection.send_ping(output);
     }
 }
@@ -150,6 +152,7 @@ pub(super) fn settings_before_the_first() -> Settings {
         stream_window_bytes: u32::MAX,
         connection_window_bytes: u32::MAX,
         compression: [None; 3],
-        ping_interval_min_ms: PING_INTERVAL_MIN.as_millis() as u32,
+        // `PingAllowance` holds to what gRPC servers accept.
+        ping_interval_min_ms: 0,
     }
 }

@@ -146,8 +146,16 @@ impl<T: Default> Connection<T> {
         if !is_remote_ended {
             encode_reset(out.tail(), id, ErrorCode::NoError);
         }
-        self.resets.give_back(1);
+        if !self.is_server {
+            self.resets.give_back(1);
+        }
         self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide });
+    }
+
+    /// Takes note that a handler has answered a call, at a server. The peer may reset one more stream.
+    #[inline]
+    pub(crate) fn was_served(&mut self) {
+        self.resets.give_back(1);
     }
 
     /// Resets a stream. Nothing more of it is sent or received.

@@ -104,8 +104,17 @@ async fn body_longer_or_shorter_than_its_content_length_resets_the_stream() {
 
 /// Sends what `attack` makes for each stream until the server closes the connection. Returns after how many streams, and
 /// the reason.
-async fn attack(mut caller: Caller, mut attack: impl FnMut(&mut Caller) -> Vec<u8>) -> (usize, u32, String) {
-    for count in 0..30_000 {
+async fn attack(caller: Caller, attack: impl FnMut(&mut Caller) -> Vec<u8>) -> (usize, u32, String) {
+    attack_up_to(30_000, caller, attack).await.expect("the server takes all of it")
+}
+
+/// Like [`attack`]. `None` if the server takes `streams_max` of it.
+async fn attack_up_to(
+    streams_max: usize,
+    mut caller: Caller,
+    mut attack: impl FnMut(&mut Caller) -> Vec<u8>,
+) -> Option<(usize, u32, String)> {
+    for count in 0..streams_max {
         let bytes = attack(&mut caller);
         let sent = caller.peer.writer.try_write(&bytes).is_ok_and(|sent| sent == bytes.len());
         tokio::task::yield_now().await;
@@ -116,10 +125,10 @@ async fn attack(mut caller: Caller, mut attack: impl FnMut(&mut Caller) -> Vec<u
             // The server goes on: another connection is served.
             let mut other = caller_of(&shared);
             other.is_served().await;
-            return (count, code, text);
+            return Some((count, code, text));
         }
     }
-    panic!("the server takes all of it");
+    None
 }
 
 /// Frames that spoil the stream with this id.
@@ -150,6 +159,29 @@ async fn rapid_reset_cve_2023_44487_is_bounded_by_http_resets_max() {
             assert!(text.contains("http_resets_max"), "{text}");
         }
         assert_eq!(code, CALM);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_no_handler_answered_allow_no_more_resets() {
+    let answered = Limits { http_resets_max: 500, metadata_bytes_max: 100, ..Limits::default() };
+    for (name, value, most) in [("Nothing", "", 502), ("Echo", "too long", 502), ("Echo", "", usize::MAX)] {
+        let mut paired = 0;
+        let caller = caller(answered.clone());
+        let outcome = attack_up_to(3_000, caller, |caller| {
+            paired += 1;
+            let (id, head) = request_head(caller, "Deaf", 0);
+            let spoiled = [head, reset(id)].concat();
+            let mut fields = grpc_fields(name);
+            fields.push(("key".to_owned(), value.repeat(100)));
+            let id = caller.next_id;
+            caller.next_id += 2;
+            let head = caller.headers(id, 0, &fields);
+            [spoiled, head, frame(kind::DATA, flag::END_STREAM, id, &message(b""))].concat()
+        })
+        .await;
+        assert_eq!(outcome.is_some(), most < usize::MAX, "{name} {value}: {outcome:?}");
+        assert!(paired <= most, "{name} {value}: {paired} calls");
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) fn message(bytes: &[u8]) -> Vec<u8> {
 }
 
 impl Caller {
-    fn of(peer: raw::Peer) -> Caller {
+    pub(super) fn of(peer: raw::Peer) -> Caller {
         Caller {
             peer,
             encoder: Encoder::new(),
@@ -143,7 +143,7 @@ impl Caller {
     }
 
     /// Sends the preface and the settings.
-    fn greet(&mut self, settings: &[(u16, u32)]) {
+    pub(super) fn greet(&mut self, settings: &[(u16, u32)]) {
         self.send(&[&PREFACE[..], &self::settings(settings)].concat());
     }
 
@@ -203,7 +203,7 @@ impl Caller {
         self.call_with(name, &[], bytes)
     }
 
-    fn call_with(&mut self, name: &str, more: &[(&str, &str)], bytes: &[u8]) -> u32 {
+    pub(super) fn call_with(&mut self, name: &str, more: &[(&str, &str)], bytes: &[u8]) -> u32 {
         let id = self.open_with(name, more, 0);
         self.body(id, &message(bytes), true);
         id
