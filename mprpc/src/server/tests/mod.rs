@@ -21,6 +21,7 @@ mod raw;
 mod reflection;
 #[cfg(feature = "json")]
 mod rest;
+mod rest_streams;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;

@@ -3,6 +3,7 @@
 
 mod body;
 mod fields;
+mod json_stream;
 mod page;
 mod reply;
 mod request;
