@@ -73,6 +73,11 @@ impl Template {
         self.variables.iter().map(|variable| variable.field.as_str())
     }
 
+    /// The variables in the order of the template: the field, and the first and the last of its segments.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, std::ops::RangeInclusive<usize>)> {
+        self.variables.iter().map(|variable| (variable.field.as_str(), variable.from..=variable.to))
+    }
+
     pub(crate) fn segments(&self) -> &[Segment] {
         &self.segments
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 pub(super) use self::request::RestRequest;
 use crate::codec::BUILT_IN_FILES;
 use crate::codec::json_tree::{self, put_string};
-use crate::codec::message_types::{FieldType, Kind, MessageTypes};
+use crate::codec::message_types::{FieldType, Kind, MessageTypes, MethodType};
 use crate::method::{HttpBody, HttpRule, MethodDescriptor, ServiceDescriptor};
 use crate::protocol::http::path_tree::PathTree;
 use crate::protocol::http::template::{Captures, Template};
@@ -155,7 +155,7 @@ fn mapping(
     if method.kind.streams_requests() {
         return Err("a method that takes a stream has no HTTP paths; call the method by its own path");
     }
-    let Some((request, reply)) = types.method(&method.path) else {
+    let Some(MethodType { request, reply, .. }) = types.method(&method.path) else {
         return Err("the .proto file of the service is not in the program, so the types of its fields are unknown");
     };
     const UNKNOWN: &str = "the rule names a field that the message does not have";
@@ -175,7 +175,7 @@ fn mapping(
 }
 
 /// Returns the fields of a path such as `book.name`. `None` if a field is unknown, or if it is in what is no single message.
-fn resolve(types: &MessageTypes, message: &'static str, path: &str) -> Option<Vec<FieldType>> {
+pub(super) fn resolve(types: &MessageTypes, message: &'static str, path: &str) -> Option<Vec<FieldType>> {
     let (mut message, mut fields) = (Some(message), Vec::new());
     for name in path.split('.') {
         let field = types.field(message?, name)?;
@@ -192,7 +192,7 @@ fn resolve(types: &MessageTypes, message: &'static str, path: &str) -> Option<Ve
 }
 
 /// Messages in messages, in the name of a parameter.
-const FIELDS_DEEP_MAX: usize = 32;
+pub(super) const FIELDS_DEEP_MAX: usize = 32;
 
 /// The JSON of a field with its default value.
 fn default_of(field: &FieldType, types: &MessageTypes) -> Bytes {
@@ -204,7 +204,10 @@ fn default_of(field: &FieldType, types: &MessageTypes) -> Bytes {
         Kind::Int64 | Kind::Uint64 => "\"0\"",
         Kind::Enum(name) => {
             let mut json = Vec::new();
-            put_string(&mut json, types.values(name).and_then(<[_]>::first).copied().unwrap_or_default());
+            put_string(
+                &mut json,
+                types.enumeration(name).and_then(|known| known.values.first()).map_or("", |value| value.0),
+            );
             return json.into();
         }
         Kind::String | Kind::Bytes | Kind::Text(_) | Kind::Message(_) => "\"\"",

@@ -16,6 +16,8 @@ mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
+#[cfg(feature = "json")]
+mod openapi;
 mod protocols;
 mod raw;
 mod reflection;

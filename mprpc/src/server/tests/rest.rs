@@ -116,13 +116,23 @@ fn files() -> Vec<u8> {
     let method = |name: &str| message(&[(1, name.as_bytes()), (2, b".test.Shelf"), (3, b".test.Shelf")]);
     let methods = ["Show", "Fail", "Hang", "Tell"].map(|name| message(&[(2, &method(name))])).concat();
     let service = [message(&[(1, b"Shelves")]), methods].concat();
-    let file =
-        message(&[(1, b"test/shelves.proto"), (2, b"test"), (4, &shelf), (4, &inner), (5, &color), (6, &service)]);
+    // The first method of the first service has a comment.
+    let comment = message(&[(1, &[6, 0, 2, 0]), (3, b" Shows a shelf.\n")]);
+    let comments = message(&[(1, &comment)]);
+    let file = message(&[
+        (1, b"test/shelves.proto"),
+        (2, b"test"),
+        (4, &shelf),
+        (4, &inner),
+        (5, &color),
+        (6, &service),
+        (9, &comments),
+    ]);
     message(&[(1, &file)])
 }
 
 /// Answers with the request, and with the metadata `key` as reply metadata `head`.
-struct Shelves(&'static ServiceDescriptor);
+pub(super) struct Shelves(pub(super) &'static ServiceDescriptor);
 
 impl Service for Shelves {
     fn descriptor(&self) -> &'static ServiceDescriptor {
@@ -145,7 +155,7 @@ impl Service for Shelves {
     }
 }
 
-fn server(limits: Limits) -> Server {
+pub(super) fn server(limits: Limits) -> Server {
     let placement = [(REST.name.to_owned(), Placement::Inline)].into();
     Server { limits, placement, ..Server::default() }.add(Shelves(&REST)).add(Shelves(&UNDESCRIBED))
 }

@@ -3,6 +3,7 @@
 
 mod body;
 mod fields;
+mod index;
 mod json_stream;
 mod page;
 mod reply;

@@ -315,11 +315,7 @@ impl Response {
         fields.push(("x-content-type-options".into(), (&b"nosniff"[..]).into()));
         fields.append(&mut page.fields);
         let (status, has_body) = (page.status, page.content_type().is_some());
-        let body = if has_body { page.into_text() } else { Cow::Borrowed("") };
-        let body = match body {
-            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-            Cow::Owned(text) => text.into(),
-        };
+        let body = if has_body { page.into_body() } else { Bytes::new() };
         self.whole(status, fields, body, out);
     }
 

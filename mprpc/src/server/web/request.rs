@@ -73,7 +73,7 @@ fn decide(
     if head.method == HttpMethod::Options {
         return Err(page::preflight(shared, &head.fields));
     }
-    if let Some(page) = page::at(shared, head.method, head.path) {
+    if let Some(page) = page::at(shared, head.method, head.path, &head.fields) {
         return Err(page);
     }
     if let Some(rules) = &shared.rest
