@@ -32,7 +32,7 @@ pub struct Config {
     /// not copy the field either; the field then keeps the message's read buffer alive.
     pub shared_bytes: Vec<String>,
     /// Whether the program contains the descriptors of its services, with the comments of the `.proto` files, as
-    /// `ServiceDescriptor::files`. Reflection needs them. A package costs about as many bytes as its `.proto` files have:
+    /// `ServiceDescriptor::files`. Reflection, HTTP paths and the OpenAPI document need them. A package costs about as many bytes as its `.proto` files have:
     /// 243 for `examples/hello`, 1,993 for the three files of `examples/proto`.
     pub descriptors: bool,
     /// The program `protoc` that parses the files, instead of the built-in parser. Files with an edition need it: version 27

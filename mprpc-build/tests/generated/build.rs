@@ -24,6 +24,7 @@ fn main() -> Result<(), mprpc_build::Error> {
         "proto/hard/keywords.proto",
         "proto/hard/old.proto",
         "proto/http.proto",
+        "proto/openapi.proto",
         "proto/shop/cart.proto",
         "proto/shop/stock.proto",
         "proto/shop/streams.proto",

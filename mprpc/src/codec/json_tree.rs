@@ -158,11 +158,20 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
-    use crate::codec::message_types::Kind;
+    use crate::codec::message_types::{Kind, Remarks};
 
     fn field(name: &'static str, json_name: &'static str) -> FieldType {
         let json_name = Cow::Borrowed(json_name);
-        FieldType { name, json_name, is_repeated: false, is_message: false, kind: Kind::String }
+        FieldType {
+            name,
+            json_name,
+            is_repeated: false,
+            is_message: false,
+            kind: Kind::String,
+            is_required: false,
+            oneof: None,
+            remarks: Remarks::default(),
+        }
     }
 
     fn set(text: &str, path: &[FieldType]) -> Option<String> {

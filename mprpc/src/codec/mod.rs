@@ -1,5 +1,6 @@
 //! Encodes messages to bytes and decodes them. Only this module and `codegen` name the message library, buffa.
 
+mod comments;
 mod compression;
 pub(crate) mod descriptors;
 mod details;

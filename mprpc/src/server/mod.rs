@@ -13,6 +13,7 @@ mod incoming;
 mod memory;
 mod multiplexed;
 mod one_shot;
+mod openapi;
 mod panic;
 mod placement;
 mod proxies;
@@ -128,8 +129,9 @@ pub struct Server {
     /// What the service `grpc.health.v1.Health` reports. `None` serves no such service. A service of that name in
     /// `services` replaces it. The registry does not list it.
     pub health: Option<Health>,
-    /// Whether tools may ask for the `.proto` files of the services, by `grpc.reflection.v1` and `v1alpha`. The registry
-    /// does not list these services.
+    /// Whether the server shows its schema to every caller: the `.proto` files of the services by `grpc.reflection.v1` and
+    /// `v1alpha`, an OpenAPI document at `/openapi.json`, and the comments of services and methods on the page at `/`. The
+    /// registry does not list the reflection services.
     pub reflection: bool,
 }
 
@@ -256,6 +258,7 @@ impl Server {
         shared.is_protected = self.overload_protection;
         shared.cors = self.cors.clone();
         shared.rest = RestRules::new(shared.router.descriptors());
+        shared.shows_schema = self.reflection;
         shared.health = self.health.take();
         shared.proxies = TrustedProxies {
             proxies: std::mem::take(&mut self.trusted_proxies),

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::cors::Cors;
 use super::executor::Executor;
 use super::health::Health;
 use super::memory::MemoryBudget;
+use super::openapi::OpenApi;
 use super::proxies::TrustedProxies;
 use super::rest::RestRules;
 use super::router::Router;
@@ -33,6 +35,12 @@ pub(crate) struct Shared {
     pub(super) cors: Cors,
     /// The HTTP paths of methods. `None` if no method has one.
     pub(super) rest: Option<Arc<RestRules>>,
+    /// Whether pages show the comments and the messages of the `.proto` files.
+    pub(super) shows_schema: bool,
+    /// The page at `/openapi.json`.
+    pub(super) openapi: OpenApi,
+    /// The page at `/`. The first request makes it.
+    pub(super) index: OnceLock<Bytes>,
     /// The TLS acceptor of TCP connections. `None` means plain text.
     pub(crate) tls: Option<Acceptor>,
     /// The peers that may act for others.
@@ -144,6 +152,9 @@ impl Shared {
             compression: None,
             cors: Cors::default(),
             rest: None,
+            shows_schema: false,
+            openapi: OpenApi::default(),
+            index: OnceLock::new(),
             tls: None,
             proxies: TrustedProxies::default(),
             health: None,

@@ -8,8 +8,10 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use mprpc::{Address, Context, MessageView, Server, ServerHandle, Status};
+use mprpc::well_known::Empty;
+use mprpc::{Address, Context, MessageView, Server, ServerHandle, Status, Streaming};
 use mprpc_codegen_tests::proto::http::v1::{Echoes, EchoesServer, Values, ValuesView};
+use mprpc_codegen_tests::proto::library::v1::{Book, Books, BooksServer, FindRequestView, Reader, ReaderView};
 
 struct Echo;
 
@@ -19,8 +21,36 @@ impl Echoes for Echo {
     }
 }
 
+impl Books for Echo {
+    async fn get_book(&self, _: &Context, _: FindRequestView<'_>) -> Result<Book, Status> {
+        Ok(Book::default())
+    }
+
+    async fn set_book(&self, _: &Context, _: FindRequestView<'_>) -> Result<Empty, Status> {
+        Ok(Empty::default())
+    }
+
+    async fn watch(&self, _: &Context, request: ReaderView<'_>) -> Result<Streaming<Book>, Status> {
+        let copies = i64::try_from(request.number).map_err(|_| Status::out_of_range("too many"))?;
+        let book = move |copies: i64| match copies {
+            0 => Err(Status::data_loss("no book")),
+            copies => Ok(Book { copies, ..Default::default() }),
+        };
+        Ok(Streaming::of((0..=copies).rev()).map(book))
+    }
+
+    async fn follow(&self, cx: &Context, request: ReaderView<'_>) -> Result<Streaming<Book>, Status> {
+        self.watch(cx, request).await
+    }
+
+    async fn load(&self, _: &Context, _: Streaming<Book>) -> Result<Reader, Status> {
+        Ok(Reader::default())
+    }
+}
+
 fn server() -> ServerHandle {
-    Server { loops: 1, ..Server::default() }.add(EchoesServer::new(Echo)).start().unwrap()
+    let server = Server { loops: 1, ..Server::default() };
+    server.add(EchoesServer::new(Echo)).add(BooksServer::new(Echo)).start().unwrap()
 }
 
 /// Sends a request, and returns the status and the body of the response.
@@ -94,4 +124,20 @@ fn values_that_are_no_values_of_their_type_are_refused() {
         assert_eq!(ask(&server, "PUT", "/v1/echo/n", body).0, 400, "{body}");
         assert_eq!(ask(&server, "POST", "/v1/echo/n", body).0, 400, "{body}");
     }
+}
+
+#[test]
+fn stream_of_replies_is_a_line_for_each_reply() {
+    let server = server();
+    let (status, body) = ask(&server, "GET", "/v1/books?number=2", "");
+    // Each reply is a chunk.
+    let lines: Vec<&str> = body.lines().filter(|line| line.starts_with('{')).collect();
+    let expected = [
+        r#"{"result":{"copies":"2"}}"#,
+        r#"{"result":{"copies":"1"}}"#,
+        r#"{"error":{"code":"data_loss","message":"no book"}}"#,
+    ];
+    assert_eq!((status, &lines[..]), (200, &expected[..]), "{body}");
+    let (status, body) = ask(&server, "GET", "/v1/books?number=18446744073709551615", "");
+    assert_eq!((status, &*body), (400, r#"{"code":"out_of_range","message":"too many"}"#));
 }

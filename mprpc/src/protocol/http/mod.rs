@@ -12,6 +12,7 @@ pub(crate) mod grpc;
 #[cfg_attr(not(test), allow(dead_code, unused_imports, reason = "the caller's half is for tests so far"))]
 pub(crate) mod grpc_web;
 pub(crate) mod metadata;
+pub(crate) mod path_tree;
 pub(crate) mod query;
 pub(crate) mod template;
 pub(crate) mod unread;

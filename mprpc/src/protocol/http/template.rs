@@ -5,6 +5,7 @@
 //! when it compiles a `.proto` file.
 
 use std::borrow::Cow;
+#[cfg(test)]
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -27,7 +28,7 @@ pub(crate) struct Template {
 
 /// One part of a template between slashes. The order is the order of precedence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Segment {
+pub(crate) enum Segment {
     /// This text, decoded.
     Literal(String),
     One,
@@ -70,6 +71,19 @@ impl Template {
     /// The fields that a path sets, as paths of fields, in the order of the template.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(|variable| variable.field.as_str())
+    }
+
+    /// The variables in the order of the template: the field, and the first and the last of its segments.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&str, std::ops::RangeInclusive<usize>)> {
+        self.variables.iter().map(|variable| (variable.field.as_str(), variable.from..=variable.to))
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    pub(crate) fn verb(&self) -> Option<&str> {
+        self.verb.as_deref()
     }
 
     /// Matches a path without its query, as it stands in the request. Returns `None` if the path does not fit, or if its
@@ -119,9 +133,10 @@ impl Template {
         self.variables.iter().map(value).collect()
     }
 
-    /// Which of two templates is tried first if a path fits both: `Less` is first. A template with a verb comes before one
-    /// without. Then, from left to right, a literal comes before `*`, and `*` before `**`.
-    pub(crate) fn precedence(&self, other: &Template) -> Ordering {
+    /// Which of two templates comes first if a path fits both: `Less` is first. A template with a verb comes before one
+    /// without. Then, from left to right, a literal comes before `*`, and `*` before `**`. `PathTree` has the same order.
+    #[cfg(test)]
+    pub(super) fn precedence(&self, other: &Template) -> Ordering {
         let has_no_verb = |template: &Template| template.verb.is_none();
         let by_verb = has_no_verb(self).cmp(&has_no_verb(other));
         by_verb.then_with(|| self.segments.cmp(&other.segments)).then_with(|| self.verb.cmp(&other.verb))
@@ -239,15 +254,19 @@ fn decode(text: &str, keeps_slashes: bool) -> Option<Cow<'_, str>> {
             continue;
         }
         let [high, low, after @ ..] = rest else { return None };
-        let digit = |digit: u8| char::from(digit).to_digit(16);
         let value = digit(*high)? << 4 | digit(*low)?;
         rest = after;
-        match value as u8 {
+        match value {
             b'/' if keeps_slashes => decoded.extend([b'%', *high, *low]),
             value => decoded.push(value),
         }
     }
     String::from_utf8(decoded).ok().map(Cow::Owned)
+}
+
+/// The value of a hexadecimal digit.
+pub(super) fn digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

@@ -329,7 +329,7 @@ impl Http2 {
                 "the head of the request is beyond http_head_bytes_max {max}"
             )));
         }
-        if let Some(status) = self.head.take_refusal() {
+        if let Some(status) = self.head.take_refusal(&mut self.paths, &self.shared.router) {
             return refused(status);
         }
         if self.head.fields.method != HttpMethod::Post {

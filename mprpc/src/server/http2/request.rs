@@ -24,8 +24,8 @@ pub(super) struct RequestHead {
     pub(super) metadata: Metadata,
     /// Why the call is refused.
     pub(super) refusal: Option<Status>,
-    /// The path, if no method has it, and the status that says so.
-    pub(super) unknown_path: Option<Box<(Bytes, Status)>>,
+    /// The path, if it is not in [`Paths`].
+    other_path: Option<Bytes>,
     /// The fields that only the dialects of the web read.
     web: Option<Box<WebFields>>,
 }
@@ -34,7 +34,7 @@ pub(super) struct RequestHead {
 #[derive(Clone, Copy, Default)]
 pub(super) struct HeadFields {
     pub(super) method: HttpMethod,
-    /// The number of the path's route in [`Paths`], unless the call is refused.
+    /// The number of the path's route in [`Paths`], unless the path is not there or the call is refused.
     pub(super) path: u32,
     pub(super) content: Content,
     pub(super) content_length: Option<u64>,
@@ -106,19 +106,28 @@ impl RequestHead {
         self.fields = HeadFields::default();
     }
 
-    /// The status with which the call is refused.
+    /// Looks the path of a gRPC call up, unless it is known. Returns the status with which the call is refused.
     #[inline]
-    pub(super) fn take_refusal(&mut self) -> Option<Status> {
+    pub(super) fn take_refusal(&mut self, paths: &mut Paths, router: &Router) -> Option<Status> {
         if self.is_plain() {
             return None;
         }
-        self.refusal.take().or(self.unknown_path.take().map(|unknown| unknown.1))
+        if self.refusal.is_some() {
+            return self.refusal.take();
+        }
+        match paths.add(&self.other_path.take()?, router) {
+            Ok(number) => {
+                self.fields.path = number;
+                None
+            }
+            Err(status) => Some(status),
+        }
     }
 
     /// Whether the head is collected in its [`HeadFields`] alone.
     #[inline]
     fn is_plain(&self) -> bool {
-        self.metadata.is_empty() && self.refusal.is_none() && self.unknown_path.is_none() && self.web.is_none()
+        self.metadata.is_empty() && self.refusal.is_none() && self.other_path.is_none() && self.web.is_none()
     }
 
     /// Takes a field.
@@ -177,7 +186,8 @@ impl RequestHead {
             self.fields.malformed = Some(what);
             return;
         }
-        if name == b"origin" || name == FORWARDED_FOR || name.starts_with(b"access-control-request-") {
+        let is_of_web = matches!(name, b"accept" | b"if-none-match" | b"origin" | FORWARDED_FOR);
+        if is_of_web || name.starts_with(b"access-control-request-") {
             self.of_web(name, value);
         }
         if let Err(status) = append_field(&mut self.metadata, name, value) {
@@ -203,10 +213,8 @@ impl RequestHead {
             KnownName::Path if !self.fields.has_path && !field.value.is_empty() => {
                 self.fields.has_path = true;
                 match paths.number(field.value, field.note, router) {
-                    Ok(number) => self.fields.path = number,
-                    Err(status) => {
-                        self.unknown_path = Some(Box::new((Bytes::copy_from_slice(field.value), status)));
-                    }
+                    Some(number) => self.fields.path = number,
+                    None => self.other_path = Some(Bytes::copy_from_slice(field.value)),
                 }
             }
             KnownName::Authority if !self.fields.has_authority => self.fields.has_authority = true,
@@ -216,10 +224,7 @@ impl RequestHead {
 
     /// The path as it was sent, the fields that the dialects of the web read, and the metadata.
     pub(super) fn into_web(self, paths: &Paths) -> (Bytes, WebFields, Metadata) {
-        let path = match self.unknown_path {
-            Some(unknown) => unknown.0,
-            None => paths.path(self.fields.path),
-        };
+        let path = self.other_path.unwrap_or_else(|| paths.path(self.fields.path));
         let mut fields = self.web.map_or_else(WebFields::default, |fields| *fields);
         fields.has_content_type = self.fields.content != Content::Missing;
         if let Content::Web(content) = self.fields.content {
@@ -307,7 +312,8 @@ impl Content {
     }
 }
 
-/// The methods that the requests of a connection have named, so that each path is looked up once.
+/// The methods that the requests of a connection have named, so that each path is looked up once. Paths that no service has
+/// are here only if a gRPC call of the fallback has named them: a caller may send any number of paths with variables.
 pub(super) struct Paths {
     paths_max: usize,
     routes: Vec<(Bytes, Route)>,
@@ -321,14 +327,14 @@ impl Paths {
         Paths { paths_max, routes: Vec::new(), numbers: HashMap::new(), last: None }
     }
 
-    /// Returns the number of a path. The error is UNIMPLEMENTED for an unknown method, and RESOURCE_EXHAUSTED beyond
+    /// Returns the number of a path. `None` if the path is neither known here nor that of a service's method, or beyond
     /// `methods_max`.
     #[inline]
-    fn number(&mut self, path: &[u8], note: Option<&mut u32>, router: &Router) -> Result<u32, Status> {
+    fn number(&mut self, path: &[u8], note: Option<&mut u32>, router: &Router) -> Option<u32> {
         if let Some(note) = &note
             && **note != 0
         {
-            return Ok(**note - 1);
+            return Some(**note - 1);
         }
         let number = match &self.last {
             Some((last, number)) if **last == *path => *number,
@@ -337,19 +343,26 @@ impl Paths {
         if let Some(note) = note {
             *note = number + 1;
         }
-        Ok(number)
+        Some(number)
     }
 
     #[inline(never)]
-    fn find(&mut self, path: &[u8], router: &Router) -> Result<u32, Status> {
+    fn find(&mut self, path: &[u8], router: &Router) -> Option<u32> {
         let number = match self.numbers.get(path) {
             Some(number) => *number,
-            None => self.add(path, router)?,
+            None => {
+                let name = std::str::from_utf8(path).ok()?.strip_prefix('/')?;
+                if !router.has(name) {
+                    return None;
+                }
+                self.add(path, router).ok()?
+            }
         };
         self.last = Some((path.into(), number));
-        Ok(number)
+        Some(number)
     }
 
+    #[inline(never)]
     fn add(&mut self, path: &[u8], router: &Router) -> Result<u32, Status> {
         let is_method = |name: &&str| name.contains('/') && !name.contains('?');
         let text = std::str::from_utf8(path).ok().and_then(|path| path.strip_prefix('/')).filter(is_method);

@@ -27,7 +27,7 @@ impl ResponseWriter for Writer<'_> {
                     _ => out.field_once(name.as_bytes(), value),
                 }
             }
-            if let Some(length) = length.filter(|_| status != 204) {
+            if let Some(length) = length.filter(|_| !matches!(status, 204 | 304)) {
                 out.field_once(b"content-length", length.to_string().as_bytes());
             }
         });

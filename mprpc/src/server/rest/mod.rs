@@ -10,18 +10,21 @@ use bytes::Bytes;
 pub(super) use self::request::RestRequest;
 use crate::codec::BUILT_IN_FILES;
 use crate::codec::json_tree::{self, put_string};
-use crate::codec::message_types::{FieldType, Kind, MessageTypes};
+use crate::codec::message_types::{FieldType, Kind, MessageTypes, MethodType};
 use crate::method::{HttpBody, HttpRule, MethodDescriptor, ServiceDescriptor};
+use crate::protocol::http::path_tree::PathTree;
 use crate::protocol::http::template::{Captures, Template};
 use crate::status::{Phase, Status};
 
-/// The rules of a server's services, in the order in which they are tried.
-pub(crate) struct RestRules(Vec<RestRule>);
+/// The rules of a server's services.
+pub(crate) struct RestRules(PathTree<RestRule>);
 
-/// An HTTP method and a path of a method of a service.
+/// An HTTP method of a method of a service, and what stands behind it.
 pub(super) struct RestRule {
-    http_method: &'static str,
-    template: Template,
+    /// The HTTP methods that the rule takes, a bit each, as in [`HTTP_METHODS`].
+    http_methods: u8,
+    /// Whether the rule also takes the methods that are not in [`HTTP_METHODS`].
+    takes_all: bool,
     /// The method, `package.Service/Method`.
     pub(super) method: &'static str,
     /// How the request is made, or why the rule cannot be served.
@@ -70,40 +73,49 @@ impl RestRules {
         let sets = services.clone().map(|service| service.files).chain([BUILT_IN_FILES]);
         let types = Arc::new(MessageTypes::new(sets));
         let compiled = methods().flat_map(|method| method.http.iter().filter_map(|rule| compile(method, rule, &types)));
-        let mut rules: Vec<RestRule> = compiled.collect();
-        // The sort is stable: of two rules for the same paths, the one of the service that was added first comes first.
-        rules.sort_by(|first, second| first.template.precedence(&second.template));
-        Some(Arc::new(RestRules(rules)))
+        // Of two rules for the same paths, the one of the service that was added first comes first.
+        let rules = PathTree::new(compiled.collect());
+        (!rules.is_empty()).then(|| Arc::new(RestRules(rules)))
     }
 
     /// Finds the rule for an HTTP method and a path without its query, as it was sent.
     pub(super) fn find<'a>(&'a self, http_method: &str, path: &'a str) -> Option<Found<'a>> {
-        let mut others = Vec::new();
-        for rule in &self.0 {
-            let Some(captures) = rule.template.matches(path) else { continue };
-            if rule.takes(http_method) {
+        let wanted = bit_of(http_method);
+        let mut others = 0;
+        let found = self.0.find(path, &mut |template: &'a Template, rule: &'a RestRule| {
+            let takes = rule.http_methods & wanted != 0 || (wanted == 0 && rule.takes_all);
+            if !takes && rule.http_methods & !others == 0 {
+                return None;
+            }
+            let captures = template.matches(path)?;
+            if takes {
                 return Some(Found::Rule(rule, captures));
             }
-            others.push(rule.http_method);
-            others.extend((rule.http_method == "GET").then_some("HEAD"));
-        }
-        others.sort_unstable();
-        others.dedup();
-        (!others.is_empty()).then(|| Found::OtherMethods(others.join(", ")))
+            others |= rule.http_methods;
+            None
+        });
+        found.or_else(|| (others != 0).then(|| Found::OtherMethods(names_of(others))))
     }
 }
 
-impl RestRule {
-    /// Whether the rule takes this HTTP method. What GET reads, HEAD reads too.
-    fn takes(&self, http_method: &str) -> bool {
-        matches!((self.http_method, http_method), ("*", _) | ("GET", "HEAD")) || self.http_method == http_method
-    }
+/// The HTTP methods of rules that can be served, beside `*` for every method.
+const HTTP_METHODS: [&str; 6] = ["DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"];
+
+/// The bit of an HTTP method; 0 for a method of which no rule is.
+fn bit_of(http_method: &str) -> u8 {
+    HTTP_METHODS.iter().position(|known| *known == http_method).map_or(0, |index| 1 << index)
 }
 
-/// The HTTP methods of rules that can be served; `*` is every method.
-const HTTP_METHODS: [&str; 7] = ["*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+fn names_of(http_methods: u8) -> String {
+    let names = HTTP_METHODS.iter().filter(|name| http_methods & bit_of(name) != 0);
+    names.copied().collect::<Vec<_>>().join(", ")
+}
 
-fn compile(method: &'static MethodDescriptor, rule: &'static HttpRule, types: &Arc<MessageTypes>) -> Option<RestRule> {
+fn compile(
+    method: &'static MethodDescriptor,
+    rule: &'static HttpRule,
+    types: &Arc<MessageTypes>,
+) -> Option<(Template, RestRule)> {
     let template = match Template::parse(rule.template) {
         Ok(template) => template,
         Err(error) => {
@@ -112,9 +124,17 @@ fn compile(method: &'static MethodDescriptor, rule: &'static HttpRule, types: &A
             return None;
         }
     };
-    if !HTTP_METHODS.contains(&rule.method) {
+    let takes_all = rule.method == "*";
+    // What GET reads, HEAD reads too. A stream has no answer without a body.
+    let http_methods = match rule.method {
+        "*" => (1 << HTTP_METHODS.len()) - 1,
+        "GET" => bit_of("GET") | bit_of("HEAD"),
+        other => bit_of(other),
+    };
+    let http_methods = if method.kind.streams_replies() { http_methods & !bit_of("HEAD") } else { http_methods };
+    if http_methods == 0 {
         let (method, http_method) = (&*method.path, rule.method);
-        tracing::warn!(method, http_method, path = rule.template, "an HTTP path of a custom HTTP method is not served");
+        tracing::warn!(method, http_method, path = rule.template, "an HTTP path of this HTTP method is not served");
         return None;
     }
     let mapping = mapping(method, rule, &template, types);
@@ -122,7 +142,7 @@ fn compile(method: &'static MethodDescriptor, rule: &'static HttpRule, types: &A
         tracing::warn!(method = &*method.path, path = rule.template, why, "an HTTP path is answered with 501");
     }
     let mapping = mapping.map(Arc::new);
-    Some(RestRule { http_method: rule.method, template, method: &method.path, mapping })
+    Some((template, RestRule { http_methods, takes_all, method: &method.path, mapping }))
 }
 
 /// Finds the types of the fields that a rule names. The error says why the rule cannot be served.
@@ -132,10 +152,10 @@ fn mapping(
     template: &Template,
     types: &Arc<MessageTypes>,
 ) -> Result<Mapping, &'static str> {
-    if method.kind.streams_requests() || method.kind.streams_replies() {
-        return Err("HTTP paths of methods with streams are not served yet; call the method by its own path");
+    if method.kind.streams_requests() {
+        return Err("a method that takes a stream has no HTTP paths; call the method by its own path");
     }
-    let Some((request, reply)) = types.method(&method.path) else {
+    let Some(MethodType { request, reply, .. }) = types.method(&method.path) else {
         return Err("the .proto file of the service is not in the program, so the types of its fields are unknown");
     };
     const UNKNOWN: &str = "the rule names a field that the message does not have";
@@ -155,7 +175,7 @@ fn mapping(
 }
 
 /// Returns the fields of a path such as `book.name`. `None` if a field is unknown, or if it is in what is no single message.
-fn resolve(types: &MessageTypes, message: &'static str, path: &str) -> Option<Vec<FieldType>> {
+pub(super) fn resolve(types: &MessageTypes, message: &'static str, path: &str) -> Option<Vec<FieldType>> {
     let (mut message, mut fields) = (Some(message), Vec::new());
     for name in path.split('.') {
         let field = types.field(message?, name)?;
@@ -172,7 +192,7 @@ fn resolve(types: &MessageTypes, message: &'static str, path: &str) -> Option<Ve
 }
 
 /// Messages in messages, in the name of a parameter.
-const FIELDS_DEEP_MAX: usize = 32;
+pub(super) const FIELDS_DEEP_MAX: usize = 32;
 
 /// The JSON of a field with its default value.
 fn default_of(field: &FieldType, types: &MessageTypes) -> Bytes {
@@ -184,7 +204,10 @@ fn default_of(field: &FieldType, types: &MessageTypes) -> Bytes {
         Kind::Int64 | Kind::Uint64 => "\"0\"",
         Kind::Enum(name) => {
             let mut json = Vec::new();
-            put_string(&mut json, types.values(name).and_then(<[_]>::first).copied().unwrap_or_default());
+            put_string(
+                &mut json,
+                types.enumeration(name).and_then(|known| known.values.first()).map_or("", |value| value.0),
+            );
             return json.into();
         }
         Kind::String | Kind::Bytes | Kind::Text(_) | Kind::Message(_) => "\"\"",

@@ -145,9 +145,11 @@ fn put_value(json: &mut Vec<u8>, kind: Kind, text: &str, types: &MessageTypes) -
         Kind::Float => (text.parse().ok().filter(|n: &f32| n.is_finite()).map(|n| format!("{n:?}")), "a number"),
         Kind::Double => (text.parse().ok().filter(|n: &f64| n.is_finite()).map(|n| format!("{n:?}")), "a number"),
         Kind::Bool => (matches!(text, "true" | "false").then(|| text.to_owned()), "true or false"),
-        Kind::Enum(name) => match (text.parse::<i32>(), types.values(name)) {
+        Kind::Enum(name) => match (text.parse::<i32>(), types.enumeration(name)) {
             (Ok(number), _) => (Some(number.to_string()), ""),
-            (_, Some(values)) if !values.contains(&text) => return Err(format!("a value of {name}").into()),
+            (_, Some(known)) if known.values.iter().all(|value| value.0 != text) => {
+                return Err(format!("a value of {name}").into());
+            }
             _ => {
                 put_string(json, text);
                 return Ok(());

@@ -89,7 +89,7 @@ pub(super) fn take_answer(input: &mut BytesMut, is_head: bool, is_end: bool) -> 
         let (name, value) = line.split_once(": ").unwrap();
         answer.push(name.as_bytes(), value.as_bytes());
     }
-    if is_head || status == 204 || status == 100 {
+    if is_head || matches!(status, 100 | 204 | 304) {
         drop(input.split_to(head_bytes));
         return Some(answer);
     }

@@ -16,12 +16,15 @@ mod lifetime;
 mod limits;
 mod memory;
 mod memory_seeds;
+#[cfg(feature = "json")]
+mod openapi;
 mod protocols;
 mod proxies;
 mod raw;
 mod reflection;
 #[cfg(feature = "json")]
 mod rest;
+mod rest_streams;
 mod streams;
 #[cfg(feature = "tls")]
 mod tls;

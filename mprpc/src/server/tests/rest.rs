@@ -4,14 +4,15 @@
 use std::sync::LazyLock;
 
 use super::http::{Answer, Ask};
-use super::http2_client::{VERSIONS, ask};
+use super::http2_client::{Http2Client, VERSIONS, ask};
 use super::limits::ms;
+use super::raw::peer_of;
 use super::*;
 use crate::codec::Compression;
 use crate::method::{HttpBody, HttpRule, Placement};
 use crate::server::Cors;
 
-const fn rule(method: &'static str, template: &'static str, body: HttpBody) -> HttpRule {
+pub(super) const fn rule(method: &'static str, template: &'static str, body: HttpBody) -> HttpRule {
     HttpRule { method, template, body, response_body: None }
 }
 
@@ -42,7 +43,7 @@ static METHODS: [MethodDescriptor; 4] = [
     ]),
     unary("Fail", "test.Shelves/Fail").bound(&[rule("GET", "/v1/fail", HttpBody::Empty)]),
     unary("Hang", "test.Shelves/Hang").bound(&[rule("GET", "/v1/hang", HttpBody::Empty)]),
-    stream("Tell", "test.Shelves/Tell", MethodKind::ServerStreaming).bound(&[rule("GET", "/v1/tell", HttpBody::Empty)]),
+    stream("Tell", "test.Shelves/Tell", MethodKind::ClientStreaming).bound(&[rule("GET", "/v1/tell", HttpBody::Empty)]),
 ];
 
 static UNDESCRIBED: ServiceDescriptor = ServiceDescriptor {
@@ -52,7 +53,7 @@ static UNDESCRIBED: ServiceDescriptor = ServiceDescriptor {
 };
 
 /// Encodes fields that hold bytes.
-fn message(fields: &[(u8, &[u8])]) -> Vec<u8> {
+pub(super) fn message(fields: &[(u8, &[u8])]) -> Vec<u8> {
     let mut encoded = Vec::new();
     for (number, bytes) in fields {
         encoded.extend_from_slice(&[number << 3 | 2]);
@@ -67,7 +68,7 @@ fn message(fields: &[(u8, &[u8])]) -> Vec<u8> {
     encoded
 }
 
-fn field(name: &str, label: u8, kind: u8, type_name: &str) -> Vec<u8> {
+pub(super) fn field(name: &str, label: u8, kind: u8, type_name: &str) -> Vec<u8> {
     let mut encoded = message(&[(1, name.as_bytes())]);
     encoded.extend_from_slice(&[4 << 3, label, 5 << 3, kind]);
     if !type_name.is_empty() {
@@ -76,7 +77,7 @@ fn field(name: &str, label: u8, kind: u8, type_name: &str) -> Vec<u8> {
     encoded
 }
 
-fn message_type(name: &str, fields: &[Vec<u8>]) -> Vec<u8> {
+pub(super) fn message_type(name: &str, fields: &[Vec<u8>]) -> Vec<u8> {
     let mut encoded = message(&[(1, name.as_bytes())]);
     for field in fields {
         encoded.extend_from_slice(&message(&[(2, field)]));
@@ -115,13 +116,23 @@ fn files() -> Vec<u8> {
     let method = |name: &str| message(&[(1, name.as_bytes()), (2, b".test.Shelf"), (3, b".test.Shelf")]);
     let methods = ["Show", "Fail", "Hang", "Tell"].map(|name| message(&[(2, &method(name))])).concat();
     let service = [message(&[(1, b"Shelves")]), methods].concat();
-    let file =
-        message(&[(1, b"test/shelves.proto"), (2, b"test"), (4, &shelf), (4, &inner), (5, &color), (6, &service)]);
+    // The first method of the first service has a comment.
+    let comment = message(&[(1, &[6, 0, 2, 0]), (3, b" Shows a shelf.\n")]);
+    let comments = message(&[(1, &comment)]);
+    let file = message(&[
+        (1, b"test/shelves.proto"),
+        (2, b"test"),
+        (4, &shelf),
+        (4, &inner),
+        (5, &color),
+        (6, &service),
+        (9, &comments),
+    ]);
     message(&[(1, &file)])
 }
 
 /// Answers with the request, and with the metadata `key` as reply metadata `head`.
-struct Shelves(&'static ServiceDescriptor);
+pub(super) struct Shelves(pub(super) &'static ServiceDescriptor);
 
 impl Service for Shelves {
     fn descriptor(&self) -> &'static ServiceDescriptor {
@@ -144,7 +155,7 @@ impl Service for Shelves {
     }
 }
 
-fn server(limits: Limits) -> Server {
+pub(super) fn server(limits: Limits) -> Server {
     let placement = [(REST.name.to_owned(), Placement::Inline)].into();
     Server { limits, placement, ..Server::default() }.add(Shelves(&REST)).add(Shelves(&UNDESCRIBED))
 }
@@ -347,10 +358,40 @@ async fn other_content_types_are_refused() {
 #[tokio::test(start_paused = true)]
 async fn rules_that_cannot_be_served_say_why() {
     let shared = shared();
-    let message = ["methods with streams are not served yet"];
+    let message = ["a method that takes a stream has no HTTP paths"];
     fails(&shared, &Ask::new("GET", "/v1/tell"), 501, "unimplemented", &message).await;
     let message = [".proto file of the service is not in the program"];
     fails(&shared, &Ask::new("GET", "/v1/undescribed"), 501, "unimplemented", &message).await;
+}
+
+/// HTTP/2 remembers the methods that a connection has named. A fallback takes every path.
+#[tokio::test(start_paused = true)]
+async fn paths_with_variables_are_not_remembered_as_methods() {
+    struct Fallback;
+    impl crate::service::RawService for Fallback {
+        fn call(&self, _: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+            Box::pin(async move { Ok(request) })
+        }
+    }
+    let mut server = server(Limits { methods_max: 1, ..Limits::default() });
+    server.fallback = Some(Arc::new(Fallback));
+    let mut client = Http2Client::new(peer_of(server.share().unwrap(), 1 << 20));
+    let status = async |client: &mut Http2Client, request: Ask| {
+        let stream = client.open(&request, true);
+        client.answer(stream).await
+    };
+    for number in 0..10 {
+        let path = format!("/v1/shelves/{number}");
+        let answer = status(&mut client, Ask::new("GET", &path)).await;
+        assert_eq!((answer.status, answer.text()), (200, format!("{{\"name\":\"shelves/{number}\"}}")));
+        let answer = status(&mut client, Ask::post(format!("/a.B/{number}"), "application/proto", "x")).await;
+        assert_eq!((answer.status, &*answer.text()), (200, "x"));
+    }
+    let grpc = |path: &str| Ask::post(path, "application/grpc", "\0\0\0\0\x01x");
+    for (path, code) in [("/a.B/C", "0"), ("/a.B/C", "0"), ("/a.B/D", "8"), ("/a.B/C", "0")] {
+        let answer = status(&mut client, grpc(path)).await;
+        assert_eq!(answer.field("grpc-status"), Some(code), "{path} {answer:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

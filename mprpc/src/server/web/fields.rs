@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::json_stream::accepts_events;
 use crate::codec::Compression;
 use crate::metadata::Metadata;
 use crate::protocol::http::content_type::{ContentType, Dialect};
@@ -121,6 +122,10 @@ pub(in crate::server) struct WebFields {
     pub(super) connect_timeout: Option<Duration>,
     /// Whether the request names a version of Connect that is not known here.
     pub(super) is_other_version: bool,
+    /// Whether the caller takes streams as Server-Sent Events.
+    pub(super) accepts_events: bool,
+    /// The version of a page that the caller has.
+    pub(super) if_none_match: Option<Box<[u8]>>,
     pub(super) origin: Option<Box<str>>,
     /// The method and the fields that a browser asks for, before it sends a request of a page of another origin.
     pub(super) asks_for_method: bool,
@@ -152,6 +157,12 @@ impl WebFields {
             b"grpc-timeout" => self.grpc_timeout = self.checked(grpc::decode_timeout(value)),
             b"connect-timeout-ms" => self.connect_timeout = self.checked(connect::decode_timeout(value)),
             b"connect-protocol-version" => self.is_other_version = value != b"1",
+            b"accept" => self.accepts_events |= accepts_events(value),
+            // A handler may read it too.
+            b"if-none-match" => {
+                self.if_none_match = Some(value.into());
+                return false;
+            }
             b"origin" => self.origin = std::str::from_utf8(value).ok().map(Into::into),
             b"access-control-request-method" => self.asks_for_method = true,
             b"access-control-request-headers" => self.asks_for_fields = Some(value.into()),

@@ -3,6 +3,8 @@
 
 mod body;
 mod fields;
+mod index;
+mod json_stream;
 mod page;
 mod reply;
 mod request;

@@ -3,9 +3,11 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
 use super::fields::{HttpMethod, WebFields};
+use super::index::index;
 use super::writer::Field;
-use crate::method::MethodKind;
 use crate::server::health::Health;
 use crate::server::shared::Shared;
 
@@ -14,22 +16,23 @@ pub(super) struct Page {
     pub(super) status: u16,
     content_type: &'static str,
     pub(super) fields: Vec<Field<'static>>,
-    text: Cow<'static, str>,
+    body: Bytes,
 }
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
+const JSON: &str = "application/json";
 
 impl Page {
-    fn new(status: u16, content_type: &'static str, text: impl Into<Cow<'static, str>>) -> Box<Page> {
-        Box::new(Page { status, content_type, fields: Vec::new(), text: text.into() })
+    fn new(status: u16, content_type: &'static str, body: Bytes) -> Box<Page> {
+        Box::new(Page { status, content_type, fields: Vec::new(), body })
     }
 
     /// A text for people.
     fn plain(status: u16, text: impl Into<Cow<'static, str>>) -> Box<Page> {
-        let mut text = text.into();
-        text.to_mut().push('\n');
-        Page::new(status, TEXT, text)
+        let mut text = text.into().into_owned();
+        text.push('\n');
+        Page::new(status, TEXT, text.into())
     }
 
     fn with(mut self: Box<Page>, name: &'static str, value: impl Into<Cow<'static, str>>) -> Box<Page> {
@@ -43,76 +46,61 @@ impl Page {
 
     /// `None` for a response that never has a body.
     pub(super) fn content_type(&self) -> Option<&'static str> {
-        (self.status != 204).then_some(self.content_type)
+        (!matches!(self.status, 204 | 304)).then_some(self.content_type)
     }
 
+    /// The body, if it is a text.
     pub(super) fn text(&self) -> &str {
-        &self.text
+        std::str::from_utf8(&self.body).unwrap_or_default()
     }
 
-    pub(super) fn into_text(self) -> Cow<'static, str> {
-        self.text
+    pub(super) fn into_body(self) -> Bytes {
+        self.body
     }
 }
 
 /// The page at this path, if there is one.
-pub(super) fn at(shared: &Shared, method: HttpMethod, path: &str) -> Option<Box<Page>> {
-    let is_index = match path {
-        "/" => true,
-        "/healthz" => false,
-        _ => return None,
-    };
+pub(super) fn at(shared: &Shared, method: HttpMethod, path: &str, fields: &WebFields) -> Option<Box<Page>> {
+    if !matches!(path, "/" | "/healthz" | "/openapi.json") {
+        return None;
+    }
     if !matches!(method, HttpMethod::Get | HttpMethod::Head) {
         return Some(not_allowed("GET, HEAD", "This page is read by a GET."));
     }
-    if is_index {
-        return Some(Page::new(200, HTML, index(shared)));
-    }
-    let is_serving = !shared.is_draining() && shared.health.as_ref().is_none_or(Health::is_serving);
-    Some(if is_serving { Page::plain(200, "serving") } else { Page::plain(503, "not serving") })
+    Some(match path {
+        "/" => Page::new(200, HTML, index(shared)),
+        "/openapi.json" => openapi(shared, fields),
+        _ => {
+            let is_serving = !shared.is_draining() && shared.health.as_ref().is_none_or(Health::is_serving);
+            if is_serving { Page::plain(200, "serving") } else { Page::plain(503, "not serving") }
+        }
+    })
 }
 
-/// The list of services and methods.
-fn index(shared: &Shared) -> String {
-    let mut html = String::from(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>mprpc</title></head>\n<body>\n\
-         <h1>mprpc</h1>\n<p>This server answers gRPC, gRPC-Web, Connect and JSON: POST /package.Service/Method.</p>\n",
-    );
-    let mut services: Vec<_> = shared.router.descriptors().collect();
-    services.sort_by_key(|service| service.name);
-    for service in services {
-        html.push_str("<h2>");
-        push_escaped(&mut html, service.name);
-        html.push_str("</h2>\n<ul>\n");
-        for method in service.methods {
-            html.push_str("<li><code>/");
-            push_escaped(&mut html, &method.path);
-            html.push_str("</code>");
-            html.push_str(match method.kind {
-                MethodKind::Unary => "",
-                MethodKind::ClientStreaming => " takes a stream",
-                MethodKind::ServerStreaming => " returns a stream",
-                MethodKind::Bidirectional => " takes and returns a stream",
-            });
-            html.push_str("</li>\n");
-        }
-        html.push_str("</ul>\n");
+/// The OpenAPI document, or why there is none.
+fn openapi(shared: &Shared, fields: &WebFields) -> Box<Page> {
+    if !shared.shows_schema {
+        return not_found("This server does not show its schema. The setting `reflection = true` shows it.");
     }
-    html.push_str("</body>\n</html>\n");
-    html
+    if cfg!(not(feature = "json")) {
+        return not_found("This server knows no JSON: the feature `json` of mprpc is off.");
+    }
+    let document = match shared.openapi.document(shared.router.announced(), shared.limits.message_bytes_max) {
+        Ok(document) => document,
+        Err(why) => return not_found(why),
+    };
+    let is_known = fields.if_none_match.as_deref().is_some_and(|tags| names_tag(tags, &document.etag));
+    let page = match is_known {
+        true => Page::new(304, JSON, Bytes::new()),
+        false => Page::new(200, JSON, document.json.clone()),
+    };
+    page.with("etag", document.etag.clone()).with("cache-control", "no-cache")
 }
 
-fn push_escaped(html: &mut String, text: &str) {
-    for character in text.chars() {
-        match character {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            '\'' => html.push_str("&#39;"),
-            _ => html.push(character),
-        }
-    }
+/// Whether the field `if-none-match` names this entity tag (RFC 9110, 13.1.2).
+fn names_tag(tags: &[u8], etag: &str) -> bool {
+    let mut tags = tags.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    tags.any(|tag| tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes())
 }
 
 /// The answer to OPTIONS: what a browser may send from a page of another origin.
@@ -166,9 +154,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_escaped() {
-        let mut html = String::new();
-        push_escaped(&mut html, "<a href='x'>&\"");
-        assert_eq!(html, "&lt;a href=&#39;x&#39;&gt;&amp;&quot;");
+    fn entity_tags_are_compared_without_their_weakness() {
+        for (tags, is_named) in
+            [("*", true), ("\"a\"", true), ("\"b\", W/\"a\"", true), ("", false), ("a", false), ("\"ab\"", false)]
+        {
+            assert_eq!(names_tag(tags.as_bytes(), "\"a\""), is_named, "{tags}");
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::fields::HttpMethod;
+use super::json_stream::JsonStream;
 use super::page::Page;
 use super::writer::{Field, ResponseWriter};
 use crate::codec::{Codec, Compression};
@@ -26,6 +27,8 @@ use crate::status::{Code, Phase, Status};
 /// The response to one request.
 pub(in crate::server) struct Response {
     content: ContentType,
+    /// The form of a stream of replies to a call by an HTTP path.
+    json_stream: Option<JsonStream>,
     /// How messages are compressed.
     compression: Option<Compression>,
     method: HttpMethod,
@@ -49,6 +52,7 @@ impl Response {
     pub(super) fn new(method: HttpMethod, origin: Option<AllowedOrigin>) -> Response {
         Response {
             content: ContentType { dialect: Dialect::ConnectUnary, codec: Codec::Json },
+            json_stream: None,
             compression: None,
             method,
             origin,
@@ -64,6 +68,12 @@ impl Response {
     /// Sets the dialect.
     pub(super) fn speaks(&mut self, content: ContentType) {
         self.content = content;
+    }
+
+    /// Sets the form of the replies, which are a stream in JSON. No message of it is compressed by itself.
+    pub(super) fn streams(&mut self, form: JsonStream) {
+        self.json_stream = Some(form);
+        self.compression = None;
     }
 
     /// Sets how messages are compressed, if the caller accepts it.
@@ -88,7 +98,7 @@ impl Response {
 
     /// Whether the body of the response is one message.
     fn is_one_message(&self) -> bool {
-        matches!(self.content.dialect, Dialect::ConnectUnary | Dialect::Json)
+        self.json_stream.is_none() && matches!(self.content.dialect, Dialect::ConnectUnary | Dialect::Json)
     }
 
     /// Begins a stream of replies. The error is the status with which the call ends instead.
@@ -111,7 +121,8 @@ impl Response {
         if std::mem::replace(&mut self.is_opened, true) {
             return;
         }
-        let mut fields = self.fields(self.content.name());
+        let content_type = self.json_stream.map_or_else(|| self.content.name(), JsonStream::content_type);
+        let mut fields = self.fields(content_type);
         if let Some(algorithm) = self.compression {
             let name = match self.content.dialect {
                 Dialect::ConnectStream => "connect-content-encoding",
@@ -135,6 +146,10 @@ impl Response {
             Some(mapping) => mapping.response(message)?,
             None => message,
         };
+        let message = match self.json_stream {
+            Some(form) => form.encode(&message),
+            None => message,
+        };
         Ok(Message::encode_by(message, self.compression, &shared.limits))
     }
 
@@ -143,6 +158,9 @@ impl Response {
         if self.is_one_message() {
             self.message = Some(message);
             return;
+        }
+        if self.json_stream.is_some() {
+            return out.data(&[], message.bytes, false);
         }
         let flags = if message.compressed == Compressed::No { 0 } else { grpc::flag::COMPRESSED };
         self.framed(flags, message.bytes, false, out);
@@ -240,7 +258,9 @@ impl Response {
             Code::Ok => Status::unknown(status.message().to_owned()),
             _ => status,
         };
-        if !self.is_one_message() {
+        // Before its head is sent, a stream in JSON fails as one message does: with an HTTP status.
+        let is_whole = self.is_one_message() || (self.json_stream.is_some() && !self.is_opened);
+        if !is_whole {
             self.open_with(&Metadata::new(), out);
             return self.end_stream(Some(&status), &trailer, out);
         }
@@ -260,6 +280,10 @@ impl Response {
     /// Sends the end of a stream of replies.
     fn end_stream(&mut self, error: Option<&Status>, trailer: &Metadata, out: &mut impl ResponseWriter) {
         self.is_complete = true;
+        if let Some(form) = self.json_stream {
+            let end = form.encode_end(error);
+            return if end.is_empty() { out.end() } else { out.data(&[], end, true) };
+        }
         if self.content.dialect == Dialect::ConnectStream {
             let mut json = Vec::new();
             connect::encode_end(&mut json, error, trailer);
@@ -291,11 +315,7 @@ impl Response {
         fields.push(("x-content-type-options".into(), (&b"nosniff"[..]).into()));
         fields.append(&mut page.fields);
         let (status, has_body) = (page.status, page.content_type().is_some());
-        let body = if has_body { page.into_text() } else { Cow::Borrowed("") };
-        let body = match body {
-            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-            Cow::Owned(text) => text.into(),
-        };
+        let body = if has_body { page.into_body() } else { Bytes::new() };
         self.whole(status, fields, body, out);
     }
 

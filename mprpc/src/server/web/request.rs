@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::body::{RequestBody, check_length};
 use super::fields::{Encoding, HttpMethod, WebFields};
+use super::json_stream::JsonStream;
 use super::page::{self, Page};
 use super::reply::Response;
 use super::{Exchange, Stage, Start};
@@ -72,7 +73,7 @@ fn decide(
     if head.method == HttpMethod::Options {
         return Err(page::preflight(shared, &head.fields));
     }
-    if let Some(page) = page::at(shared, head.method, head.path) {
+    if let Some(page) = page::at(shared, head.method, head.path, &head.fields) {
         return Err(page);
     }
     if let Some(rules) = &shared.rest
@@ -197,7 +198,7 @@ fn get(
     Ok(call.unwrap_or_else(|status| (Stage::Refused(status), RequestBody::ignored())))
 }
 
-/// A call by the HTTP path of a method, with JSON both ways.
+/// A call by the HTTP path of a method, with JSON both ways. The replies may be a stream.
 fn rest(
     shared: &Shared,
     mut head: Head<'_>,
@@ -216,15 +217,20 @@ fn rest(
     let encoding = "json".to_owned();
     let bodiless = GetCall { message: Bytes::new(), encoding, compression: None, has_version: false };
     let get = (!takes_body).then_some(bodiless);
+    let form = if head.fields.accepts_events { JsonStream::Events } else { JsonStream::Lines };
     head.fields.is_other_version = false;
     let begin = || {
         let mapping = rule.mapping.as_ref().map_err(|why| not_run(Status::unimplemented(*why)))?;
         let request = RestRequest::new(mapping, captures, head.query.unwrap_or_default()).map_err(not_run)?;
         let route = shared.router.route(rule.method)?;
+        let streams_replies = route.method.kind.streams_replies();
         let (mut stage, body) = call(shared, head, route, content, get, now, response)?;
         if let Stage::Waiting(start) = &mut stage {
             start.rest = Some(Box::new(request));
             response.answers(mapping.clone());
+            if streams_replies {
+                response.streams(form);
+            }
         }
         Ok((stage, body))
     };
