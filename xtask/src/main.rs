@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 mod apt;
 mod budget;
+mod clients;
 mod instructions;
 mod python;
 mod test;
@@ -42,8 +43,9 @@ const USAGE: &str = "\
 usage: cargo xtask test [ARGUMENTS]
        cargo xtask budget [--check]
        cargo xtask instructions [--check | --write] [PART...]
-  test          installs what the tests need and is missing (ZooKeeper, Java, Python and nghttp2, on Debian and its kin;
-                Python packages below target/), then runs `cargo test --workspace ARGUMENTS`
+  test          installs what the tests need and is missing (on Debian and its kin ZooKeeper, Java, Python, Node.js,
+                Chromium, curl and nghttp2; packages of Python and JavaScript below target/), then runs
+                `cargo test --workspace ARGUMENTS`
   budget        counts the crates that a hello world compiles, and writes or compares examples/hello/crates.budget
   instructions  counts the instructions of the parts of a call (installs valgrind where it is missing), and shows them
                 beside instructions/instructions.budget; --check fails where one is beyond it, --write writes it";

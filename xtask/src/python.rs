@@ -54,12 +54,19 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 const PYTHON_VARIABLE: &str = "MPRPC_TEST_PYTHON";
-/// Below the folder of this crate. mprpc/tests/grpc.rs and mprpc/src/protocol/http2/hpack/tests/peers.rs find it there.
+/// Below the folder of this crate. mprpc/tests/support/peer.rs finds it there.
 const FOLDER: &str = "../target/test-python";
 const PACKAGES: [&str; 3] = ["python3", "python3-venv", "libnghttp2-14"];
 const NGHTTP2_CHECK: &str = "import ctypes; ctypes.CDLL('libnghttp2.so.14')";
 /// The packages of PyPI, each with its version.
-const PYPI: [&str; 2] = ["grpcio==1.85.3", "hpack==4.1.0"];
+const PYPI: [&str; 5] = [
+    "grpcio==1.85.3",
+    "grpcio-health-checking==1.85.1",
+    "grpcio-reflection==1.85.1",
+    "grpcio-tools==1.85.1",
+    "hpack==4.1.0",
+];
 const BY_HAND: &str = "\
 On Debian and its kin install the packages python3-venv and libnghttp2-14 by hand. Elsewhere set MPRPC_TEST_PYTHON to a
-Python that has the packages grpcio and hpack, and finds libnghttp2.so.14.";
+Python that has the packages grpcio, grpcio-health-checking, grpcio-reflection, grpcio-tools and hpack, and finds
+libnghttp2.so.14.";

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: makes sure that ZooKeeper, Java, and the peers of HPACK's tests are installed, then runs every test.
+//! `cargo xtask test`: makes sure that ZooKeeper, Java, and the programs that tests talk to are installed, then runs every test.
 //! The tests themselves start and stop the ZooKeeper server.
 
 use std::ffi::OsString;
@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use super::{apt, python, say};
+use super::{apt, clients, python, say};
 
 /// Runs `cargo test --workspace` with these extra arguments, prints the sum over all test programs, and exits with the same
 /// status.
@@ -17,6 +17,7 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, String> {
         apt::install(&PACKAGES, "the tests need ZooKeeper 3.8 and Java", missing, BY_HAND)?;
     }
     python::prepare()?;
+    clients::prepare()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["test", "--workspace"]).args(arguments).stdout(Stdio::piped());

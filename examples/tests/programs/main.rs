@@ -4,7 +4,12 @@
 mod alone;
 mod classic;
 mod conf;
+mod every_client;
 mod faults;
+mod health_and_reflection;
+mod http_tools;
+#[path = "../../../mprpc/tests/support/peer.rs"]
+mod peer;
 mod program;
 mod registry;
 mod stop;

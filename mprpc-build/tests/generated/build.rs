@@ -20,6 +20,7 @@ fn main() -> Result<(), mprpc_build::Error> {
         "../../../examples/feed/feed.proto",
         "proto/alone.proto",
         "proto/bare.proto",
+        "proto/board.proto",
         "proto/blobs.proto",
         "proto/hard/keywords.proto",
         "proto/hard/old.proto",

@@ -77,6 +77,8 @@ pub(crate) enum Close {
     Done,
     /// The reply is sent and the peer may send nothing more. The connection closes without waiting for the peer's FIN.
     Answered,
+    /// Nothing is in flight, and the peer waits for nothing. The connection closes without waiting for the peer's FIN.
+    Idle,
     /// The loop at this index takes over the connection. The session has consumed nothing and written nothing.
     Moves(usize),
     /// The peer closed the connection.

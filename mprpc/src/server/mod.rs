@@ -507,7 +507,13 @@ fn ran_out(close: Close, limits: &Limits) -> Option<(&'static str, String)> {
             let timeout = bound("keepalive_timeout", limits.keepalive_timeout);
             ("a peer without a sign of life within keepalive_timeout", format!("{interval}, {timeout}"))
         }
-        Close::Done | Close::Answered | Close::Moves(_) | Close::PeerClosed | Close::Protocol | Close::Io(_) => {
+        Close::Done
+        | Close::Answered
+        | Close::Idle
+        | Close::Moves(_)
+        | Close::PeerClosed
+        | Close::Protocol
+        | Close::Io(_) => {
             return None;
         }
     })

@@ -1,4 +1,4 @@
-"""Calls a server of `tests/grpc.rs` with grpcio: `caller.py checks ADDRESS COMPRESSIONS`, or `load ADDRESS ADDRESS`.
+"""Calls a server of `tests/grpc/main.rs` with grpcio: `caller.py checks ADDRESS COMPRESSIONS`, or `load ADDRESS ADDRESS`.
 
 `checks` runs every check below and prints its name. `load` prints a line, makes calls until its input ends, and prints how
 many it made; it fails if one of them fails.

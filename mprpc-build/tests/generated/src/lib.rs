@@ -39,6 +39,8 @@ mod guide {
     mod compression {}
     #[doc = include_str!("../../../../docs/guide/server.md")]
     mod server {}
+    #[doc = include_str!("../../../../docs/guide/every-client.md")]
+    mod every_client {}
     #[doc = include_str!("../../../../docs/guide/grpc.md")]
     mod grpc {}
     #[doc = include_str!("../../../../docs/guide/health.md")]

@@ -355,8 +355,13 @@ impl Http1 {
     }
 
     fn leave_if_idle(&self) -> ControlFlow<Close> {
-        let is_busy = self.is_inside_a_head || self.current.as_ref().is_some_and(|current| !current.is_answered);
-        if is_busy { ControlFlow::Continue(()) } else { ControlFlow::Break(Close::Done) }
+        match &self.current {
+            None if self.is_inside_a_head => ControlFlow::Continue(()),
+            // Many peers, such as browsers, keep an idle connection after the server has ended its direction.
+            None => ControlFlow::Break(Close::Idle),
+            Some(current) if current.is_answered => ControlFlow::Break(Close::Done),
+            Some(_) => ControlFlow::Continue(()),
+        }
     }
 }
 

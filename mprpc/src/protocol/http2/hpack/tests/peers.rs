@@ -1,38 +1,23 @@
 //! The encoder and the decoder against other implementations: `hpack` of PyPI and the C library nghttp2. `cargo xtask test`
 //! installs both.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
 use super::*;
 
-/// A process that runs `peer.py`. Dropping this ends the process.
-struct Peer {
-    process: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-}
+#[path = "../../../../../tests/support/peer.rs"]
+mod peer;
 
-impl Peer {
+/// `peer.py` with an implementation of HPACK.
+struct Hpack(peer::Peer);
+
+impl Hpack {
     /// Starts the script with the implementation of this name.
-    fn start(name: &str) -> Peer {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = std::env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| root.join(PYTHON).into_os_string());
-        let script = root.join("src/protocol/http2/hpack/tests/peer.py");
-        let mut command = Command::new(&python);
-        let started = command.arg(script).arg(name).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut process = started.unwrap_or_else(|error| panic!("{}: {error}\n{HELP}", python.display()));
-        let (input, output) = (process.stdin.take().unwrap(), BufReader::new(process.stdout.take().unwrap()));
-        Peer { process, input, output }
+    fn start(name: &str) -> Hpack {
+        Hpack(peer::Peer::python("mprpc/src/protocol/http2/hpack/tests/peer.py", &[name]))
     }
 
     fn ask(&mut self, command: &str) -> String {
-        writeln!(self.input, "{command}").expect(HELP);
-        let mut answer = String::new();
-        let length = self.output.read_line(&mut answer).unwrap();
-        assert!(length > 0, "the script has ended\n{HELP}");
-        answer.trim_end().to_owned()
+        self.0.say(command);
+        self.0.line()
     }
 
     fn set(&mut self, table: &str, bytes_max: usize) {
@@ -58,13 +43,6 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -75,16 +53,16 @@ fn unhex(text: &str) -> Vec<u8> {
 
 #[test]
 fn hpack_of_pypi_understands_and_is_understood() {
-    exchange_random_lists(&mut Peer::start("hpack"));
+    exchange_random_lists(&mut Hpack::start("hpack"));
 }
 
 #[test]
 fn nghttp2_understands_and_is_understood() {
-    exchange_random_lists(&mut Peer::start("nghttp2"));
+    exchange_random_lists(&mut Hpack::start("nghttp2"));
 }
 
 /// Sends random lists both ways on a few connections, with changes of the tables' sizes.
-fn exchange_random_lists(peer: &mut Peer) {
+fn exchange_random_lists(peer: &mut Hpack) {
     let mut rng = Rng::with_seed(9113);
     for _ in 0..10 {
         assert_eq!(peer.ask("reset"), "ok");
@@ -112,7 +90,7 @@ fn exchange_random_lists(peer: &mut Peer) {
 
 #[test]
 fn nghttp2_refuses_the_same_blocks() {
-    let (mut peer, mut rng) = (Peer::start("nghttp2"), Rng::with_seed(7541));
+    let (mut peer, mut rng) = (Hpack::start("nghttp2"), Rng::with_seed(7541));
     let mut refused = 0;
     for _ in 0..3000 {
         assert_eq!(peer.ask("reset"), "ok");
@@ -135,9 +113,3 @@ fn nghttp2_refuses_the_same_blocks() {
     }
     assert!((500..2500).contains(&refused), "{refused} blocks were refused");
 }
-
-/// Another Python that has `hpack`.
-const PYTHON_VARIABLE: &str = "MPRPC_TEST_PYTHON";
-/// The Python that `cargo xtask test` makes, below the folder of this crate.
-const PYTHON: &str = "../target/test-python/bin/python3";
-const HELP: &str = "`cargo xtask test` installs what the tests need; MPRPC_TEST_PYTHON names another Python with hpack";

@@ -1,13 +1,16 @@
-//! Tests of gRPC with grpcio of PyPI as the caller, over real sockets. `cargo xtask test` installs it.
+//! gRPC against other implementations, over real sockets: their clients call an mprpc server, and an mprpc caller calls
+//! their servers. This file holds the service that the clients call.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+mod clients;
+#[path = "../support/peer.rs"]
+mod peer;
+mod servers;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -120,73 +123,3 @@ fn server(service: &Grpc) -> ServerHandle {
         .start()
         .unwrap()
 }
-
-/// A process of the script.
-struct Caller {
-    process: Child,
-    output: BufReader<ChildStdout>,
-}
-
-impl Caller {
-    fn start(arguments: &[&str]) -> Caller {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = std::env::var_os(PYTHON_VARIABLE).unwrap_or_else(|| root.join(PYTHON).into_os_string());
-        let mut command = Command::new(&python);
-        command.arg(root.join("tests/grpc/caller.py")).args(arguments);
-        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut process = started.unwrap_or_else(|error| panic!("{}: {error}\n{HELP}", python.display()));
-        let output = BufReader::new(process.stdout.take().unwrap());
-        Caller { process, output }
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        assert!(self.output.read_line(&mut line).unwrap() > 0, "the script has ended; its error is above\n{HELP}");
-        line.trim_end().to_owned()
-    }
-
-    /// Ends the input of the script, and returns the lines that are left once it has ended well.
-    fn end(mut self) -> Vec<String> {
-        drop(self.process.stdin.take());
-        let lines = self.output.lines().map(Result::unwrap).collect();
-        assert!(
-            self.process.wait().unwrap().success(),
-            "the script has failed after {lines:?}; its error is above\n{HELP}"
-        );
-        lines
-    }
-}
-
-#[tokio::test]
-async fn grpcio_is_served_like_a_native_caller() {
-    let running = server(&Grpc::default());
-    let names: Vec<&str> = Compression::available().iter().map(|algorithm| algorithm.name()).collect();
-    let caller = Caller::start(&["checks", &running.addresses()[0].to_string(), &names.join(",")]);
-    let checks = caller.end();
-    assert_eq!(checks.len(), 9 + usize::from(names.contains(&"gzip")), "{checks:?}");
-    let stats = running.stats();
-    assert!(stats.rejected.is_empty(), "{stats:?}");
-    running.stop().await;
-}
-
-#[tokio::test]
-async fn graceful_stop_under_load_loses_no_call_of_grpcio() {
-    let services = [Grpc::default(), Grpc::default()];
-    let [first, second] = [&services[0], &services[1]].map(server);
-    let addresses = [&first, &second].map(|running| running.addresses()[0].to_string());
-    let mut caller = Caller::start(&["load", &addresses[0], &addresses[1]]);
-    assert_eq!(caller.line(), "under load");
-    first.stop().await;
-    let made: u64 = caller.end()[0].parse().unwrap();
-    second.stop().await;
-    let [of_first, of_second] = services.map(|service| service.slow_ended.load(Ordering::Relaxed));
-    assert!(of_first >= 32 && of_second >= 64, "{of_first} and {of_second} calls");
-    assert_eq!(of_first + of_second, made, "a call was made twice, or answered and lost");
-}
-
-/// Another Python that has `grpcio`.
-const PYTHON_VARIABLE: &str = "MPRPC_TEST_PYTHON";
-/// The Python that `cargo xtask test` makes, below the folder of this crate.
-const PYTHON: &str = "../target/test-python/bin/python3";
-const HELP: &str =
-    "`cargo xtask test` installs what the tests need; MPRPC_TEST_PYTHON names another Python with grpcio";
