@@ -30,6 +30,6 @@ pub fn with_codec(service: &dyn Service, method: usize, request: &[u8], codec: C
 pub fn context(service: &dyn Service, method: usize) -> Context {
     let methods = service.descriptor().methods;
     let address = Address::Memory("test".into());
-    let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None });
+    let peer = Arc::new(Peer { address: address.clone(), local: address, identity: None, proxy: None });
     Context::new(methods.get(method).unwrap_or(&methods[0]), peer, Deadline::NONE, Metadata::new())
 }
