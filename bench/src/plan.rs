@@ -92,7 +92,7 @@ impl Plan {
     /// gRPC: tonic, mprpc, and the client of tonic with the server of mprpc; and the native protocol.
     pub(crate) fn grpc() -> Plan {
         let rows = [("1x64", SMALL), ("8x16", SMALL), ("64x1", SMALL), ("8x16", 16 * KIB)];
-        let rows = rows.into_iter().filter_map(|(shape, payload)| unary(shape, payload));
+        let rows = rows.into_iter().filter_map(|(shape, payload)| unary(shape, payload)).chain(streams());
         let systems = vec!["tonic", "mprpc-grpc", TONIC_TO_MPRPC, "mprpc"];
         let rows = rows.map(|row| Row { base: "tonic", systems: systems.clone(), ..row }).collect();
         Plan { rows, count_syscalls: false, ..Plan::compare() }

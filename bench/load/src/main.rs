@@ -13,6 +13,7 @@ mod offer;
 mod options;
 mod overload;
 mod picture;
+mod protocols;
 mod result;
 mod service;
 
@@ -38,7 +39,7 @@ struct Row {
     measure: fn(&Programs) -> Result<Vec<Sample>, Failure>,
 }
 
-const ROWS: [Row; 10] = [
+const ROWS: [Row; 11] = [
     Row { name: "compute-10", measure: |programs| compute::measure(programs, 10) },
     Row { name: "compute-100", measure: |programs| compute::measure(programs, 100) },
     Row { name: "compute-1000", measure: |programs| compute::measure(programs, 1_000) },
@@ -49,6 +50,7 @@ const ROWS: [Row; 10] = [
     Row { name: "flood", measure: flood::measure },
     Row { name: "memory", measure: memory::measure },
     Row { name: "cancel", measure: cancel::measure },
+    Row { name: "protocols", measure: protocols::measure },
 ];
 
 const TONIC: &str = "tonic";
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
         ["--offer", address, what] => end_with_parent().and_then(|()| report(offer::offer(address, what)?)),
         ["--park", address, what] => end_with_parent().and_then(|()| report(memory::park(address, what)?)),
         ["--cancel", address, pairs] => end_with_parent().and_then(|()| report(cancel::cancel(address, pairs)?)),
+        ["--protocols", address] => end_with_parent().and_then(|()| report(protocols::call_all(address)?)),
         _ => measure(&words),
     };
     match done {

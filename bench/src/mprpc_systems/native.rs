@@ -49,12 +49,16 @@ pub(super) fn call(load: &Load) -> Result<Report, Failure> {
         return drive::<Connection>(load);
     }
     let again = load.clone();
-    on_runtimes(load, move |share| stream(again.clone(), share))
+    on_runtimes(load, move |share| stream(again.address.to_string(), again.clone(), share))
 }
 
 /// The same calls over gRPC.
 pub(super) fn call_grpc(load: &Load) -> Result<Report, Failure> {
-    drive::<GrpcConnection>(load)
+    if load.kind == Kind::Unary {
+        return drive::<GrpcConnection>(load);
+    }
+    let again = load.clone();
+    on_runtimes(load, move |share| stream(format!("grpc://{}", again.address), again.clone(), share))
 }
 
 #[derive(Clone)]
@@ -104,8 +108,8 @@ impl Client for Connection {
 }
 
 /// Runs one stream for the whole measurement.
-async fn stream(load: Load, share: Share) -> Result<(), Failure> {
-    let Connection(client) = Connection::connect(load.address).await?;
+async fn stream(target: String, load: Load, share: Share) -> Result<(), Failure> {
+    let Connection(client) = Connection::to(&target).await?;
     let message = Connection::request(load.payload);
     let counter = share.meter.counter();
     share.connected();
