@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use buffa::Message;
+use buffa_codegen::generated::descriptor::FileDescriptorSet;
+
 use crate::error::Error;
 use crate::output;
 use crate::source::Source;
@@ -67,19 +70,36 @@ impl Config {
     /// Errors of the source carry file, line and column. Errors of the file system carry the path.
     pub fn compile(&self, files: &[impl AsRef<Path>]) -> Result<(), Error> {
         let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
-        let out_dir = match &self.out_dir {
-            Some(out_dir) => out_dir.clone(),
-            None => std::env::var_os("OUT_DIR").map(PathBuf::from).ok_or_else(|| {
-                Error::new("OUT_DIR is not set: call this from a build script, or set Config::out_dir")
-            })?,
-        };
-        let includes = self.includes_for(&files);
-        let source = match &self.protoc {
-            Some(protoc) => Source::read_with(protoc, &files, &includes, &out_dir.join("mprpc-protoc"))?,
-            None => Source::read(&files, &includes)?,
-        };
+        let out_dir = self.out_folder()?;
+        let source = self.read(&files)?;
         rerun_if_changed(&source.paths);
         output::write(&output::generate(self, &source)?, &out_dir)
+    }
+
+    /// Parses `.proto` files and every file that they import, and generates nothing. Returns an encoded
+    /// `google.protobuf.FileDescriptorSet`, in which each file comes after the files that it imports. For tools that read
+    /// schemas while they run.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`Config::compile`]. Only `protoc` needs the output folder.
+    pub fn descriptor_set(&self, files: &[impl AsRef<Path>]) -> Result<Vec<u8>, Error> {
+        let files: Vec<&Path> = files.iter().map(AsRef::as_ref).collect();
+        let source = self.read(&files)?;
+        Ok(FileDescriptorSet { file: source.originals, ..Default::default() }.encode_to_vec())
+    }
+
+    fn out_folder(&self) -> Result<PathBuf, Error> {
+        let unset = || Error::new("OUT_DIR is not set: call this from a build script, or set Config::out_dir");
+        self.out_dir.clone().or_else(|| std::env::var_os("OUT_DIR").map(PathBuf::from)).ok_or_else(unset)
+    }
+
+    fn read(&self, files: &[&Path]) -> Result<Source, Error> {
+        let includes = self.includes_for(files);
+        match &self.protoc {
+            Some(protoc) => Source::read_with(protoc, files, &includes, &self.out_folder()?.join("mprpc-protoc")),
+            None => Source::read(files, &includes),
+        }
     }
 
     fn includes_for(&self, files: &[&Path]) -> Vec<PathBuf> {

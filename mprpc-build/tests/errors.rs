@@ -23,6 +23,20 @@ fn compile(folder: &Path, file: &str) -> Result<(), Error> {
 }
 
 #[test]
+fn descriptor_set_holds_the_files_and_their_imports_or_points_to_the_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("a.proto", "syntax = \"proto3\"; package p; import \"b.proto\"; message A { B b = 1; }");
+    write("b.proto", "syntax = \"proto3\"; package p; message B {}");
+    let set = Config::default().descriptor_set(&[folder.path().join("a.proto")]).unwrap();
+    let at = |name: &[u8]| set.windows(name.len()).position(|part| part == name).unwrap();
+    assert!(at(b"\x0a\x07b.proto") < at(b"\x0a\x07a.proto"), "imports come first");
+    write("b.proto", "syntax = \"proto3\"; message 7");
+    let error = Config::default().descriptor_set(&[folder.path().join("a.proto")]).unwrap_err().to_string();
+    assert!(error.contains("b.proto:1:"), "{error}");
+}
+
+#[test]
 fn syntax_error_points_to_its_place() {
     let text = "syntax = \"proto3\";\n\nmessage A {\n  string name 1;\n}\n";
     assert_eq!(error(&[("a.proto", text)]), "a.proto:4:15: expected '=', but found '1'");

@@ -1,5 +1,6 @@
 //! The command line `mprpc`: parses the arguments and returns the exit status. Each command has its own file.
 
+mod gateway;
 mod registry;
 mod table;
 
@@ -37,6 +38,8 @@ enum Command {
     Version,
     List(Target),
     Watch(Target, Option<String>),
+    /// The words that follow.
+    Gateway(Vec<String>),
 }
 
 /// The failure of a command.
@@ -64,6 +67,8 @@ fn parse(words: &[&str]) -> Result<Command, String> {
     match words {
         ["--help" | "-h" | "help"] => Ok(Command::Help),
         ["--version" | "-V"] => Ok(Command::Version),
+        ["gateway", "--help" | "-h"] => Ok(Command::Help),
+        ["gateway", words @ ..] => Ok(Command::Gateway(words.iter().map(|word| (*word).to_owned()).collect())),
         ["registry", "ls", url] => Ok(Command::List(target(url)?)),
         ["registry", "watch", url] => Ok(Command::Watch(target(url)?, None)),
         ["registry", "watch", url, service] => Ok(Command::Watch(target(url)?, Some((*service).into()))),
@@ -85,6 +90,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Version => Ok(writeln!(out, "mprpc {}", env!("CARGO_PKG_VERSION"))?),
         Command::List(target) => on_runtime(registry::list(&target, &mut out)),
         Command::Watch(target, Some(service)) => on_runtime(registry::watch_service(&target, &service, &mut out)),
+        Command::Gateway(words) => on_runtime(gateway::run(&words, &mut out)),
         Command::Watch(target, None) => on_runtime(registry::watch_all(&target, &mut out)),
     }
 }
@@ -102,7 +108,18 @@ const EXIT_USAGE: u8 = 2;
 const USAGE: &str = "\
 usage: mprpc registry ls URL                 the services in a registry and where they run
        mprpc registry watch URL [SERVICE]    a line for every change, until it is interrupted
+       mprpc gateway -r URL [FLAG]...        offers the services in a registry by gRPC, gRPC-Web, Connect and JSON
        mprpc --version
+
+The flags of the gateway:
+       --listen ADDRESS           where it listens [127.0.0.1:8080]
+       --proto FILE               the .proto file of services whose providers answer no reflection; may be repeated
+       --include FOLDER           where the imports of these files are
+       --descriptor-set FILE      their descriptors, as protoc --descriptor_set_out writes them; may be repeated
+       --reflection true          whether tools may ask the gateway for the schemas that it knows
+       --services-max N           the most services that are offered [1024]
+       --schema-bytes-max N       the most bytes of .proto files that are kept [16777216]
+       -i FILE, --KEY VALUE       a conf file, and every key of a server of mprpc: tls.*, cors.*, limits.*, log.*
 
 URL is file:/folder, zookeeper://host:port,host:port/chroot, list:host:port,host:port or an address. SERVICE is a full
 name, fixbug.UserServiceRpc. The status is 0, or 1 where the registry cannot be read, or 2 for wrong arguments.";
@@ -115,6 +132,7 @@ mod tests {
     fn commands_are_parsed() {
         let target: Target = "file:/run/mprpc".parse().unwrap();
         assert_eq!(parse(&["--version"]), Ok(Command::Version));
+        assert_eq!(parse(&["gateway", "-r", "x"]), Ok(Command::Gateway(vec!["-r".into(), "x".into()])));
         assert_eq!(parse(&["registry", "ls", "file:/run/mprpc"]), Ok(Command::List(target.clone())));
         let watch = parse(&["registry", "watch", "file:/run/mprpc", "a.B"]);
         assert_eq!(watch, Ok(Command::Watch(target, Some("a.B".into()))));

@@ -1,12 +1,13 @@
 //! Type-erased services: the router holds them, and generated code implements them.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use bytes::Bytes;
 
 use crate::codec::{Codec, Message, MessageName, protobuf};
 use crate::context::Context;
-use crate::method::ServiceDescriptor;
+use crate::method::{Method, ServiceDescriptor};
 use crate::status::Status;
 use crate::streaming::Streaming;
 
@@ -29,8 +30,19 @@ pub trait Service: Send + Sync + 'static {
 /// A service that handles methods by name, with bytes: a gateway, a recorder, a proxy. See [`crate::Server::fallback`].
 pub trait RawService: Send + Sync + 'static {
     /// Serves one call of the method `context.method().path`. The request is one message or a stream, as the caller sent it.
-    /// The reply must be what the caller expects, which this trait does not know.
-    fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>>;
+    /// The reply must be what the caller expects, which this trait does not know, and in the codec of the request.
+    fn call(&self, context: Context, request: Body, codec: Codec) -> BoxFuture<Result<Body, Status>>;
+
+    /// Whether the service takes calls in JSON. By default every call is in protobuf, and the server answers a call in JSON
+    /// with UNIMPLEMENTED.
+    fn takes_json(&self) -> bool {
+        false
+    }
+
+    /// The services that the page `/` of the server lists, by full name, with their methods as far as these are known.
+    fn services(&self) -> BTreeMap<String, Vec<Method>> {
+        BTreeMap::new()
+    }
 }
 
 /// The encoded content of a call in one direction: one message, or a stream of messages.

@@ -49,8 +49,14 @@ impl RawClient {
     /// Metadata and trailer of the backend's reply go back to the original caller. Cancelling the original call
     /// cancels the forwarded call.
     pub fn forward(&self, context: &Context, request: Body) -> BoxFuture<Result<Body, Status>> {
-        let method = context.method();
-        let mut call = scope::under(Some(context.clone()), || self.call(&method.name, method.kind, request));
+        self.forward_as(context, context.method().kind, request)
+    }
+
+    /// Forwards a call as a method of this kind, for a proxy that knows the methods of the backend. The request must suit
+    /// the kind. The rest is as in [`RawClient::forward`].
+    pub fn forward_as(&self, context: &Context, kind: MethodKind, request: Body) -> BoxFuture<Result<Body, Status>> {
+        let name = &context.method().name;
+        let mut call = scope::under(Some(context.clone()), || self.call(name, kind, request));
         for (key, value) in context.metadata().iter() {
             call = call.metadata(key, value);
         }

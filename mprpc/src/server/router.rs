@@ -57,16 +57,21 @@ impl Route {
         Route { codec, ..self }
     }
 
-    /// Whether the handler passes bytes on, and knows no codec.
-    pub(crate) fn is_raw(&self) -> bool {
-        matches!(self.handler, Handler::Raw(_))
+    /// Checks that the handler takes messages in this codec. The error is UNIMPLEMENTED.
+    pub(crate) fn check_codec(&self, codec: Codec) -> Result<(), Status> {
+        match &self.handler {
+            Handler::Raw(service) if codec == Codec::Json && !service.takes_json() => {
+                Err(Status::unimplemented("this method passes bytes on, and does not know JSON"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Calls the handler with a request in the codec of the route.
     pub(crate) fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
         match &self.handler {
             Handler::Service(service, index) => service.call(*index, context, request, self.codec),
-            Handler::Raw(service) => service.call(context, request),
+            Handler::Raw(service) => service.call(context, request, self.codec),
         }
     }
 }
@@ -166,6 +171,11 @@ impl Router {
     /// Returns the descriptors of the services that the user has added.
     pub(crate) fn announced(&self) -> impl Iterator<Item = &'static ServiceDescriptor> {
         self.descriptors().filter(|service| !self.built_in.contains(service.name))
+    }
+
+    /// Returns the service for the methods that no other service has.
+    pub(crate) fn fallback(&self) -> Option<&dyn RawService> {
+        self.fallback.as_deref()
     }
 
     /// Whether a service has the method of this path, with or without its package. The fallback does not count.

@@ -20,7 +20,7 @@ const FRONT: &str = "10.0.1.1:1";
 struct Proxy(RawClient);
 
 impl RawService for Proxy {
-    fn call(&self, context: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+    fn call(&self, context: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         self.0.forward(&context, request)
     }
 }
@@ -168,7 +168,7 @@ async fn services_take_precedence_over_the_fallback() {
 struct Any;
 
 impl RawService for Any {
-    fn call(&self, context: Context, _: Body) -> BoxFuture<Result<Body, Status>> {
+    fn call(&self, context: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         Box::pin(async move { Ok(Body::Message(context.method().path.to_string().into())) })
     }
 }

@@ -293,9 +293,12 @@ impl Http2 {
         (exchange.encoding, exchange.accepts) = (head.encoding, head.accepts);
         checked?;
         let flags = if head.encoding == Encoding::Identity { 0 } else { grpc::flag::COMPRESSED };
+        let route = self.paths.route(head.path);
+        if codec == Codec::Json {
+            route.check_codec(codec).or_else(refused)?;
+        }
         exchange.messages = Some(MessageDecoder::new(flags, message_bytes_max));
         let deadline = head.timeout.map_or(Deadline::NONE, |timeout| Deadline::after(turn.now, timeout));
-        let route = self.paths.route(head.path);
         let metadata = mem::take(&mut self.head.metadata);
         if !route.method.kind.streams_requests() {
             exchange.waiting = Some(Waiting { path: head.path, deadline, metadata, caller, message: None });

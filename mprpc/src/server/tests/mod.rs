@@ -5,6 +5,8 @@ mod compressed;
 #[cfg(feature = "json")]
 mod dialects;
 mod elsewhere;
+#[cfg(feature = "json")]
+mod fallback;
 pub(crate) mod garbage;
 mod health;
 mod http;

@@ -369,7 +369,7 @@ async fn rules_that_cannot_be_served_say_why() {
 async fn paths_with_variables_are_not_remembered_as_methods() {
     struct Fallback;
     impl crate::service::RawService for Fallback {
-        fn call(&self, _: Context, request: Body) -> BoxFuture<Result<Body, Status>> {
+        fn call(&self, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
             Box::pin(async move { Ok(request) })
         }
     }

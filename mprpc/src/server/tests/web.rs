@@ -395,7 +395,7 @@ async fn pages_of_other_origins_are_allowed_by_configuration_alone() {
 async fn fields_of_browsers_are_no_metadata() {
     struct Keys;
     impl crate::service::RawService for Keys {
-        fn call(&self, context: Context, _: Body) -> BoxFuture<Result<Body, Status>> {
+        fn call(&self, context: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
             let keys: Vec<&str> = context.metadata().iter().map(|(key, _)| key).collect();
             let keys = keys.join(",");
             Box::pin(async move { Ok(Body::Message(keys.into())) })

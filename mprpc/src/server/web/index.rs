@@ -1,33 +1,40 @@
 //! The page at `/`: the services of a server and their methods, for a person with a browser.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use crate::codec::message_types::{MessageTypes, Remarks};
-use crate::method::{MethodDescriptor, MethodKind};
+use crate::method::{Method, MethodDescriptor, MethodKind};
 use crate::server::shared::Shared;
 
-/// The page. The first request makes it. It has the comments of the `.proto` files only if the server shows its schema.
+/// The page. The first request makes it, or each request if the server has a fallback, whose services come and go. It has the comments of the `.proto` files only if the server shows its schema.
 pub(super) fn index(shared: &Shared) -> Bytes {
-    shared.index.get_or_init(|| html(shared).into()).clone()
+    match shared.router.fallback() {
+        Some(fallback) => html(shared, fallback.services()).into(),
+        None => shared.index.get_or_init(|| html(shared, BTreeMap::new()).into()).clone(),
+    }
 }
 
-fn html(shared: &Shared) -> String {
+/// The page, with `services` beside those of the server.
+fn html(shared: &Shared, mut services: BTreeMap<String, Vec<Method>>) -> String {
     let mut html = String::from(HEAD);
-    let mut services: Vec<_> = shared.router.descriptors().collect();
-    services.sort_by_key(|service| service.name);
-    let sets = services.iter().map(|service| service.files).filter(|_| shared.shows_schema);
+    for service in shared.router.descriptors() {
+        services.insert(service.name.to_owned(), service.methods.iter().map(Method::from).collect());
+    }
+    let sets = shared.router.descriptors().map(|service| service.files).filter(|_| shared.shows_schema);
     let types = MessageTypes::new(sets);
     if shared.shows_schema {
         html.push_str("<p>The messages are in <a href=\"/openapi.json\">openapi.json</a>.</p>\n");
     }
-    for service in services {
+    for (service, methods) in services {
         html.push_str("<h2>");
-        push_escaped(&mut html, service.name);
+        push_escaped(&mut html, &service);
         html.push_str("</h2>\n");
-        push_remarks(&mut html, types.service(service.name).unwrap_or_default());
+        push_remarks(&mut html, types.service(&service).unwrap_or_default());
         html.push_str("<ul>\n");
-        for method in service.methods {
-            push_method(&mut html, method);
+        for method in methods {
+            push_method(&mut html, &method);
             push_remarks(&mut html, types.method(&method.path).map(|known| known.remarks).unwrap_or_default());
             html.push_str("</li>\n");
         }

@@ -269,9 +269,7 @@ fn call(
     if head.fields.is_other_version {
         return Err(not_run(Status::invalid_argument("the connect-protocol-version of the request is not 1")));
     }
-    if codec == Codec::Json && route.is_raw() {
-        return Err(not_run(Status::unimplemented("this method passes bytes on, and does not know JSON")));
-    }
+    route.check_codec(codec).map_err(not_run)?;
     let encoding = match &get {
         Some(get) => get.compression.as_deref().map_or(Encoding::Identity, |name| Encoding::of(name.as_bytes())),
         None => compressions.encoding,

@@ -1,0 +1,10 @@
+//! Tests of `mprpc gateway`: the real program before providers of this process, which a registry in a folder lists.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod calls;
+mod changes;
+mod classic;
+mod json;
+mod limits;
+mod support;
