@@ -26,6 +26,7 @@ mod raw;
 mod reflection;
 #[cfg(feature = "json")]
 mod rest;
+#[cfg(feature = "json")]
 mod rest_streams;
 mod streams;
 #[cfg(feature = "tls")]
