@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mprpc::fuzzing::classic_request(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mprpc::fuzzing::classic(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mprpc::fuzzing::http2(false, data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mprpc::fuzzing::http2_client(data));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| mprpc::fuzzing::native_frames(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| mprpc::fuzzing::native(data));

@@ -102,7 +102,7 @@ mod deadline;
 pub mod discovery;
 mod endpoint;
 mod error;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod id_map;

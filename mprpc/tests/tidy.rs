@@ -49,7 +49,7 @@ const ONLY_IN: [(&[&str], &[&str], &str); 4] = [
             "server/multiplexed/",
             "server/one_shot.rs",
             "bench.rs",
-            "fuzzing.rs",
+            "fuzzing/",
         ],
         "a protocol is named in protocol/, in the two transports of each side, and where its frames are counted",
     ),

@@ -93,8 +93,8 @@ impl Transport {
     }
 
     /// The number of parked calls, and the unread bytes of their request streams.
-    #[cfg(test)]
-    pub(super) fn held(&self) -> (usize, u64) {
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn held(&self) -> (usize, u64) {
         match &self.protocol {
             DetectedProtocol::Multiplexed(session) => session.held(),
             DetectedProtocol::Http1(session) => session.held(),

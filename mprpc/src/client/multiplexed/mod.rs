@@ -185,7 +185,7 @@ impl Multiplexed {
     }
 
     /// Bytes of reply streams that have arrived and are not yet credited.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn received_bytes(&self) -> u64 {
         self.shared.lock().received.outstanding()
     }

@@ -153,7 +153,7 @@ impl Http2 {
     }
 
     /// The number of parked calls, and the unread bytes of their request streams.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn held(&self) -> (usize, u64) {
         (self.calls.len(), self.calls.unread_bytes() as u64)
     }

@@ -15,7 +15,7 @@ pub(crate) struct Field<'a> {
     pub(crate) value: &'a [u8],
     pub(crate) known: KnownName,
     /// The peer demands that nobody puts the field into a table, because it is a secret.
-    #[cfg_attr(not(test), expect(dead_code, reason = "nothing here forwards fields"))]
+    #[cfg_attr(not(any(test, fuzzing)), expect(dead_code, reason = "nothing here forwards fields"))]
     pub(crate) never_indexed: bool,
     /// A number that the reader may attach to the field, 0 at first. Later blocks that refer to the field bring the number
     /// along, so a `:path` becomes a method without a comparison of strings. `None` if the field is not in the dynamic
