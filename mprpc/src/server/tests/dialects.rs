@@ -6,10 +6,12 @@ use bytes::BytesMut;
 
 use super::http::{Answer, Ask};
 use super::http2_client::{Version, ask};
+pub(super) use super::protocols::Outcome;
+use super::protocols::grpc::failure_of;
 use super::*;
 use crate::codec::Compression;
 use crate::protocol::http::content_type::{ContentType, Dialect};
-use crate::protocol::http::{binary, connect, grpc, grpc_web, metadata};
+use crate::protocol::http::{connect, grpc, grpc_web, metadata};
 
 /// A dialect as a client speaks it.
 const fn of(dialect: Dialect, codec: Codec) -> ContentType {
@@ -66,36 +68,9 @@ pub(super) fn call(content: ContentType, path: &str, messages: &[&[u8]]) -> Ask 
     Ask::post(format!("/{path}"), content.name(), body)
 }
 
-/// What a client reads in a response.
-#[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) messages: Vec<Vec<u8>>,
-    pub(super) error: Option<Status>,
-    pub(super) head: Metadata,
-    pub(super) trailer: Metadata,
-}
-
-impl Outcome {
-    pub(super) fn code(&self) -> Code {
-        self.error.as_ref().map_or(Code::Ok, Status::code)
-    }
-
-    pub(super) fn message(&self) -> &str {
-        self.error.as_ref().map_or("", Status::message)
-    }
-}
-
 /// Reads a response as a client of the dialect does.
 pub(super) fn read(content: ContentType, answer: &Answer) -> Outcome {
-    let mut outcome = Outcome::default();
-    for (name, value) in &answer.fields {
-        let of_unary = !is_framed(content);
-        let (head, trailer) = (&mut outcome.head, &mut outcome.trailer);
-        match of_unary {
-            true => connect::append_reply_field(head, trailer, name.as_bytes(), value.as_bytes()).unwrap(),
-            false => metadata::append_field(head, name.as_bytes(), value.as_bytes()).unwrap(),
-        }
-    }
+    let mut outcome = head(content, answer);
     let algorithm = answer.field(encoding_field(content)).map(algorithm);
     if !is_framed(content) {
         if answer.status != 200 {
@@ -142,6 +117,19 @@ pub(super) fn read(content: ContentType, answer: &Answer) -> Outcome {
     outcome
 }
 
+/// What the head of a response tells.
+pub(super) fn head(content: ContentType, answer: &Answer) -> Outcome {
+    let mut outcome = Outcome { http_status: Some(answer.status), ..Outcome::default() };
+    let (head, trailer) = (&mut outcome.head, &mut outcome.trailer);
+    for (name, value) in &answer.fields {
+        match is_framed(content) {
+            true => metadata::append_field(head, name.as_bytes(), value.as_bytes()).unwrap(),
+            false => connect::append_reply_field(head, trailer, name.as_bytes(), value.as_bytes()).unwrap(),
+        }
+    }
+    outcome
+}
+
 fn algorithm(name: &str) -> Compression {
     *Compression::available().iter().find(|algorithm| algorithm.name() == name).unwrap()
 }
@@ -149,16 +137,7 @@ fn algorithm(name: &str) -> Compression {
 fn trailers(block: &[u8], outcome: &mut Outcome) {
     let pairs = grpc_web::decode_trailers(block).unwrap();
     let value = |name: &str| pairs.iter().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| *value);
-    let code = grpc::decode_status(value("grpc-status").unwrap());
-    if code != Code::Ok {
-        let message = grpc::decode_status_message(value("grpc-message").unwrap_or_default()).into_owned();
-        let mut status = Status::new(code, message);
-        if let Some(details) = value("grpc-status-details-bin") {
-            let mut decoded = crate::protocol::native::decode_error(code as u16, &binary::decode(details).unwrap());
-            status.details_mut().append(decoded.details_mut());
-        }
-        outcome.error = Some(status);
-    }
+    outcome.error = failure_of(value);
     for (name, value) in pairs {
         metadata::append_field(&mut outcome.trailer, name, value).unwrap();
     }

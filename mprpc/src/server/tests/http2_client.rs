@@ -97,9 +97,8 @@ impl Http2Client {
     }
 
     fn flush(&mut self) {
-        while !self.output.is_empty() {
-            self.output.write_to(&self.peer.writer).unwrap();
-        }
+        // An error means that the server has closed the connection. What it has sent before can still be read.
+        while !self.output.is_empty() && self.output.write_to(&self.peer.writer).is_ok() {}
     }
 
     /// Reads until the response is complete.

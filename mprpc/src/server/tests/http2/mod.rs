@@ -282,6 +282,11 @@ impl Caller {
         assert_eq!((reply.status(), reply.message()), ((0, ""), Bytes::from("still there")));
     }
 
+    /// Closes the connection. Returns the server's end.
+    pub(super) fn close(self) -> JoinHandle<Close> {
+        self.peer.server
+    }
+
     /// Reads to the end. Returns the code and the text of the last GOAWAY, and why the server closed.
     async fn went_away(mut self) -> (u32, String, Close) {
         while self.listen().await {
