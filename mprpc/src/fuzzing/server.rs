@@ -2,9 +2,8 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::ops::ControlFlow;
-use std::task::{self, Poll};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{sleep, timeout};
@@ -15,8 +14,9 @@ use crate::context::Context;
 use crate::endpoint::Address;
 use crate::limits::Limits;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
-use crate::net::connection::{Close, Session, Turn, drive};
+use crate::net::connection::{Turn, drive};
 use crate::net::{Stream, clock};
+use crate::server::watched::{Watched, holds_no_more_than};
 use crate::server::{Server, Transport};
 use crate::service::{Body, BoxFuture, Service};
 use crate::status::Status;
@@ -38,7 +38,8 @@ pub(super) static METHODS: ServiceDescriptor = ServiceDescriptor {
     files: &[],
 };
 
-/// Answers at once, late, or long after everybody has given up, and may leave streams unread. The first byte of the first message decides.
+/// Answers at once, late, or long after everybody has given up, and may leave streams unread. The first byte of the first
+/// message decides.
 struct Handlers;
 
 impl Service for Handlers {
@@ -91,52 +92,6 @@ pub(super) fn limits() -> Limits {
     }
 }
 
-/// The session of a connection, which checks after each step how much it holds.
-struct Watched(Transport);
-
-impl Watched {
-    fn look(&self, turn: &Turn<'_, '_>) {
-        let (calls, bytes) = self.0.held();
-        assert!(calls <= limits().in_flight_max, "{calls} calls are parked");
-        let bytes_max = limits().in_flight_max * (limits().stream_window_bytes + limits().message_bytes_max + 5000);
-        assert!(bytes <= bytes_max as u64, "{bytes} bytes are not read");
-        assert!(turn.output.len() <= OUTPUT_BYTES_MAX, "{} bytes wait", turn.output.len());
-    }
-}
-
-/// The send buffer, and what waits for the windows of HTTP/2.
-const OUTPUT_BYTES_MAX: usize = 2 << 20;
-
-impl Session for Watched {
-    fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
-        let received = self.0.received(turn, input);
-        self.look(turn);
-        received
-    }
-
-    fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        let polled = self.0.poll(turn);
-        self.look(turn);
-        polled
-    }
-
-    fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
-        self.0.poll_may_read(cx, now)
-    }
-
-    fn left(&mut self, bytes: usize) {
-        self.0.left(bytes);
-    }
-
-    fn waits_until(&self) -> Option<(Instant, Close)> {
-        self.0.waits_until()
-    }
-
-    fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {
-        self.0.peer_closed(input)
-    }
-}
-
 /// Runs `work` under virtual time.
 pub(super) fn run(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
@@ -152,7 +107,9 @@ pub(super) fn serve(steps: impl Iterator<Item = Step>, is_silent: bool) -> Bytes
     run(async {
         let shared = Server { limits: limits(), ..Server::default() }.add(Handlers).share().expect("it is valid");
         let (mut near, far) = Stream::pair(Address::Memory("fuzz".to_owned()), PIPE_BYTES);
-        let session = Watched(Transport::new(shared.clone(), far.peer.clone(), clock::now()));
+        let transport = Transport::new(shared.clone(), far.peer.clone(), clock::now());
+        let look = |transport: &Transport, turn: &Turn<'_, '_>| holds_no_more_than(&limits(), transport, turn);
+        let session = Watched { transport, look };
         let mut server = tokio::spawn(async move { drive(far, session, &limits()).await });
         take(steps, &mut near, &mut sent).await;
         let kept = is_silent.then_some(near);

@@ -26,6 +26,8 @@ mod stop;
 mod tls;
 mod transport;
 mod unix;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod watched;
 mod web;
 
 #[cfg(test)]

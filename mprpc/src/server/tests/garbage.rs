@@ -1,14 +1,13 @@
 //! Sends random and damaged frames from many seeds to a server: no panic, bounded memory, and every connection ends.
 
-use std::ops::ControlFlow;
-
 use fastrand::Rng;
 
 use super::*;
 use crate::interceptors::tests::all::{ALL, All};
-use crate::net::connection::{Session, Turn, drive};
+use crate::net::connection::{Turn, drive};
 use crate::protocol::native::{Settings, encode_frame, flag};
 use crate::server::Transport;
+use crate::server::watched::Watched;
 
 const SEEDS: u64 = 600;
 const REPLY_BYTES: usize = 3000;
@@ -25,47 +24,18 @@ fn limits() -> Limits {
     }
 }
 
-/// The server's session of a connection, which checks after each step how much the session holds.
-struct Watched {
-    transport: Transport,
-    most: Arc<std::sync::Mutex<(usize, u64)>>,
-}
-
-impl Watched {
-    fn look(&self, turn: &Turn<'_, '_>) {
-        let limits = limits();
-        let (calls, bytes) = self.transport.held();
-        assert!(calls <= limits.in_flight_max, "{calls} calls are parked");
-        // Each stream may hold one message beyond the window.
-        let bytes_max = limits.connection_window_bytes + calls * (limits.message_bytes_max + 16);
-        assert!(bytes <= bytes_max as u64, "{bytes} bytes are not read");
-        let output = turn.output.len();
-        assert!(output <= limits.send_buffer_bytes_max + limits.message_bytes_max + 2000, "{output} bytes wait");
-        let mut most = self.most.lock().unwrap();
-        *most = (most.0.max(calls), most.1.max(bytes));
-    }
-}
-
-impl Session for Watched {
-    fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
-        let received = self.transport.received(turn, input);
-        self.look(turn);
-        received
-    }
-
-    fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        let polled = self.transport.poll(turn);
-        self.look(turn);
-        polled
-    }
-
-    fn waits_until(&self) -> Option<(std::time::Instant, Close)> {
-        self.transport.waits_until()
-    }
-
-    fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {
-        self.transport.peer_closed(input)
-    }
+/// Checks how much a connection holds, and notes the most of it.
+fn look(transport: &Transport, turn: &Turn<'_, '_>, most: &std::sync::Mutex<(usize, u64)>) {
+    let limits = limits();
+    let (calls, bytes) = transport.held();
+    assert!(calls <= limits.in_flight_max, "{calls} calls are parked");
+    // Each stream may hold one message beyond the window.
+    let bytes_max = limits.connection_window_bytes + calls * (limits.message_bytes_max + 16);
+    assert!(bytes <= bytes_max as u64, "{bytes} bytes are not read");
+    let output = turn.output.len();
+    assert!(output <= limits.send_buffer_bytes_max + limits.message_bytes_max + 2000, "{output} bytes wait");
+    let mut most = most.lock().unwrap();
+    *most = (most.0.max(calls), most.1.max(bytes));
 }
 
 /// A service that answers at once, late, or never, and may leave streams unread. The first byte of a message decides.
@@ -245,7 +215,9 @@ async fn server_survives_random_frames_and_stays_within_its_limits() {
         let mut rng = Rng::with_seed(seed);
         let (mut near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
         let transport = Transport::new(shared.clone(), far.peer.clone(), clock::now());
-        let session = Watched { transport, most: Arc::clone(&most) };
+        let noted = Arc::clone(&most);
+        let look = move |transport: &Transport, turn: &Turn<'_, '_>| look(transport, turn, &noted);
+        let session = Watched { transport, look };
         let mut server = tokio::spawn(async move { drive(far, session, &limits()).await });
         // The classic protocol has no keepalive, so the test ends a classic connection itself.
         let script = if seed % 50 == 0 { flood(&mut rng) } else { script(&mut rng) };

@@ -1,13 +1,12 @@
 //! Sends random and damaged HTTP/2 from many seeds to a server: no panic, bounded memory, and every connection ends.
 
-use std::ops::ControlFlow;
-
 use fastrand::Rng;
 
 use super::super::garbage::{damage, send};
 use super::*;
-use crate::net::connection::{Session, Turn, drive};
+use crate::net::connection::{Turn, drive};
 use crate::server::Transport;
+use crate::server::watched::{Watched, holds_no_more_than};
 
 const SEEDS: u64 = 400;
 
@@ -24,50 +23,6 @@ fn limits() -> Limits {
         send_buffer_bytes_max: 20_000,
         http_resets_max: 50,
         ..Limits::default()
-    }
-}
-
-/// The server's session of a connection, which checks after each step how much the session holds.
-struct Watched(Transport);
-
-impl Watched {
-    fn look(&self, turn: &Turn<'_, '_>) {
-        let (calls, bytes) = self.0.held();
-        assert!(calls <= limits().in_flight_max, "{calls} calls are parked");
-        let bytes_max = limits().in_flight_max * (limits().stream_window_bytes + limits().message_bytes_max + 5000);
-        assert!(bytes <= bytes_max as u64, "{bytes} bytes are not read");
-        // What waits for the windows may add a MiB.
-        assert!(turn.output.len() <= (2 << 20), "{} bytes wait", turn.output.len());
-    }
-}
-
-impl Session for Watched {
-    fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close> {
-        let received = self.0.received(turn, input);
-        self.look(turn);
-        received
-    }
-
-    fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
-        let polled = self.0.poll(turn);
-        self.look(turn);
-        polled
-    }
-
-    fn poll_may_read(&mut self, cx: &mut std::task::Context<'_>, now: std::time::Instant) -> bool {
-        self.0.poll_may_read(cx, now)
-    }
-
-    fn left(&mut self, bytes: usize) {
-        self.0.left(bytes);
-    }
-
-    fn waits_until(&self) -> Option<(std::time::Instant, Close)> {
-        self.0.waits_until()
-    }
-
-    fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {
-        self.0.peer_closed(input)
     }
 }
 
@@ -209,7 +164,9 @@ async fn server_survives_random_http2_and_stays_within_its_limits() {
     for seed in 0..SEEDS {
         let mut rng = Rng::with_seed(seed);
         let (mut near, far) = Stream::pair(Address::Memory("test".into()), 64 << 10);
-        let session = Watched(Transport::new(shared.clone(), far.peer.clone(), clock::now()));
+        let transport = Transport::new(shared.clone(), far.peer.clone(), clock::now());
+        let look = |transport: &Transport, turn: &Turn<'_, '_>| holds_no_more_than(&limits(), transport, turn);
+        let session = Watched { transport, look };
         let mut server = tokio::spawn(async move { drive(far, session, &limits()).await });
         let bytes = script(&mut rng);
         send(&mut rng, &mut near, bytes).await;
