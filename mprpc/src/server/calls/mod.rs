@@ -176,31 +176,21 @@ impl Calls {
         Ok(())
     }
 
-    /// Admits a call with this metadata to its method, unless the server is overloaded.
+    /// Admits a call with this metadata to its method, unless the server is overloaded. `caller` is the caller that a trusted
+    /// proxy names; `None` stands for the peer of the connection.
     #[inline]
-    pub(super) fn admit(&self, route: &Route, metadata: &Metadata, now: Instant) -> Result<Admission, Status> {
-        let run_on = route.placement.run_on();
-        let flow = self.flow.with(metadata);
-        match self.shared.refuses(route, run_on, flow, now) {
-            Some(overloaded) => Err(overloaded),
-            None => Ok(Admission { run_on, flow, caller: None }),
-        }
-    }
-
-    /// Like [`Calls::admit`], for a caller that a trusted proxy names. `None`: the peer of the connection is the caller.
-    pub(super) fn admit_from(
+    pub(super) fn admit(
         &self,
         caller: Option<Arc<Peer>>,
         route: &Route,
         metadata: &Metadata,
         now: Instant,
     ) -> Result<Admission, Status> {
-        let Some(caller) = caller else { return self.admit(route, metadata, now) };
         let run_on = route.placement.run_on();
-        let flow = Flow::of_forwarded(&caller).with(metadata);
+        let flow = caller.as_ref().map_or(self.flow, |caller| Flow::of_forwarded(caller)).with(metadata);
         match self.shared.refuses(route, run_on, flow, now) {
             Some(overloaded) => Err(overloaded),
-            None => Ok(Admission { run_on, flow, caller: Some(caller) }),
+            None => Ok(Admission { run_on, flow, caller }),
         }
     }
 

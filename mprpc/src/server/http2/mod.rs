@@ -307,7 +307,7 @@ impl Http2 {
             }
             return Ok(());
         }
-        let admission = self.calls.admit_from(caller, route, &metadata, turn.now)?;
+        let admission = self.calls.admit(caller, route, &metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata, admission };
         let Http2 { shared, calls, slots, stalls, paths, connection: Some(connection), .. } = self else {
             return Ok(());
@@ -471,7 +471,7 @@ impl Http2 {
         let message = message.decode(shared.limits.message_bytes_max).or_else(refused)?;
         let route = in_codec(paths.route(path), codec);
         calls.check_room()?;
-        let admission = calls.admit_from(caller, &route, &metadata, turn.now)?;
+        let admission = calls.admit(caller, &route, &metadata, turn.now)?;
         let call = NewCall { id, deadline, metadata, admission };
         let message_bytes = message.len();
         let mut replies = Replies { output: turn.output, connection, slots, shared, stalls };

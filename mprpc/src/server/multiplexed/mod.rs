@@ -270,7 +270,7 @@ impl Multiplexed {
             Some(Err(status)) => return refused(status.clone()),
             None => return refused(Status::invalid_argument(format!("method number {} was not given", header.word))),
         };
-        let admission = calls.admit(route, &metadata, turn.now)?;
+        let admission = calls.admit(None, route, &metadata, turn.now)?;
         let deadline = match header.value {
             0 | u32::MAX => Deadline::NONE,
             microseconds => Deadline::after(turn.now, Duration::from_micros(microseconds.into())),

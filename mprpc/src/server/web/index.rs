@@ -8,7 +8,8 @@ use crate::codec::message_types::{MessageTypes, Remarks};
 use crate::method::{Method, MethodDescriptor, MethodKind};
 use crate::server::shared::Shared;
 
-/// The page. The first request makes it, or each request if the server has a fallback, whose services come and go. It has the comments of the `.proto` files only if the server shows its schema.
+/// The page. The first request makes it, or each request if the server has a fallback, whose services come and go. It has
+/// the comments of the `.proto` files only if the server shows its schema.
 pub(super) fn index(shared: &Shared) -> Bytes {
     match shared.router.fallback() {
         Some(fallback) => html(shared, fallback.services()).into(),

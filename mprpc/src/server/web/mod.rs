@@ -211,7 +211,7 @@ impl Start {
         let Start { route, codec, deadline, metadata, forwarded_for, message, .. } = self;
         calls.check_room()?;
         let caller = calls.forwarded(forwarded_for.as_deref());
-        let admission = calls.admit_from(caller, &route, &metadata, now)?;
+        let admission = calls.admit(caller, &route, &metadata, now)?;
         Ok((NewCall { id, deadline, metadata, admission }, route.with_codec(codec), message))
     }
 

@@ -132,7 +132,7 @@ impl Decoder {
             input = self.indexed(first, rest, list, sink)?;
         }
         let length = fields.len() - input.len();
-        if length > 0 && length <= BEGINNING_BYTES_MAX && fields.len() == block.len() {
+        if length > 0 && fields.len() == block.len() {
             self.beginnings.note(&fields[..length], self.table.version());
         }
         Ok(input)
