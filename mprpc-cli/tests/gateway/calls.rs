@@ -1,13 +1,14 @@
 //! Protobuf through the gateway, by gRPC and by the native protocol, to providers with and without reflection: nothing of a
 //! call is lost on the way.
 
-use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use mprpc::error_details::ErrorInfo;
 use mprpc::{Body, BoxFuture, Channel, Code, Context, Next, RawClient, Server, Status, Streaming, intercept_fn};
 use mprpc_codegen_tests::proto::feed::{BoardClient, Post, Topic};
 use mprpc_codegen_tests::proto::hello::{GreeterClient, HelloRequest};
+
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::support::*;
 
@@ -102,7 +103,7 @@ fn streams_pass_message_by_message() {
 }
 
 /// Tells that a handler has begun, and whether its call was cancelled when the handler was dropped.
-struct Lifetime(Sender<bool>, Context);
+struct Lifetime(UnboundedSender<bool>, Context);
 
 impl Drop for Lifetime {
     fn drop(&mut self) {
@@ -114,7 +115,7 @@ impl Drop for Lifetime {
 #[test]
 fn call_that_is_given_up_is_cancelled_behind_the_gateway() {
     let registry = Registry::new();
-    let (seen, lifetime) = channel();
+    let (seen, mut lifetime) = unbounded_channel();
     let watch = move |context: Context, body, next: Next| -> BoxFuture<Result<Body, Status>> {
         let watched = Lifetime(seen.clone(), context.clone());
         let _ = seen.send(false);
@@ -132,15 +133,10 @@ fn call_that_is_given_up_is_cancelled_behind_the_gateway() {
         while lifetime.try_recv().is_ok() {}
         wait(async {
             let mut call = greeter.say_hello(request("for ever")).timeout(PATIENCE).into_future();
-            while lifetime.try_recv().is_err() {
-                let pause = tokio::time::sleep(Duration::from_millis(2));
-                tokio::select! { outcome = &mut call => panic!("{outcome:?}"), () = pause => {} }
-            }
+            tokio::select! { outcome = &mut call => panic!("{outcome:?}"), _begun = lifetime.recv() => {} }
             drop(call);
             // The connection that sends the cancellation lives on this runtime.
-            while !lifetime.try_recv().unwrap_or(false) {
-                tokio::time::sleep(Duration::from_millis(2)).await;
-            }
+            while !lifetime.recv().await.expect("the provider runs") {}
         });
     }
 }

@@ -102,16 +102,11 @@ fn call_that_comes_back_to_the_gateway_is_refused() {
     let endpoint: Endpoint = gateway.address.parse().unwrap();
     let _registered = FileRegistry::new(folder).register(Registration { service: &GREETER, endpoint });
     let greeter = GreeterClient::new(Channel::new(&format!("grpc://{}", gateway.address)).unwrap());
-    let begin = std::time::Instant::now();
-    loop {
+    let status = until(|| {
         let status = greeter.say_hello(HelloRequest::default()).wait().unwrap_err();
-        if status.code() == Code::FailedPrecondition {
-            assert!(status.message().contains("lists this gateway"), "{status}");
-            break;
-        }
-        assert!(begin.elapsed() < PATIENCE, "{status}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        if status.code() == Code::FailedPrecondition { Ok(status) } else { Err(status) }
+    });
+    assert!(status.message().contains("lists this gateway"), "{status}");
 }
 
 #[test]

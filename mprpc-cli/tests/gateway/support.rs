@@ -47,15 +47,10 @@ impl Gateway {
 
     /// Calls a method in JSON until the answer suits.
     pub(crate) fn json_until(&self, path: &str, body: &str, suits: impl Fn(&Answer) -> bool) -> Answer {
-        let begin = Instant::now();
-        loop {
+        until(|| {
             let answer = self.json(path, body);
-            if suits(&answer) {
-                return answer;
-            }
-            assert!(begin.elapsed() < PATIENCE, "{answer:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            if suits(&answer) { Ok(answer) } else { Err(answer) }
+        })
     }
 
     pub(crate) fn terminate(&self) {
@@ -157,6 +152,18 @@ impl Registry {
         let running = Server { registry: Some(self.url()), ..server }.start().unwrap();
         wait(running.registered());
         running
+    }
+}
+
+/// Asks again until the answer suits. The error is an answer that does not; its program says nothing when that changes.
+pub(crate) fn until<T, E: std::fmt::Debug>(mut ask: impl FnMut() -> Result<T, E>) -> T {
+    let begin = Instant::now();
+    loop {
+        match ask() {
+            Ok(answer) => return answer,
+            Err(answer) => assert!(begin.elapsed() < PATIENCE, "{answer:?}"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
