@@ -38,6 +38,7 @@ fn main() -> ExitCode {
     match first.as_deref() {
         Some("scale") => return ended(own_programs::scale(std::env::args().skip(2))),
         Some("load") => return ended(own_programs::load(std::env::args().skip(2))),
+        Some("faults") => return ended(own_programs::faults(std::env::args().skip(2))),
         _ => {}
     }
     match Options::parse(std::env::args().skip(1)) {

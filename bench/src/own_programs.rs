@@ -1,4 +1,4 @@
-//! `scale` and `load`: each is measured by a program of its own, built by itself. `scale` needs doors into mprpc that users
+//! `scale`, `load` and `faults`: each is measured by a program of its own, built by itself. `scale` needs doors into mprpc that users
 //! do not have, and what is compared with peers is to be built as users build it.
 
 use std::path::Path;
@@ -21,6 +21,11 @@ pub(crate) fn load(arguments: impl Iterator<Item = String>) -> Result<bool, Fail
         eprintln!("{} could not be built: {}", left_out.peer, left_out.why);
     }
     run("mprpc-bench-load", arguments)
+}
+
+/// What callers see when a registry or a provider fails; whether it did well.
+pub(crate) fn faults(arguments: impl Iterator<Item = String>) -> Result<bool, Failure> {
+    run("mprpc-bench-faults", arguments)
 }
 
 /// Builds the program of `package`, and runs it with these arguments.

@@ -1,0 +1,99 @@
+//! One of three providers has a fault, and the registry does not know it.
+
+use std::time::Duration;
+
+use mprpc::ChannelOptions;
+use mprpc_bench_harness::Failure;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::Figures;
+use crate::caller::{Caller, Method};
+use crate::provider::Provider;
+
+/// Three providers in a registry of files, and a caller.
+struct Scene {
+    providers: Vec<Provider>,
+    caller: Caller,
+    _folder: TempDir,
+}
+
+impl Scene {
+    fn new(method: Method) -> Result<Scene, Failure> {
+        let folder = tempfile::tempdir()?;
+        let registry = format!("file:{}", folder.path().display());
+        let providers = (0..3).map(|_| Provider::start(&registry)).collect::<Result<_, _>>()?;
+        let caller = Caller::start(&registry, method, ChannelOptions::default())?;
+        Ok(Scene { providers, caller, _folder: folder })
+    }
+}
+
+const METHODS: [(&str, Method); 2] = [("may run twice", Method::Read), ("must not run twice", Method::Write)];
+
+/// One of three stops for eight seconds, as by SIGSTOP.
+pub(crate) fn frozen() -> Result<Vec<Figures>, Failure> {
+    let mut figures = Vec::new();
+    for (what, method) in METHODS {
+        let scene = Scene::new(method)?;
+        let begin = scene.caller.go_on(WARM_UP);
+        scene.providers[0].signal(Signal::STOP)?;
+        let first = scene.caller.go_on(Duration::from_millis(100));
+        let end = scene.caller.go_on(Duration::from_secs(8));
+        scene.providers[0].signal(Signal::CONT)?;
+        let last = scene.caller.go_on(Duration::from_secs(3));
+        let calls = scene.caller.finish()?;
+        let note = calls.first_failure().unwrap_or_default().to_owned();
+        figures.push(Figures::new(&format!("{what}: 20 s"), calls.between(Duration::ZERO, last), note));
+        figures.push(Figures::new(&format!("{what}: first 100 ms"), calls.between(begin, first), ""));
+        figures.push(Figures::new(&format!("{what}: the 8 s after"), calls.between(first, end), ""));
+        figures.push(Figures::new(&format!("{what}: thawed"), calls.between(end, last), ""));
+    }
+    Ok(figures)
+}
+
+/// One of three takes ten times as long.
+pub(crate) fn slow() -> Result<Vec<Figures>, Failure> {
+    let mut scene = Scene::new(Method::Read)?;
+    let begin = scene.caller.go_on(WARM_UP);
+    scene.providers[0].slow_down(10)?;
+    let seen = scene.caller.go_on(Duration::from_secs(2));
+    let end = scene.caller.go_on(Duration::from_secs(8));
+    let calls = scene.caller.finish()?;
+    Ok(vec![
+        Figures::new("before", calls.between(WARM_UP / 2, begin), ""),
+        Figures::new("first 2 s", calls.between(begin, seen), ""),
+        Figures::new("after 2 s", calls.between(seen, end), ""),
+    ])
+}
+
+/// One of three answers every call with an error, at once.
+pub(crate) fn failing() -> Result<Vec<Figures>, Failure> {
+    let mut figures = Vec::new();
+    for (what, method) in METHODS {
+        let mut scene = Scene::new(method)?;
+        let begin = scene.caller.go_on(WARM_UP);
+        scene.providers[0].fail()?;
+        let seen = scene.caller.go_on(Duration::from_secs(2));
+        let end = scene.caller.go_on(Duration::from_secs(8));
+        let calls = scene.caller.finish()?;
+        figures.push(Figures::new(&format!("{what}: first 2 s"), calls.between(begin, seen), ""));
+        figures.push(Figures::new(&format!("{what}: after 2 s"), calls.between(seen, end), ""));
+    }
+    Ok(figures)
+}
+
+/// One of three ends as by SIGKILL, and another one starts.
+pub(crate) fn killed() -> Result<Vec<Figures>, Failure> {
+    let mut figures = Vec::new();
+    for (what, method) in METHODS {
+        let mut scene = Scene::new(method)?;
+        let begin = scene.caller.go_on(WARM_UP);
+        scene.providers[0].signal(Signal::KILL)?;
+        scene.providers.remove(0);
+        let end = scene.caller.go_on(Duration::from_secs(5));
+        figures.push(Figures::new(what, scene.caller.finish()?.between(begin, end), ""));
+    }
+    Ok(figures)
+}
+
+const WARM_UP: Duration = Duration::from_secs(4);
