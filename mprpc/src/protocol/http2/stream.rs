@@ -42,6 +42,7 @@ pub(super) enum End {
 }
 
 impl<T> Stream<T> {
+    #[inline]
     pub(super) fn new(user: T, send_window: i64, receive_window: i64) -> Stream<T> {
         Stream {
             user,

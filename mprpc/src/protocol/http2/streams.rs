@@ -36,9 +36,9 @@ impl<T> Streams<T> {
         (id >> 1) as usize & (self.places.len() - 1)
     }
 
-    /// Inserts a stream that begins now. Its id is new.
+    /// Inserts a stream that begins now. Its id is new. `new` makes the stream in its place: a stream is long to copy.
     #[inline]
-    pub(super) fn insert(&mut self, id: u32, stream: Stream<T>) {
+    pub(super) fn insert(&mut self, id: u32, new: impl FnOnce() -> Stream<T>) {
         self.length += 1;
         let mut place = self.place(id);
         if self.places[place].is_some() {
@@ -47,11 +47,11 @@ impl<T> Streams<T> {
                 place = self.place(id);
             }
             if self.places[place].is_some() {
-                self.others.insert(id, stream);
+                self.others.insert(id, new());
                 return;
             }
         }
-        self.places[place] = Some((id, stream));
+        self.places[place] = Some((id, new()));
     }
 
     #[cold]
@@ -87,20 +87,24 @@ impl<T> Streams<T> {
         self.get(id).is_some()
     }
 
+    /// Removes a stream. Returns whether it was there.
     #[inline]
-    pub(super) fn remove(&mut self, id: u32) -> Option<Stream<T>> {
+    pub(super) fn remove(&mut self, id: u32) -> bool {
         let place = self.place(id);
-        let removed = match self.places[place].take_if(|(known, _)| *known == id) {
-            Some((_, stream)) => Some(stream),
-            None => self.remove_other(id),
+        let slot = &mut self.places[place];
+        let removed = if slot.as_ref().is_some_and(|(known, _)| *known == id) {
+            *slot = None;
+            true
+        } else {
+            self.remove_other(id)
         };
-        self.length -= usize::from(removed.is_some());
+        self.length -= usize::from(removed);
         removed
     }
 
     #[inline(never)]
-    fn remove_other(&mut self, id: u32) -> Option<Stream<T>> {
-        let removed = self.others.remove(&id);
+    fn remove_other(&mut self, id: u32) -> bool {
+        let removed = self.others.remove(&id).is_some();
         if self.others.capacity() > KEPT_CAPACITY && self.others.len() < self.others.capacity() / 8 {
             self.others.shrink_to(self.others.len() * 2);
         }
@@ -144,7 +148,7 @@ mod tests {
         let mut streams = Streams::default();
         for id in &ids {
             assert!(streams.get(*id).is_none());
-            streams.insert(*id, stream(*id));
+            streams.insert(*id, || stream(*id));
             assert_eq!(streams.get(*id).map(|stream| stream.user), Some(*id));
         }
         assert_eq!(streams.len(), ids.len());
@@ -154,8 +158,8 @@ mod tests {
         wanted.sort_unstable();
         assert_eq!(known, wanted);
         for (count, id) in ids.iter().enumerate() {
-            assert_eq!(streams.remove(*id).map(|stream| stream.user), Some(*id));
-            assert!(streams.remove(*id).is_none() && !streams.contains(*id));
+            assert!(streams.remove(*id));
+            assert!(!streams.remove(*id) && !streams.contains(*id));
             assert_eq!(streams.len(), ids.len() - count - 1);
             assert!(ids[count + 1..].iter().all(|left| streams.get_mut(*left).is_some()));
         }
@@ -166,7 +170,7 @@ mod tests {
     fn one_stream_at_a_time_takes_one_place() {
         let mut streams = Streams::default();
         for id in 0..1000 {
-            streams.insert(id, stream(id));
+            streams.insert(id, || stream(id));
             streams.remove(id);
         }
         assert_eq!(streams.capacity(), 1);

@@ -178,7 +178,7 @@ impl Calls {
 
     /// Admits a call with this metadata to its method, unless the server is overloaded. `caller` is the caller that a trusted
     /// proxy names; `None` stands for the peer of the connection.
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit(
         &self,
         caller: Option<Arc<Peer>>,
@@ -195,9 +195,8 @@ impl Calls {
     }
 
     /// The caller that the peer names in the values of `x-forwarded-for`, if the peer is a trusted proxy.
-    pub(super) fn forwarded(&self, list: Option<&[u8]>) -> Option<Arc<Peer>> {
-        let list = list.filter(|_| self.may_forward)?;
-        self.shared.proxies.forwarded(&self.peer, list)
+    pub(super) fn forwarded(&self, list: &[u8]) -> Option<Arc<Peer>> {
+        if self.may_forward { self.shared.proxies.forwarded(&self.peer, list) } else { None }
     }
 
     /// Begins a call whose request is complete: one message of `message_bytes`, or an empty stream. Returns whether the

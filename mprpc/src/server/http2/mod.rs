@@ -282,7 +282,7 @@ impl Http2 {
         is_too_long: bool,
     ) -> Result<(), Status> {
         let checked = self.check(is_too_long);
-        let caller = self.calls.forwarded(self.head.forwarded_for());
+        let caller = self.head.forwarded_for().and_then(|list| self.calls.forwarded(list));
         let message_bytes_max = self.message_bytes_max();
         let head = self.head.fields;
         let Some(exchange) = self.connection.as_mut().and_then(|connection| connection.stream(id)) else {
@@ -414,16 +414,25 @@ impl Http2 {
             exchange.unread.arrived(message.cost(), wire_bytes);
             unwanted += calls.request(id, Some(message), false, Windows::UNBOUNDED).unwrap_or(0);
         }
-        if is_end {
-            decoder.end()?;
-        } else if early > 0 || !exchange.memory.is_empty() {
-            self.request_goes_on(turn, id, early, 0)?;
+        if !is_end {
+            if early > 0 || !exchange.memory.is_empty() {
+                self.request_goes_on(turn, id, early, 0)?;
+            }
+            self.credit_unwanted(turn.output, id, unwanted);
+            return Ok(());
         }
+        decoder.end()?;
+        (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
+        let (waiting, codec) = (exchange.waiting.take(), exchange.codec);
         self.credit_unwanted(turn.output, id, unwanted);
-        if is_end {
-            self.end_request(turn, id)?;
+        match waiting {
+            Some(waiting) => self.begin_waiting(turn, id, waiting, codec),
+            None => {
+                // The call may have ended already.
+                let _ = self.calls.request(id, None, true, Windows::UNBOUNDED);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Takes note that a request is not complete: `early` bytes of it belong to no message yet, and `overhead` bytes to none
@@ -452,19 +461,19 @@ impl Http2 {
         }
     }
 
-    /// Takes the end of a request.
-    fn end_request(&mut self, turn: &mut Turn<'_, '_>, id: u32) -> Result<(), Status> {
+    /// Begins a call whose request is complete.
+    #[inline]
+    fn begin_waiting(
+        &mut self,
+        turn: &mut Turn<'_, '_>,
+        id: u32,
+        waiting: Waiting,
+        codec: Option<Codec>,
+    ) -> Result<(), Status> {
         let Http2 { connection: Some(connection), calls, shared, slots, stalls, paths, .. } = self else {
             return Ok(());
         };
-        let Some(exchange) = connection.stream(id) else { return Ok(()) };
-        let codec = exchange.codec;
-        (exchange.memory, exchange.stalls_at) = (Charge::default(), None);
-        let Some(Waiting { path, deadline, metadata, caller, message }) = exchange.waiting.take() else {
-            // The call may have ended already.
-            let _ = calls.request(id, None, true, Windows::UNBOUNDED);
-            return Ok(());
-        };
+        let Waiting { path, deadline, metadata, caller, message } = waiting;
         let Some(message) = message else {
             return refused(Status::invalid_argument("the method takes one message, and none was sent"));
         };

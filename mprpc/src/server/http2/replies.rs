@@ -166,7 +166,9 @@ impl Replies<'_> {
             if let Some(algorithm) = wanted.filter(|algorithm| exchange.accepts.accepts(*algorithm)) {
                 fields.remembered(&mut slots.grpc_encoding, b"grpc-encoding", algorithm.name().as_bytes());
             }
-            metadata_fields(fields, reply_metadata);
+            if !reply_metadata.is_empty() {
+                metadata_fields(fields, reply_metadata);
+            }
         });
     }
 
@@ -192,7 +194,9 @@ impl Replies<'_> {
         let Replies { output, connection, slots, .. } = self;
         connection.send_trailers(id, *output, |fields| {
             fields.remembered(&mut slots.grpc_status, b"grpc-status", b"0");
-            metadata_fields(fields, &trailer);
+            if !trailer.is_empty() {
+                metadata_fields(fields, &trailer);
+            }
         });
         self.ended(id);
         Ok(())
@@ -247,11 +251,8 @@ fn common_fields(fields: &mut FieldWriter<'_>, slots: &mut Slots, codec: Option<
     }
 }
 
-#[inline]
+#[inline(never)]
 fn metadata_fields(fields: &mut FieldWriter<'_>, pairs: &Metadata) {
-    if pairs.is_empty() {
-        return;
-    }
     for (name, value) in metadata::fields(pairs) {
         fields.field_once(name.as_bytes(), &value);
     }

@@ -210,7 +210,7 @@ impl Start {
     fn admit(self, id: u32, calls: &Calls, now: Instant) -> Result<(NewCall, Route, Option<Message>), Status> {
         let Start { route, codec, deadline, metadata, forwarded_for, message, .. } = self;
         calls.check_room()?;
-        let caller = calls.forwarded(forwarded_for.as_deref());
+        let caller = forwarded_for.and_then(|list| calls.forwarded(&list));
         let admission = calls.admit(caller, &route, &metadata, now)?;
         Ok((NewCall { id, deadline, metadata, admission }, route.with_codec(codec), message))
     }

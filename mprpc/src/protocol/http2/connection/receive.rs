@@ -294,9 +294,9 @@ impl<T: Default> Connection<T> {
             return Ok(None);
         }
         if is_new {
-            let mut stream = self.new_stream(T::default());
-            stream.is_remote_ended = is_end;
-            self.streams.insert(id, stream);
+            let (send_window, receive_window) = self.first_windows();
+            let new = || Stream { is_remote_ended: is_end, ..Stream::new(T::default(), send_window, receive_window) };
+            self.streams.insert(id, new);
             return Ok(Some(Event::Head { id, is_end, is_too_long }));
         }
         match known {
@@ -320,11 +320,11 @@ impl<T: Default> Connection<T> {
         }))
     }
 
-    /// A stream that begins now. A peer that has not read the settings yet keeps to the default window, so a smaller window
-    /// counts as the default.
-    pub(super) fn new_stream(&self, user: T) -> Stream<T> {
+    /// The windows of a stream that begins now: the peer's and the own. A peer that has not read the settings yet keeps to the
+    /// default window, so a smaller window counts as the default.
+    pub(super) fn first_windows(&self) -> (i64, i64) {
         let receive_window = self.own.stream_window.max(INITIAL_WINDOW);
-        Stream::new(user, self.peer.initial_window.into(), receive_window.into())
+        (self.peer.initial_window.into(), receive_window.into())
     }
 
     /// Whether the final head of the response has arrived, as its user has noted.
@@ -433,7 +433,7 @@ impl<T: Default> Connection<T> {
         if self.is_idle(id) {
             return violation(ErrorCode::ProtocolError, format!("RST_STREAM on stream {id}, which is idle"));
         }
-        if self.remove(id, ClosedBy::Peer).is_none() {
+        if !self.remove(id, ClosedBy::Peer) {
             self.charge(now, "RST_STREAM frames")?;
             return Ok(None);
         }

@@ -39,9 +39,8 @@ impl<T: Default> Connection<T> {
         }
         let id = self.next_stream;
         self.next_stream += 2;
-        let mut stream = self.new_stream(user);
-        stream.is_local_ended = is_end;
-        self.streams.insert(id, stream);
+        let (send_window, receive_window) = self.first_windows();
+        self.streams.insert(id, || Stream { is_local_ended: is_end, ..Stream::new(user, send_window, receive_window) });
         self.write_fields(id, is_end, out, fields);
         Some(id)
     }
@@ -166,19 +165,24 @@ impl<T: Default> Connection<T> {
 
     /// Removes a stream that its user needs no more, at a client. Unless both sides have ended it, it is reset.
     pub(crate) fn finish(&mut self, id: u32, out: &mut impl Output) -> Option<T> {
-        let stream = self.streams.get(id)?;
+        let stream = self.streams.get_mut(id)?;
+        let user = mem::take(&mut stream.user);
         let is_remote_ended = stream.is_remote_ended;
-        let stream = self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide })?;
-        if !stream.is_local_ended || !is_remote_ended || stream.pending.is_some() {
+        let is_whole = stream.is_local_ended && is_remote_ended && stream.pending.is_none();
+        self.remove(id, if is_remote_ended { ClosedBy::Peer } else { ClosedBy::ThisSide });
+        if !is_whole {
             encode_reset(out.tail(), id, ErrorCode::Cancel);
         }
-        Some(stream.user)
+        Some(user)
     }
 
-    pub(super) fn remove(&mut self, id: u32, by: ClosedBy) -> Option<Stream<T>> {
-        let stream = self.streams.remove(id);
-        self.pending_bytes -= stream.as_ref().map_or(0, Stream::pending_bytes);
-        if stream.as_ref().and_then(|stream| stream.pending.as_ref()).is_some_and(|pending| pending.is_queued) {
+    /// Removes a stream. Returns whether it was open.
+    pub(super) fn remove(&mut self, id: u32, by: ClosedBy) -> bool {
+        let pending = self.streams.get(id).and_then(|stream| stream.pending.as_ref());
+        let is_queued = pending.is_some_and(|pending| pending.is_queued);
+        self.pending_bytes -= pending.map_or(0, |pending| pending.bytes);
+        let was_open = self.streams.remove(id);
+        if is_queued {
             self.blocked_gone += 1;
             if self.blocked_gone > self.blocked.len() / 2 {
                 self.blocked_gone = 0;
@@ -186,7 +190,7 @@ impl<T: Default> Connection<T> {
             }
         }
         self.closed.add(id, by);
-        stream
+        was_open
     }
 
     /// Sends a keepalive PING.
