@@ -118,7 +118,8 @@ impl fmt::Display for Phase {
 pub enum Ran {
     /// The handler did not run: the call was refused or never sent. A retry is safe for every method.
     No,
-    /// The connection or the wait ended after the request was sent. Nobody knows whether the handler ran.
+    /// The connection or the wait ended after the request was sent, or the server ended the call. Nobody knows whether the
+    /// handler ran to its end.
     Maybe,
     /// The handler ran, and the status is its answer.
     Yes,
@@ -225,6 +226,13 @@ impl Status {
     /// Whether the handler ran.
     pub fn ran(&self) -> Ran {
         self.0.ran
+    }
+
+    /// Marks a failure that the server reports and that is not the answer of the handler. A call that the server ended for a
+    /// reason of its own, such as its stop, may run again at another server if its method may run twice.
+    pub(crate) fn of_server(self) -> Status {
+        let ran = if self.code() == Code::Unavailable { Ran::Maybe } else { self.ran() };
+        self.with_phase(Phase::Handle).with_ran(ran)
     }
 
     /// Makes the status the answer of a handler: the handler ran, even if the status came from a call that did not.

@@ -263,7 +263,7 @@ impl ServerAtAddress {
         let status = status.with_trailer(trailer).with_peer(&self.peer.local);
         match (status.ran(), status.phase()) {
             (Ran::No, _) => status.with_phase(Phase::Queue),
-            (_, Some(_)) => status.with_phase(Phase::Handle).with_ran(Ran::Yes),
+            (_, Some(_)) => status.with_ran(Ran::Yes).of_server(),
             (_, None) => status.with_ran(Ran::Yes),
         }
     }

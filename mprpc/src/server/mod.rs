@@ -338,6 +338,9 @@ impl Server {
     }
 }
 
+/// After `drain_timeout`, connections have so long to tell their callers that the calls in flight have failed.
+const LAST_WORDS_TIME: Duration = Duration::from_millis(250);
+
 /// A running server. Dropping the handle stops the server at once, without the grace of [`ServerHandle::stop`].
 pub struct ServerHandle {
     addresses: Vec<Address>,
@@ -406,18 +409,18 @@ impl ServerHandle {
         self.direct.leave();
         let closed = self.acceptors.stop();
         self.shared.drain();
-        let mut open = self.open.count.subscribe();
+        // `self` owns the sender, so the waits end only with the last connection.
+        let (mut open, mut left) = (self.open.count.subscribe(), self.open.count.subscribe());
         let drained = async {
             closed.await;
-            // `self` owns the sender, so the wait ends only with the last connection.
             let _ = open.wait_for(|open| *open == 0).await;
             self.direct.left().await;
             self.shared.ran_to_completion().await;
         };
-        let drained = tokio::time::timeout(limits.drain_timeout, drained).await.is_ok();
-        if !drained {
+        if tokio::time::timeout(limits.drain_timeout, drained).await.is_err() {
             let connections = *self.open.count.borrow();
             tracing::warn!(connections, drain_timeout = ?limits.drain_timeout, "closing connections that did not drain in time");
+            let _ = tokio::time::timeout(LAST_WORDS_TIME, left.wait_for(|open| *open == 0)).await;
         }
     }
 

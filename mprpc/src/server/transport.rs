@@ -131,6 +131,17 @@ impl Transport {
         ControlFlow::Continue(())
     }
 
+    #[inline]
+    fn poll_session(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
+        match &mut self.protocol {
+            DetectedProtocol::Unknown => ControlFlow::Continue(()),
+            DetectedProtocol::Multiplexed(session) => session.poll(turn),
+            DetectedProtocol::Http1(session) => session.poll(turn),
+            DetectedProtocol::Http2(session) => session.poll(turn),
+            DetectedProtocol::OneShot(session) => session.poll(turn),
+        }
+    }
+
     fn sniff(&mut self, turn: &mut Turn<'_, '_>, input: &BytesMut) -> ControlFlow<Close> {
         match sniff(input, &self.shared.limits) {
             Sniffed::NeedMore => {}
@@ -247,13 +258,7 @@ impl Session for Transport {
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
         // The server does not read from a paused peer, so silence of that peer says nothing.
         turn.relieved |= self.memory.is_paused();
-        match &mut self.protocol {
-            DetectedProtocol::Unknown => {}
-            DetectedProtocol::Multiplexed(session) => session.poll(turn)?,
-            DetectedProtocol::Http1(session) => session.poll(turn)?,
-            DetectedProtocol::Http2(session) => session.poll(turn)?,
-            DetectedProtocol::OneShot(session) => session.poll(turn)?,
-        }
+        self.poll_session(turn)?;
         if !self.has_drained(turn.cx) {
             return ControlFlow::Continue(());
         }
@@ -261,12 +266,13 @@ impl Session for Transport {
         let why = || format!("the server is stopping; what is in flight has drain_timeout {grace:?}");
         match &mut self.protocol {
             DetectedProtocol::Multiplexed(session) => session.go_away(turn, why()),
-            DetectedProtocol::Http1(session) => session.go_away()?,
+            DetectedProtocol::Http1(session) => session.go_away(turn.now)?,
             DetectedProtocol::Http2(session) => session.go_away(turn, why()),
             DetectedProtocol::OneShot(session) if session.is_answering() => {}
             DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => return ControlFlow::Break(Close::Done),
         }
-        ControlFlow::Continue(())
+        // The time at which the connection ends has changed.
+        self.poll_session(turn)
     }
 
     fn waits_until(&self) -> Option<(Instant, Close)> {

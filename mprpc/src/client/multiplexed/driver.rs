@@ -428,7 +428,7 @@ impl Shared {
         if header.has(flag::NOT_RUN) {
             status.with_phase(Phase::Queue).with_ran(Ran::No)
         } else if header.has(flag::NOT_THE_HANDLERS) {
-            status.with_phase(Phase::Handle)
+            status.of_server()
         } else {
             status
         }

@@ -315,7 +315,7 @@ pub(crate) fn failure_origin(status: &Status) -> Option<&'static str> {
 pub(crate) fn with_failure_origin(status: Status, origin: Option<&str>) -> Status {
     match origin {
         Some(NOT_RUN) => status.with_phase(Phase::Queue).with_ran(Ran::No),
-        Some(FRAMEWORK) => status.with_phase(Phase::Handle),
+        Some(FRAMEWORK) => status.of_server(),
         _ => status,
     }
 }

@@ -21,9 +21,25 @@ pub(in crate::server) struct Lifetime {
     had_calls: bool,
     /// The time at which the connection reaches its maximum age.
     old_at: Option<Instant>,
-    /// Set once the caller was asked to leave: the time at which the server closes the connection.
-    leaving: Option<Deadline>,
+    /// Set once the caller was asked to leave.
+    leaving: Option<Leaving>,
     timer: Timer,
+}
+
+/// The caller was asked to leave.
+#[derive(Clone, Copy)]
+struct Leaving {
+    why: Why,
+    /// The time at which the server closes the connection.
+    until: Deadline,
+}
+
+/// Why a caller is asked to leave.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    Idle,
+    Age,
+    Stop,
 }
 
 /// The action that is due.
@@ -63,9 +79,12 @@ impl Lifetime {
         self.used_at = now;
     }
 
-    /// Records that the caller was asked to leave, and that the server closes the connection at `until`.
-    pub(in crate::server) fn leave(&mut self, until: Deadline) {
-        self.leaving = Some(until);
+    /// Records at `now` that the caller was asked to leave because the server stops.
+    pub(in crate::server) fn stop(&mut self, now: Instant, limits: &Limits) {
+        let until = Deadline::after(now, limits.drain_timeout);
+        if self.leaving.is_none_or(|leaving| until.earlier(leaving.until) == until) {
+            self.leaving = Some(Leaving { why: Why::Stop, until });
+        }
     }
 
     /// Whether the caller was asked to leave.
@@ -93,7 +112,7 @@ impl Lifetime {
         let idle = (calls == 0).then(|| self.used_at.checked_add(idle_timeout(limits))).flatten();
         loop {
             let end = match self.leaving {
-                Some(until) => until.instant(),
+                Some(leaving) => leaving.until.instant(),
                 None => [idle, self.old_at].into_iter().flatten().min(),
             };
             let look = self.keepalive.look_at();
@@ -118,25 +137,27 @@ impl Lifetime {
 
     /// Begins to leave, and returns the reason as a status.
     fn begin_to_leave(&mut self, now: Instant, is_idle: bool, limits: &Limits) -> Status {
-        let (why, patience) = if is_idle {
-            let why = format!("no call for longer than idle_timeout {:?}", limits.idle_timeout);
-            (why, limits.drain_timeout)
+        let (why, text, patience) = if is_idle {
+            let text = format!("no call for longer than idle_timeout {:?}", limits.idle_timeout);
+            (Why::Idle, text, limits.drain_timeout)
         } else {
-            (
-                format!("as old as connection_age_max {:?} allows", limits.connection_age_max),
-                limits.connection_age_grace,
-            )
+            let text = format!("as old as connection_age_max {:?} allows", limits.connection_age_max);
+            (Why::Age, text, limits.connection_age_grace)
         };
-        self.leave(Deadline::after(now, patience));
-        Status::unavailable(why)
+        self.leaving = Some(Leaving { why, until: Deadline::after(now, patience) });
+        Status::unavailable(text)
     }
-}
 
-/// The status of the calls that are left when the time for a connection to end is over.
-pub(in crate::server) fn outlived(limits: &Limits) -> Status {
-    let grace = limits.connection_age_grace;
-    let why = format!("the connection was closed for its age; connection_age_grace {grace:?} was over");
-    Status::unavailable(why).with_phase(Phase::Handle)
+    /// The status of the calls that are left when the time for the connection to end is over.
+    pub(in crate::server) fn outlived(&self, limits: &Limits) -> Status {
+        let (grace, drain) = (limits.connection_age_grace, limits.drain_timeout);
+        let why = match self.leaving.map(|leaving| leaving.why) {
+            Some(Why::Age) => format!("the connection was closed for its age; connection_age_grace {grace:?} was over"),
+            Some(Why::Idle) => format!("the connection was idle and is closed; drain_timeout {drain:?} was over"),
+            Some(Why::Stop) | None => format!("the server stops; drain_timeout {drain:?} was over"),
+        };
+        Status::unavailable(why).with_phase(Phase::Handle)
+    }
 }
 
 /// A tenth longer than the callers' idle timeout. So the caller closes first, and no call can cross the close.

@@ -12,7 +12,7 @@ use std::task::{self, Poll};
 use std::time::Instant;
 
 use self::in_flight::InFlight;
-pub(super) use self::lifetime::{Due, Lifetime, outlived};
+pub(super) use self::lifetime::{Due, Lifetime};
 pub(super) use self::reply_writer::{
     CallTimes, ReplyWriter, Room, check_metadata, check_reply, check_reply_metadata, failed, failure_trailer, fitting,
     too_long,

@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::replies::Replies;
-use super::calls::{Calls, Due, Lifetime, ReplyWriter, outlived};
+use super::calls::{Calls, Due, Lifetime, ReplyWriter};
 use super::memory::Account;
 use super::shared::Shared;
 use super::web::{AfterHead, DISCARDED_BYTES_MAX, Exchange, Head, HttpMethod, HttpVersion, Start, WebFields, broken};
 use crate::context::Peer;
-use crate::deadline::Deadline;
 use crate::metadata::Metadata;
 use crate::net::clock;
 use crate::net::connection::{Close, Turn};
@@ -343,14 +342,14 @@ impl Http1 {
     /// Fails the call that is left, as its time to finish is over.
     fn cut_off(&mut self, turn: &mut Turn<'_, '_>) {
         if let Some(id) = self.current.as_ref().filter(|current| !current.is_answered).map(|current| current.id) {
-            let why = outlived(&self.shared.limits);
+            let why = self.lifetime.outlived(&self.shared.limits);
             self.fail(turn, id, why);
         }
     }
 
     /// Closes the connection after the response to the current request, or at once if there is none.
-    pub(super) fn go_away(&mut self) -> ControlFlow<Close> {
-        self.lifetime.leave(Deadline::NONE);
+    pub(super) fn go_away(&mut self, now: Instant) -> ControlFlow<Close> {
+        self.lifetime.stop(now, &self.shared.limits);
         self.leave_if_idle()
     }
 

@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use self::replies::{Replies, Slots};
 use self::request::{Content, HeadFields, HeadSink, Paths, RequestHead};
 use self::stalls::Stalls;
-use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, outlived, refused};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, check_metadata, refused};
 use super::memory::{Account, CALL_BYTES, Charge};
 use super::router::Route;
 use super::shared::Shared;
@@ -521,7 +521,7 @@ impl Http2 {
 
     /// Fails the calls that are left, as their time to finish is over.
     fn cut_off(&mut self, output: &mut SendBuffer) {
-        let why = outlived(&self.shared.limits);
+        let why = self.lifetime.outlived(&self.shared.limits);
         for id in self.calls.ids() {
             self.calls.cancel(id, why.clone());
             self.refuse(output, id, why.clone());
@@ -533,7 +533,7 @@ impl Http2 {
 
     /// Asks the caller to leave, for this reason. The caller closes the connection after its last reply.
     pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: impl Into<Cow<'static, str>>) {
-        self.lifetime.leave(Deadline::NONE);
+        self.lifetime.stop(turn.now, &self.shared.limits);
         if let Some(connection) = &mut self.connection {
             connection.announce_leave(turn.output, &why.into());
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use self::replies::Replies;
-use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, outlived, refused, too_long};
+use super::calls::{Calls, Due, Lifetime, NewCall, ReplyWriter, refused, too_long};
 use super::memory::{Account, WaitingMethods, compact, needs_reservation};
 use super::router::Route;
 use super::shared::Shared;
@@ -338,7 +338,7 @@ impl Multiplexed {
 
     /// Fails the calls that are left, as their time to finish is over.
     fn cut_off(&mut self, output: &mut SendBuffer) {
-        let why = outlived(&self.shared.limits);
+        let why = self.lifetime.outlived(&self.shared.limits);
         for id in self.calls.ids() {
             self.calls.cancel(id, why.clone());
             self.replies(output).refuse(id, why.clone());
@@ -349,7 +349,7 @@ impl Multiplexed {
     pub(super) fn go_away(&mut self, turn: &mut Turn<'_, '_>, why: impl Into<Cow<'static, str>>) {
         let why = why.into();
         self.refuses_because = why.clone();
-        self.lifetime.leave(Deadline::NONE);
+        self.lifetime.stop(turn.now, &self.shared.limits);
         self.introduce(turn.output);
         self.replies(turn.output).go_away(&Status::unavailable(why));
     }

@@ -135,6 +135,36 @@ async fn graceful_stop_waits_for_calls_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_that_outlasts_drain_timeout_fails_with_the_limits_name() {
+    let dropped = Arc::default();
+    let server = server(hanging(&dropped));
+    let limits = Limits { drain_timeout: Duration::from_secs(3), ..Limits::default() };
+    for method in METHODS {
+        for (shared, mut caller) in callers(|| Server { limits: limits.clone(), ..server() }) {
+            let protocol = caller.protocol();
+            if !protocol.has(method) {
+                continue;
+            }
+            let begin = Instant::now();
+            let stops = async {
+                sleep(20 * MILLISECOND).await;
+                shared.drain();
+            };
+            let call = timeout(Duration::from_secs(10), caller.call(Call::new(method, &[b"x"])));
+            let (outcome, ()) = tokio::join!(call, stops);
+            let outcome = outcome.expect("an outcome");
+            assert_eq!(outcome.code(), Code::Unavailable, "{method} over {}: {outcome:?}", protocol.name);
+            let names_limit = outcome.message().contains("drain_timeout 3s");
+            assert!(names_limit, "{method} over {}: {outcome:?}", protocol.name);
+            assert!((3020..3030).contains(&begin.elapsed().as_millis()), "{method} over {}", protocol.name);
+            sleep(MILLISECOND).await;
+            assert_eq!(dropped.swap(0, Ordering::Relaxed), 1, "{method} over {}", protocol.name);
+            assert_eq!(shared.stats().calls_failed, 1, "{method} over {}", protocol.name);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn call_that_outlasts_its_connection_fails_with_the_limits_name() {
     let dropped = Arc::default();
     let server = server(hanging(&dropped));
