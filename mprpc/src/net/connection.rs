@@ -29,8 +29,8 @@ pub(crate) trait Session {
     fn poll(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close>;
 
     /// Whether the connection may read. If not, the session wakes the connection once it may.
-    fn poll_may_read(&mut self, _cx: &mut task::Context<'_>, _now: Instant) -> bool {
-        true
+    fn poll_may_read(&mut self, _cx: &mut task::Context<'_>, _now: Instant) -> MayRead {
+        MayRead::Yes
     }
 
     /// Receives, at the end of a turn, how many bytes the connection holds: unconsumed input plus unwritten output.
@@ -41,6 +41,15 @@ pub(crate) trait Session {
 
     /// The peer ended its direction. `Continue` keeps the connection open for the remaining output.
     fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close>;
+}
+
+/// Whether a connection may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MayRead {
+    No,
+    /// Only the first few bytes of a new connection, enough for the greeting of a protocol.
+    Beginning,
+    Yes,
 }
 
 /// One turn of a connection's loop.
@@ -224,7 +233,8 @@ impl<S: Session> Connection<S> {
                 return Poll::Ready(close);
             }
             // When the send buffer has room again, bytes that wait to be read cause no wake-up of their own.
-            let room_again = (full || self.paused) && !self.is_full() && self.session.poll_may_read(cx, now);
+            let room_again =
+                (full || self.paused) && !self.is_full() && self.session.poll_may_read(cx, now) == MayRead::Yes;
             if !read && !room_again {
                 return self.wait(cx, timer, now);
             }
@@ -237,7 +247,11 @@ impl<S: Session> Connection<S> {
     fn read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
         // Backpressure: this side does not read from a peer that does not read. The peer's requests wait in its own send
         // buffer.
-        if self.closing.is_some() || self.peer_closed || self.is_full() || !self.session.poll_may_read(cx, now) {
+        if self.closing.is_some() || self.peer_closed || self.is_full() {
+            return false;
+        }
+        let may_read = self.session.poll_may_read(cx, now);
+        if may_read == MayRead::No {
             return false;
         }
         let (session, output, closing) = (&mut self.session, &mut self.output, &mut self.closing);
@@ -252,6 +266,8 @@ impl<S: Session> Connection<S> {
         let polled = if std::mem::take(&mut self.paused) {
             self.input.again(|input| take(cx, input));
             Poll::Ready(Ok(1))
+        } else if may_read == MayRead::Beginning {
+            self.input.poll_read_beginning(cx, &mut self.reader, take)
         } else {
             self.input.poll_read(cx, &mut self.reader, take)
         };

@@ -30,6 +30,8 @@ const SHARED_FRAME_BYTES_MAX: usize = 64 << 10;
 /// Bytes that are read beyond the end of a large frame. They suffice to learn the length of the next frame, which then gets
 /// a buffer of its own before it is read.
 const AHEAD_BYTES: usize = 64;
+/// The room for the beginning of a connection: the longest greeting, HTTP/2's, has 24 bytes.
+const BEGINNING_BYTES: usize = 64;
 thread_local! {
     /// Shared, so that an idle connection holds no buffer.
     static SHARED: RefCell<Shared> = RefCell::default();
@@ -67,6 +69,24 @@ impl ReadBuffer {
             buffer.clear();
         }
         SHARED.replace(shared);
+        polled
+    }
+
+    /// Like `poll_read`, but reads a few bytes only.
+    #[cold]
+    pub(crate) fn poll_read_beginning(
+        &mut self,
+        cx: &mut task::Context<'_>,
+        reader: &mut Reader,
+        take: impl FnOnce(&mut task::Context<'_>, &mut BytesMut) -> usize,
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = BytesMut::with_capacity(self.own.len() + BEGINNING_BYTES);
+        buffer.extend_from_slice(&self.own);
+        let polled = reader.poll_read(cx, &mut buffer);
+        if let Poll::Ready(Ok(1..)) = polled {
+            self.missing = take(cx, &mut buffer);
+            self.own = keep(BytesMut::new(), &buffer, self.missing);
+        }
         polled
     }
 

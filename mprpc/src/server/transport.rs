@@ -15,7 +15,7 @@ use super::one_shot::OneShot;
 use super::shared::Shared;
 use crate::context::Peer;
 use crate::net::Place;
-use crate::net::connection::{Close, Session, Turn};
+use crate::net::connection::{Close, MayRead, Session, Turn};
 use crate::protocol::{Sniffed, TLS_REFUSAL, sniff};
 use crate::service::BoxFuture;
 
@@ -24,6 +24,8 @@ pub(crate) struct Transport {
     shared: Arc<Shared>,
     peer: Arc<Peer>,
     protocol: DetectedProtocol,
+    /// Whether the beginning of the protocol has not arrived.
+    is_new: bool,
     memory: ConnectionMemory,
     read_deadline: ReadDeadline,
     /// Whether the connection came in plain text to a TLS address.
@@ -73,6 +75,7 @@ impl Transport {
             shared,
             peer,
             protocol: DetectedProtocol::Unknown,
+            is_new: true,
             read_deadline,
             turned_away: false,
             drained: Some(drained),
@@ -142,6 +145,31 @@ impl Transport {
         }
     }
 
+    /// Detects the protocol. Returns whether requests may be taken.
+    ///
+    /// Without memory, the server greets the caller and takes no request yet. So the caller learns within its
+    /// `connect_timeout` that the server is alive.
+    #[cold]
+    fn begin(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
+        if let DetectedProtocol::Unknown = self.protocol {
+            self.sniff(turn, input)?;
+        }
+        let has_memory = self.memory.may_read();
+        let has_begun = match &mut self.protocol {
+            DetectedProtocol::Unknown => false,
+            DetectedProtocol::Multiplexed(session) => has_memory || session.greet(turn, input)?,
+            DetectedProtocol::Http2(session) => has_memory || session.greet(turn, input)?,
+            DetectedProtocol::Http1(_) | DetectedProtocol::OneShot(_) => true,
+        };
+        self.is_new = !has_begun;
+        let may_take = has_begun && has_memory;
+        if !may_take {
+            turn.paused = has_begun;
+            self.read_deadline.left = input.len();
+        }
+        ControlFlow::Continue(may_take)
+    }
+
     fn sniff(&mut self, turn: &mut Turn<'_, '_>, input: &BytesMut) -> ControlFlow<Close> {
         match sniff(input, &self.shared.limits) {
             Sniffed::NeedMore => {}
@@ -205,14 +233,11 @@ impl Session for Transport {
         let length = input.len();
         let came = length - self.read_deadline.left;
         self.memory.lend_buffers();
-        if let DetectedProtocol::Unknown = self.protocol {
-            self.sniff(turn, input)?;
+        if self.is_new && !self.begin(turn, input)? {
+            return ControlFlow::Continue(());
         }
         let incomplete = match &mut self.protocol {
-            DetectedProtocol::Unknown => {
-                self.read_deadline.left = input.len();
-                return ControlFlow::Continue(());
-            }
+            DetectedProtocol::Unknown => true,
             DetectedProtocol::Multiplexed(session) => session.received(turn, input)?,
             DetectedProtocol::Http1(session) => session.received(turn, input)?,
             DetectedProtocol::Http2(session) => session.received(turn, input)?,
@@ -226,14 +251,17 @@ impl Session for Transport {
         ControlFlow::Continue(())
     }
 
-    fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+    fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> MayRead {
         if let DetectedProtocol::Http1(session) = &self.protocol
             && !session.may_read()
         {
-            return false;
+            return MayRead::No;
         }
         if self.memory.may_read() {
-            return true;
+            return MayRead::Yes;
+        }
+        if self.is_new {
+            return MayRead::Beginning;
         }
         let (may_read, paused) = self.memory.poll_resume(cx, now);
         if !paused.is_zero() {
@@ -242,7 +270,7 @@ impl Session for Transport {
                 session.was_paused(paused);
             }
         }
-        may_read
+        if may_read { MayRead::Yes } else { MayRead::No }
     }
 
     fn left(&mut self, bytes: usize) {

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 
 use super::Transport;
 use crate::limits::Limits;
-use crate::net::connection::{Close, Session, Turn};
+use crate::net::connection::{Close, MayRead, Session, Turn};
 
 /// The server's session of a connection. `look` runs after each step.
 pub(crate) struct Watched<F> {
@@ -29,7 +29,7 @@ impl<F: FnMut(&Transport, &Turn<'_, '_>)> Session for Watched<F> {
         polled
     }
 
-    fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> bool {
+    fn poll_may_read(&mut self, cx: &mut task::Context<'_>, now: Instant) -> MayRead {
         self.transport.poll_may_read(cx, now)
     }
 

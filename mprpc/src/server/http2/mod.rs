@@ -161,18 +161,8 @@ impl Http2 {
     /// Takes every complete frame. Returns whether a frame is incomplete.
     pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
         self.lifetime.heard();
-        if self.connection.is_none() {
-            if input.len() < PREFACE.len() {
-                return ControlFlow::Continue(true);
-            }
-            // The beginning of the preface was sniffed.
-            if input.split_to(PREFACE.len()) != PREFACE[..] {
-                self.shared.reject(&self.peer, "a broken HTTP/2 preface");
-                return ControlFlow::Break(Close::Protocol);
-            }
-            let limits = &self.shared.limits;
-            let resets_max = u32::try_from(limits.http_resets_max).unwrap_or(u32::MAX);
-            self.connection = Some(Connection::new(true, OwnSettings::of(limits), resets_max, turn.output));
+        if self.connection.is_none() && !self.greet(turn, input)? {
+            return ControlFlow::Continue(true);
         }
         self.calls.begin_turn();
         let taken = self.take_frames(turn, input);
@@ -189,6 +179,22 @@ impl Http2 {
             return ControlFlow::Break(Close::Protocol);
         }
         ControlFlow::Continue(!turn.paused && connection.is_inside_a_frame(input))
+    }
+
+    /// Answers the client's preface with the settings. Returns whether the preface has arrived.
+    pub(super) fn greet(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
+        if input.len() < PREFACE.len() {
+            return ControlFlow::Continue(false);
+        }
+        // The beginning of the preface was sniffed.
+        if input.split_to(PREFACE.len()) != PREFACE[..] {
+            self.shared.reject(&self.peer, "a broken HTTP/2 preface");
+            return ControlFlow::Break(Close::Protocol);
+        }
+        let limits = &self.shared.limits;
+        let resets_max = u32::try_from(limits.http_resets_max).unwrap_or(u32::MAX);
+        self.connection = Some(Connection::new(true, OwnSettings::of(limits), resets_max, turn.output));
+        ControlFlow::Continue(true)
     }
 
     fn take_frames(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> Result<(), Violation> {

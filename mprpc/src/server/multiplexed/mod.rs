@@ -99,11 +99,8 @@ impl Multiplexed {
     /// Takes every complete frame. Returns whether a frame is incomplete.
     pub(super) fn received(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
         self.lifetime.heard();
-        if !self.greeted {
-            if input.len() < PREFACE.len() {
-                return ControlFlow::Continue(true);
-            }
-            self.greet(turn, &input.split_to(PREFACE.len()))?;
+        if !self.greeted && !self.greet(turn, input)? {
+            return ControlFlow::Continue(true);
         }
         self.calls.begin_turn();
         let taken = loop {
@@ -151,9 +148,14 @@ impl Multiplexed {
         ControlFlow::Continue(!turn.paused && self.decoder.is_inside_a_frame(input))
     }
 
-    fn greet(&mut self, turn: &mut Turn<'_, '_>, preface: &[u8]) -> ControlFlow<Close> {
+    /// Answers the caller's preface with the settings. Returns whether the preface has arrived.
+    pub(super) fn greet(&mut self, turn: &mut Turn<'_, '_>, input: &mut BytesMut) -> ControlFlow<Close, bool> {
+        if input.len() < PREFACE.len() {
+            return ControlFlow::Continue(false);
+        }
+        let preface = input.split_to(PREFACE.len());
         self.introduce(turn.output);
-        if preface != PREFACE {
+        if *preface != PREFACE {
             let version = preface[native::MAGIC_BYTES];
             self.shared.reject_because(&self.peer, "an unknown version of the protocol", &version.to_string());
             let why = Status::unimplemented(format!("version {version}; this server speaks version 1"));
@@ -161,7 +163,7 @@ impl Multiplexed {
             return ControlFlow::Break(Close::Protocol);
         }
         self.greeted = true;
-        ControlFlow::Continue(())
+        ControlFlow::Continue(true)
     }
 
     fn introduce(&mut self, output: &mut SendBuffer) {

@@ -9,8 +9,10 @@ use super::raw::{Peer, peer_of, rejection};
 use super::*;
 use crate::method::Placement;
 use crate::protocol::classic;
-use crate::protocol::native::flag;
+use crate::protocol::http2;
 use crate::protocol::native::tests::frame;
+use crate::protocol::native::{PREFACE, flag};
+use crate::server::memory::ConnectionMemory;
 
 const WINDOW: usize = 8 << 20;
 const MESSAGE: usize = 20_000;
@@ -292,4 +294,37 @@ async fn peer_of_paused_connection_violates_no_timeout_or_ping_limit() {
     assert_eq!(came.iter().filter(|(header, _)| header.kind == kind::PONG).count(), 8);
     assert_eq!((ids(&came, Code::DeadlineExceeded).len(), ids(&came, Code::Ok)), (5, vec![6]));
     assert!(shared.stats().rejected.is_empty(), "{:?}", shared.stats());
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_without_memory_greets_a_new_connection_at_once_and_serves_it_later() {
+    let http2 = [&http2::frame::PREFACE[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
+    let native = [&greeting(&Limits::default())[..], &endless(1, "Echo", MESSAGE)].concat();
+    for (sent, is_native) in [(native, true), (http2, false)] {
+        for piece in [1, sent.len()] {
+            let shared = server(limits(100_000, 100_000));
+            let mut other = ConnectionMemory::new(&shared.memory);
+            other.set_buffers(100_000);
+            let begin = Instant::now();
+            let mut peer = peer_of(shared.clone(), WINDOW);
+            for bytes in sent.chunks(piece) {
+                peer.send(bytes);
+                tokio::task::yield_now().await;
+            }
+            let mut bytes = BytesMut::new();
+            assert!(peer.read_some(&mut bytes).await > 0);
+            assert!(begin.elapsed() < ms(2), "{:?}", begin.elapsed());
+            assert_eq!(is_native, bytes.starts_with(&PREFACE));
+            sleep(ms(1000)).await;
+            let stats = shared.stats();
+            assert_eq!((stats.calls, stats.memory_pauses), (0, 1));
+            assert!(stats.memory_bytes <= 100_000 + (8 << 10), "only the beginning was read: {stats:?}");
+            drop(other);
+            if is_native {
+                assert_eq!(answered(&mut peer).await.0, 0);
+            }
+            assert_eq!(shared.stats().calls, u64::from(is_native));
+            assert!(begin.elapsed() < ms(1010), "{:?}", begin.elapsed());
+        }
+    }
 }
