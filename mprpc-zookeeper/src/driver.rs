@@ -1,0 +1,199 @@
+//! Drives a session: connects it to the servers, moves its bytes, and delivers its events. It never waits for whoever
+//! takes the events, so no reader of nodes delays a ping.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::client::Shared;
+use crate::connect::Connect;
+use crate::servers::{Servers, Step};
+use crate::session::{Broken, Event};
+use crate::state::State;
+
+/// Keeps the session until it is closed.
+pub(crate) async fn run<C: Connect>(
+    shared: Arc<Shared>,
+    connector: C,
+    mut servers: Servers,
+    state: watch::Sender<State>,
+) {
+    let driver = Driver { shared, state };
+    while !driver.shared.lock().session.is_closed() {
+        match servers.step() {
+            Step::Pause(pause) => driver.meanwhile(sleep(pause)).await.unwrap_or(()),
+            Step::Try(server) => driver.try_server(&connector, &mut servers, server).await,
+        }
+        driver.deliver();
+    }
+    driver.deliver();
+    for (feed, _) in driver.shared.lock().feeds.values() {
+        feed.end();
+    }
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    state: watch::Sender<State>,
+}
+
+impl Driver {
+    async fn try_server<C: Connect>(&self, connector: &C, servers: &mut Servers, server: Arc<str>) {
+        let (old_id, time) = {
+            let session = &self.shared.lock().session;
+            // Each server gets its share of the session timeout, so that a session outlives the servers that are down.
+            let share = session.timeout() / u32::try_from(servers.count()).unwrap_or(u32::MAX);
+            (session.id(), share.max(ATTEMPT_MIN))
+        };
+        let until = Instant::now() + time;
+        let connecting = tokio::time::timeout_at(until, connector.connect(&server));
+        let why = match self.meanwhile(connecting).await {
+            None => return,
+            Some(Ok(Ok(stream))) => {
+                self.shared.lock().session.connected(server.clone(), now(), until.into_std());
+                let broken = self.serve(stream, servers).await;
+                tracing::debug!(%server, why = broken.0, "the connection to ZooKeeper has ended");
+                broken.0
+            }
+            Some(Ok(Err(error))) => error.to_string().to_lowercase(),
+            Some(Err(_elapsed)) => format!("no connection within {time:?}"),
+        };
+        let session = &mut self.shared.lock().session;
+        let was_open = session.is_open();
+        session.disconnected(&if servers.count() == 1 { why.clone() } else { format!("{server}: {why}") }, now());
+        if was_open {
+            servers.lost(now());
+        } else if old_id != 0 && session.id() == 0 {
+            servers.retry(server);
+        } else {
+            servers.failed(server, why);
+            if let Some(why) = servers.round_failed() {
+                session.round_failed(&why);
+            }
+        }
+    }
+
+    /// Waits for `future`, and meanwhile ends the operations that are too late. `None` if the session was closed.
+    async fn meanwhile<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        loop {
+            self.deliver();
+            let deadline = {
+                let session = &self.shared.lock().session;
+                if session.is_closed() {
+                    return None;
+                }
+                session.deadline()
+            };
+            tokio::select! {
+                output = &mut future => return Some(output),
+                () = self.shared.wake.notified() => {}
+                () = until(deadline) => {
+                    // Without a connection nothing can break.
+                    let _ = self.shared.lock().session.tick(now());
+                }
+            }
+        }
+    }
+
+    /// Moves bytes between the session and the stream until one of them ends.
+    async fn serve(
+        &self,
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+        servers: &mut Servers,
+    ) -> Broken {
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let mut input = BytesMut::with_capacity(READ_BYTES);
+        let mut output = Bytes::new();
+        let mut is_flushed = true;
+        let mut was_open = false;
+        loop {
+            self.deliver();
+            let deadline = {
+                let session = &mut self.shared.lock().session;
+                if output.is_empty() {
+                    session.output_sent(now());
+                    output = session.take_output();
+                }
+                if session.is_open() && !was_open {
+                    was_open = true;
+                    servers.connected(now());
+                }
+                if session.is_closed() {
+                    return Broken("the client was closed".into());
+                }
+                session.deadline()
+            };
+            let write = async {
+                if !output.is_empty() {
+                    let written = writer.write(&output).await?;
+                    return if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(written) };
+                }
+                writer.flush().await.map(|()| 0)
+            };
+            let has_to_write = !output.is_empty() || !is_flushed;
+            let step = tokio::select! {
+                read = reader.read_buf(&mut input) => match read {
+                    Ok(_) => {
+                        let taken = self.shared.lock().session.received(&input, now());
+                        input.clear();
+                        taken
+                    }
+                    Err(error) => Err(Broken(error.to_string().to_lowercase())),
+                },
+                written = write, if has_to_write => match written {
+                    Ok(written) => {
+                        is_flushed = output.is_empty();
+                        output.advance(written);
+                        Ok(())
+                    }
+                    Err(error) => Err(Broken(error.to_string().to_lowercase())),
+                },
+                () = self.shared.wake.notified() => Ok(()),
+                () = until(deadline) => self.shared.lock().session.tick(now()),
+            };
+            if let Err(broken) = step {
+                return broken;
+            }
+        }
+    }
+
+    /// Delivers the events of the session. Nothing here waits.
+    fn deliver(&self) {
+        let mut inner = self.shared.lock();
+        while let Some(event) = inner.session.next_event() {
+            match event {
+                Event::State(state) => drop(self.state.send_replace(state)),
+                // An error means that nobody waits any more.
+                Event::Ended(waiter, result) => drop(waiter.send(result)),
+                Event::Changed(watchers, event) => {
+                    for (feed, watched) in watchers.iter().filter_map(|id| inner.feeds.get(id)) {
+                        feed.push(event.clone(), watched);
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn until(deadline: Option<std::time::Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
+/// The shortest time for an attempt to connect.
+const ATTEMPT_MIN: Duration = Duration::from_millis(500);
+/// The room for one read.
+const READ_BYTES: usize = 16 << 10;
