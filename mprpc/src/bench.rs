@@ -152,7 +152,7 @@ impl Caller {
     pub fn open() -> (Caller, Peer) {
         let address = Address::Memory("bench".to_owned());
         let (near, far) = Stream::pair(address.clone(), PIPE_BYTES);
-        (Caller(Multiplexed::open(near, &address, &Limits::default())), Peer::new(far))
+        (Caller(Multiplexed::open(near, &address, &Arc::default(), &Limits::default())), Peer::new(far))
     }
 
     /// Prepares a call with a timeout of one hour.

@@ -88,7 +88,7 @@
 //! The folder `docs/` of the repository holds the guide in English and Chinese, the wire format byte by byte, and the
 //! architecture.
 
-mod balancer;
+pub mod balancer;
 #[cfg(feature = "bench")]
 #[doc(hidden)]
 pub mod bench;

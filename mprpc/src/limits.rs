@@ -106,6 +106,13 @@ pub struct Limits {
     /// How long the reply to a PING may take. Then this side closes the connection: a caller skips the endpoint for a while,
     /// a server cancels the calls.
     pub keepalive_timeout: Duration,
+    /// How long the peer of unary calls in flight may be silent before a caller suspects that it is frozen, and sends a PING.
+    /// The caller waits longer for a peer that is usually slower: three times the moving average of its latency.
+    pub silence_min: Duration,
+    /// How long the reply to that PING may take, or four round trips if that is longer. Then the caller passes over the
+    /// endpoint until anything comes from it. If another endpoint is well, calls that may run twice are made there at once;
+    /// others go on waiting. After pauses of up to four times this value the caller waits up to four times as long.
+    pub silence_timeout: Duration,
     /// The shortest interval of PINGs that this side accepts from its peer, in whole milliseconds on the wire. More than a
     /// few PINGs at shorter intervals are a protocol error.
     pub ping_interval_min: Duration,
@@ -191,6 +198,8 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(3),
             keepalive_interval: Duration::from_secs(10),
             keepalive_timeout: Duration::from_secs(5),
+            silence_min: Duration::from_millis(20),
+            silence_timeout: Duration::from_millis(50),
             ping_interval_min: Duration::from_secs(1),
             idle_timeout: Duration::from_secs(5 * 60),
             connection_age_max: Duration::from_secs(365 * 24 * 60 * 60),

@@ -86,6 +86,7 @@ impl ReplyFuture {
             context: context.as_ref(),
             message: call.message(),
             compression: None,
+            may_leave: call.method.idempotency.may_run_twice(),
             now: begun.at,
         };
         let next = match call.call_options.service.endpoints.try_begin(&outgoing, runtime.id(), waker) {

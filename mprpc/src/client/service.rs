@@ -14,7 +14,7 @@ use super::subchannel::Subchannel;
 use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
 use super::transport::Outgoing;
-use crate::balancer::RoundRobin;
+use crate::balancer::{Fleet, Load, RoundRobin};
 use crate::discovery::{Resolution, ResolutionState, Resolver};
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
@@ -32,6 +32,8 @@ pub(super) struct ServiceEndpoints {
     /// Notifies waiting calls of each new picker.
     changed: watch::Sender<()>,
     balancer: RoundRobin,
+    /// Lets each endpoint know the others of the service.
+    fleet: Arc<Fleet>,
     throttle: Throttle,
 }
 
@@ -75,6 +77,7 @@ impl ServiceEndpoints {
             service: service.into(),
             subchannels,
             _resolver: resolver,
+            fleet: Fleet::new(&first.loads()),
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
             balancer: RoundRobin::new(),
@@ -112,6 +115,7 @@ impl ServiceEndpoints {
             );
         }
         let picker = Picker::new(&self.subchannels, resolution, kept);
+        self.fleet.replace(&picker.loads());
         self.picker.store(Arc::new(picker));
         self.changed.send_replace(());
     }
@@ -219,5 +223,9 @@ impl Picker {
         let listed = resolution.endpoints.iter().filter(|endpoint| endpoint.weight > 0);
         let subchannels = kept.iter().cloned().chain(listed.map(|endpoint| all.at(endpoint))).collect();
         Picker { subchannels, state: resolution.state.clone() }
+    }
+
+    fn loads(&self) -> Vec<Arc<Load>> {
+        self.subchannels.iter().map(|subchannel| subchannel.load().clone()).collect()
     }
 }

@@ -13,6 +13,7 @@ use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
 use super::options::{ChannelOptions, Connect};
 use super::transport::{Outgoing, Request, connect_failed, within};
+use crate::balancer::{Flag, Load};
 use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, Protocol};
 use crate::net::{Stream, clock};
@@ -28,8 +29,9 @@ pub(super) struct Subchannel {
     direct: InProcess,
     /// One connection for each runtime. A connection lives on its callers' runtime, so that no reply crosses threads.
     connections: ArcSwap<Vec<RuntimeConnection>>,
-    /// Whether `failures` holds a failure. A pick reads only this flag.
-    failing: AtomicBool,
+    /// The calls and the health of the endpoint. Its flag [`Flag::Failing`] says whether `failures` holds a failure; a pick
+    /// reads only the flags.
+    load: Arc<Load>,
     failures: Mutex<Failures>,
     /// Whether a probe is retrying the failed endpoint.
     probing: AtomicBool,
@@ -74,7 +76,7 @@ impl Subchannel {
             connect,
             direct: InProcess::default(),
             connections: ArcSwap::default(),
-            failing: AtomicBool::new(false),
+            load: Arc::default(),
             failures: Mutex::default(),
             probing: AtomicBool::new(false),
         }
@@ -84,24 +86,26 @@ impl Subchannel {
         &self.endpoint
     }
 
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.load
+    }
+
     /// Whether a call can probably start without waiting. Reads the clock only after a recent failure.
     #[inline(always)]
     pub(super) fn takes_calls(self: &Arc<Self>) -> bool {
-        let is_well = !self.failing.load(Ordering::Relaxed);
-        is_well || !self.pauses(clock::now) && self.is_well_or_probed()
+        self.load.is_well() || !self.load.is_silent() && !self.pauses(clock::now) && self.is_well_or_probed()
     }
 
     /// Whether the endpoint is in backoff after a failure.
     pub(super) fn pauses(&self, now: impl FnOnce() -> Instant) -> bool {
-        self.failing.load(Ordering::Relaxed)
-            && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
+        self.load.has(Flag::Failing) && self.failures().paused_until.is_some_and(|until| !until.has_passed(now()))
     }
 
     /// Whether a call need not wait to learn if the endpoint is back. If it must wait, this function starts a probe.
     ///
     /// A classic server sends no greeting, so only a call can tell whether a classic endpoint is back.
     fn is_well_or_probed(self: &Arc<Self>) -> bool {
-        if !self.failing.load(Ordering::Relaxed) || self.endpoint.protocol == Protocol::Classic {
+        if !self.load.has(Flag::Failing) || self.endpoint.protocol == Protocol::Classic {
             return true;
         }
         if !self.probing.swap(true, Ordering::Relaxed) {
@@ -213,15 +217,15 @@ impl Subchannel {
     /// An endpoint that failed must send its greeting first, because the kernel accepts connections for a frozen
     /// process.
     async fn open(&self, slot: RuntimeConnection) -> Result<Arc<Multiplexed>, Status> {
-        let failed_before = self.failing.load(Ordering::Relaxed);
+        let failed_before = self.load.has(Flag::Failing);
         let since = clock::now();
         let opened = in_process::open(&self.endpoint, &self.options, &self.connect).await;
         let opened = match opened.and_then(Stream::for_many_writes) {
             Ok(stream) => {
-                let (address, limits) = (&self.endpoint.address, &self.options.limits);
+                let (address, load, limits) = (&self.endpoint.address, &self.load, &self.options.limits);
                 let connection = Arc::new(match self.endpoint.protocol {
-                    Protocol::Grpc => Multiplexed::open_grpc(stream, address, limits, self.options.tls.is_some()),
-                    Protocol::Native | Protocol::Classic => Multiplexed::open(stream, address, limits),
+                    Protocol::Grpc => Multiplexed::open_grpc(stream, address, load, limits, self.options.tls.is_some()),
+                    Protocol::Native | Protocol::Classic => Multiplexed::open(stream, address, load, limits),
                 });
                 connection.opened_within(clock::now().saturating_duration_since(since));
                 let greeted = if failed_before { connection.greeted().await } else { Ok(()) };
@@ -265,7 +269,7 @@ impl Subchannel {
     }
 
     fn succeeded(&self) {
-        if self.failing.swap(false, Ordering::Relaxed) {
+        if self.load.clear(Flag::Failing) {
             *self.failures() = Failures::default();
         }
     }
@@ -277,7 +281,7 @@ impl Subchannel {
         failures.count = failures.count.saturating_add(1);
         failures.paused_until = Some(Deadline::after(clock::now(), longest.mul_f64(fastrand::f64())));
         failures.last = Some(status.clone());
-        self.failing.store(true, Ordering::Relaxed);
+        self.load.set(Flag::Failing);
     }
 
     fn failures(&self) -> MutexGuard<'_, Failures> {

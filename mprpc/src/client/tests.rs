@@ -1,6 +1,7 @@
 //! Tests of channels over a simulated network under virtual time: picking, failover, reconnecting and waiting.
 
 mod chain;
+mod frozen;
 mod garbage;
 mod keepalive;
 mod limits;

@@ -1,7 +1,7 @@
 //! `Request`: one encoded call, which any transport can send, and `Outgoing`, the part of a request that one attempt
 //! sends.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub(crate) struct Request {
     pub(crate) compression: Option<Compression>,
     /// The deadline for having a connection. A stream itself may take longer.
     pub(crate) opening: Deadline,
+    /// How often the request was given to a connection.
+    sent: AtomicU32,
     /// Microseconds that all attempts together spent waiting for a connection.
     connecting: AtomicU64,
     /// Whether bytes decode as a complete reply. Used for peers that do not mark the end of a reply.
@@ -50,8 +52,14 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) message: Option<&'a Bytes>,
     /// How messages are compressed, if the server accepts the algorithm.
     pub(crate) compression: Option<Compression>,
+    /// Whether the call may be ended and made elsewhere while the peer does not answer.
+    pub(crate) may_leave: bool,
     pub(crate) now: Instant,
 }
+
+/// So many attempts of a call leave a peer that does not answer. The next one waits up to its deadline, so that a method
+/// that blocks each of its servers does not run everywhere.
+const LEAVING_ATTEMPTS_MAX: u32 = 2;
 
 impl Request {
     /// What an attempt at `now` sends, over any connection.
@@ -64,6 +72,8 @@ impl Request {
             context: Some(&self.context),
             message: self.message.as_ref(),
             compression: self.compression,
+            may_leave: self.method().idempotency.may_run_twice()
+                && self.sent.fetch_add(1, Ordering::Relaxed) < LEAVING_ATTEMPTS_MAX,
             now,
         }
     }
@@ -79,6 +89,7 @@ impl Request {
             stream: Mutex::new(stream),
             compression: None,
             opening,
+            sent: AtomicU32::new(0),
             connecting: AtomicU64::new(0),
             is_reply,
         }

@@ -146,6 +146,8 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.connect_timeout: "how long opening a connection may take, and then the peer's greeting",
     limits.keepalive_interval: "how long the peer of calls in flight may be silent before it is sent a PING",
     limits.keepalive_timeout: "how long the answer to a PING may take; then the connection is closed",
+    limits.silence_min: "how long the peer of calls may be silent before it is suspected to be frozen, and asked by a PING",
+    limits.silence_timeout: "how long the answer to that PING may take; then calls go elsewhere until the peer is heard",
     limits.ping_interval_min: "the shortest interval of PINGs that is accepted from a peer",
     limits.idle_timeout: "how long a native connection may be without a call before it is closed; the next call opens another",
     limits.connection_age_max: "the age at which a server asks the caller of a connection to go; a year is never",

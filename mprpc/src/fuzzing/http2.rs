@@ -1,5 +1,7 @@
 //! HTTP/2: the engine alone, a gRPC server, and a gRPC client.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use super::Mode;
@@ -27,7 +29,8 @@ pub fn http2_client(data: &[u8]) {
     if !mode.is_script() {
         same_under_every_cut(false, mode, data);
     }
-    let open = |stream, address: &_, limits: &_| Multiplexed::open_grpc(stream, address, limits, false);
+    let open =
+        |stream, address: &_, limits: &_| Multiplexed::open_grpc(stream, address, &Arc::default(), limits, false);
     let mut sent = call(open, steps(Author::Server, mode, data).into_iter(), mode.is_silent());
     assert!(sent.is_empty() || sent.starts_with(PREFACE));
     check_frames(sent.split_off(sent.len().min(PREFACE.len())));

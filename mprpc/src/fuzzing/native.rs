@@ -1,5 +1,7 @@
 //! The native and the classic protocol: the decoders alone, a server, and a client.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use super::Mode;
@@ -31,7 +33,10 @@ pub fn native(data: &[u8]) {
     }
     let sent = match is_to_server {
         true => serve(steps.into_iter(), mode.is_silent()),
-        false => call(Multiplexed::open, steps.into_iter(), mode.is_silent()),
+        false => {
+            let open = |stream, address: &_, limits: &_| Multiplexed::open(stream, address, &Arc::default(), limits);
+            call(open, steps.into_iter(), mode.is_silent())
+        }
     };
     check_frames(sent);
 }

@@ -51,6 +51,8 @@ mod guide {
     mod proxies {}
     #[doc = include_str!("../../../../docs/guide/tls.md")]
     mod tls {}
+    #[doc = include_str!("../../../../docs/guide/balancing.md")]
+    mod balancing {}
     #[doc = include_str!("../../../../docs/guide/keepalive.md")]
     mod keepalive {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]

@@ -14,6 +14,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::in_flight::{InFlight, State};
 use super::{Shared, unsent};
+use crate::balancer::Silent;
 use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::net::timer::Timer;
@@ -141,7 +142,7 @@ impl Driver {
             let (mut state, outcome) = self.shared.flush(state);
             // The peer has taken bytes, so it is alive. A PING would wait behind the remaining output.
             if state.written > before && self.stalled_since.take().is_some() {
-                state.keepalive.heard();
+                state.heard(clock::now(), &self.shared.limits);
             }
             drop(state);
             match outcome {
@@ -172,11 +173,13 @@ impl Driver {
             let write = self.stalled_since.and_then(|since| since.checked_add(self.shared.limits.write_timeout));
             let greet = self.greet_until.filter(|_| !state.greeted);
             let look = state.keepalive.look_at();
+            let silence = state.silence.look_at();
             let idle = state.idle_at(&self.shared.limits).filter(|_| state.ended.is_none());
             let earlier = |a: Option<Instant>, b: Option<Instant>| {
                 if let (Some(a), Some(b)) = (a, b) { Some(a.min(b)) } else { a.or(b) }
             };
-            let Some(at) = [write, greet, look, idle].into_iter().fold(state.earliest_deadline, earlier) else {
+            let Some(at) = [write, greet, look, silence, idle].into_iter().fold(state.earliest_deadline, earlier)
+            else {
                 return Poll::Pending;
             };
             drop(state);
@@ -206,6 +209,9 @@ impl Driver {
                     );
                     return self.end(self.unwell(&why));
                 }
+            }
+            if passed(silence) {
+                self.shared.watch_silence(now, &mut self.wakers);
             }
             if passed(idle) {
                 let mut state = self.shared.lock();
@@ -252,8 +258,20 @@ impl Shared {
     fn received(&self, decoder: &mut Decoder, wakers: &mut Vec<Waker>, input: &mut BytesMut) -> Result<usize, Status> {
         let now = clock::now();
         let mut state = self.lock();
-        (state.read_at, state.heard_at) = (Some(now), Some(now));
-        state.keepalive.heard();
+        state.heard(now, &self.limits);
+        let missing = self.take_frames_of(&mut state, now, decoder, wakers, input);
+        state.count(&self.load);
+        missing
+    }
+
+    fn take_frames_of(
+        &self,
+        state: &mut State,
+        now: Instant,
+        decoder: &mut Decoder,
+        wakers: &mut Vec<Waker>,
+        input: &mut BytesMut,
+    ) -> Result<usize, Status> {
         if !state.greeted {
             let compared = input.len().min(PREFACE.len());
             if input[..compared] != PREFACE[..compared] {
@@ -280,10 +298,10 @@ impl Shared {
                 Decoded::TooLong(header) => {
                     let (size, max) = (header.length, self.limits.message_bytes_max);
                     let message = format!("a reply of {size} bytes is beyond message_bytes_max {max}");
-                    self.reject(&mut state, header, message, wakers);
+                    self.reject(state, header, message, wakers);
                 }
                 Decoded::Frame(header, body) => {
-                    self.frame(&mut state, now, header, body, wakers).map_err(|what| {
+                    self.frame(state, now, header, body, wakers).map_err(|what| {
                         let message = format!("the peer broke the protocol: {what}");
                         self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe)
                     })?;
@@ -366,6 +384,8 @@ impl Shared {
             if state.measured_at.replace(now) != Some(now) {
                 let (elapsed, served) = (now.saturating_duration_since(begun), header.value.into());
                 state.round_trip.measured(elapsed, Duration::from_micros(served));
+                state.silence.sample(elapsed);
+                self.load.observe(now, elapsed);
             }
             let message = Message { bytes: body, compressed: Compressed::No };
             state.complete(key, Ok(Some(message)), true, wakers);
@@ -434,6 +454,33 @@ impl Shared {
         }
     }
 
+    /// Looks whether the peer answers. While it does not, picks pass over the endpoint, and the calls that may be made
+    /// elsewhere end here if they can be.
+    fn watch_silence(&self, now: Instant, wakers: &mut Vec<Waker>) {
+        let mut state = self.lock();
+        if !state.peer_is_silent(now, &self.limits) {
+            return;
+        }
+        if state.silent.is_none() {
+            tracing::debug!(peer = %self.address, in_flight = state.in_flight, "the peer does not answer");
+            state.silent = Some(Silent::new(&self.load));
+        }
+        if !self.load.has_alternative() {
+            return;
+        }
+        let leaving = state.calls.iter().filter(|(_, call)| call.may_leave && call.awaits_only_a_message());
+        for key in leaving.map(|(key, _)| key).collect::<Vec<_>>() {
+            let Limits { silence_min, silence_timeout, .. } = &self.limits;
+            let message = format!(
+                "no sign of life: silent for silence_min {silence_min:?} or longer, then a PING was not answered within \
+                 silence_timeout {silence_timeout:?} or longer"
+            );
+            let status = self.failed(Code::Unavailable, message, Phase::Reply, Ran::Maybe);
+            state.give_up(key, status, wakers);
+        }
+        state.count(&self.load);
+    }
+
     /// Ends the calls whose deadline has passed, here and at the peer.
     fn expire(&self, now: Instant, wakers: &mut Vec<Waker>) {
         let mut state = self.lock();
@@ -462,6 +509,7 @@ impl Shared {
             let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);
             state.give_up(key, status, wakers);
         }
+        state.count(&self.load);
     }
 
     /// Fails the calls whose requests were not completely written, because the socket takes no more bytes.
@@ -472,6 +520,7 @@ impl Shared {
         for key in unsent.map(|(key, _)| key).collect::<Vec<_>>() {
             state.complete(key, Err(why.clone().with_phase(Phase::Send).with_ran(Ran::No)), true, wakers);
         }
+        state.count(&self.load);
         state.retire(why);
     }
 
@@ -494,6 +543,8 @@ impl Shared {
             let status = if ends_at > state.written { unsent(&why) } else { why.clone() };
             state.complete(key, Err(status), true, wakers);
         }
+        state.count(&self.load);
+        state.silent = None;
         state.ended = Some(why);
         state.output = SendBuffer::default();
         state.wake_pumps(wakers);

@@ -11,6 +11,8 @@ use slab::Slab;
 
 use super::http2::Http2;
 use super::round_trip::RoundTrip;
+use super::silence::{SilenceWatch, Verdict};
+use crate::balancer::{Load, Silent};
 use crate::context::Context;
 use crate::deadline::Deadline;
 use crate::inbox::Inbox;
@@ -73,12 +75,18 @@ pub(super) struct State {
     pub(super) fault: Option<Status>,
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
+    pub(super) silence: SilenceWatch,
+    /// Takes the endpoint out of picks while the peer does not answer.
+    pub(super) silent: Option<Silent>,
+    /// The in-flight calls that `Load` counts.
+    counted: usize,
     /// The time of the last round-trip measurement.
     pub(super) measured_at: Option<Instant>,
     /// The time of the last read in the current turn of the driver.
     pub(super) read_at: Option<Instant>,
-    /// The time of the last read.
+    /// The time of the last read, and the value of `written` at that time.
     pub(super) heard_at: Option<Instant>,
+    pub(super) written_when_heard: u64,
     pub(super) pings: PingGuard,
     /// The value of a PING that waits for room in the send buffer to be answered.
     pub(super) owed_pong: Option<u32>,
@@ -90,6 +98,8 @@ pub(super) struct InFlight {
     pub(super) deadline: Deadline,
     /// The position in the output byte stream where the request ends.
     pub(super) ends_at: u64,
+    /// Whether the call may be ended here and made elsewhere while the peer does not answer.
+    pub(super) may_leave: bool,
     /// Whether the id is free again, because the peer has answered or the connection is lost.
     pub(super) answered: bool,
     pub(super) serial: u64,
@@ -151,6 +161,7 @@ impl InFlight {
             outcome: Outcome::Awaited(waker.cloned()),
             deadline,
             ends_at,
+            may_leave: false,
             answered: false,
             serial,
             stream: 0,
@@ -297,7 +308,57 @@ impl State {
     pub(super) fn used(&mut self, now: Instant, limits: &Limits) -> bool {
         self.in_flight += 1;
         self.idle_since = None;
-        self.keepalive.begin(now, || self.peer.pace(limits))
+        // Both start, so no `||`.
+        self.silence.began(now, limits) | self.keepalive.begin(now, || self.peer.pace(limits))
+    }
+
+    /// Brings the number of in-flight calls to the load of the endpoint.
+    #[inline]
+    pub(super) fn count(&mut self, load: &Load) {
+        if self.counted != self.in_flight {
+            load.add_in_flight(self.in_flight as i32 - self.counted as i32);
+            self.counted = self.in_flight;
+        }
+    }
+
+    /// Bytes have come from the peer.
+    #[inline(always)]
+    pub(super) fn heard(&mut self, now: Instant, limits: &Limits) {
+        (self.read_at, self.heard_at) = (Some(now), Some(now));
+        self.written_when_heard = self.written;
+        self.keepalive.heard();
+        if self.silence.heard(now, limits) {
+            self.silent = None;
+        }
+    }
+
+    /// Since when the oldest unary call in flight waits for any sign of the peer.
+    fn waiting_since(&self) -> Option<Instant> {
+        let calls = self.calls.iter().filter(|(_, call)| call.awaits_only_a_message());
+        let oldest = calls.map(|(_, call)| call.begun).min()?;
+        Some(self.heard_at.map_or(oldest, |heard| heard.max(oldest)))
+    }
+
+    /// Looks whether the peer is silent, and sends a PING if it may be. Returns whether the peer does not answer.
+    pub(super) fn peer_is_silent(&mut self, now: Instant, limits: &Limits) -> bool {
+        let since = self.waiting_since();
+        // The PING waits behind what was written before it.
+        let way = Duration::from_micros(self.queued.saturating_sub(self.written_when_heard) / BYTES_PER_US);
+        match (self.silence.look(now, since, way, &self.round_trip, limits), since) {
+            (Verdict::Silent, _) => return true,
+            (Verdict::Suspected, Some(since)) if self.greeted && self.may_ping(now) => {
+                let (accepted, pace) = (self.peer.ping_interval(), self.peer.pace(limits));
+                let asked_at = self.keepalive.ask(now, accepted, pace);
+                if asked_at == Some(now) {
+                    self.ping(now);
+                }
+                if let Some(at) = asked_at {
+                    self.silence.asked(at, since, &self.round_trip, limits);
+                }
+            }
+            _ => {}
+        }
+        false
     }
 
     /// Runs the keepalive check at `now` and queues a PING if one is due. Returns false if the last PING was not
@@ -313,7 +374,7 @@ impl State {
 
     /// Sends a PING, as nothing came from the peer while a call waited until its deadline, unless a PING came too soon.
     pub(super) fn suspect_peer(&mut self, now: Instant, limits: &Limits) {
-        if self.may_ping(now) && self.keepalive.suspect(now, self.peer.pace(limits)) {
+        if self.keepalive.suspect(now, self.may_ping(now), self.peer.pace(limits)) {
             self.ping(now);
         }
     }
@@ -567,6 +628,9 @@ fn place(address: usize) -> usize {
 }
 
 const RECENT_METHODS: usize = 8;
+
+/// A slow way takes so many bytes in a microsecond: 64 Mbit/s.
+const BYTES_PER_US: u64 = 8;
 
 /// The deadline field of a REQUEST in microseconds: at least 1, because 0 means no deadline. More than 71 minutes
 /// exceeds the field; such a call gets the largest value and does not expire at the server.

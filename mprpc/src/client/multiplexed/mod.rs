@@ -9,6 +9,7 @@ mod in_flight;
 mod pump;
 mod responses;
 mod round_trip;
+mod silence;
 
 use std::io;
 use std::mem;
@@ -26,6 +27,7 @@ use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
 use super::transport::within;
 use super::transport::{Outgoing, Request};
+use crate::balancer::Load;
 use crate::codec::Compression;
 use crate::endpoint::Address;
 use crate::inbox::{Inbox, Receiving, Source};
@@ -48,6 +50,8 @@ pub(crate) struct Multiplexed {
 struct Shared {
     writer: Writer,
     address: Address,
+    /// The load of the endpoint. The connection counts its calls there.
+    load: Arc<Load>,
     opened_at: Instant,
     limits: Limits,
     /// The flow-control windows that the peer must respect: the larger of the announced windows and the defaults,
@@ -64,26 +68,33 @@ struct Shared {
 
 impl Multiplexed {
     /// Opens a native connection: sends the greeting and spawns the driver on the current runtime.
-    pub(crate) fn open(stream: Stream, address: &Address, limits: &Limits) -> Multiplexed {
+    pub(crate) fn open(stream: Stream, address: &Address, load: &Arc<Load>, limits: &Limits) -> Multiplexed {
         let mut state = State::default();
         state.output.tail().extend_from_slice(&PREFACE);
         Settings::of(limits).encode(state.output.tail());
-        Multiplexed::begin(stream, address, limits, state)
+        Multiplexed::begin(stream, address, load, limits, state)
     }
 
     /// Opens a connection that speaks gRPC over HTTP/2. `is_secure` says that the stream is TLS.
-    pub(crate) fn open_grpc(stream: Stream, address: &Address, limits: &Limits, is_secure: bool) -> Multiplexed {
+    pub(crate) fn open_grpc(
+        stream: Stream,
+        address: &Address,
+        load: &Arc<Load>,
+        limits: &Limits,
+        is_secure: bool,
+    ) -> Multiplexed {
         let mut state = State::default();
         state.http2 = Some(Box::new(Http2::new(authority(address), is_secure, limits, &mut state.output)));
         state.peer = http2::settings_before_the_first();
-        Multiplexed::begin(stream, address, limits, state)
+        Multiplexed::begin(stream, address, load, limits, state)
     }
 
-    fn begin(stream: Stream, address: &Address, limits: &Limits, mut state: State) -> Multiplexed {
+    fn begin(stream: Stream, address: &Address, load: &Arc<Load>, limits: &Limits, mut state: State) -> Multiplexed {
         state.queued = state.output.len() as u64;
         let shared = Arc::new(Shared {
             writer: stream.writer,
             address: address.clone(),
+            load: load.clone(),
             opened_at: clock::now(),
             limits: limits.clone(),
             windows: Settings::of(limits).windows().at_least(Settings::default().windows()),
@@ -287,7 +298,7 @@ impl Shared {
         flags: u8,
         waker: Option<&Waker>,
     ) -> Result<PendingCall, NotBegun> {
-        let Outgoing { method, metadata, deadline, remaining, context, message, now, .. } = *request;
+        let Outgoing { method, metadata, deadline, remaining, context, message, now, may_leave, .. } = *request;
         if remaining == Some(Duration::ZERO) {
             let message = "the deadline passed before the call was sent";
             return Err(self.failed(Code::DeadlineExceeded, message, Phase::Send, Ran::No).into());
@@ -348,7 +359,7 @@ impl Shared {
             0
         };
         let mut call = InFlight::new(deadline, context.cloned(), state.queued, serial, now, waker);
-        call.stream = stream;
+        (call.stream, call.may_leave) = (stream, may_leave);
         if method.kind != MethodKind::Unary {
             let replies = method.kind.streams_replies().then(|| Inbox::new(self.stream_window_bytes));
             call.streams().replies = replies;
@@ -359,6 +370,7 @@ impl Shared {
         }
         state.calls.insert(call);
         let looks = state.used(now, &self.limits);
+        state.count(&self.load);
         if state.expects(deadline) || looks {
             state.wake_driver();
         }
@@ -533,6 +545,7 @@ impl Drop for PendingCall {
             Outcome::Known(Err(_)) if !call.answered => call.outcome = Outcome::Abandoned,
             _ => state.cancel(self.key, Code::Cancelled as u16),
         }
+        state.count(&self.shared.load);
         state.wake_driver();
     }
 }
@@ -572,6 +585,7 @@ impl Source for ReplySource {
         let Some(mut state) = self.live() else { return };
         if state.calls[self.key].is_awaited() {
             state.cancel(self.key, Code::Cancelled as u16);
+            state.count(&self.shared.load);
         }
     }
 

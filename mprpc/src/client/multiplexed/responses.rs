@@ -21,8 +21,7 @@ impl Shared {
         let now = clock::now();
         let mut guard = self.lock();
         let state = &mut *guard;
-        (state.read_at, state.heard_at) = (Some(now), Some(now));
-        state.keepalive.heard();
+        state.heard(now, &self.limits);
         let Some(mut http2) = state.http2.take() else { return Ok(0) };
         let taken = self.take_frames(&mut http2, state, now, wakers, input);
         if !state.greeted && http2.connection.has_settings() {
@@ -44,6 +43,7 @@ impl Shared {
         }
         state.http2 = Some(http2);
         state.count_queued();
+        state.count(&self.load);
         taken
     }
 
@@ -242,6 +242,7 @@ impl Shared {
                 {
                     *context.trailer() = metadata;
                 }
+                self.sample(state, response.key);
                 match response.messages.as_ref().map(MessageDecoder::end) {
                     Some(Err(status)) => Err(status.with_phase(Phase::Reply).with_peer(&self.address)),
                     _ => Ok(response.only),
@@ -260,6 +261,16 @@ impl Shared {
             }
         };
         state.complete(response.key, outcome, true, wakers);
+    }
+
+    /// Takes the latency of an answered unary call as a sample. Replies that were read together count once.
+    fn sample(&self, state: &mut State, key: usize) {
+        let Some(call) = state.calls.get(key).filter(|call| call.awaits_only_a_message()) else { return };
+        let Some(now) = state.heard_at.filter(|now| state.measured_at != Some(*now)) else { return };
+        let elapsed = now.saturating_duration_since(call.begun);
+        state.measured_at = Some(now);
+        state.silence.sample(elapsed);
+        self.load.observe(now, elapsed);
     }
 
     /// Fails a call, and resets its stream if the peer has not ended it.

@@ -43,6 +43,11 @@ impl RoundTrip {
         }
     }
 
+    /// The smoothed round-trip time; zero while it is unknown.
+    pub(super) fn smoothed(&self) -> Duration {
+        Duration::from_nanos(self.smoothed.unwrap_or_default())
+    }
+
     /// Returns the part of `remaining` that the server is granted: `remaining` less the round-trip time.
     ///
     /// The reserve lets the server's own answer, which says where the time went, still arrive, and lets no handler

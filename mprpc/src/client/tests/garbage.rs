@@ -112,7 +112,7 @@ async fn client_survives_random_frames_within_its_limits() {
         let mut rng = Rng::with_seed(seed);
         let address = Address::Memory("test".into());
         let (near, mut far) = Stream::pair(address.clone(), 64 << 10);
-        let caller = Arc::new(Multiplexed::open(near, &address, &limits()));
+        let caller = Arc::new(Multiplexed::open(near, &address, &Arc::default(), &limits()));
         let mut calls = JoinSet::new();
         for _ in 0..CALLS {
             calls.spawn(call(caller.clone(), request(&mut rng), rng.bool(), outcomes.clone()));

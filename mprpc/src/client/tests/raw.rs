@@ -31,7 +31,7 @@ pub(super) struct Peer {
 pub(super) fn peer(limits: &Limits, capacity: usize) -> Peer {
     let address = Address::Memory("test".into());
     let (near, far) = Stream::pair(address.clone(), capacity);
-    Peer { caller: Multiplexed::open(near, &address, limits), reader: far.reader, writer: far.writer }
+    Peer { caller: Multiplexed::open(near, &address, &Arc::default(), limits), reader: far.reader, writer: far.writer }
 }
 
 impl Peer {

@@ -17,6 +17,8 @@ pub(crate) struct Keepalive {
     pinged: bool,
     /// When the last PING was sent.
     pinged_at: Option<Instant>,
+    /// PINGs in a row of [`Keepalive::ask`] that came sooner than the peer's interval.
+    early: u32,
     /// Whether the PING asks after a peer that let a whole call pass in silence. Then its answer counts without calls too.
     is_suspected: bool,
 }
@@ -44,8 +46,8 @@ impl Keepalive {
     pub(crate) fn begin(&mut self, now: Instant, pace: impl FnOnce() -> Pace) -> bool {
         let begins = self.look_at.is_none();
         if begins {
-            let pinged_at = self.pinged_at;
-            *self = Keepalive { look_at: now.checked_add(pace().interval), pinged_at, ..Keepalive::default() };
+            let Keepalive { pinged_at, early, .. } = *self;
+            *self = Keepalive { look_at: now.checked_add(pace().interval), pinged_at, early, ..Keepalive::default() };
         }
         begins
     }
@@ -63,14 +65,37 @@ impl Keepalive {
     /// Suspects the peer at `now`: a call has ended at its deadline, and nothing came from the peer since the call began.
     /// Returns whether to send a PING. Its answer is due within the timeout of `pace`, whether or not calls are in flight.
     /// PINGs of this kind keep the interval of `pace` from the PING before.
-    pub(crate) fn suspect(&mut self, now: Instant, pace: Pace) -> bool {
+    pub(crate) fn suspect(&mut self, now: Instant, may_ping: bool, pace: Pace) -> bool {
         let is_early = self.pinged_at.is_some_and(|at| now.saturating_duration_since(at) < pace.interval);
-        if self.pinged || is_early {
+        let look_at = now.checked_add(pace.timeout);
+        if self.is_suspected && !self.heard && !self.pinged {
+            // The PING of `ask` has not been answered.
+            (self.look_at, self.pinged) = (look_at, true);
             return false;
         }
-        let look_at = now.checked_add(pace.timeout);
-        *self = Keepalive { look_at, heard: false, pinged: true, pinged_at: Some(now), is_suspected: true };
+        if self.pinged || is_early || !may_ping {
+            return false;
+        }
+        *self = Keepalive { look_at, heard: false, pinged: true, pinged_at: Some(now), early: 0, is_suspected: true };
         true
+    }
+
+    /// Asks at once whether a peer of calls in flight is alive, before the next look is due. Returns when the PING was sent
+    /// that the peer has to answer; if that is `now`, the caller must send it. `None` if PINGs came too close together
+    /// already: up to two in a row may come sooner than `accepted`, the peer's interval.
+    pub(crate) fn ask(&mut self, now: Instant, accepted: Duration, pace: Pace) -> Option<Instant> {
+        if self.pinged && !self.heard {
+            return self.pinged_at;
+        }
+        let is_early = self.pinged_at.is_some_and(|at| now.saturating_duration_since(at) < accepted);
+        if is_early && self.early >= EARLY_MAX {
+            return None;
+        }
+        let early = if is_early { self.early + 1 } else { 0 };
+        // The looks go on as before: a peer that does not answer is not closed sooner for being asked early.
+        let look_at = self.look_at.or_else(|| now.checked_add(pace.interval));
+        *self = Keepalive { look_at, heard: false, pinged: false, pinged_at: Some(now), early, is_suspected: true };
+        Some(now)
     }
 
     /// Checks the peer at `now`. If not `may_ping`, the peer's silence does not count yet. While output is `stalled` because the peer does not take it, the peer's silence does not
@@ -86,13 +111,14 @@ impl Keepalive {
         if is_silent && self.pinged {
             return Look::Dead;
         }
-        let well = !is_silent || !may_ping;
-        self.pinged = !well;
-        if !well {
+        // If no PING may be sent, one of `ask` that has not been answered takes its place.
+        self.pinged = is_silent && (may_ping || self.is_suspected);
+        self.look_at = now.checked_add(if self.pinged { pace.timeout } else { pace.interval });
+        let pings = self.pinged && may_ping;
+        if pings {
             self.pinged_at = Some(now);
         }
-        self.look_at = now.checked_add(if well { pace.interval } else { pace.timeout });
-        if well { Look::Well } else { Look::Ping }
+        if pings { Look::Ping } else { Look::Well }
     }
 }
 
@@ -125,6 +151,10 @@ impl PingGuard {
         self.too_close > TOO_CLOSE_MAX
     }
 }
+
+/// How many PINGs in a row [`Keepalive::ask`] sends too soon. The peer tolerates [`TOO_CLOSE_MAX`]; the rest is for PINGs that
+/// the network brings closer together.
+const EARLY_MAX: u32 = 2;
 
 /// How many consecutive PINGs may come too soon. A network that stalls delivers PINGs together that were sent apart.
 const TOO_CLOSE_MAX: u32 = 4;
@@ -218,7 +248,7 @@ mod tests {
         for answers in [true, false] {
             let mut keepalive = Keepalive::default();
             keepalive.begin(now, || PACE);
-            assert!(keepalive.suspect(now, PACE) && !keepalive.suspect(now, PACE));
+            assert!(keepalive.suspect(now, true, PACE) && !keepalive.suspect(now, true, PACE));
             assert_eq!(keepalive.look_at(), Some(now + PACE.timeout));
             assert!(!keepalive.begin(now, || PACE), "a call that begins meanwhile changes nothing");
             if answers {
@@ -229,10 +259,28 @@ mod tests {
             assert_eq!(keepalive.look_at().is_none(), answers);
             if answers {
                 keepalive.begin(now + PACE.timeout, || PACE);
-                assert!(!keepalive.suspect(now + PACE.interval - Duration::from_millis(1), PACE), "too soon again");
-                assert!(keepalive.suspect(now + PACE.interval, PACE));
+                let early = now + PACE.interval - Duration::from_millis(1);
+                assert!(!keepalive.suspect(early, true, PACE), "too soon again");
+                assert!(keepalive.suspect(now + PACE.interval, true, PACE));
             }
         }
+    }
+
+    #[test]
+    fn peer_is_asked_early_only_as_often_as_it_tolerates() {
+        let (begin, accepted) = (Instant::now(), Duration::from_secs(1));
+        let (mut keepalive, mut guard) = (Keepalive::default(), PingGuard::default());
+        keepalive.begin(begin, || PACE);
+        let mut asked = 0;
+        for tick in 0..10_000 {
+            let now = begin + tick * Duration::from_millis(20);
+            if keepalive.ask(now, accepted, PACE).is_some() {
+                asked += 1;
+                assert!(!guard.is_one_too_many(now, accepted));
+                keepalive.heard();
+            }
+        }
+        assert!((550..650).contains(&asked), "{asked} PINGs in 200 s");
     }
 
     #[test]

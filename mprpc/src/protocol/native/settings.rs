@@ -71,8 +71,12 @@ impl Settings {
     /// How often this side, under `limits`, may send a PING to the sender of these settings, and how long the answer may
     /// take.
     pub(crate) fn pace(self, limits: &Limits) -> Pace {
-        let accepted = Duration::from_millis(self.ping_interval_min_ms.into());
-        Pace { interval: limits.keepalive_interval.max(accepted), timeout: limits.keepalive_timeout }
+        Pace { interval: limits.keepalive_interval.max(self.ping_interval()), timeout: limits.keepalive_timeout }
+    }
+
+    /// The shortest interval of PINGs that the sender of these settings accepts.
+    pub(crate) fn ping_interval(self) -> Duration {
+        Duration::from_millis(self.ping_interval_min_ms.into())
     }
 
     /// Whether the sender of these settings decompresses `algorithm`.

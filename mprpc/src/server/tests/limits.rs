@@ -28,6 +28,7 @@
 //! | `write_timeout` | here; `http2/waits.rs` | there |
 //! | `connect_timeout` | none: servers do not connect | there |
 //! | `keepalive_interval`, `keepalive_timeout` | here | there |
+//! | `silence_min`, `silence_timeout` | none: they limit callers | `client/multiplexed/silence.rs`, `client/tests/frozen.rs` |
 //! | `ping_interval_min` | `lifetime.rs` | `client/tests/keepalive.rs` |
 //! | `idle_timeout` | `lifetime.rs` | `lifetime.rs` |
 //! | `connection_age_max`, `connection_age_grace` | here; `lifetime.rs` | reason checked there; only servers limit the age |

@@ -122,7 +122,7 @@ async fn connect(network: &Network, host: &str) -> Stream {
 async fn open(network: &Network, host: &str) -> Arc<Multiplexed> {
     // The windows are small, so messages that the caller does not read soon wait at the server.
     let limits = Limits { stream_window_bytes: 4 << 10, connection_window_bytes: 16 << 10, ..Limits::default() };
-    let caller = Multiplexed::open(connect(network, host).await, &SERVER.parse().unwrap(), &limits);
+    let caller = Multiplexed::open(connect(network, host).await, &SERVER.parse().unwrap(), &Arc::default(), &limits);
     caller.greeted().await.unwrap();
     Arc::new(caller)
 }

@@ -154,7 +154,7 @@ fn pair_with(shared: Arc<Shared>, of_caller: Limits) -> Pair {
     let address = Address::Memory("test".into());
     let (near, far) = Stream::pair(address.clone(), 64 << 10);
     let server = tokio::spawn(serve_stream(far, shared.clone()));
-    Pair { caller: Multiplexed::open(near, &address, &of_caller), server, shared }
+    Pair { caller: Multiplexed::open(near, &address, &Arc::default(), &of_caller), server, shared }
 }
 
 /// Decodes the received frames, without preface and SETTINGS.

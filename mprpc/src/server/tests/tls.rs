@@ -60,7 +60,7 @@ impl TestBed {
 async fn native_calls_work_over_tls() {
     let world = world(false);
     let (stream, server) = world.connect(4096).await;
-    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
+    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Arc::default(), &Limits::default());
     for size in [0, 1, 70_000, 1 << 20] {
         let message = Bytes::from(vec![7; size]);
         assert_eq!(caller.unary(&request("Echo", message.clone())).await.unwrap(), message);
@@ -118,7 +118,7 @@ async fn reply_without_close_notify_is_not_taken_as_complete() {
 async fn native_call_in_plain_text_did_not_run_and_says_why() {
     let world = world(false);
     let (stream, server) = world.open(64 << 10);
-    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
+    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Arc::default(), &Limits::default());
     for _ in 0..2 {
         let status = caller.unary(&request("Echo", "plain")).await.unwrap_err();
         assert_eq!((status.code(), status.ran()), (Code::Unavailable, Ran::No), "{status}");
@@ -161,7 +161,7 @@ async fn plain_text_classic_call_is_closed_without_a_reply_and_http_is_told_why(
 async fn call_without_the_required_client_certificate_did_not_run() {
     let world = world(true);
     let (stream, server) = world.connect(64 << 10).await;
-    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Limits::default());
+    let caller = Multiplexed::open(stream, &Address::Memory("test".into()), &Arc::default(), &Limits::default());
     let status = caller.unary(&request("Echo", "x")).await.unwrap_err();
     assert_eq!((status.code(), status.phase(), status.ran()), (Code::Unavailable, Some(Phase::Connect), Ran::No));
     assert_eq!(status.message(), "the server requires a client certificate, and got none");
