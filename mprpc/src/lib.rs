@@ -63,6 +63,7 @@
 //! | [`init`], [`init_with`], [`Config`], [`TlsConfig`] | configuration from file, environment and flags |
 //! | [`Address`], [`Endpoint`], [`Protocol`] | the address and the protocol of a listening server |
 //! | [`TrustedProxy`] | the proxies that may say for whom they act |
+//! | [`OpenApiInfo`] | what the OpenAPI document says of a server as a whole |
 //! | [`Cors`] | the web pages that may call a server from a browser |
 //! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | certificates to show and to trust, and the identity of the peer |
 //! | [`Limits`] | every bound, and what happens beyond it |
@@ -140,7 +141,7 @@ pub use limits::Limits;
 pub use metadata::Metadata;
 pub use method::{HttpBody, HttpRule, Idempotency, Method, MethodDescriptor, MethodKind, Placement, ServiceDescriptor};
 pub use priority::Priority;
-pub use server::{Cors, Health, Server, ServerHandle, ServerStats, TrustedProxy};
+pub use server::{Cors, Health, OpenApiInfo, Server, ServerHandle, ServerStats, TrustedProxy};
 pub use service::{Body, BoxFuture, RawService, Service};
 pub use status::{Code, Phase, Ran, Status};
 pub use streaming::{Sender, Streaming};

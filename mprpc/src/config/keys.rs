@@ -89,6 +89,8 @@ pub(super) const KEYS: &[Key] = keys! {
     overload_protection: "whether a server refuses calls that would wait for too long: true or false",
     health: "whether a server reports its health by grpc.health.v1: true or false",
     reflection: "whether a server shows its .proto files to tools, by grpc.reflection and as OpenAPI: true or false",
+    openapi.title: "the title of the OpenAPI document; the names of the services where not said",
+    openapi.version: "the version of the API in the OpenAPI document; that of the packages where not said",
     unix_folder: "folder of the Unix sockets for callers on the same host; without it there is none",
     same_host: "whether providers on this host that have a Unix socket are called there: true or false",
     same_process: "whether calls to a server in this process reach it without a socket: true or false",

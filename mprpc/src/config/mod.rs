@@ -24,7 +24,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limits::Limits;
 use crate::logging::{self, LogConfig};
 use crate::net::memory_limit;
-use crate::server::{Cors, Health, Server, TrustedProxy};
+use crate::server::{Cors, Health, OpenApiInfo, Server, TrustedProxy};
 
 /// The configuration of a program.
 ///
@@ -51,6 +51,8 @@ pub struct Config {
     pub health: bool,
     /// [`Server::reflection`].
     pub reflection: bool,
+    /// [`Server::openapi`].
+    pub openapi: OpenApiInfo,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
     /// [`ChannelOptions::same_host`].
@@ -84,6 +86,7 @@ impl Default for Config {
             overload_protection: true,
             health: true,
             reflection: false,
+            openapi: OpenApiInfo::default(),
             same_process: true,
             same_host: true,
             unix_folder: None,
@@ -374,6 +377,7 @@ impl Server {
             cors: config.cors.clone(),
             health: config.health.then(Health::default),
             reflection: config.reflection,
+            openapi: config.openapi.clone(),
             limits: config.limits.clone(),
             ..Server::default()
         }

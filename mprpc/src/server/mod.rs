@@ -60,6 +60,8 @@ pub use health::Health;
 use health::HealthService;
 use in_process::InProcessServer;
 use incoming::{Acceptors, IncomingConnections, OpenConnections};
+use openapi::OpenApi;
+pub use openapi::OpenApiInfo;
 use proxies::TrustedProxies;
 pub use proxies::TrustedProxy;
 use reflection::{ReflectionService, Schema};
@@ -135,6 +137,8 @@ pub struct Server {
     /// `v1alpha`, an OpenAPI document at `/openapi.json`, and the comments of services and methods on the page at `/`. The
     /// registry does not list the reflection services.
     pub reflection: bool,
+    /// The title and the version in the OpenAPI document.
+    pub openapi: OpenApiInfo,
 }
 
 impl Default for Server {
@@ -160,6 +164,7 @@ impl Default for Server {
             run_to_completion: Vec::new(),
             health: Some(Health::default()),
             reflection: false,
+            openapi: OpenApiInfo::default(),
         }
     }
 }
@@ -261,6 +266,7 @@ impl Server {
         shared.cors = self.cors.clone();
         shared.rest = RestRules::new(shared.router.descriptors());
         shared.shows_schema = self.reflection;
+        shared.openapi = OpenApi::new(std::mem::take(&mut self.openapi));
         shared.health = self.health.take();
         shared.proxies = TrustedProxies {
             proxies: std::mem::take(&mut self.trusted_proxies),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::OpenApiInfo;
 use super::json::Json;
 use super::parameters::{OperationPath, query_parameters};
 use super::schemas::{Schemas, error_reference};
@@ -12,7 +13,7 @@ use crate::protocol::http::template::Template;
 use crate::server::rest::resolve;
 
 /// Makes the document of these services. Those without descriptors are only named.
-pub(super) fn document(services: &[&'static ServiceDescriptor]) -> Json {
+pub(super) fn document(services: &[&'static ServiceDescriptor], told: &OpenApiInfo) -> Json {
     let types = MessageTypes::new(services.iter().map(|service| service.files).chain([BUILT_IN_FILES]));
     let (known, unknown): (Vec<&ServiceDescriptor>, Vec<_>) =
         services.iter().partition(|service| types.service(service.name).is_some());
@@ -32,13 +33,13 @@ pub(super) fn document(services: &[&'static ServiceDescriptor]) -> Json {
         Json::object().with("schemas", schemas.finish()).with("responses", Json::object().with("Error", error));
     Json::object()
         .with("openapi", "3.1.0")
-        .with("info", info(&known, &unknown))
+        .with("info", info(&known, &unknown, told))
         .with("tags", tags)
         .with("paths", paths)
         .with("components", components)
 }
 
-fn info(known: &[&'static ServiceDescriptor], unknown: &[&'static ServiceDescriptor]) -> Json {
+fn info(known: &[&'static ServiceDescriptor], unknown: &[&'static ServiceDescriptor], told: &OpenApiInfo) -> Json {
     let names =
         |services: &[&ServiceDescriptor]| services.iter().map(|service| service.name).collect::<Vec<_>>().join(", ");
     let mut versions = known.iter().map(|service| version_of(service.name));
@@ -47,8 +48,8 @@ fn info(known: &[&'static ServiceDescriptor], unknown: &[&'static ServiceDescrip
     let description =
         format!("Not in this document, because their .proto files are not in the program: {}.", names(unknown));
     Json::object()
-        .with("title", names(known))
-        .with("version", version)
+        .with("title", told.title.clone().unwrap_or_else(|| names(known)))
+        .with("version", told.version.as_deref().unwrap_or(version).to_owned())
         .with_some("description", (!unknown.is_empty()).then_some(description))
 }
 

@@ -7,7 +7,7 @@ use super::http2_client::{VERSIONS, Version, ask};
 use super::rest::{Shelves, field, message, message_type, rule, server as rest_server};
 use super::*;
 use crate::method::HttpBody;
-use crate::server::Cors;
+use crate::server::{Cors, OpenApiInfo};
 
 async fn get(server: Server, version: Version, request: &Ask) -> Answer {
     let mut server = server;
@@ -45,6 +45,16 @@ async fn document_has_a_length_and_a_tag_and_is_sent_once() {
         assert_eq!(other.body, answer.body);
         let posted = ask(&shared, version, &Ask::post("/openapi.json", "application/json", "{}")).await;
         assert_eq!((posted.status, posted.field("allow")), (405, Some("GET, HEAD")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn title_and_version_of_the_server_replace_those_of_the_services() {
+    let openapi = OpenApiInfo { title: Some("The \"library\"".into()), version: Some("2.1".into()) };
+    for version in VERSIONS {
+        let text = get(Server { openapi: openapi.clone(), ..showing() }, version, &document()).await.text();
+        let begin = r#"{"openapi":"3.1.0","info":{"title":"The \"library\"","version":"2.1""#;
+        assert!(text.starts_with(begin), "{text}");
     }
 }
 
