@@ -8,18 +8,35 @@ use crate::options::HTTP;
 use crate::source::Source;
 use crate::template;
 
-/// One HTTP method and path of a method.
-pub(crate) struct Rule {
-    pub(crate) method: String,
-    pub(crate) template: String,
+/// One HTTP method and path of a method, from the option `(google.api.http)`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRule {
+    /// The HTTP method, `GET`, or `*` for any.
+    pub method: String,
+    /// The template of the path, `/v1/{name=shelves/*}`.
+    pub template: String,
     /// The field that the body holds, `*` for all, or nothing.
-    pub(crate) body: String,
-    pub(crate) response_body: String,
+    pub body: String,
+    /// The field of the reply that the body of the response holds; nothing for the whole reply.
+    pub response_body: String,
 }
 
-/// Returns the rules of a method: the one of the option, then its additional bindings. The error says what is wrong.
-pub(crate) fn rules(source: &Source, method: &MethodDescriptorProto) -> Result<Vec<Rule>, String> {
-    let fields = method.options.__buffa_unknown_fields.iter().filter(|field| field.number == HTTP as u32);
+/// Returns the rules of a method, whose fields are those of the method's messages. The error says what is wrong.
+pub(crate) fn rules(source: &Source, method: &MethodDescriptorProto) -> Result<Vec<HttpRule>, String> {
+    let rules = http_rules(&method.options.__buffa_unknown_fields)?;
+    for rule in &rules {
+        check(source, method, rule)?;
+    }
+    Ok(rules)
+}
+
+/// Returns the rules that the option `(google.api.http)` of a method sets, and then its additional bindings. `options` are the
+/// fields of the method's options that protobuf itself does not know.
+///
+/// # Errors
+/// The option is malformed; the text says how. Whether the rules fit the messages of the method is not checked.
+pub fn http_rules(options: &UnknownFields) -> Result<Vec<HttpRule>, String> {
+    let fields = options.iter().filter(|field| field.number == HTTP as u32);
     let mut rules = Vec::new();
     for field in fields {
         let UnknownFieldData::LengthDelimited(encoded) = &field.data else {
@@ -35,16 +52,13 @@ pub(crate) fn rules(source: &Source, method: &MethodDescriptorProto) -> Result<V
             rules.push(rule);
         }
     }
-    for rule in &rules {
-        check(source, method, rule)?;
-    }
     Ok(rules)
 }
 
 /// Decodes a `google.api.HttpRule`, and returns its additional bindings too.
-fn decode(encoded: &[u8]) -> Result<(Rule, Vec<Vec<u8>>), String> {
+fn decode(encoded: &[u8]) -> Result<(HttpRule, Vec<Vec<u8>>), String> {
     let mut rule =
-        Rule { method: String::new(), template: String::new(), body: String::new(), response_body: String::new() };
+        HttpRule { method: String::new(), template: String::new(), body: String::new(), response_body: String::new() };
     let mut bindings = Vec::new();
     for (number, value) in parts(encoded)? {
         match number {
@@ -94,7 +108,7 @@ fn text(value: Vec<u8>) -> Result<String, String> {
 }
 
 /// Checks a rule: its template, and that its fields are those of the method's messages.
-fn check(source: &Source, method: &MethodDescriptorProto, rule: &Rule) -> Result<(), String> {
+fn check(source: &Source, method: &MethodDescriptorProto, rule: &HttpRule) -> Result<(), String> {
     let message = |name: &Option<String>| {
         let name = name.as_deref().unwrap_or_default();
         source.message(name).ok_or_else(|| format!("no such message: `{name}`"))

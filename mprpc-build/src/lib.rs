@@ -62,6 +62,7 @@ use std::path::Path;
 
 pub use config::Config;
 pub use error::Error;
+pub use http::{HttpRule, http_rules};
 
 /// Compiles `.proto` files with the defaults of [`Config`]. Call it once, with all files of the crate.
 ///

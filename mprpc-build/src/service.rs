@@ -13,7 +13,7 @@ use quote::{format_ident, quote};
 
 use crate::comments::{self, METHOD, OPTIONS, SERVICE};
 use crate::error::Error;
-use crate::http::{self, Rule};
+use crate::http::{self, HttpRule};
 use crate::options;
 use crate::paths::Door;
 use crate::source::Source;
@@ -71,7 +71,7 @@ struct Method {
     streams: Streams,
     idempotency: TokenStream,
     placement: Option<Ident>,
-    http: Vec<Rule>,
+    http: Vec<HttpRule>,
 }
 
 /// The sides that send a stream.
@@ -380,8 +380,8 @@ impl Streams {
 }
 
 /// The code of an `mprpc::HttpRule`.
-fn rule_tokens(door: &Door, rule: &Rule) -> TokenStream {
-    let Rule { method, template, body, response_body } = rule;
+fn rule_tokens(door: &Door, rule: &HttpRule) -> TokenStream {
+    let HttpRule { method, template, body, response_body } = rule;
     let body = match body.as_str() {
         "" => quote!(Empty),
         "*" => quote!(Whole),

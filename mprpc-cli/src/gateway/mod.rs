@@ -1,6 +1,7 @@
 //! `mprpc gateway`: offers all services of a registry at one address, by every protocol that a server of mprpc speaks. It
 //! starts and stops the parts.
 
+mod described;
 mod options;
 mod provider_schema;
 mod proxy;
@@ -35,8 +36,13 @@ pub(crate) async fn run(words: &[String], out: &mut impl Write) -> Result<(), Fa
     let mut server = options.server();
     let services = Services::new(&options, given, server.health.clone())?;
     let unread = services.read().await.err();
-    server.fallback = Some(Arc::new(Proxy::new(services.clone(), options.config.reflection)));
+    let proxy = Arc::new(Proxy::new(services.clone(), options.config.reflection));
+    if let Some(given) = services.given() {
+        server.services = described::services(given, &proxy);
+    }
+    server.fallback = Some(proxy);
     let running = server.start()?;
+    services.report_health();
     announce(&running, &options, services.count(), unread.as_ref(), out)?;
     let following = tokio::spawn(services.follow());
     signals.wait(running).await;

@@ -13,6 +13,8 @@ pub(crate) struct Schema {
     pool: Arc<DescriptorPool>,
     /// The length of the encoded files.
     bytes: usize,
+    /// The encoded files, if the command line names them.
+    encoded: Vec<u8>,
 }
 
 /// A method of a schema, with the types of its messages.
@@ -29,7 +31,7 @@ impl Schema {
     pub(crate) fn new(files: Vec<FileDescriptorProto>, bytes: usize) -> Result<Schema, String> {
         let set = FileDescriptorSet { file: files, ..Default::default() };
         let pool = DescriptorPool::new(set).map_err(|error| error.to_string())?;
-        Ok(Schema { pool: Arc::new(pool), bytes })
+        Ok(Schema { pool: Arc::new(pool), bytes, encoded: Vec::new() })
     }
 
     /// Reads and compiles what the command line names. `None` if it names nothing.
@@ -48,20 +50,26 @@ impl Schema {
             let name = path.display().to_string();
             sets.push((name.clone(), std::fs::read(path).map_err(|error| wrong(&name, error))?));
         }
-        let (mut pool, mut bytes) = (DescriptorPool::default(), 0);
+        let (mut pool, mut encoded) = (DescriptorPool::default(), Vec::new());
         for (name, set) in &sets {
-            bytes += set.len();
+            // Encoded sets behind one another are one encoded set.
+            encoded.extend_from_slice(set);
             // The user chose the files, so only their number bounds them.
             let options = buffa::DecodeOptions::new().with_element_memory_limit(usize::MAX);
             let set: FileDescriptorSet = options.decode_from_slice(set).map_err(|error| wrong(name, error))?;
             pool.add_file_descriptor_set(set).map_err(|error| wrong(name, error))?;
         }
-        Ok((!sets.is_empty()).then(|| Schema { pool: Arc::new(pool), bytes }))
+        Ok((!sets.is_empty()).then(|| Schema { pool: Arc::new(pool), bytes: encoded.len(), encoded }))
     }
 
     /// The length of the encoded files.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The encoded files, if the command line names them.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.encoded
     }
 
     /// The linked files.
@@ -101,7 +109,7 @@ impl Schema {
     }
 }
 
-fn kind(streams_requests: bool, streams_replies: bool) -> MethodKind {
+pub(crate) fn kind(streams_requests: bool, streams_replies: bool) -> MethodKind {
     match (streams_requests, streams_replies) {
         (false, false) => MethodKind::Unary,
         (true, false) => MethodKind::ClientStreaming,

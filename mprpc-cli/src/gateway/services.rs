@@ -227,11 +227,27 @@ impl Services {
             let (left_out, services_max) = (table.left_out, self.limits.services_max);
             tracing::warn!(left_out, services_max, "services of the registry are beyond services_max");
         }
-        if let Some(health) = &self.health {
-            for service in table.services.values() {
-                health.set_serving(&service.name, service.has_provider());
+        drop(table);
+        self.report_health();
+    }
+
+    /// Reports which services have a provider.
+    pub(crate) fn report_health(&self) {
+        let Some(health) = &self.health else { return };
+        let table = self.table();
+        for name in self.given().into_iter().flat_map(Schema::services) {
+            if !table.services.contains_key(name) {
+                health.set_serving(name, false);
             }
         }
+        for service in table.services.values() {
+            health.set_serving(&service.name, service.has_provider());
+        }
+    }
+
+    /// The schema of the command line.
+    pub(crate) fn given(&self) -> Option<&Schema> {
+        self.given.as_deref()
     }
 
     /// Whether there is a place for another service, perhaps that of one that is not listed any more.

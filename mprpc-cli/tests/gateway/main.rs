@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod calls;
+#[path = "../../../mprpc/tests/support/certificates.rs"]
+mod certificates;
 mod changes;
 mod classic;
 mod json;
 mod limits;
 mod support;
+mod web;
