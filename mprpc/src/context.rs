@@ -155,6 +155,23 @@ impl Context {
         Priority::of(&self.metadata)
     }
 
+    /// The number of the attempt, from 1. A number above 1 says that the handler may do its work for the second time: an
+    /// earlier attempt may have run, or the call is a hedge.
+    ///
+    /// Attempts that certainly did not run do not count. The calls of a handler inherit the number, so the number is also
+    /// above 1 if a call further up the chain was made again. Calls with an inherited number above 1 are not hedged, and
+    /// they are made again only if they certainly did not run.
+    pub fn attempt(&self) -> u32 {
+        let number = self.metadata.text(Metadata::ATTEMPT).and_then(|number| number.parse().ok());
+        number.map_or(1, |number: u32| number.max(1))
+    }
+
+    /// Sets the number of the attempt.
+    pub(crate) fn set_attempt(&mut self, number: u32) {
+        // The key and a decimal number are valid metadata, so `set` cannot fail.
+        drop(self.metadata.set(Metadata::ATTEMPT, number.to_string()));
+    }
+
     /// The metadata of the request, for an interceptor that changes it before it passes the call on. Earlier clones keep
     /// their metadata.
     pub fn metadata_mut(&mut self) -> &mut Metadata {

@@ -134,6 +134,17 @@ pub struct Limits {
     pub backoff_max: Duration,
     /// How many attempts a call has, at one endpoint after the other, before it fails with the status of the last attempt.
     pub attempts_max: usize,
+    /// Retries and hedges of a channel, as a percentage of its calls in the last `retry_window`. Beyond it, a failed call fails
+    /// with the status of its attempt, and no hedge starts. An attempt does not count if the attempt before it gave no server
+    /// work: the connection was refused, the request was not sent, or the server was shutting down.
+    pub retry_percent: usize,
+    /// Retries and hedges that a channel may make in each `retry_window`, however few calls it makes.
+    pub retries_min: usize,
+    /// The window over which a channel counts its calls, retries and hedges.
+    pub retry_window: Duration,
+    /// The shortest time that a call waits for its reply before its hedge starts. The measured 95th percentile of the method
+    /// may be shorter.
+    pub hedge_delay_min: Duration,
     /// The window over which a caller counts the calls that the servers of a service accepted and refused. If the servers
     /// accept less than half, the caller refuses calls itself: RESOURCE_EXHAUSTED, did not run.
     pub throttle_window: Duration,
@@ -207,6 +218,10 @@ impl Default for Limits {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             attempts_max: 4,
+            retry_percent: 10,
+            retries_min: 10,
+            retry_window: Duration::from_secs(5),
+            hedge_delay_min: Duration::from_millis(1),
             throttle_window: Duration::from_secs(1),
             call_timeout: Duration::from_secs(5),
             withdraw_grace: Duration::from_millis(200),

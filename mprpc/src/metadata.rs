@@ -44,10 +44,13 @@ impl Metadata {
     pub const KEY_BYTES_MAX: usize = 256;
 
     /// The keys that the calls of a handler inherit: the trace context (<https://www.w3.org/TR/trace-context/>,
-    /// <https://www.w3.org/TR/baggage/>), the request's id, the caller's name, and the priority
-    /// ([`Priority`](crate::Priority)).
+    /// <https://www.w3.org/TR/baggage/>), the request's id, the caller's name, the priority
+    /// ([`Priority`](crate::Priority)), and the number of the attempt ([`Context::attempt`](crate::Context::attempt)).
     pub const PASSED_ON: &[&str] =
-        &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller", "mprpc-priority"];
+        &["traceparent", "tracestate", "baggage", "x-request-id", "x-caller", "mprpc-priority", Metadata::ATTEMPT];
+
+    /// The key of [`Context::attempt`](crate::Context::attempt): a decimal number of at least 2.
+    pub(crate) const ATTEMPT: &str = "mprpc-attempt";
 
     /// Empty metadata.
     pub const fn new() -> Metadata {

@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::call_options::{CallOptions, CallStart};
+use super::hedge::Hedge;
 use super::service::{Picked, ServiceEndpoints};
 use super::subchannel::Subchannel;
+use super::throttle::is_overload;
 use super::transport::{Request, expired, within};
 use crate::context::Context;
 use crate::deadline::Deadline;
+use crate::limits::Limits;
 use crate::method::MethodKind;
 use crate::net::clock;
 use crate::service::Body;
@@ -20,9 +23,16 @@ use crate::status::{Code, Phase, Ran, Status, milliseconds};
 pub(super) struct Attempts {
     endpoints: Arc<ServiceEndpoints>,
     wait_for_ready: bool,
+    may_run_twice: bool,
+    /// Whether the call belongs to a call that was made again further up the chain. It is then not made again itself,
+    /// unless it certainly did not run.
+    is_repeat: bool,
+    /// `None` if the call is not hedged, or once it has had its hedge.
+    hedge: Option<Hedge>,
     request: Request,
     begun: Instant,
     progress: Progress,
+    failed: FailedAttempts,
     next: NextAttempt,
 }
 
@@ -54,6 +64,11 @@ impl Attempts {
             let message = format!("a message of {} bytes is beyond message_bytes_max {max}", message.len());
             return Err(Status::resource_exhausted(message).with_phase(Phase::Send).with_ran(Ran::No));
         }
+        let method = context.method();
+        let (may_run_twice, is_repeat) = (call_options.may_run_twice(method), context.attempt() > 1);
+        let is_hedged = may_run_twice && !is_repeat && method.kind == MethodKind::Unary;
+        let endpoints = call_options.service.endpoints.clone();
+        let latencies = (is_hedged && call_options.wants_hedge(method)).then(|| endpoints.latencies(method)).flatten();
         let mut opening = context.deadline();
         if context.method().kind != MethodKind::Unary {
             opening = opening.earlier(Deadline::after(clock::now(), options.limits.call_timeout));
@@ -66,10 +81,14 @@ impl Attempts {
         let progress = Progress { call_timeout, attempt, ..Progress::default() };
         Ok(Attempts {
             wait_for_ready: call_options.wait_for_ready,
-            endpoints: call_options.service.endpoints.clone(),
+            may_run_twice,
+            is_repeat,
+            hedge: latencies.map(|latencies| Hedge::new(latencies, endpoints.clone())),
+            endpoints,
             request,
             begun: at,
             progress,
+            failed: FailedAttempts::default(),
             next,
         })
     }
@@ -89,56 +108,49 @@ impl Attempts {
 
     /// Makes one attempt after another. A failed call returns the status of its last attempt.
     async fn reply(&mut self) -> Result<Body, Status> {
-        let Attempts { endpoints, wait_for_ready, request, progress, next, .. } = self;
-        let (wait_for_ready, limits) = (*wait_for_ready, &endpoints.options().limits);
-        let patience = request.opening;
-        let mut tried = Vec::new();
+        let endpoints = self.endpoints.clone();
+        let (wait_for_ready, limits) = (self.wait_for_ready, &endpoints.options().limits);
+        let patience = self.request.opening;
         let mut last: Option<Status> = None;
-        let mut attempts_left = limits.attempts_max.max(1);
         let mut changes = None;
         loop {
-            let (subchannel, outcome) = match mem::replace(next, NextAttempt::Pick) {
-                NextAttempt::Failed(subchannel, status) => {
-                    let outcome = Err(status);
-                    endpoints.answered(&outcome);
-                    (subchannel, outcome)
-                }
-                NextAttempt::At(subchannel) => match endpoints.admit(request.context.metadata()) {
+            let (subchannel, outcome) = match mem::replace(&mut self.next, NextAttempt::Pick) {
+                NextAttempt::Failed(subchannel, status) => (subchannel, Err(status)),
+                NextAttempt::At(subchannel) => match endpoints.admit(self.request.context.metadata()) {
                     Ok(()) => {
-                        progress.attempt += 1;
-                        let outcome = subchannel.call(request).await;
-                        endpoints.answered(&outcome);
+                        let outcome = self.attempt(&subchannel).await;
                         (Some(subchannel), outcome)
                     }
                     Err(status) if !wait_for_ready => return Err(last.unwrap_or(status)),
                     Err(status) => {
-                        if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+                        let pause = limits.backoff_min.max(status.retry_after().unwrap_or_default());
+                        if within(patience, tokio::time::sleep(pause)).await.is_none() {
                             return Err(expired(format!("no server has accepted the call: {status}"), Phase::Pick));
                         }
                         continue;
                     }
                 },
                 NextAttempt::Pick => {
-                    match (endpoints.pick(&request.method().name, &tried), &mut changes) {
-                        (Picked::Subchannel(subchannel), _) => *next = NextAttempt::At(subchannel),
+                    match (endpoints.pick(&self.request.method().name, &self.failed.avoided()), &mut changes) {
+                        (Picked::Subchannel(subchannel), _) => self.next = NextAttempt::At(subchannel),
+                        (Picked::Nowhere(_), _) if !self.failed.lost.is_empty() => self.failed.lost.clear(),
                         (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),
                         // Subscribes and then picks again, so that the call misses no change in between.
                         (_, None) => changes = Some(endpoints.changes()),
                         (Picked::NotYet(reason), Some(changes)) => {
                             let since = clock::now();
                             let changed = within(patience, changes.changed()).await;
-                            progress.resolving += clock::now().saturating_duration_since(since);
+                            self.progress.resolving += clock::now().saturating_duration_since(since);
                             if changed.is_none() {
-                                let service = request.method().service();
+                                let service = self.request.method().service();
                                 let message = format!("where {service} runs is not known: {reason}");
                                 return Err(expired(message, Phase::Resolve));
                             }
                         }
                         (Picked::Nowhere(status), Some(changes)) => {
                             let status = last.take().unwrap_or(status);
-                            tried.clear();
-                            attempts_left = limits.attempts_max.max(1);
-                            let pause = tokio::time::sleep(limits.backoff_min);
+                            let pause = tokio::time::sleep(self.failed.pause(limits));
+                            self.failed = FailedAttempts::default();
                             let paused = within(patience, async {
                                 tokio::select! { _ = changes.changed() => {}, () = pause => {} }
                             });
@@ -152,6 +164,7 @@ impl Attempts {
                     continue;
                 }
             };
+            endpoints.answered(&outcome);
             let status = match (outcome, &last) {
                 (Ok(reply), _) => return Ok(reply),
                 // The earlier failure says more than the expired deadline.
@@ -162,26 +175,108 @@ impl Attempts {
                 }
                 (Err(status), _) => status,
             };
-            progress.may_have_run |= status.ran() == Ran::Maybe;
-            attempts_left -= 1;
-            progress.attempts_max = (attempts_left == 0).then_some(limits.attempts_max);
-            if attempts_left == 0 && !wait_for_ready || !may_be_made_again(&status, request) {
-                return Err(status);
-            }
-            if attempts_left == 0 {
-                // The pause prevents a connection storm when an endpoint accepts and closes every connection.
-                if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
-                    return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
-                }
-                attempts_left = limits.attempts_max.max(1);
-            }
-            // Skips an endpoint that cannot be connected to or that has no room. An endpoint whose connection was
-            // lost is tried again.
-            if status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted {
-                tried.extend(subchannel);
-            }
+            let status = self.prepare_retry(status, limits).await?;
+            self.failed.add(subchannel, &status);
             last = Some(status);
         }
+    }
+
+    /// Makes one attempt, and its hedge if the call is hedged.
+    async fn attempt(&mut self, subchannel: &Arc<Subchannel>) -> Result<Body, Status> {
+        self.progress.attempt += 1;
+        let Some(hedge) = &self.hedge else { return subchannel.call(&self.request).await };
+        let hedged = hedge.call(subchannel, &self.request, &self.failed.avoided()).await;
+        if let Some(second) = hedged.second {
+            self.progress.attempt += 1;
+            self.progress.was_hedged = true;
+            self.progress.may_have_run |= hedged.may_have_run;
+            self.request.context.set_attempt(self.request.context.attempt() + 1);
+            self.failed.lost.push(second);
+            self.hedge = None;
+        }
+        hedged.outcome
+    }
+
+    /// Decides whether a call whose attempt failed may have another attempt, and waits until then. Returns the status of the
+    /// attempt. The error is the status of the call, if there is no other attempt.
+    async fn prepare_retry(&mut self, status: Status, limits: &Limits) -> Result<Status, Status> {
+        let patience = self.request.opening;
+        self.progress.may_have_run |= status.ran() == Ran::Maybe;
+        self.failed.count += 1;
+        let is_last = self.failed.count >= limits.attempts_max;
+        self.progress.attempts_max = is_last.then_some(limits.attempts_max);
+        let retry = Retry::of(&status, &self.request, self.may_run_twice);
+        let Some(retry) = retry.filter(|_| !is_last || self.wait_for_ready) else { return Err(status) };
+        if retry.repeats && self.is_repeat {
+            self.progress.stopped = Some("no retry of a retry".to_owned());
+            return Err(status);
+        }
+        if patience.remaining(clock::now()).is_some_and(|remaining| remaining <= retry.pause) {
+            self.progress.stopped = Some(format!("the server wants a pause of {:?} before a retry", retry.pause));
+            return Err(status);
+        }
+        while retry.is_charged && !self.endpoints.retries().take(limits, clock::now()) {
+            let Limits { retry_percent, retries_min, retry_window, .. } = limits;
+            let used =
+                format!("retry_percent {retry_percent} and retries_min {retries_min} of {retry_window:?} used up");
+            self.progress.stopped = Some(used);
+            if retry.repeats || !self.wait_for_ready {
+                return Err(status);
+            }
+            if within(patience, tokio::time::sleep(limits.backoff_min)).await.is_none() {
+                return Err(expired(format!("no endpoint has accepted the call: {status}"), Phase::Pick));
+            }
+        }
+        self.progress.stopped = None;
+        if retry.repeats {
+            self.request.context.set_attempt(self.request.context.attempt() + 1);
+        }
+        if retry.pause > Duration::ZERO {
+            // The pause ends before the deadline.
+            tokio::time::sleep(retry.pause).await;
+        }
+        if is_last {
+            // The pause prevents a connection storm when an endpoint accepts and closes every connection.
+            if within(patience, tokio::time::sleep(self.failed.pause(limits))).await.is_none() {
+                return Err(expired(format!("no endpoint has answered: {status}"), Phase::Connect));
+            }
+            self.failed.count = 0;
+        }
+        Ok(status)
+    }
+}
+
+/// The attempts of a call that failed since the call last waited for an endpoint.
+#[derive(Default)]
+struct FailedAttempts {
+    count: usize,
+    /// Endpoints without a connection or without room. The call does not go back to them.
+    tried: Vec<Arc<Subchannel>>,
+    /// Endpoints that lost the call. The call goes back to them if there is no other endpoint.
+    lost: Vec<Arc<Subchannel>>,
+    /// The time before which the overloaded ones of `tried` want no other attempt.
+    refused_until: Option<Instant>,
+}
+
+impl FailedAttempts {
+    fn avoided(&self) -> Vec<Arc<Subchannel>> {
+        [&self.tried[..], &self.lost].concat()
+    }
+
+    /// Takes note of the endpoint at which an attempt failed.
+    fn add(&mut self, subchannel: Option<Arc<Subchannel>>, status: &Status) {
+        if is_overload(status) {
+            let until = status.retry_after().and_then(|pause| clock::now().checked_add(pause));
+            self.refused_until = self.refused_until.max(until);
+        }
+        let is_closed = status.phase() == Some(Phase::Connect) || status.code() == Code::ResourceExhausted;
+        if is_closed { &mut self.tried } else { &mut self.lost }.extend(subchannel);
+    }
+
+    /// The pause of a call that waits for an endpoint.
+    fn pause(&self, limits: &Limits) -> Duration {
+        let refused = self.refused_until.map(|until| until.saturating_duration_since(clock::now()));
+        limits.backoff_min.max(refused.unwrap_or_default())
     }
 }
 
@@ -191,6 +286,9 @@ struct Progress {
     attempt: usize,
     /// Whether an attempt before the last one may have run.
     may_have_run: bool,
+    was_hedged: bool,
+    /// Why a call that might succeed is not made again.
+    stopped: Option<String>,
     resolving: Duration,
     /// The attempt limit, if the call reached it.
     attempts_max: Option<usize>,
@@ -211,10 +309,13 @@ impl Progress {
             part += &format!(" at {peer}");
         }
         part += ": ";
-        match self.attempts_max {
-            Some(max) => part += &format!("attempt {} (attempts_max {max}), ", self.attempt),
-            None if self.attempt > 1 => part += &format!("attempt {}, ", self.attempt),
-            None => {}
+        let mut notes: Vec<String> = self.attempts_max.map(|max| format!("attempts_max {max}")).into_iter().collect();
+        notes.extend(self.was_hedged.then(|| "hedged".to_owned()));
+        notes.extend(self.stopped.clone());
+        match notes.is_empty() {
+            false => part += &format!("attempt {} ({}), ", self.attempt, notes.join(", ")),
+            true if self.attempt > 1 => part += &format!("attempt {}, ", self.attempt),
+            true => {}
         }
         for (what, time) in [("resolve", self.resolving), ("connect", request.connecting())] {
             if time >= Duration::from_micros(100) {
@@ -230,15 +331,35 @@ impl Progress {
     }
 }
 
-/// Whether another attempt is safe and may succeed.
-fn may_be_made_again(status: &Status, request: &Request) -> bool {
-    if !request.can_be_sent() {
-        return false;
-    }
-    match status.ran() {
-        Ran::No if status.code() == Code::ResourceExhausted => status.phase() == Some(Phase::Queue),
-        Ran::No => status.code() == Code::Unavailable,
-        Ran::Maybe => status.code() == Code::Unavailable && request.method().idempotency.may_run_twice(),
-        Ran::Yes => false,
+/// How a failed call is made again.
+#[derive(Clone, Copy)]
+struct Retry {
+    /// Whether the handler may run for the second time.
+    repeats: bool,
+    /// Whether the retry counts in the budget of the channel.
+    is_charged: bool,
+    /// How long the server wants the caller to wait.
+    pause: Duration,
+}
+
+impl Retry {
+    /// Returns how the call is made again. `None` if another attempt is not safe or could not succeed.
+    fn of(status: &Status, request: &Request, may_run_twice: bool) -> Option<Retry> {
+        if !request.can_be_sent() {
+            return None;
+        }
+        let (is_unavailable, pause) = (status.code() == Code::Unavailable, status.retry_after());
+        let elsewhere = Retry { repeats: false, is_charged: false, pause: Duration::ZERO };
+        let again = Retry { repeats: true, is_charged: true, pause: pause.unwrap_or_default() };
+        match status.ran() {
+            Ran::No if is_unavailable => Some(elsewhere),
+            Ran::No if status.code() == Code::ResourceExhausted && status.phase() == Some(Phase::Queue) => {
+                Some(Retry { is_charged: is_overload(status), ..elsewhere })
+            }
+            Ran::Maybe if is_unavailable && may_run_twice => Some(again),
+            // The handler asks for a retry.
+            Ran::Yes if is_unavailable && may_run_twice && pause.is_some() => Some(again),
+            _ => None,
+        }
     }
 }

@@ -132,6 +132,24 @@ impl<R> Call<R> {
         self.change(|call| call.call_options.compression = compression)
     }
 
+    /// Sets whether the call may run twice. Overrides the `idempotency_level` of the method.
+    ///
+    /// A call that may run twice is made again if the connection breaks while the call waits for its reply, or if the
+    /// handler answers UNAVAILABLE with [`Status::with_retry_after`]. `limits.retry_percent` bounds both.
+    pub fn may_run_twice(self, may: bool) -> Call<R> {
+        self.change(|call| call.call_options.may_run_twice = Some(may))
+    }
+
+    /// Sets whether the call is hedged. Overrides [`crate::ChannelOptions::hedge`].
+    ///
+    /// If the reply takes longer than 95 % of the calls of the method took, a second attempt starts at another endpoint.
+    /// The first reply wins and cancels the other attempt. No hedge starts before 100 hedged calls of the method were
+    /// measured, and none beyond `limits.retry_percent`. Only unary calls that may run twice are hedged; `hedge(true)` of
+    /// another call fails with INVALID_ARGUMENT.
+    pub fn hedge(self, hedge: bool) -> Call<R> {
+        self.change(|call| call.call_options.hedge = Some(hedge))
+    }
+
     /// Sets whether the call waits, within its deadline, while no endpoint is reachable. Otherwise the call fails at
     /// once.
     pub fn wait_for_ready(self, wait: bool) -> Call<R> {

@@ -1,20 +1,23 @@
 //! The client: channels, stubs, calls, and the transports that carry the calls.
 //!
 //! A call passes these layers: `Stub` or `RawClient` prepares a `Call`; `ReplyFuture` starts it; `Attempts` retries
-//! it; `ServiceEndpoints` picks a `Subchannel`; the subchannel sends the call over a `Multiplexed` connection, over a
+//! it, and `Hedge` makes a second attempt beside a slow one; `ServiceEndpoints` picks a `Subchannel`; the subchannel sends the call over a `Multiplexed` connection, over a
 //! one-shot connection (classic protocol), or directly to a server of the same process.
 
 mod attempts;
 mod call;
 mod call_options;
 mod channel;
+mod hedge;
 mod in_process;
 mod intercepted;
+mod latencies;
 mod multiplexed;
 mod one_shot;
 mod options;
 mod raw;
 mod reply_future;
+mod retry_budget;
 mod service;
 mod stub;
 mod subchannel;

@@ -1,6 +1,6 @@
 //! The options of a channel, and how it opens connections. Not the options of one call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub struct ChannelOptions {
     /// Deadlines by method (`package.Service/Method`) or by service (`package.Service`). They also bound streams,
     /// which have no deadline by default.
     pub timeouts: BTreeMap<String, Duration>,
+    /// The methods (`package.Service/Method`) and services (`package.Service`) whose calls are hedged, as
+    /// [`Call::hedge`](crate::Call::hedge) does. Calls that may not run twice and calls with streams are not hedged.
+    pub hedge: BTreeSet<String>,
     /// How requests of at least `limits.compress_bytes_min` bytes are compressed, if the server accepts the
     /// algorithm. The first requests of a connection travel uncompressed, until the server's SETTINGS have arrived.
     pub compression: Option<Compression>,
@@ -50,6 +53,7 @@ impl Default for ChannelOptions {
         ChannelOptions {
             limits: Limits::default(),
             timeouts: BTreeMap::new(),
+            hedge: BTreeSet::new(),
             compression: None,
             wait_for_ready: false,
             classic_empty_reply: false,
@@ -68,6 +72,12 @@ impl ChannelOptions {
             return None;
         }
         self.timeouts.get(&*method.path).or_else(|| self.timeouts.get(method.service())).copied()
+    }
+
+    /// Whether the channel hedges calls of a method that may run twice.
+    #[inline]
+    pub(super) fn hedges(&self, method: &MethodDescriptor) -> bool {
+        !self.hedge.is_empty() && (self.hedge.contains(&*method.path) || self.hedge.contains(method.service()))
     }
 }
 

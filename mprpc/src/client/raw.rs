@@ -19,7 +19,7 @@ use crate::streaming::Streaming;
 /// One service over a channel, called by method name. It is cheap to clone, and any thread may use it.
 ///
 /// Deadlines, retries, metadata and interceptors work as in generated clients. The client does not know which methods
-/// are idempotent, so it never retries a call that may have run.
+/// are idempotent, so it retries a call that may have run only after [`Call::may_run_twice`].
 #[derive(Clone)]
 pub struct RawClient {
     name: Arc<str>,

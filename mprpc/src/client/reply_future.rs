@@ -174,6 +174,9 @@ impl PreparedCall {
 
     /// Makes the call with all its interceptors and attempts.
     pub(super) async fn run(mut self) -> Outcome {
+        if let Some(status) = self.call_options.hedge_fault(&self.method) {
+            self.refused.get_or_insert(status);
+        }
         let (begun, _) = self.begin()?;
         if self.call_options.service.interceptors.is_empty() {
             return self.go_on(begun, NextAttempt::Pick).await;
@@ -205,6 +208,7 @@ impl PreparedCall {
         if let Some(status) = self.refused.take() {
             return Err(status.with_phase(Phase::Send).with_ran(Ran::No));
         }
+        self.call_options.service.endpoints.retries().count_call();
         let now = clock::now();
         let (deadline, remaining, by_default) = self.deadline(now);
         if remaining == Some(Duration::ZERO) {
@@ -217,13 +221,15 @@ impl PreparedCall {
         Ok((CallStart { at: now, deadline, by_default }, remaining))
     }
 
-    /// Whether the call is unary and needs only a connection: no interceptor, no compression, no oversized message.
+    /// Whether the call is unary and needs only a connection: no interceptor, no compression, no hedge, no oversized
+    /// message.
     #[inline(always)]
     fn is_plain(&self) -> bool {
         let max = self.call_options.service.endpoints.options().limits.message_bytes_max;
         self.method.kind == MethodKind::Unary
             && self.call_options.service.interceptors.is_empty()
             && self.call_options.compression.is_none()
+            && !self.call_options.wants_hedge(&self.method)
             && self.message().is_some_and(|message| message.len() <= max)
     }
 

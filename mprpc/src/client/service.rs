@@ -8,8 +8,10 @@ use arc_swap::ArcSwap;
 use tokio::runtime;
 use tokio::sync::watch;
 
+use super::latencies::Latencies;
 use super::multiplexed::PendingCall;
 use super::options::ChannelOptions;
+use super::retry_budget::RetryBudget;
 use super::subchannel::Subchannel;
 use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
@@ -18,6 +20,7 @@ use crate::balancer::{Fleet, Load, RoundRobin};
 use crate::discovery::{Resolution, ResolutionState, Resolver};
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
+use crate::method::MethodDescriptor;
 use crate::net::clock;
 use crate::priority::Priority;
 use crate::status::{Phase, Ran, Status};
@@ -141,6 +144,17 @@ impl ServiceEndpoints {
 
     pub(super) fn options(&self) -> &ChannelOptions {
         self.subchannels.options()
+    }
+
+    /// The budget of retries and hedges, which all services of the channel share.
+    #[inline(always)]
+    pub(super) fn retries(&self) -> &RetryBudget {
+        &self.subchannels.retries
+    }
+
+    /// The latencies of a method whose calls are hedged. `None` if too many methods are.
+    pub(super) fn latencies(&self, method: &MethodDescriptor) -> Option<Arc<Latencies>> {
+        self.subchannels.latencies.of(&method.path, self.options().limits.methods_max)
     }
 
     /// Returns a receiver that is notified of every later change of the endpoints.

@@ -3,21 +3,27 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::latencies::MethodLatencies;
 use super::options::{ChannelOptions, Connect};
+use super::retry_budget::RetryBudget;
 use super::subchannel::Subchannel;
 use super::weak_map::WeakMap;
 use crate::endpoint::Endpoint;
+use crate::net::clock;
 
-/// The subchannels of a channel. The pickers of its services keep them alive.
+/// The subchannels of a channel, and what all its calls share. The pickers of its services keep the subchannels alive.
 pub(super) struct Subchannels {
     options: Arc<ChannelOptions>,
     connect: Connect,
+    pub(super) retries: RetryBudget,
+    pub(super) latencies: MethodLatencies,
     by_endpoint: Mutex<WeakMap<Arc<Endpoint>, Subchannel>>,
 }
 
 impl Subchannels {
     pub(super) fn new(options: Arc<ChannelOptions>, connect: Connect) -> Subchannels {
-        Subchannels { options, connect, by_endpoint: Mutex::default() }
+        let (retries, latencies) = (RetryBudget::new(clock::now()), MethodLatencies::default());
+        Subchannels { options, connect, retries, latencies, by_endpoint: Mutex::default() }
     }
 
     pub(super) fn options(&self) -> &ChannelOptions {

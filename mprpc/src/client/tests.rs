@@ -3,11 +3,13 @@
 mod chain;
 mod frozen;
 mod garbage;
+mod hedging;
 mod keepalive;
 mod limits;
 mod overload;
 mod proxy;
 mod raw;
+mod retries;
 mod seeds;
 
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! The keys of mprpc: names, meanings, and conversion between text and values. Does not know where a value comes from.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ pub(super) const KEYS: &[Key] = keys! {
     openapi.version: "the version of the API in the OpenAPI document; that of the packages where not said",
     unix_folder: "folder of the Unix sockets for callers on the same host; without it there is none",
     same_host: "whether providers on this host that have a Unix socket are called there: true or false",
+    hedge: "methods (package.Service/Method) and services whose calls are hedged, separated by commas; only calls that may run twice are",
     same_process: "whether calls to a server in this process reach it without a socket: true or false",
     tls.certificate: "PEM file of the server's certificate chain; with it the server speaks TLS at its TCP addresses",
     tls.key: "PEM file of the key of tls.certificate",
@@ -157,6 +159,10 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.backoff_min: "the first pause before connecting again",
     limits.backoff_max: "the longest pause before connecting again",
     limits.attempts_max: "endpoints that a call is tried at",
+    limits.retry_percent: "retries and hedges of a channel, in percent of its calls in the last retry_window",
+    limits.retries_min: "retries and hedges of a channel in each retry_window, however few calls it makes",
+    limits.retry_window: "how long a channel counts its calls, retries and hedges",
+    limits.hedge_delay_min: "the shortest wait for a reply before a hedge starts",
     limits.throttle_window: "how long a caller remembers what servers have accepted and refused",
     limits.call_timeout: "the deadline of a call that says none",
     limits.withdraw_grace: "graceful stop: how long callers may still come after the withdrawal",
@@ -289,6 +295,24 @@ impl Setting for Vec<String> {
 
     fn show(&self) -> Option<String> {
         (!self.is_empty()).then(|| self.join(","))
+    }
+}
+
+impl Setting for BTreeSet<String> {
+    /// Parses names of methods and services.
+    fn read(text: &str) -> Result<BTreeSet<String>, String> {
+        let is_path = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'/');
+        let name = |name: &str| match name.trim() {
+            name if !name.is_empty() && name.bytes().all(is_path) && name.matches('/').count() <= 1 => {
+                Ok(name.to_owned())
+            }
+            name => Err(format!("'{name}' is neither package.Service nor package.Service/Method")),
+        };
+        text.split(',').map(name).collect()
+    }
+
+    fn show(&self) -> Option<String> {
+        (!self.is_empty()).then(|| self.iter().map(String::as_str).collect::<Vec<_>>().join(","))
     }
 }
 

@@ -6,7 +6,7 @@ mod file;
 mod keys;
 mod tls;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{Read, Write};
@@ -53,6 +53,8 @@ pub struct Config {
     pub reflection: bool,
     /// [`Server::openapi`].
     pub openapi: OpenApiInfo,
+    /// [`ChannelOptions::hedge`].
+    pub hedge: BTreeSet<String>,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
     /// [`ChannelOptions::same_host`].
@@ -87,6 +89,7 @@ impl Default for Config {
             health: true,
             reflection: false,
             openapi: OpenApiInfo::default(),
+            hedge: BTreeSet::new(),
             same_process: true,
             same_host: true,
             unix_folder: None,
@@ -396,8 +399,8 @@ impl Channel {
             return Err(Error::new(ErrorKind::Config, message));
         };
         let Config { same_process, same_host, .. } = *config;
-        let (limits, tls) = (config.limits.clone(), config.tls.client());
-        let options = ChannelOptions { limits, tls, same_process, same_host, ..ChannelOptions::default() };
+        let (limits, tls, hedge) = (config.limits.clone(), config.tls.client(), config.hedge.clone());
+        let options = ChannelOptions { limits, tls, hedge, same_process, same_host, ..ChannelOptions::default() };
         Channel::with_options(registry, options)
     }
 }

@@ -66,13 +66,12 @@ async fn answered(stub: &Stub, calls: u32) -> u32 {
 async fn call_refused_by_one_server_moves_to_another_at_once() {
     let network = Network::from_seed(1);
     let loads = ["10.0.0.1:1", "10.0.0.2:1", "10.0.0.3:1"].map(|address| serve(&network, address, 1000));
-    loads[1].capacity.store(0, Ordering::Relaxed);
+    // About 33 calls come to each server in 100 ms. The budget of retries allows a tenth of all calls.
+    loads[1].capacity.store(29, Ordering::Relaxed);
     let stub = Stub::new(network.host("client").channel("list:10.0.0.1:1,10.0.0.2:1,10.0.0.3:1"), &WHO);
-    assert_eq!(answered(&stub, 300).await, 300);
-    assert!(
-        loads[1].came.load(Ordering::Relaxed) >= 50,
-        "it is asked all the same, and would be found to be well again"
-    );
+    assert_eq!(answered(&stub, 600).await, 600);
+    let came: u32 = loads.iter().map(|load| load.came.load(Ordering::Relaxed)).sum();
+    assert!(came >= 615, "{came} attempts: no call was refused");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::binary;
+use super::grpc::decimal;
 use crate::metadata::Metadata;
 use crate::status::Status;
 
@@ -12,6 +13,11 @@ use crate::status::Status;
 /// of a `-bin` field may be a list; each element becomes a pair. INVALID_ARGUMENT if an element is not base64.
 pub(crate) fn append_field(metadata: &mut Metadata, name: &[u8], value: &[u8]) -> Result<(), Status> {
     if is_reserved(name) {
+        if name == PREVIOUS_ATTEMPTS.as_bytes()
+            && let Some(previous) = decimal(value, PREVIOUS_ATTEMPTS_DIGITS_MAX).filter(|previous| *previous > 0)
+        {
+            metadata.set(Metadata::ATTEMPT, (previous + 1).to_string())?;
+        }
         return Ok(());
     }
     if !name.ends_with(BINARY) {
@@ -31,8 +37,24 @@ pub(crate) fn append_field(metadata: &mut Metadata, name: &[u8], value: &[u8]) -
 
 /// The metadata as fields to send, in order. Leaves out the keys that belong to HTTP or to a protocol on it.
 pub(crate) fn fields(metadata: &Metadata) -> impl Iterator<Item = (&str, Cow<'_, [u8]>)> {
-    metadata.iter().filter(|(key, _)| !is_reserved(key.as_bytes())).map(|(key, value)| (key, text_of(key, value)))
+    let sent = metadata.iter().filter(|(key, _)| !is_reserved(key.as_bytes()));
+    sent.map(|(key, value)| match key {
+        Metadata::ATTEMPT => (PREVIOUS_ATTEMPTS, previous_attempts(value)),
+        _ => (key, text_of(key, value)),
+    })
 }
+
+/// The value of [`PREVIOUS_ATTEMPTS`] for the number of an attempt.
+fn previous_attempts(attempt: &[u8]) -> Cow<'static, [u8]> {
+    let attempt = decimal(attempt, PREVIOUS_ATTEMPTS_DIGITS_MAX).unwrap_or(1);
+    attempt.saturating_sub(1).to_string().into_bytes().into()
+}
+
+/// gRPC's field for the number of attempts before this one. mprpc keeps the number of the attempt in its place, in the
+/// metadata key [`Metadata::ATTEMPT`].
+const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+/// Longer numbers are ignored.
+const PREVIOUS_ATTEMPTS_DIGITS_MAX: usize = 9;
 
 /// The value of a pair as text: base64 if the key ends in `-bin`.
 pub(super) fn text_of<'a>(key: &str, value: &'a [u8]) -> Cow<'a, [u8]> {
@@ -84,6 +106,18 @@ mod tests {
             append_field(&mut received, name.as_bytes(), value).unwrap();
         }
         assert_eq!(received, sent);
+    }
+
+    #[test]
+    fn number_of_an_attempt_is_the_number_of_attempts_before_it() {
+        let mut sent = Metadata::new();
+        sent.append(Metadata::ATTEMPT, "3").unwrap();
+        let fields: Vec<_> = fields(&sent).collect();
+        assert_eq!(fields, [("grpc-previous-rpc-attempts", Cow::Borrowed(&b"2"[..]))]);
+        assert_eq!(of(&[("grpc-previous-rpc-attempts", "2")]).unwrap(), sent);
+        for ignored in ["0", "", "-1", "two", "1234567890"] {
+            assert!(of(&[("grpc-previous-rpc-attempts", ignored)]).unwrap().is_empty(), "{ignored}");
+        }
     }
 
     #[test]

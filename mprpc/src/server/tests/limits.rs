@@ -16,6 +16,8 @@
 //! | `queue_time_max`, `queue_time_target` | `server/executor/simulation.rs` | status checked here |
 //! | `handler_delay_target` | `server/concurrency_limit/tests.rs` | status checked here |
 //! | `queue_calls_max`, `blocking_threads_max` | `elsewhere.rs` | status checked here |
+//! | `retry_percent`, `retries_min`, `retry_window` | none: they limit calls | `client/retry_budget.rs`, `client/tests/retries.rs` |
+//! | `hedge_delay_min` | none: it limits calls | `client/latencies.rs`, `client/tests/hedging.rs` |
 //! | `throttle_window` | none: it limits calls | `client/throttle.rs`, `client/tests/overload.rs` |
 //! | `connections_max` | here; `tests/server.rs` over TCP | status checked here; endpoints and runtimes bound callers |
 //! | `stream_window_bytes`, `connection_window_bytes` | here, as receiver and as sender | there, as both |
