@@ -14,9 +14,9 @@ pub(crate) fn scale(arguments: impl Iterator<Item = String>) -> Result<bool, Fai
     run("bench-scale", machine.into_iter().chain(arguments))
 }
 
-/// What a server does under load, and tonic beside it; whether it did well.
+/// What a server does under load, with tonic and axum beside it; whether it did well.
 pub(crate) fn load(arguments: impl Iterator<Item = String>) -> Result<bool, Failure> {
-    let (_, not_built) = Programs::build(&["tonic"])?;
+    let (_, not_built) = Programs::build(&["tonic", "axum"])?;
     for left_out in &not_built {
         eprintln!("{} could not be built: {}", left_out.peer, left_out.why);
     }

@@ -7,6 +7,8 @@ use mprpc_bench_harness::Failure;
 
 /// The peers, by their names in results. The package of each is `bench-` followed by the name.
 pub(crate) const PEERS: [&str; 3] = ["tonic", "tarpc", "volo-thrift"];
+/// The peer of JSON, which `load` measures.
+const AXUM: &str = "axum";
 
 /// The client of tonic, and the server of mprpc.
 pub(crate) const TONIC_TO_MPRPC: &str = "tonic-to-mprpc";
@@ -35,7 +37,7 @@ impl Programs {
         let target = own.parent().and_then(Path::parent).ok_or("this program stands nowhere")?.to_owned();
         let programs = Programs { folder: target.join("release"), own };
         let mut failures = Vec::new();
-        for peer in PEERS.into_iter().filter(|peer| systems.iter().any(|system| ends(system).1 == *peer)) {
+        for peer in PEERS.into_iter().chain([AXUM]).filter(|peer| systems.iter().any(|system| ends(system).1 == *peer)) {
             eprintln!("building bench-{peer}");
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["build", "--release", "--locked", "--manifest-path", MANIFEST, "--target-dir"]);

@@ -7,6 +7,7 @@
 mod cancel;
 mod compute;
 mod flood;
+mod json;
 mod memory;
 mod mixed;
 mod offer;
@@ -39,7 +40,7 @@ struct Row {
     measure: fn(&Programs) -> Result<Vec<Sample>, Failure>,
 }
 
-const ROWS: [Row; 11] = [
+const ROWS: [Row; 12] = [
     Row { name: "compute-10", measure: |programs| compute::measure(programs, 10) },
     Row { name: "compute-100", measure: |programs| compute::measure(programs, 100) },
     Row { name: "compute-1000", measure: |programs| compute::measure(programs, 1_000) },
@@ -51,22 +52,26 @@ const ROWS: [Row; 11] = [
     Row { name: "memory", measure: memory::measure },
     Row { name: "cancel", measure: cancel::measure },
     Row { name: "protocols", measure: protocols::measure },
+    Row { name: "json", measure: json::measure },
 ];
 
 const TONIC: &str = "tonic";
+const AXUM: &str = "axum";
 
 /// The paths of the programs.
 struct Programs {
     own: PathBuf,
     /// `None` if tonic was not built.
     tonic: Option<PathBuf>,
+    /// `None` if axum was not built.
+    axum: Option<PathBuf>,
 }
 
 impl Programs {
     fn find() -> Result<Programs, Failure> {
         let own = std::env::current_exe()?;
-        let tonic = own.with_file_name(format!("bench-{TONIC}"));
-        Ok(Programs { tonic: tonic.exists().then_some(tonic), own })
+        let peer = |name: &str| Some(own.with_file_name(format!("bench-{name}"))).filter(|peer| peer.exists());
+        Ok(Programs { tonic: peer(TONIC), axum: peer(AXUM), own })
     }
 }
 
