@@ -8,6 +8,7 @@ mod hpack;
 mod http1;
 mod http2;
 mod native;
+mod proxy;
 mod script;
 mod server;
 #[cfg(test)]
@@ -18,6 +19,7 @@ pub use hpack::{HpackField, HpackPeer, hpack, hpack_beside};
 pub use http1::http1;
 pub use http2::{http2_client, http2_server};
 pub use native::{classic, native};
+pub use proxy::{paths, proxy};
 
 use crate::limits::Limits;
 use crate::protocol::{Sniffed, sniff};

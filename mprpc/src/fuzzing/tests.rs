@@ -9,7 +9,7 @@ use super::*;
 type Target = (&'static str, fn(&[u8]));
 
 /// Every target of `fuzz/`. The blocks of the differential target are decoded without its peer.
-const TARGETS: [Target; 9] = [
+const TARGETS: [Target; 11] = [
     ("classic", classic),
     ("grpc", grpc),
     ("hpack", hpack),
@@ -18,6 +18,8 @@ const TARGETS: [Target; 9] = [
     ("http2_client", http2_client),
     ("http2_server", http2_server),
     ("native", native),
+    ("paths", paths),
+    ("proxy", proxy),
     ("sniff", sniffed),
 ];
 

@@ -15,6 +15,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Encodes in the alphabet for URLs, without padding.
+#[cfg(any(test, fuzzing))]
 pub(super) fn encode_for_url(bytes: &[u8]) -> String {
     LENIENT_FOR_URL.encode(bytes)
 }

@@ -7,12 +7,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
+#[cfg(any(test, fuzzing))]
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
+use super::binary;
 use super::grpc::decimal;
-use super::metadata::{append_field, fields};
+#[cfg(any(test, fuzzing))]
+use super::metadata::append_field;
+use super::metadata::fields;
 use super::query::query_pairs;
-use super::{binary, grpc};
 use crate::codec::Codec;
 use crate::codec::json_tree::put_string;
 use crate::metadata::Metadata;
@@ -24,6 +27,7 @@ pub(crate) fn code_name(code: Code) -> &'static str {
 }
 
 /// The code with this name in Connect.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn code_from_name(name: &str) -> Option<Code> {
     (1u8..).zip(&CODES[1..]).find(|(_, (known, _))| *known == name).map(|(number, _)| Code::from_number(number))
 }
@@ -31,12 +35,6 @@ pub(crate) fn code_from_name(name: &str) -> Option<Code> {
 /// The HTTP status of a reply with this code.
 pub(crate) fn http_status(code: Code) -> u16 {
     CODES[code as usize].1
-}
-
-/// The code of a reply without an error in JSON, from its HTTP status. A proxy sends such replies.
-pub(crate) fn code_of_http_status(status: u16) -> Code {
-    // gRPC's table, but for one status.
-    if status == 431 { Code::Unknown } else { grpc::code_of_http_status(status) }
 }
 
 /// The names and the HTTP statuses, in the order of gRPC's numbers. Connect has no name for OK.
@@ -123,7 +121,7 @@ pub(crate) fn encode_end(out: &mut Vec<u8>, error: Option<&Status>, trailers: &M
 const MESSAGE_BYTES_MAX: usize = 4096;
 const DETAILS_BYTES_MAX: usize = 16 * 1024;
 
-#[cfg(feature = "json")]
+#[cfg(all(feature = "json", any(test, fuzzing)))]
 mod json {
     //! Errors and ends of streams out of JSON, at a caller.
 
@@ -169,7 +167,7 @@ mod json {
     }
 }
 
-#[cfg(feature = "json")]
+#[cfg(all(feature = "json", any(test, fuzzing)))]
 pub(crate) use json::{decode_end, decode_error};
 
 /// Decodes the value of `connect-timeout-ms`: at most 10 digits. INVALID_ARGUMENT for anything else.
@@ -182,6 +180,7 @@ pub(crate) fn decode_timeout(value: &[u8]) -> Result<Duration, Status> {
 
 /// Encodes `timeout` as the value of `connect-timeout-ms`. Rounded down, so that the server is granted no more time than is
 /// left; at most 115 days.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn encode_timeout(timeout: Duration) -> String {
     timeout.as_millis().min(9_999_999_999).to_string()
 }
@@ -195,6 +194,7 @@ pub(crate) fn unary_trailers(trailers: &Metadata) -> impl Iterator<Item = (Strin
 
 /// Appends what a field of a unary reply carries, to `headers` or to `trailers`. `name` is in lower case. The error is that
 /// of [`append_field`].
+#[cfg(any(test, fuzzing))]
 pub(crate) fn append_reply_field(
     headers: &mut Metadata,
     trailers: &mut Metadata,
@@ -258,6 +258,7 @@ impl GetCall {
     }
 
     /// Encodes the query: the message as text if it is plain JSON, and as base64 otherwise.
+    #[cfg(any(test, fuzzing))]
     pub(crate) fn encode(&self) -> String {
         let is_text = self.compression.is_none() && codec_from_name(&self.encoding) == Some(Codec::Json);
         let mut query = if self.has_version { "connect=v1&".to_owned() } else { String::new() };
@@ -309,25 +310,6 @@ mod tests {
         }
         let statuses: Vec<u16> = all_codes().map(http_status).collect();
         assert_eq!(statuses, [499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401]);
-    }
-
-    #[test]
-    fn replies_of_proxies_map_to_codes() {
-        let codes = [400, 401, 403, 404, 429, 431, 502, 503, 504, 418].map(code_of_http_status);
-        use Code::{Internal, PermissionDenied, Unauthenticated, Unavailable, Unimplemented, Unknown};
-        let expected = [
-            Internal,
-            Unauthenticated,
-            PermissionDenied,
-            Unimplemented,
-            Unavailable,
-            Unknown,
-            Unavailable,
-            Unavailable,
-            Unavailable,
-            Unknown,
-        ];
-        assert_eq!(codes, expected);
     }
 
     fn failure() -> Status {

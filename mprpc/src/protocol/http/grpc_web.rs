@@ -34,10 +34,12 @@ pub(crate) fn encode_trailers(
 }
 
 /// Names and values of fields.
+#[cfg(any(test, fuzzing))]
 pub(crate) type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
 
 /// Decodes the block of a message with the flag TRAILERS: the fields, their names in any case. INTERNAL if a line is no
 /// field.
+#[cfg(any(test, fuzzing))]
 pub(crate) fn decode_trailers(block: &[u8]) -> Result<Pairs<'_>, Status> {
     let lines = block.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let field = |line: &'_ [u8]| {
