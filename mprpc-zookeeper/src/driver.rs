@@ -25,8 +25,15 @@ pub(crate) async fn run<C: Connect>(
     state: watch::Sender<State>,
 ) {
     let driver = Driver { shared, state };
-    while !driver.shared.lock().session.is_closed() {
-        match servers.step() {
+    loop {
+        let timeout = {
+            let session = &driver.shared.lock().session;
+            if session.is_closed() {
+                break;
+            }
+            session.timeout()
+        };
+        match servers.step(timeout) {
             Step::Pause(pause) => driver.meanwhile(sleep(pause)).await.unwrap_or(()),
             Step::Try(server) => driver.try_server(&connector, &mut servers, server).await,
         }

@@ -27,7 +27,7 @@ pub struct Options {
     /// The longest pause before the second round over the servers. The pause is random, from zero to this ceiling; the
     /// ceiling doubles with each further round.
     pub backoff_min: Duration,
-    /// The highest ceiling of the pause between rounds.
+    /// The highest ceiling of the pause between rounds. A third of the session timeout counts if it is lower.
     pub backoff_max: Duration,
     /// The seed of the order of the servers and of the pauses; random if there is none.
     pub seed: Option<u64>,

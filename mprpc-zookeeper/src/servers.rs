@@ -51,13 +51,16 @@ impl Servers {
         self.servers.len().max(1)
     }
 
-    pub(crate) fn step(&mut self) -> Step {
+    /// The next thing to do. `session_timeout` is how long the servers keep the session after they are back: no pause is
+    /// longer than a third of it, so that the client finds its session alive.
+    pub(crate) fn step(&mut self, session_timeout: Duration) -> Step {
         if let Some(server) = self.round.pop() {
             return Step::Try(server);
         }
         self.begin_round();
         // 2^16 times the first ceiling is far beyond the last one; the shift stays in range.
-        let ceiling = self.backoff_max.min(self.backoff_min * (1 << self.rounds_failed.min(16)));
+        let highest = self.backoff_max.min(session_timeout / 3);
+        let ceiling = highest.min(self.backoff_min * (1 << self.rounds_failed.min(16)));
         self.rounds_failed = self.rounds_failed.saturating_add(1);
         Step::Pause(ceiling.mul_f64(self.rng.f64()))
     }
@@ -116,6 +119,8 @@ impl Servers {
 mod tests {
     use super::*;
 
+    const TIMEOUT: Duration = Duration::from_secs(9);
+
     fn servers(count: usize) -> Servers {
         let names: Vec<String> = (0..count).map(|index| format!("s{index}:1")).collect();
         Servers::new(&names, &Options { seed: Some(1), ..Options::default() })
@@ -124,7 +129,7 @@ mod tests {
     fn round(servers: &mut Servers) -> (Vec<Arc<str>>, Duration) {
         let mut tried = Vec::new();
         loop {
-            match servers.step() {
+            match servers.step(TIMEOUT) {
                 Step::Try(server) => tried.push(server),
                 Step::Pause(pause) => return (tried, pause),
             }
@@ -149,7 +154,7 @@ mod tests {
         let mut servers = servers(1);
         let options = Options::default();
         for failed in 0..20 {
-            let ceiling = options.backoff_max.min(options.backoff_min * (1 << failed.min(16)));
+            let ceiling = (TIMEOUT / 3).min(options.backoff_min * (1 << failed.min(16)));
             assert!(round(&mut servers).1 <= ceiling);
         }
         let now = Instant::now();
@@ -158,7 +163,7 @@ mod tests {
         assert!(servers.rounds_failed > 10, "a server that drops its clients at once resets the pauses");
         servers.connected(now);
         servers.lost(now + options.backoff_max);
-        assert!(matches!(servers.step(), Step::Pause(pause) if pause <= options.backoff_min));
+        assert!(matches!(servers.step(TIMEOUT), Step::Pause(pause) if pause <= options.backoff_min));
     }
 
     #[test]
@@ -166,7 +171,7 @@ mod tests {
         let mut servers = servers(2);
         let mut failed = None;
         for _ in 0..2 {
-            let Step::Try(server) = servers.step() else { panic!("no server") };
+            let Step::Try(server) = servers.step(TIMEOUT) else { panic!("no server") };
             assert_eq!(failed, None);
             servers.failed(server, "refused".into());
             failed = servers.round_failed();

@@ -21,10 +21,10 @@ use mprpc::Protocol;
 use mprpc::discovery::{
     Registered, Registration, RegistrationState, Resolution, ResolutionState, Target, entries_skipped, list_services,
 };
+use mprpc_zookeeper::{Acl, Client, CreateMode, Options};
 use provider::{PATIENCE, Provider, USERS, shows, until};
 use tokio::sync::{oneshot, watch};
 use zookeeper::ZooKeeper;
-use zookeeper_client::{Acls, Client, CreateMode, CreateOptions};
 
 #[test]
 fn provider_process() {
@@ -40,18 +40,18 @@ async fn provider_is_registered_in_both_layouts_until_it_withdraws() {
     stands(&registered).await;
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
 
-    let (data, stat) = place.client.get_data(&place.native("127.0.0.1:8000")).await.unwrap();
-    assert_eq!(String::from_utf8(data).unwrap(), r#"{"mprpc":1,"protocols":["native"],"weight":100}"#);
+    let (data, stat) = place.client.get(&place.native("127.0.0.1:8000")).await.unwrap();
+    assert_eq!(String::from_utf8(data.to_vec()).unwrap(), r#"{"mprpc":1,"protocols":["native"],"weight":100}"#);
     assert_ne!(stat.ephemeral_owner, 0);
     for method in ["Login", "Register"] {
         let path = place.classic(method);
-        let (data, stat) = eventually("the classic node", || place.client.get_data(&path)).await;
-        assert_eq!(String::from_utf8(data).unwrap(), "127.0.0.1:8000");
+        let (data, stat) = eventually("the classic node", || place.client.get(&path)).await;
+        assert_eq!(String::from_utf8(data.to_vec()).unwrap(), "127.0.0.1:8000");
         assert_ne!(stat.ephemeral_owner, 0);
-        let (acls, _) = place.client.get_acl(&path).await.unwrap();
-        assert_eq!((acls.len(), acls[0].scheme(), acls[0].id()), (1, "world", "anyone"));
+        let (acls, _) = place.client.acl(&path).await.unwrap();
+        assert_eq!((acls.len(), &*acls[0].scheme, &*acls[0].id), (1, "world", "anyone"));
     }
-    let (data, stat) = place.client.get_data(&format!("{}/UserServiceRpc", place.chroot)).await.unwrap();
+    let (data, stat) = place.client.get(&format!("{}/UserServiceRpc", place.chroot)).await.unwrap();
     assert_eq!((data.len(), stat.ephemeral_owner), (0, 0));
     let services = list_services(&place.target(false), PATIENCE).await.unwrap();
     assert_eq!(services.len(), 1);
@@ -61,7 +61,7 @@ async fn provider_is_registered_in_both_layouts_until_it_withdraws() {
     registered.withdraw().await;
     assert_eq!(*state.borrow_and_update(), RegistrationState::Withdrawn);
     for path in [place.native("127.0.0.1:8000"), place.classic("Login"), place.classic("Register")] {
-        assert!(place.client.check_stat(&path).await.unwrap().is_none(), "{path} was left");
+        assert!(place.client.exists(&path).await.unwrap().is_none(), "{path} was left");
     }
     until(&mut shown, "an empty list", |r| shows(r, &[])).await;
 }
@@ -70,9 +70,17 @@ async fn provider_is_registered_in_both_layouts_until_it_withdraws() {
 async fn classic_providers_are_found_with_the_methods_of_their_nodes() {
     let place = Place::new(ZooKeeper::shared()).await;
     let mut shown = place.watch();
-    place.client.create(&format!("{}/UserServiceRpc", place.chroot), b"", &PERSISTENT).await.unwrap();
-    place.client.create(&place.classic("Login"), b"127.0.0.1:9000", &EPHEMERAL).await.unwrap();
-    place.client.create(&place.classic("Register"), b"127.0.0.1:9001", &EPHEMERAL).await.unwrap();
+    place
+        .client
+        .create(&format!("{}/UserServiceRpc", place.chroot), b"", CreateMode::Persistent, Acl::ANYONE)
+        .await
+        .unwrap();
+    place.client.create(&place.classic("Login"), b"127.0.0.1:9000", CreateMode::Ephemeral, Acl::ANYONE).await.unwrap();
+    place
+        .client
+        .create(&place.classic("Register"), b"127.0.0.1:9001", CreateMode::Ephemeral, Acl::ANYONE)
+        .await
+        .unwrap();
     until(&mut shown, "both", |r| shows(r, &["classic:127.0.0.1:9000", "classic:127.0.0.1:9001"])).await;
     assert!(shown.borrow().endpoints[0].serves("Login") && !shown.borrow().endpoints[0].serves("Register"));
 
@@ -89,19 +97,19 @@ async fn classic_node_stays_with_its_live_owner_and_is_taken_over_after_its_end(
     let place = Place::new(ZooKeeper::shared()).await;
     let first = Provider::start(&place.url(true), "127.0.0.1:8001");
     let login = place.classic("Login");
-    let (data, _) = eventually("the first's node", || place.client.get_data(&login)).await;
-    assert_eq!(data, b"127.0.0.1:8001");
+    let (data, _) = eventually("the first's node", || place.client.get(&login)).await;
+    assert_eq!(data, "127.0.0.1:8001");
     let second = place.register("127.0.0.1:8002", true);
     stands(&second).await;
     let mut shown = place.watch();
     until(&mut shown, "both", |r| shows(r, &["127.0.0.1:8001", "127.0.0.1:8002"])).await;
-    assert_eq!(place.client.get_data(&login).await.unwrap().0, b"127.0.0.1:8001");
+    assert_eq!(place.client.get(&login).await.unwrap().0, "127.0.0.1:8001");
 
     first.kill();
     until(&mut shown, "the second", |r| shows(r, &["127.0.0.1:8002"])).await;
     eventually("the second's node", || async {
-        match place.client.get_data(&login).await {
-            Ok((data, _)) if data == b"127.0.0.1:8002" => Ok(()),
+        match place.client.get(&login).await {
+            Ok((data, _)) if data == "127.0.0.1:8002" => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
@@ -114,10 +122,10 @@ async fn node_deleted_by_an_operator_comes_back() {
     let registered = place.register("127.0.0.1:8000", true);
     stands(&registered).await;
     for path in [place.native("127.0.0.1:8000"), place.classic("Login")] {
-        let (_, before) = eventually("the node", || place.client.get_data(&path)).await;
+        let (_, before) = eventually("the node", || place.client.get(&path)).await;
         place.client.delete(&path, None).await.unwrap();
         eventually("the node again", || async {
-            match place.client.get_data(&path).await {
+            match place.client.get(&path).await {
                 Ok((_, stat)) if stat.czxid != before.czxid => Ok(()),
                 other => Err(format!("{other:?}")),
             }
@@ -135,15 +143,15 @@ async fn provider_with_expired_session_registers_again() {
     let frozen = Provider::start(&place.url(true), "127.0.0.1:8000");
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
     let path = place.native("127.0.0.1:8000");
-    let (_, before) = place.client.get_data(&path).await.unwrap();
+    let (_, before) = place.client.get(&path).await.unwrap();
     frozen.freeze();
     until(&mut shown, "an empty list", |r| shows(r, &[])).await;
     frozen.thaw();
     let took = until(&mut shown, "it again", |r| shows(r, &["127.0.0.1:8000"])).await;
     println!("registered again {took:?} after it could run again");
-    let (_, after) = place.client.get_data(&path).await.unwrap();
+    let (_, after) = place.client.get(&path).await.unwrap();
     assert_ne!(before.ephemeral_owner, after.ephemeral_owner);
-    eventually("the classic node again", || place.client.get_data(&place.classic("Login"))).await;
+    eventually("the classic node again", || place.client.get(&place.classic("Login"))).await;
 }
 
 #[tokio::test]
@@ -154,23 +162,24 @@ async fn provider_killed_and_restarted_at_once_has_one_registration() {
     let mut shown = place.watch();
     let killed = Provider::start(&place.url(true), "127.0.0.1:8000");
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
-    let old = place.client.get_data(&path).await.unwrap().1.ephemeral_owner;
+    let old = place.client.get(&path).await.unwrap().1.ephemeral_owner;
     killed.kill();
     let _next = Provider::start(&place.url(true), "127.0.0.1:8000");
-    let new = place.client.get_data(&path).await.unwrap().1.ephemeral_owner;
+    let new = place.client.get(&path).await.unwrap().1.ephemeral_owner;
     assert_ne!(old, new, "it took the node of the session that ends for its own");
     println!("the old session at the restart: {}", if place.has_session(old) { "alive" } else { "gone" });
 
     eventually("the end of the old session", || async { (!place.has_session(old)).then_some(()).ok_or("alive") }).await;
-    assert_eq!(place.client.get_data(&path).await.unwrap().1.ephemeral_owner, new);
+    assert_eq!(place.client.get(&path).await.unwrap().1.ephemeral_owner, new);
     eventually("the classic node", || async {
-        match place.client.get_data(&login).await {
+        match place.client.get(&login).await {
             Ok((_, stat)) if stat.ephemeral_owner == new => Ok(()),
             other => Err(format!("{other:?}")),
         }
     })
     .await;
-    assert_eq!(place.client.list_children(&place.native("")[..place.native("").len() - 1]).await.unwrap().len(), 1);
+    let folder = place.native("");
+    assert_eq!(place.client.children(folder.trim_end_matches('/')).await.unwrap().0.len(), 1);
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
 }
 
@@ -197,9 +206,9 @@ async fn invalid_nodes_are_skipped_and_counted() {
     for (name, data) in
         [("nonsense", &good[..]), ("127.0.0.1:1", b"garbage"), ("127.0.0.1:2", b"{\"mprpc\":9}"), ("127.0.0.1:3", good)]
     {
-        place.client.create(&place.native(name), data, &EPHEMERAL).await.unwrap();
+        place.client.create(&place.native(name), data, CreateMode::Ephemeral, Acl::ANYONE).await.unwrap();
     }
-    place.client.create(&place.classic("Logout"), b"not an address", &EPHEMERAL).await.unwrap();
+    place.client.create(&place.classic("Logout"), b"not an address", CreateMode::Ephemeral, Acl::ANYONE).await.unwrap();
     let mut shown = place.watch();
     until(&mut shown, "the good ones", |r| shows(r, &["127.0.0.1:3", "127.0.0.1:8000"])).await;
     eventually("the count", || async {
@@ -209,7 +218,7 @@ async fn invalid_nodes_are_skipped_and_counted() {
     .await;
 
     // An operator takes an endpoint out of use by setting its weight to 0.
-    place.client.set_data(&place.native("127.0.0.1:3"), br#"{"mprpc":1,"weight":0}"#, None).await.unwrap();
+    place.client.set(&place.native("127.0.0.1:3"), br#"{"mprpc":1,"weight":0}"#, None).await.unwrap();
     until(&mut shown, "its weight", |r| r.endpoints.iter().any(|endpoint| endpoint.weight == 0)).await;
 }
 
@@ -289,9 +298,6 @@ async fn clients_wait_for_a_zookeeper_that_is_down_at_the_start() {
     until(&mut shown, "it", |r| shows(r, &["127.0.0.1:8000"])).await;
 }
 
-const EPHEMERAL: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
-const PERSISTENT: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());
-
 /// The part of a server that belongs to one test: a chroot that nothing else uses.
 struct Place<Client> {
     address: String,
@@ -304,8 +310,8 @@ struct Place<Client> {
 impl Place<Client> {
     async fn new(server: Arc<ZooKeeper>) -> Place<Client> {
         let chroot = format!("/test-{:016x}/apps", fastrand::u64(..));
-        let client = Client::connect(&server.address).await.unwrap();
-        client.mkdir(&chroot, &PERSISTENT).await.unwrap();
+        let client = Client::connect(&[&server.address], Options::default());
+        client.create_all(&chroot, Acl::ANYONE).await.unwrap();
         Place { address: server.address.clone(), chroot, client, _server: Some(server) }
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use mprpc::discovery::list_services;
 use mprpc::net::background;
-use zookeeper_client::Client;
+use mprpc_zookeeper::{Client, Options};
 
 use self::server::ZooKeeper;
 use crate::program::*;
@@ -58,8 +58,8 @@ fn listed(zookeeper: &ZooKeeper, service: &str) -> Vec<String> {
 /// The content of a node, if the node exists.
 fn node(zookeeper: &ZooKeeper, path: &str) -> Option<String> {
     let data = background().block_on(async {
-        let client = Client::connect(&zookeeper.address).await.unwrap();
-        client.get_data(path).await
+        let client = Client::connect(&[&zookeeper.address], Options::default());
+        client.get(path).await
     });
-    data.ok().map(|(data, _)| String::from_utf8(data).unwrap())
+    data.ok().map(|(data, _)| String::from_utf8(data.to_vec()).unwrap())
 }

@@ -11,18 +11,12 @@ use tracing::level_filters::LevelFilter;
 ///
 /// A target covers everything below it: `mprpc::net` covers `mprpc::net::acceptor`. The longest matching target
 /// decides.
-///
-/// The ZooKeeper client's target, `zookeeper_client`, is limited to `error` unless the filter names it. The client logs
-/// every attempt during an outage, and `mprpc::discovery` already logs the outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filter {
     level: LevelFilter,
     /// Sorted from longest to shortest, so that the first match decides.
     targets: Vec<(String, LevelFilter)>,
 }
-
-/// This target is limited to `error` unless the filter names it.
-const NOISY_TARGET: &str = "zookeeper_client";
 
 impl Filter {
     /// Makes a filter with one level for every target.
@@ -37,8 +31,7 @@ impl Filter {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
         let own = self.targets.iter().find(|(prefix, _)| below(prefix));
-        let unnamed = if below(NOISY_TARGET) { self.level.min(LevelFilter::ERROR) } else { self.level };
-        level <= own.map_or(unnamed, |(_, level)| *level)
+        level <= own.map_or(self.level, |(_, level)| *level)
     }
 
     /// Returns the most verbose level of any target.
@@ -118,14 +111,6 @@ mod tests {
             assert_eq!(filter.allows(level, target), allowed, "{level} {target}");
         }
         assert_eq!(filter.most(), LevelFilter::TRACE);
-    }
-
-    #[test]
-    fn zookeeper_client_is_quiet_unless_named() {
-        let target = "zookeeper_client::session";
-        assert!(!Filter::default().allows(Level::WARN, target));
-        assert!(Filter::default().allows(Level::ERROR, target));
-        assert!("info,zookeeper_client=debug".parse::<Filter>().unwrap().allows(Level::DEBUG, target));
     }
 
     #[test]

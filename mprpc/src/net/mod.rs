@@ -2,6 +2,8 @@
 
 mod acceptor;
 mod allocator;
+#[cfg(feature = "zookeeper")]
+mod byte_stream;
 pub(crate) mod clock;
 pub(crate) mod connection;
 mod connector;
@@ -25,6 +27,8 @@ mod worker_pool;
 
 pub(crate) use acceptor::{Incoming, Listener};
 pub(crate) use allocator::give_back_memory;
+#[cfg(feature = "zookeeper")]
+pub(crate) use byte_stream::ByteStream;
 pub(crate) use connector::Connector;
 #[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;

@@ -1,12 +1,15 @@
 //! The registry in ZooKeeper: an ensemble for many machines, ephemeral nodes, the layouts of mprpc and of the C++
 //! MPRPC.
 
+mod folder;
 mod layout;
 mod owner;
 mod registry;
 mod resolver;
 mod services;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use registry::ZooKeeperRegistry;
 pub use resolver::ZooKeeperResolver;

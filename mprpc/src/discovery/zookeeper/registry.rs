@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use mprpc_zookeeper::{Acl, Client, CreateMode, Error, Op, Stat, WatchMode, Watcher};
 use tokio::sync::{oneshot, watch};
-use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, OneshotWatcher, Stat};
 
 use super::super::backoff::Backoff;
 use super::super::outage::Outage;
@@ -16,19 +16,26 @@ use super::super::target::Ensemble;
 use super::super::{Registered, Registration, RegistrationState, Registry, is_service_name};
 use super::layout;
 use super::owner::{Found, Layout, Step, decide};
-use super::session::{Connected, ConnectionState, LINK_PATIENCE, Session, is_link_lost};
+use super::session::{ConnectionState, LINK_PATIENCE, Session, SessionIds};
 
 /// A registry that announces providers in ZooKeeper: in the native layout, and also in the classic one if
 /// [`Ensemble::classic`] is set.
 #[derive(Debug)]
 pub struct ZooKeeperRegistry {
     ensemble: Ensemble,
+    /// The session of a test; otherwise the process's session.
+    session: Option<Arc<Session>>,
 }
 
 impl ZooKeeperRegistry {
     /// Makes a registry in this ensemble, which may be unreachable at first. Needs ZooKeeper 3.6 or newer.
     pub fn new(ensemble: Ensemble) -> ZooKeeperRegistry {
-        ZooKeeperRegistry { ensemble }
+        ZooKeeperRegistry { ensemble, session: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn over(ensemble: Ensemble, session: Arc<Session>) -> ZooKeeperRegistry {
+        ZooKeeperRegistry { ensemble, session: Some(session) }
     }
 }
 
@@ -37,12 +44,13 @@ impl Registry for ZooKeeperRegistry {
         if !is_service_name(registration.service.name) {
             return Registered::failed(&format!("'{}' is no name of a service", registration.service.name));
         }
-        let session = Session::shared(&self.ensemble);
+        let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
         let announcement = Announcement::new(&self.ensemble, &registration);
         let waiting = format!("connecting to {}", session.name);
         let (sender, state) = watch::channel(RegistrationState::Pending(waiting.into()));
         let (withdraw, withdrawn) = oneshot::channel();
-        crate::net::background().spawn(keep(announcement, session, sender, withdrawn));
+        let runtime = session.runtime.clone();
+        runtime.spawn(keep(announcement, session, sender, withdrawn));
         Registered::new(state, withdraw)
     }
 }
@@ -51,6 +59,8 @@ impl Registry for ZooKeeperRegistry {
 struct Announcement {
     /// The native node first, then the nodes of the methods in the classic layout.
     nodes: Vec<Node>,
+    /// A watch of each node, set once there is a connection.
+    watchers: Vec<Watcher>,
     /// The place of the native node, for states and log lines.
     place: String,
     outage: Outage,
@@ -90,7 +100,7 @@ impl Announcement {
                 Err(why) => tracing::warn!("{place} is not announced in the classic layout: {why}"),
             }
         }
-        Announcement { nodes, place, outage: Outage::default(), backoff: Backoff::default() }
+        Announcement { nodes, watchers: Vec::new(), place, outage: Outage::default(), backoff: Backoff::default() }
     }
 }
 
@@ -114,14 +124,14 @@ async fn keep(
             // A message and a dropped sender both withdraw the announcement.
             _ = &mut withdrawn => break,
             changed = links.changed() => if changed.is_err() { return },
-            () = announcement.stand(&session.name, &link, &state) => {}
+            () = announcement.stand(&session, &link, &state) => {}
         }
     }
     loop {
         let link = links.borrow_and_update().clone();
         tokio::select! {
             changed = links.changed() => if changed.is_err() { return },
-            () = announcement.withdraw(&link) => break,
+            () = announcement.withdraw(&session.client, &link) => break,
         }
     }
     state.send_replace(RegistrationState::Withdrawn);
@@ -130,17 +140,17 @@ async fn keep(
 impl Announcement {
     /// Keeps the announcement in place for as long as the connection state stays the same. Returns after a failure and
     /// a pause; the caller then starts again.
-    async fn stand(&mut self, session: &str, link: &ConnectionState, state: &watch::Sender<RegistrationState>) {
-        let connected = match link {
+    async fn stand(&mut self, session: &Session, link: &ConnectionState, state: &watch::Sender<RegistrationState>) {
+        let ids = match link {
             ConnectionState::Connecting => return pending().await,
             ConnectionState::Down(why) => {
-                show(state, RegistrationState::Pending(format!("{session}: {why}").into()));
+                show(state, RegistrationState::Pending(format!("{}: {why}", session.name).into()));
                 return pending().await;
             }
-            ConnectionState::Up(connected) => connected,
+            ConnectionState::Up(ids) => ids,
         };
-        let Err(error) = self.stand_connected(connected, state).await;
-        if is_link_lost(&error) {
+        let Err(error) = self.stand_connected(&session.client, ids, state).await;
+        if error.is_connection_lost() {
             // The session reports the loss. This task starts again at the session's next state, or after
             // `LINK_PATIENCE` at the latest.
             return tokio::time::sleep(LINK_PATIENCE).await;
@@ -152,29 +162,27 @@ impl Announcement {
 
     async fn stand_connected(
         &mut self,
-        connected: &Connected,
+        client: &Client,
+        ids: &SessionIds,
         state: &watch::Sender<RegistrationState>,
     ) -> Result<Never, Error> {
-        // Each node has a watch, which reports one change. The next check of the node sets the watch again.
-        let mut watches = FuturesUnordered::new();
+        while let Some(node) = self.nodes.get(self.watchers.len()) {
+            self.watchers.push(client.watch(&node.path, WatchMode::Persistent).await?);
+        }
         let mut due: Vec<usize> = (0..self.nodes.len()).collect();
         loop {
             for index in due.drain(..) {
-                let watcher = self.nodes[index].settle(connected).await?;
-                watches.push(async move {
-                    watcher.changed().await;
-                    index
-                });
+                // The check covers the events so far.
+                self.watchers[index].clear();
+                self.nodes[index].settle(client, ids).await?;
             }
             self.outage.over(&self.place);
             self.backoff.reset();
             show(state, self.state());
+            let mut changes: FuturesUnordered<_> = self.watchers.iter_mut().enumerate().map(changed).collect();
             tokio::select! {
-                Some(index) = watches.next() => due.push(index),
-                () = tokio::time::sleep(CHECK) => {
-                    watches.clear();
-                    due.extend(0..self.nodes.len());
-                }
+                Some(index) = changes.next() => due.push(index),
+                () = tokio::time::sleep(CHECK) => due.extend(0..self.nodes.len()),
             }
         }
     }
@@ -188,15 +196,15 @@ impl Announcement {
 
     /// Removes the nodes that this process owns. Returns once none is left, or if a node cannot be removed: that node
     /// goes away with the session. Waits for the next connection while the session is not connected.
-    async fn withdraw(&mut self, link: &ConnectionState) {
+    async fn withdraw(&mut self, client: &Client, link: &ConnectionState) {
         if self.nodes.iter().all(|node| !node.tried) {
             return;
         }
-        let ConnectionState::Up(connected) = link else { return pending().await };
+        let ConnectionState::Up(ids) = link else { return pending().await };
         // Removes the classic nodes first: the native entry of an address counts as long as it exists.
         for node in self.nodes.iter().rev() {
-            while let Err(error) = node.remove(connected).await {
-                if !is_link_lost(&error) {
+            while let Err(error) = node.remove(client, ids).await {
+                if !error.is_connection_lost() {
                     tracing::warn!("{} stays until the session ends: {error}", node.path);
                     break;
                 }
@@ -207,19 +215,18 @@ impl Announcement {
 }
 
 impl Node {
-    /// Checks the owner of the node and takes the next step. The returned watch was set before the check.
-    async fn settle(&mut self, connected: &Connected) -> Result<OneshotWatcher, Error> {
-        let client = &connected.client;
+    /// Checks the owner of the node and takes the next step.
+    async fn settle(&mut self, client: &Client, ids: &SessionIds) -> Result<(), Error> {
         for _ in 0..RACES_MAX {
-            let (stat, watcher) = client.check_and_watch_stat(&self.path).await?;
-            let found = self.found(connected, stat).await?;
+            let stat = client.exists(&self.path).await?;
+            let found = self.found(client, ids, stat).await?;
             let step = decide(self.layout, found, self.stood);
             self.stands = step == Step::Keep;
             let done = match step {
                 Step::Keep => Ok(()),
                 Step::Wait => {
                     self.tell_waiting(found);
-                    return Ok(watcher);
+                    return Ok(());
                 }
                 Step::Create => self.create(client).await,
                 Step::Replace => self.replace(client, stat.map(|stat| stat.version)).await,
@@ -227,50 +234,48 @@ impl Node {
             match done {
                 Ok(()) => {
                     (self.stands, self.stood, self.told) = (true, true, false);
-                    return Ok(watcher);
+                    return Ok(());
                 }
                 // Another process was faster, or the parent is missing: check again.
                 Err(Error::NodeExists | Error::BadVersion) => {}
-                Err(Error::NoNode) => client.mkdir(&self.folder, &FOLDER).await?,
+                Err(Error::NoNode) => client.create_all(&self.folder, Acl::ANYONE).await?,
                 Err(error) => return Err(error),
             }
         }
         Err(Error::NodeExists)
     }
 
-    async fn found(&self, connected: &Connected, stat: Option<Stat>) -> Result<Found, Error> {
-        let session = connected.client.session_id().0;
-        let found = |ours| Found::by_owner(stat.map(|stat| stat.ephemeral_owner), session, &connected.past, ours);
+    async fn found(&self, client: &Client, ids: &SessionIds, stat: Option<Stat>) -> Result<Found, Error> {
+        let owner = stat.map(|stat| stat.ephemeral_owner);
+        let found = |ours| Found::by_owner(owner, ids.current, &ids.past, ours);
         if self.layout == Layout::Native || found(false) != Found::OtherWithItsAddress {
             return Ok(found(true));
         }
-        match connected.client.get_data(&self.path).await {
+        match client.get(&self.path).await {
             Ok((data, _)) => Ok(found(data == self.data)),
             Err(Error::NoNode) => Ok(Found::Nothing),
             Err(error) => Err(error),
         }
     }
 
+    /// Creates the node: it goes away with the session. Everybody may read and write it, as in the C++ MPRPC.
     async fn create(&mut self, client: &Client) -> Result<(), Error> {
         self.tried = true;
-        client.create(&self.path, &self.data, &NODE).await.map(drop)
+        client.create(&self.path, &self.data, CreateMode::Ephemeral, Acl::ANYONE).await.map(drop)
     }
 
     /// Deletes the existing node and creates the own node in one transaction, so that callers never see the service
     /// without it.
     async fn replace(&mut self, client: &Client, version: Option<i32>) -> Result<(), Error> {
         self.tried = true;
-        let mut writer = client.new_multi_writer();
-        writer.add_delete(&self.path, version)?;
-        writer.add_create(&self.path, &self.data, &NODE)?;
-        writer.commit().await.map(drop).map_err(Error::from)
+        let create = Op::create(&self.path, &self.data, CreateMode::Ephemeral, Acl::ANYONE);
+        client.multi(&[Op::delete(&self.path, version), create]).await.map(drop).map_err(Error::from)
     }
 
-    async fn remove(&self, connected: &Connected) -> Result<(), Error> {
-        let client = &connected.client;
-        let Some(stat) = client.check_stat(&self.path).await? else { return Ok(()) };
+    async fn remove(&self, client: &Client, ids: &SessionIds) -> Result<(), Error> {
+        let Some(stat) = client.exists(&self.path).await? else { return Ok(()) };
         let owner = stat.ephemeral_owner;
-        if owner != client.session_id().0 && !connected.past.contains(&owner) {
+        if owner != ids.current && !ids.past.contains(&owner) {
             return Ok(());
         }
         match client.delete(&self.path, Some(stat.version)).await {
@@ -295,6 +300,15 @@ impl Node {
     }
 }
 
+/// Returns the index of a watcher at its next event.
+async fn changed((index, watcher): (usize, &mut Watcher)) -> usize {
+    if watcher.next().await.is_none() {
+        // The session has ended, and its users end with it.
+        pending::<()>().await;
+    }
+    index
+}
+
 /// A value that never exists: the announcement is kept until it is withdrawn.
 enum Never {}
 
@@ -310,8 +324,3 @@ fn show(state: &watch::Sender<RegistrationState>, shown: RegistrationState) {
 const CHECK: Duration = Duration::from_secs(10);
 /// How many times a node may change between check and step before this is an error.
 const RACES_MAX: usize = 8;
-/// The options of a provider's node: it goes away with the session. Everybody may read and write it, as in the C++
-/// MPRPC.
-const NODE: CreateOptions<'static> = CreateMode::Ephemeral.with_acls(Acls::anyone_all());
-/// The options of a parent node: it stays.
-const FOLDER: CreateOptions<'static> = CreateMode::Persistent.with_acls(Acls::anyone_all());

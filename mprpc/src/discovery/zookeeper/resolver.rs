@@ -1,31 +1,42 @@
-//! Follows a service in ZooKeeper in both layouts: lists the nodes after every connect and every event. Writes nothing.
+//! Follows a service in ZooKeeper in both layouts: reads everything after every connect, and what changed after every
+//! event. Writes nothing.
 
 use std::collections::HashSet;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use mprpc_zookeeper::Error;
 use tokio::sync::watch;
-use zookeeper_client::{AddWatchMode, Client, Error, EventType, PersistentWatcher};
+use tokio::time::{sleep, sleep_until};
 
 use super::super::backoff::Backoff;
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
 use super::super::{Resolution, Resolver, is_service_name, skip};
+use super::folder::Folder;
 use super::layout;
-use super::session::{ConnectionState, LINK_PATIENCE, Session, is_link_lost};
+use super::session::{ConnectionState, LINK_PATIENCE, Session};
 use crate::endpoint::Endpoint;
+use crate::net::clock;
 
 /// A resolver that reads the registry in ZooKeeper, in the native and the classic layout.
 #[derive(Debug)]
 pub struct ZooKeeperResolver {
     ensemble: Ensemble,
+    /// The session of a test; otherwise the process's session.
+    session: Option<Arc<Session>>,
 }
 
 impl ZooKeeperResolver {
     /// Makes a resolver for this ensemble, which may be unreachable at first. Needs ZooKeeper 3.6 or newer.
     pub fn new(ensemble: Ensemble) -> ZooKeeperResolver {
-        ZooKeeperResolver { ensemble }
+        ZooKeeperResolver { ensemble, session: None }
+    }
+
+    #[cfg(test)]
+    pub(super) fn over(ensemble: Ensemble, session: Arc<Session>) -> ZooKeeperResolver {
+        ZooKeeperResolver { ensemble, session: Some(session) }
     }
 }
 
@@ -35,18 +46,19 @@ impl Resolver for ZooKeeperResolver {
             let why = format!("'{service}' is no name of a service; it would be package.Service");
             return watch::channel(Resolution::pending(&why)).1;
         }
-        let session = Session::shared(&self.ensemble);
+        let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
         let (sender, receiver) = watch::channel(Resolution::pending(&format!("connecting to {}", session.name)));
-        let service = Followed {
+        let followed = Followed {
             name: service.to_owned(),
-            native: layout::service_path(&self.ensemble.chroot, service),
-            classic: layout::classic_service_path(&self.ensemble.chroot, service),
+            native: Folder::new(layout::service_path(&self.ensemble.chroot, service)),
+            classic: Folder::new(layout::classic_service_path(&self.ensemble.chroot, service)),
             place: format!("zookeeper://{}", self.ensemble.cluster()),
             bad: HashSet::new(),
             outage: Outage::default(),
             backoff: Backoff::default(),
         };
-        crate::net::background().spawn(follow(service, session, sender));
+        let runtime = session.runtime.clone();
+        runtime.spawn(follow(followed, session, sender));
         receiver
     }
 }
@@ -54,8 +66,8 @@ impl Resolver for ZooKeeperResolver {
 /// A service that a resolver follows.
 struct Followed {
     name: String,
-    native: String,
-    classic: String,
+    native: Folder,
+    classic: Folder,
     /// The prefix of every place: `zookeeper://` and the servers of the ensemble.
     place: String,
     /// Nodes that could not be read and are already logged.
@@ -74,7 +86,7 @@ async fn follow(mut service: Followed, session: Arc<Session>, sender: watch::Sen
             // The connection is lost or new, or the session is new: a listing in progress belongs to the old
             // connection, so drop it.
             changed = links.changed() => if changed.is_err() { return },
-            () = service.follow_link(&session.name, &link, &sender) => {}
+            () = service.follow_link(&session, &link, &sender) => {}
         }
     }
 }
@@ -82,46 +94,63 @@ async fn follow(mut service: Followed, session: Arc<Session>, sender: watch::Sen
 impl Followed {
     /// Publishes the endpoints for as long as the connection state stays the same. Returns after a failure and a pause;
     /// the caller then starts again.
-    async fn follow_link(&mut self, session: &str, link: &ConnectionState, sender: &watch::Sender<Resolution>) {
-        let connected = match link {
+    async fn follow_link(&mut self, session: &Session, link: &ConnectionState, sender: &watch::Sender<Resolution>) {
+        match link {
             ConnectionState::Connecting => return pending().await,
             ConnectionState::Down(why) => {
-                Resolution::publish_failed(sender, &format!("{session}: {why}"));
+                Resolution::publish_failed(sender, &format!("{}: {why}", session.name));
                 return pending().await;
             }
-            ConnectionState::Up(connected) => connected,
-        };
-        let Err(error) = self.follow_client(&connected.client, sender).await;
-        if is_link_lost(&error) {
+            ConnectionState::Up(_) => {}
+        }
+        let Err(error) = self.follow_connected(session, sender).await;
+        if error.is_connection_lost() {
             // The session reports the loss. This task starts again at the session's next state, or after
             // `LINK_PATIENCE` at the latest.
-            return tokio::time::sleep(LINK_PATIENCE).await;
+            return sleep(LINK_PATIENCE).await;
         }
-        let why = self.outage.failed(&format!("{session}: {}", self.native), &error.to_string(), SystemTime::now());
-        Resolution::publish_failed(sender, &format!("{session}: {}: {why}", self.native));
-        tokio::time::sleep(self.backoff.next(fastrand::f64())).await;
+        let place = format!("{}: {}", session.name, self.native.path());
+        let why = self.outage.failed(&place, &error.to_string(), SystemTime::now());
+        Resolution::publish_failed(sender, &format!("{place}: {why}"));
+        sleep(self.backoff.next(fastrand::f64())).await;
     }
 
-    async fn follow_client(&mut self, client: &Client, sender: &watch::Sender<Resolution>) -> Result<Never, Error> {
-        // The watches are set before the first listing and keep the events that happen during a listing, so no change
-        // is lost.
-        let mut native = client.watch(&self.native, AddWatchMode::PersistentRecursive).await?;
-        let mut classic = client.watch(&self.classic, AddWatchMode::PersistentRecursive).await?;
+    async fn follow_connected(
+        &mut self,
+        session: &Session,
+        sender: &watch::Sender<Resolution>,
+    ) -> Result<Never, Error> {
+        let client = &session.client;
+        let mut rescan = clock::now();
         loop {
-            let (endpoints, bad) = read(client, &self.native, &self.classic).await?;
-            self.outage.over(&self.native);
-            self.backoff.reset();
-            self.tell_bad(bad);
-            Resolution::current(endpoints, &format!("{}{}", self.place, self.native)).publish(sender);
-            tokio::select! {
-                () = changed(&mut native) => {}
-                () = changed(&mut classic) => {}
-                () = tokio::time::sleep(RESCAN) => {}
+            let begun = clock::now();
+            if begun >= rescan {
+                self.native.read_all(client).await?;
+                self.classic.read_all(client).await?;
+                // Many callers that started together do not list together for ever.
+                rescan = clock::now() + RESCAN.mul_f64(0.5 + fastrand::f64() / 2.0);
+            } else {
+                self.native.read_changed(client).await?;
+                self.classic.read_changed(client).await?;
             }
-            tokio::time::sleep(COALESCE).await;
-            drain(&mut native);
-            drain(&mut classic);
+            self.publish(sender);
+            tokio::select! {
+                () = self.native.changed() => {}
+                () = self.classic.changed() => {}
+                () = sleep_until(rescan.into()) => {}
+            }
+            // Many events cause one read, and callers that watch the same service do not all read at once.
+            sleep(COALESCE.mul_f64(fastrand::f64())).await;
+            sleep_until((begun + READS_APART).into()).await;
         }
+    }
+
+    fn publish(&mut self, sender: &watch::Sender<Resolution>) {
+        self.outage.over(self.native.path());
+        self.backoff.reset();
+        let (endpoints, bad) = parse(&self.native, &self.classic);
+        self.tell_bad(bad);
+        Resolution::current(endpoints, &format!("{}{}", self.place, self.native.path())).publish(sender);
     }
 
     /// Logs and counts each bad node once for as long as it exists.
@@ -138,93 +167,29 @@ impl Followed {
 /// A value that never exists: the resolver follows a service until its watch is dropped.
 enum Never {}
 
-/// Returns at the next event of a node. The session itself handles events of the session.
-async fn changed(watcher: &mut PersistentWatcher) {
-    loop {
-        let event = watcher.changed().await;
-        if event.event_type != EventType::Session {
-            return;
-        }
-        if event.session_state.is_terminated() {
-            // The watch has ended, and another call of `watcher.changed()` would panic.
-            return pending().await;
-        }
-    }
-}
-
-/// Takes the events that have gathered: one listing covers all of them.
-fn drain(watcher: &mut PersistentWatcher) {
-    use futures_util::FutureExt;
-    for _ in 0..EVENTS_DRAINED_MAX {
-        match watcher.changed().now_or_never() {
-            Some(event) if !event.session_state.is_terminated() => {}
-            _ => return,
-        }
-    }
-}
-
-/// Reads the endpoints of both layouts, and the nodes that cannot be parsed: path and reason.
-pub(super) async fn read(
-    client: &Client,
-    native: &str,
-    classic: &str,
-) -> Result<(Vec<Endpoint>, Vec<(String, String)>), Error> {
+/// Returns the endpoints of both layouts, and the nodes that cannot be parsed: path and reason.
+pub(super) fn parse(native: &Folder, classic: &Folder) -> (Vec<Endpoint>, Vec<(String, String)>) {
     let mut bad = Vec::new();
     let mut endpoints = Vec::new();
-    for (name, data) in children(client, native).await? {
-        match layout::parse_node(&name, &data) {
+    for (name, data) in native.nodes() {
+        match layout::parse_node(name, data) {
             Ok(endpoint) => endpoints.push(endpoint),
-            Err(why) => bad.push((format!("{native}/{name}"), why)),
+            Err(why) => bad.push((format!("{}/{name}", native.path()), why)),
         }
     }
     let mut methods = Vec::new();
-    for (name, data) in children(client, classic).await? {
-        match layout::parse_classic_node(&data) {
-            Ok(address) => methods.push((name, address)),
-            Err(why) => bad.push((format!("{classic}/{name}"), why)),
+    for (name, data) in classic.nodes() {
+        match layout::parse_classic_node(data) {
+            Ok(address) => methods.push((name.to_owned(), address)),
+            Err(why) => bad.push((format!("{}/{name}", classic.path()), why)),
         }
     }
-    Ok((layout::merge_layouts(endpoints, methods), bad))
+    (layout::merge_layouts(endpoints, methods), bad)
 }
 
-/// Returns the names of a node's children in order. A missing node has no children.
-pub(super) async fn child_names(client: &Client, path: &str) -> Result<Vec<String>, Error> {
-    let mut names = match client.list_children(path).await {
-        Ok(names) => names,
-        Err(Error::NoNode) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    names.sort();
-    names.truncate(CHILDREN_MAX);
-    Ok(names)
-}
-
-/// Returns the children of a node with their data, in the order of their names.
-async fn children(client: &Client, path: &str) -> Result<Vec<(String, Vec<u8>)>, Error> {
-    let names = child_names(client, path).await?;
-    let mut children = Vec::with_capacity(names.len());
-    for batch in names.chunks(READS_MAX) {
-        // `get_data` sends its request at once, so a batch takes one round trip.
-        let reads: Vec<_> = batch.iter().map(|name| client.get_data(&format!("{path}/{name}"))).collect();
-        for (name, read) in batch.iter().zip(reads) {
-            match read.await {
-                Ok((data, _)) => children.push((name.clone(), data)),
-                // The node went away after the listing; its event follows.
-                Err(Error::NoNode) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-    Ok(children)
-}
-
-/// The pause after an event, so that many events cause one listing.
-const COALESCE: Duration = Duration::from_millis(10);
-/// The interval of listings without an event, in case an event is lost.
+/// The longest pause after an event; the pause is random. Many events then cause one read.
+const COALESCE: Duration = Duration::from_millis(20);
+/// Two reads of a service begin at least this far apart.
+const READS_APART: Duration = Duration::from_millis(100);
+/// The longest interval of listings without an event, in case an event is lost.
 const RESCAN: Duration = Duration::from_secs(60);
-/// The maximum number of events that are taken at once.
-const EVENTS_DRAINED_MAX: usize = 64 << 10;
-/// The maximum number of children of a node that are read; the rest is ignored.
-const CHILDREN_MAX: usize = 16 << 10;
-/// The maximum number of reads in flight.
-const READS_MAX: usize = 256;

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use mprpc_zookeeper::Client;
+
 use super::super::target::Ensemble;
+use super::folder::{Folder, child_names};
 use super::layout;
-use super::resolver::{child_names, read};
+use super::resolver::parse;
 use super::session::{ConnectionState, Session};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
@@ -17,22 +20,18 @@ pub(in super::super) async fn list(ensemble: &Ensemble) -> Result<Vec<(String, V
     let decided = links.wait_for(|link| !matches!(link, ConnectionState::Connecting)).await;
     let link = decided.map(|link| link.clone()).unwrap_or(ConnectionState::Connecting);
     let failed = |why: &str| Error::new(ErrorKind::Registry, format!("cannot read {ensemble}: {why}"));
-    let client = match link {
-        ConnectionState::Up(connected) => connected.client,
+    match link {
+        ConnectionState::Up(_) => {}
         ConnectionState::Down(why) => return Err(failed(&why)),
         ConnectionState::Connecting => return Err(failed("the session was given up")),
-    };
-    list_connected(&client, &ensemble.chroot).await.map_err(|error| failed(&error.to_string()))
+    }
+    list_connected(&session.client, &ensemble.chroot).await.map_err(|error| failed(&error.to_string()))
 }
 
-async fn list_connected(
-    client: &zookeeper_client::Client,
-    chroot: &str,
-) -> Result<Vec<(String, Vec<Endpoint>)>, zookeeper_client::Error> {
+async fn list_connected(client: &Client, chroot: &str) -> Result<Vec<(String, Vec<Endpoint>)>, mprpc_zookeeper::Error> {
     let mut services = BTreeMap::new();
     for name in child_names(client, &layout::services_path(chroot)).await? {
-        let (native, classic) = (layout::service_path(chroot, &name), layout::classic_service_path(chroot, &name));
-        let (endpoints, _) = read(client, &native, &classic).await?;
+        let endpoints = read(client, chroot, &name).await?;
         services.insert(name, endpoints);
     }
     let root = if chroot.is_empty() { "/" } else { chroot };
@@ -41,12 +40,18 @@ async fn list_connected(
         if shown || !layout::is_classic_service(&name) {
             continue;
         }
-        // This native path has no node. Nodes of other programs hold no addresses, so they yield no endpoints.
-        let native = layout::service_path(chroot, &name);
-        let (endpoints, _) = read(client, &native, &layout::classic_service_path(chroot, &name)).await?;
+        // The native path of this name has no node. Nodes of other programs hold no addresses, so they yield no
+        // endpoints.
+        let endpoints = read(client, chroot, &name).await?;
         if !endpoints.is_empty() {
             services.insert(name, endpoints);
         }
     }
     Ok(services.into_iter().collect())
+}
+
+async fn read(client: &Client, chroot: &str, name: &str) -> Result<Vec<Endpoint>, mprpc_zookeeper::Error> {
+    let native = Folder::read_once(client, layout::service_path(chroot, name)).await?;
+    let classic = Folder::read_once(client, layout::classic_service_path(chroot, name)).await?;
+    Ok(parse(&native, &classic).0)
 }
