@@ -37,7 +37,8 @@ impl Programs {
         let target = own.parent().and_then(Path::parent).ok_or("this program stands nowhere")?.to_owned();
         let programs = Programs { folder: target.join("release"), own };
         let mut failures = Vec::new();
-        for peer in PEERS.into_iter().chain([AXUM]).filter(|peer| systems.iter().any(|system| ends(system).1 == *peer)) {
+        for peer in PEERS.into_iter().chain([AXUM]).filter(|peer| systems.iter().any(|system| ends(system).1 == *peer))
+        {
             eprintln!("building bench-{peer}");
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["build", "--release", "--locked", "--manifest-path", MANIFEST, "--target-dir"]);
