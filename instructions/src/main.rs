@@ -55,10 +55,11 @@ fn main() -> Result<()> {
 }
 
 /// The parts that need no sockets. The names are those of the budget file.
-const PARTS: [(&str, Part); 8] = [
+const PARTS: [(&str, Part); 9] = [
     ("encode", encode),
     ("decode", decode),
     ("pick", pick),
+    ("pick-1000", pick_1000),
     ("in-flight", in_flight),
     ("caller", caller),
     ("dispatch", dispatch),
@@ -103,6 +104,15 @@ fn pick(calls: u32) -> Result<()> {
     let stub = Stub::new(Channel::new("list:127.0.0.1:1,127.0.0.1:2,127.0.0.1:3")?, &ECHO);
     let picked = (0..calls).filter(|_| black_box(bench::pick(&stub, 0))).count();
     if picked == calls as usize { Ok(()) } else { Err("nothing was picked".into()) }
+}
+
+/// Picks one of a thousand healthy endpoints, as the fast path of a call does: the snapshot, the policy, the checks.
+fn pick_1000(calls: u32) -> Result<()> {
+    let runtime = runtime()?;
+    let _entered = runtime.enter();
+    let endpoints: Vec<String> = (1..=1000).map(|port| format!("127.0.0.1:{port}")).collect();
+    let stub = Stub::new(Channel::new(&format!("list:{}", endpoints.join(",")))?, &ECHO);
+    if bench::picks(&stub, 0, calls) { Ok(()) } else { Err("nothing was picked".into()) }
 }
 
 /// The caller's half of a connection: an encoded request becomes a frame, and the frame of the reply becomes the bytes of a

@@ -68,6 +68,7 @@
 //! | [`TlsServer`], [`TlsClient`], [`PeerIdentity`] | certificates to show and to trust, and the identity of the peer |
 //! | [`Limits`] | every bound, and what happens beyond it |
 //! | [`Error`] | the failure of building, configuring and starting |
+//! | [`balancer`] | balancing policies, and the traits to implement one |
 //! | [`discovery`] | registries, and the traits to implement one |
 //! | [`logging`] | the asynchronous log behind `tracing` |
 //! | [`net`] | the reactor by itself: event loops, and a byte server with callbacks |

@@ -75,7 +75,7 @@ impl Attempts {
             by_default = opening != context.deadline();
         }
         let mut request = Request::new(context, body, opening, call_options.is_reply);
-        request.compression = call_options.compression;
+        (request.compression, request.hash_key) = (call_options.compression, call_options.hash_key);
         let call_timeout = by_default.then_some(options.limits.call_timeout);
         let attempt = usize::from(matches!(next, NextAttempt::Failed(..)));
         let progress = Progress { call_timeout, attempt, ..Progress::default() };
@@ -131,7 +131,8 @@ impl Attempts {
                     }
                 },
                 NextAttempt::Pick => {
-                    match (endpoints.pick(&self.request.method().name, &self.failed.avoided()), &mut changes) {
+                    let (method, hash_key) = (&self.request.method().name, self.request.hash_key);
+                    match (endpoints.pick(method, hash_key, &self.failed.avoided()), &mut changes) {
                         (Picked::Subchannel(subchannel), _) => self.next = NextAttempt::At(subchannel),
                         (Picked::Nowhere(_), _) if !self.failed.lost.is_empty() => self.failed.lost.clear(),
                         (Picked::Nowhere(status), _) if !wait_for_ready => return Err(last.unwrap_or(status)),

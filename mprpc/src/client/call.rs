@@ -150,6 +150,13 @@ impl<R> Call<R> {
         self.change(|call| call.call_options.hedge = Some(hedge))
     }
 
+    /// Sets the key by which [`Policy::Hash`](crate::balancer::Policy::Hash) picks an endpoint: calls with the same key go to
+    /// the same one. Other built-in policies ignore it.
+    pub fn hash_key(self, key: impl AsRef<[u8]>) -> Call<R> {
+        let hash = crate::balancer::hash_of(key);
+        self.change(|call| call.call_options.hash_key = Some(hash))
+    }
+
     /// Sets whether the call waits, within its deadline, while no endpoint is reachable. Otherwise the call fails at
     /// once.
     pub fn wait_for_ready(self, wait: bool) -> Call<R> {

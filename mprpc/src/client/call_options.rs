@@ -20,6 +20,8 @@ pub(super) struct CallOptions {
     pub(super) may_run_twice: Option<bool>,
     /// Whether the call is hedged, if the caller said so. It overrides the channel's setting.
     pub(super) hedge: Option<bool>,
+    /// The hash of the key by which a policy may pick an endpoint.
+    pub(super) hash_key: Option<u64>,
     /// Whether bytes decode as a complete reply. Used for peers that do not mark the end of a reply.
     pub(super) is_reply: fn(&[u8]) -> bool,
 }
@@ -34,6 +36,7 @@ impl CallOptions {
             compression: options.compression,
             may_run_twice: None,
             hedge: None,
+            hash_key: None,
             service: service.clone(),
             is_reply,
         }

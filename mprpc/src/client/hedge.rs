@@ -88,7 +88,8 @@ impl Hedge {
         tried: &[Arc<Subchannel>],
     ) -> Option<Arc<Subchannel>> {
         let tried = [tried, std::slice::from_ref(first)].concat();
-        let Picked::Subchannel(second) = self.endpoints.pick(&request.method().name, &tried) else { return None };
+        let picked = self.endpoints.pick(&request.method().name, request.hash_key, &tried);
+        let Picked::Subchannel(second) = picked else { return None };
         let admitted = self.endpoints.admit(request.context.metadata()).is_ok();
         let limits = &self.endpoints.options().limits;
         (admitted && self.endpoints.retries().take(limits, clock::now())).then_some(second)
@@ -102,7 +103,7 @@ fn repeated(request: &Request) -> Option<Request> {
     let mut context = Context::new(request.method().clone(), None, request.deadline(), metadata);
     context.set_attempt(request.context.attempt() + 1);
     let mut again = Request::new(context, Body::Message(message), request.opening, request.is_reply);
-    again.compression = request.compression;
+    (again.compression, again.hash_key) = (request.compression, request.hash_key);
     Some(again)
 }
 

@@ -8,6 +8,7 @@ mod attempts;
 mod call;
 mod call_options;
 mod channel;
+mod endpoint_picker;
 mod hedge;
 mod in_process;
 mod intercepted;

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balancer::Policy;
 use crate::codec::Compression;
 use crate::endpoint::Address;
 use crate::limits::Limits;
@@ -35,6 +36,18 @@ pub struct ChannelOptions {
     /// Whether a classic reply is complete once it decodes and no byte has arrived for `limits.classic_reply_pause`.
     /// Needed for servers that keep the connection open.
     pub classic_reply_pause: bool,
+    /// Which of several endpoints gets a call.
+    pub balancer: Policy,
+    /// The caller's failure domain, for [`Policy::Zone`]. Empty if unknown.
+    pub zone: String,
+    /// How many endpoints of a service the channel uses at most, so that a large fleet with many callers needs fewer
+    /// connections. Each channel chooses its own ones. `None` means all. Fewer than 20 spread the load badly.
+    pub subset_max: Option<usize>,
+    /// How long an endpoint that comes to a service, or comes back after an ejection, gets fewer calls: a tenth at first. The
+    /// first endpoints of a channel start at once. Zero switches slow start off.
+    pub slow_start: Duration,
+    /// Whether endpoints that fail more than the others, or are much slower, get no calls for a while: at most half of them.
+    pub ejection: bool,
     /// TLS for TCP endpoints. `None` means plain text.
     pub tls: Option<TlsClient>,
     /// Whether calls reach a server of the same process without a socket.
@@ -58,6 +71,11 @@ impl Default for ChannelOptions {
             wait_for_ready: false,
             classic_empty_reply: false,
             classic_reply_pause: false,
+            balancer: Policy::default(),
+            zone: String::new(),
+            subset_max: None,
+            slow_start: Duration::from_secs(10),
+            ejection: true,
             tls: None,
             same_process: true,
             same_host: true,

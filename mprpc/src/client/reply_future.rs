@@ -89,7 +89,8 @@ impl ReplyFuture {
             may_leave: call.method.idempotency.may_run_twice(),
             now: begun.at,
         };
-        let next = match call.call_options.service.endpoints.try_begin(&outgoing, runtime.id(), waker) {
+        let CallOptions { service, hash_key, .. } = &call.call_options;
+        let next = match service.endpoints.try_begin(&outgoing, *hash_key, runtime.id(), waker) {
             FirstAttempt::Begun(pending) => {
                 self.stage = Stage::Sent(pending, begun, context);
                 return Ok(());

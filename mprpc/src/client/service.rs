@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime;
 use tokio::sync::watch;
 
+use super::endpoint_picker::{EndpointPicker, Wanted};
 use super::latencies::Latencies;
 use super::multiplexed::PendingCall;
 use super::options::ChannelOptions;
@@ -16,7 +17,6 @@ use super::subchannel::Subchannel;
 use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
 use super::transport::Outgoing;
-use crate::balancer::{Fleet, Load, RoundRobin};
 use crate::discovery::{Resolution, ResolutionState, Resolver};
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
@@ -31,19 +31,10 @@ pub(super) struct ServiceEndpoints {
     subchannels: Arc<Subchannels>,
     /// Keeps the resolver alive while the service is followed.
     _resolver: Arc<dyn Resolver>,
-    picker: ArcSwap<Picker>,
+    picker: ArcSwap<EndpointPicker>,
     /// Notifies waiting calls of each new picker.
     changed: watch::Sender<()>,
-    balancer: RoundRobin,
-    /// Lets each endpoint know the others of the service.
-    fleet: Arc<Fleet>,
     throttle: Throttle,
-}
-
-/// An immutable snapshot of the subchannels. Each update of the resolver replaces the whole picker.
-struct Picker {
-    subchannels: Box<[Arc<Subchannel>]>,
-    state: ResolutionState,
 }
 
 /// The result of a pick.
@@ -75,15 +66,13 @@ impl ServiceEndpoints {
         service: &str,
         mut resolutions: watch::Receiver<Resolution>,
     ) -> Arc<ServiceEndpoints> {
-        let first = Picker::new(&subchannels, &resolutions.borrow_and_update(), &[]);
+        let first = EndpointPicker::new(&subchannels, &resolutions.borrow_and_update(), &[], None);
         let endpoints = Arc::new(ServiceEndpoints {
             service: service.into(),
             subchannels,
             _resolver: resolver,
-            fleet: Fleet::new(&first.loads()),
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
-            balancer: RoundRobin::new(),
             throttle: Throttle::default(),
         });
         let followed = Arc::downgrade(&endpoints);
@@ -117,8 +106,7 @@ impl ServiceEndpoints {
                 "the registry lists no provider; the last known ones are kept for as long as they answer"
             );
         }
-        let picker = Picker::new(&self.subchannels, resolution, kept);
-        self.fleet.replace(&picker.loads());
+        let picker = EndpointPicker::new(&self.subchannels, resolution, kept, Some(&last));
         self.picker.store(Arc::new(picker));
         self.changed.send_replace(());
     }
@@ -157,6 +145,19 @@ impl ServiceEndpoints {
         self.subchannels.latencies.of(&method.path, self.options().limits.methods_max)
     }
 
+    /// Whether a call at `now` finds an endpoint.
+    #[cfg(feature = "bench")]
+    pub(super) fn picks_at(&self, method: &str, now: std::time::Instant) -> bool {
+        let wanted = Wanted { method, tried: &[], hash_key: None, now: Some(now) };
+        self.picker.load().pick(&wanted).is_some()
+    }
+
+    /// The calls in flight at each endpoint.
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> Vec<u32> {
+        self.picker.load().subchannels.iter().map(|subchannel| subchannel.candidate().load.in_flight()).collect()
+    }
+
     /// Returns a receiver that is notified of every later change of the endpoints.
     pub(super) fn changes(&self) -> watch::Receiver<()> {
         self.changed.subscribe()
@@ -164,14 +165,20 @@ impl ServiceEndpoints {
 
     /// Starts a call on an open connection of the picked endpoint. Never blocks.
     #[inline(always)]
-    pub(super) fn try_begin(&self, request: &Outgoing<'_>, runtime: runtime::Id, waker: &Waker) -> FirstAttempt {
+    pub(super) fn try_begin(
+        &self,
+        request: &Outgoing<'_>,
+        hash_key: Option<u64>,
+        runtime: runtime::Id,
+        waker: &Waker,
+    ) -> FirstAttempt {
         // While the throttle is active, `Attempts` makes the call and asks the throttle.
         if self.throttle.is_active() {
             return FirstAttempt::Nowhere;
         }
         let picker = self.picker.load();
-        let serves = |subchannel: &Arc<Subchannel>| subchannel.endpoint().serves(&request.method.name);
-        let Some(subchannel) = self.choose(&picker, serves) else { return FirstAttempt::Nowhere };
+        let wanted = Wanted { method: &request.method.name, tried: &[], hash_key, now: Some(request.now) };
+        let Some(subchannel) = picker.pick(&wanted) else { return FirstAttempt::Nowhere };
         match subchannel.try_begin(request, runtime, waker) {
             Ok(call) => FirstAttempt::Begun(call),
             Err(Some(status)) => FirstAttempt::Failed(subchannel.clone(), status),
@@ -185,41 +192,16 @@ impl ServiceEndpoints {
         picker.subchannels.iter().find(|subchannel| subchannel.endpoint().address == *address).cloned()
     }
 
-    /// Returns the next `wanted` subchannel that is not in backoff.
-    #[inline(always)]
-    fn choose<'a>(&self, picker: &'a Picker, wanted: impl Fn(&Arc<Subchannel>) -> bool) -> Option<&'a Arc<Subchannel>> {
-        let candidates = &picker.subchannels;
-        // A background probe retries a failed subchannel. A call waits for the probe only if no other subchannel is
-        // left.
-        let quick = |index: usize| wanted(&candidates[index]) && candidates[index].takes_calls();
-        match self.balancer.pick(candidates.len(), quick) {
-            Some(index) => Some(&candidates[index]),
-            None => self.choose_one_to_wait_for(candidates, &wanted),
-        }
-    }
-
-    /// Returns the next `wanted` subchannel that is not in backoff, including subchannels that failed.
-    fn choose_one_to_wait_for<'a>(
-        &self,
-        candidates: &'a [Arc<Subchannel>],
-        wanted: &dyn Fn(&Arc<Subchannel>) -> bool,
-    ) -> Option<&'a Arc<Subchannel>> {
-        let usable = |index: usize| wanted(&candidates[index]) && !candidates[index].pauses(clock::now);
-        self.balancer.pick(candidates.len(), usable).map(|index| &candidates[index])
-    }
-
-    /// Picks a subchannel for the next attempt at `method` and skips those in `tried`. Never blocks.
+    /// Picks a subchannel for the next attempt at `method` and skips those in `tried`. `hash_key` is the key of the call. Never
+    /// blocks.
     #[inline]
-    pub(super) fn pick(&self, method: &str, tried: &[Arc<Subchannel>]) -> Picked {
+    pub(super) fn pick(&self, method: &str, hash_key: Option<u64>, tried: &[Arc<Subchannel>]) -> Picked {
         let picker = self.picker.load();
-        let candidates = &picker.subchannels;
-        let untried = |subchannel: &Arc<Subchannel>| {
-            subchannel.endpoint().serves(method) && !tried.iter().any(|tried| Arc::ptr_eq(tried, subchannel))
-        };
-        if let Some(subchannel) = self.choose(&picker, untried) {
+        let wanted = Wanted { method, tried, hash_key, now: None };
+        if let Some(subchannel) = picker.pick(&wanted) {
             return Picked::Subchannel(subchannel.clone());
         }
-        if let Some(paused) = candidates.iter().find(|subchannel| untried(subchannel)) {
+        if let Some(paused) = picker.subchannels.iter().find(|subchannel| wanted.admits(subchannel)) {
             return Picked::Nowhere(paused.last_failure());
         }
         match &picker.state {
@@ -229,17 +211,5 @@ impl ServiceEndpoints {
                 Picked::Nowhere(Status::unavailable(message).with_phase(Phase::Pick).with_ran(Ran::No))
             }
         }
-    }
-}
-
-impl Picker {
-    fn new(all: &Subchannels, resolution: &Resolution, kept: &[Arc<Subchannel>]) -> Picker {
-        let listed = resolution.endpoints.iter().filter(|endpoint| endpoint.weight > 0);
-        let subchannels = kept.iter().cloned().chain(listed.map(|endpoint| all.at(endpoint))).collect();
-        Picker { subchannels, state: resolution.state.clone() }
-    }
-
-    fn loads(&self) -> Vec<Arc<Load>> {
-        self.subchannels.iter().map(|subchannel| subchannel.load().clone()).collect()
     }
 }

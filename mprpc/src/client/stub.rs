@@ -86,7 +86,13 @@ impl Stub {
     #[cfg(feature = "bench")]
     pub(crate) fn picks(&self, method: usize) -> bool {
         use super::service::Picked;
-        matches!(self.service.endpoints.pick(&self.descriptor.methods[method].name, &[]), Picked::Subchannel(_))
+        matches!(self.service.endpoints.pick(&self.descriptor.methods[method].name, None, &[]), Picked::Subchannel(_))
+    }
+
+    /// Whether the fast path of a unary call finds an endpoint, at a time that it has read already.
+    #[cfg(feature = "bench")]
+    pub(crate) fn picks_at(&self, method: usize, now: std::time::Instant) -> bool {
+        self.service.endpoints.picks_at(&self.descriptor.methods[method].name, now)
     }
 
     /// Returns a receiver that is notified whenever the endpoints change.

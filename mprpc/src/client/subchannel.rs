@@ -13,7 +13,7 @@ use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
 use super::options::{ChannelOptions, Connect};
 use super::transport::{Outgoing, Request, connect_failed, within};
-use crate::balancer::{Flag, Load};
+use crate::balancer::{Candidate, Flag, Load, LoadSettings, is_fault};
 use crate::deadline::Deadline;
 use crate::endpoint::{Endpoint, Protocol};
 use crate::net::{Stream, clock};
@@ -29,7 +29,7 @@ pub(super) struct Subchannel {
     direct: InProcess,
     /// One connection for each runtime. A connection lives on its callers' runtime, so that no reply crosses threads.
     connections: ArcSwap<Vec<RuntimeConnection>>,
-    /// The calls and the health of the endpoint. Its flag [`Flag::Failing`] says whether `failures` holds a failure; a pick
+    /// The endpoint's calls, latency and health. Its flag [`Flag::Failing`] says whether `failures` holds a failure; a pick
     /// reads only the flags.
     load: Arc<Load>,
     failures: Mutex<Failures>,
@@ -43,6 +43,22 @@ struct Probe(Arc<Subchannel>);
 impl Drop for Probe {
     fn drop(&mut self) {
         self.0.probing.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A call in flight that has no multiplexed connection. Dropping it ends the count.
+struct OneInFlight(Arc<Load>);
+
+impl OneInFlight {
+    fn new(load: &Arc<Load>) -> OneInFlight {
+        load.add_in_flight(1);
+        OneInFlight(load.clone())
+    }
+}
+
+impl Drop for OneInFlight {
+    fn drop(&mut self) {
+        self.0.add_in_flight(-1);
     }
 }
 
@@ -70,13 +86,14 @@ impl RuntimeConnection {
 
 impl Subchannel {
     pub(super) fn new(endpoint: Arc<Endpoint>, options: Arc<ChannelOptions>, connect: Connect) -> Subchannel {
+        let settings = LoadSettings { ejects: options.ejection, slow_start: options.slow_start };
         Subchannel {
             endpoint,
             options,
             connect,
             direct: InProcess::default(),
             connections: ArcSwap::default(),
-            load: Arc::default(),
+            load: Arc::new(Load::new(settings)),
             failures: Mutex::default(),
             probing: AtomicBool::new(false),
         }
@@ -86,14 +103,24 @@ impl Subchannel {
         &self.endpoint
     }
 
-    pub(super) fn load(&self) -> &Arc<Load> {
-        &self.load
+    /// The endpoint, as a balancing policy sees it.
+    pub(super) fn candidate(&self) -> Candidate {
+        Candidate { endpoint: self.endpoint.clone(), load: self.load.clone() }
     }
 
-    /// Whether a call can probably start without waiting. Reads the clock only after a recent failure.
+    /// Whether a call can probably start without waiting, and is wanted here. If most endpoints are bad, only the connection
+    /// counts. Reads the clock only if the endpoint is not well.
     #[inline(always)]
-    pub(super) fn takes_calls(self: &Arc<Self>) -> bool {
-        self.load.is_well() || !self.load.is_silent() && !self.pauses(clock::now) && self.is_well_or_probed()
+    pub(super) fn takes_calls(self: &Arc<Self>, most_are_bad: bool) -> bool {
+        self.load.is_well() || self.takes_calls_now(most_are_bad)
+    }
+
+    #[inline(never)]
+    fn takes_calls_now(self: &Arc<Self>, most_are_bad: bool) -> bool {
+        !self.load.is_silent()
+            && (most_are_bad || self.load.admits(clock::now()))
+            && !self.pauses(clock::now)
+            && self.is_well_or_probed()
     }
 
     /// Whether the endpoint is in backoff after a failure.
@@ -147,14 +174,19 @@ impl Subchannel {
             self.direct.server(&self.endpoint, &self.options, request.method(), request.message.is_some())
             && let Some(reply) = self.direct.call(&*server, &self.endpoint.address, &self.options, request).await
         {
+            self.count(&reply, || ());
             return reply;
         }
         match self.endpoint.protocol {
             Protocol::Native | Protocol::Grpc => self.connection(request).await?.call(request).await,
             Protocol::Classic => {
+                let _in_flight = OneInFlight::new(&self.load);
+                let begun = clock::now();
                 let result = one_shot::call(&self.endpoint.address, &self.connect, &self.options, request)
                     .await
                     .map(Body::Message);
+                let now = clock::now();
+                self.count(&result, || self.load.observe(now, now.saturating_duration_since(begun)));
                 match &result {
                     Err(status) if status.phase() == Some(Phase::Connect) => {
                         // A connection attempt that ran into the call's deadline does not prove that the endpoint
@@ -167,6 +199,19 @@ impl Subchannel {
                 }
                 result
             }
+        }
+    }
+
+    /// Counts the outcome of a call without a multiplexed connection. `observe` takes the latency of a successful call.
+    fn count(&self, outcome: &Result<Body, Status>, observe: impl FnOnce()) {
+        match outcome {
+            Ok(_) => {
+                self.load.answered(1);
+                observe();
+            }
+            Err(status) if status.ran() == Ran::No => {}
+            Err(status) if is_fault(status.code()) => self.load.failed(clock::now()),
+            Err(_) => self.load.answered(1),
         }
     }
 

@@ -8,6 +8,7 @@ use super::options::{ChannelOptions, Connect};
 use super::retry_budget::RetryBudget;
 use super::subchannel::Subchannel;
 use super::weak_map::WeakMap;
+use crate::balancer::Balancer;
 use crate::endpoint::Endpoint;
 use crate::net::clock;
 
@@ -17,13 +18,27 @@ pub(super) struct Subchannels {
     connect: Connect,
     pub(super) retries: RetryBudget,
     pub(super) latencies: MethodLatencies,
+    /// The balancing policy of the channel.
+    balancer: Arc<dyn Balancer>,
+    /// A random number by which the channel chooses its subset of a large fleet.
+    caller: u64,
     by_endpoint: Mutex<WeakMap<Arc<Endpoint>, Subchannel>>,
 }
 
 impl Subchannels {
     pub(super) fn new(options: Arc<ChannelOptions>, connect: Connect) -> Subchannels {
         let (retries, latencies) = (RetryBudget::new(clock::now()), MethodLatencies::default());
-        Subchannels { options, connect, retries, latencies, by_endpoint: Mutex::default() }
+        let balancer = options.balancer.balancer(&options.zone);
+        let (caller, by_endpoint) = (fastrand::u64(..), Mutex::default());
+        Subchannels { options, connect, retries, latencies, balancer, caller, by_endpoint }
+    }
+
+    pub(super) fn balancer(&self) -> &dyn Balancer {
+        &*self.balancer
+    }
+
+    pub(super) fn caller(&self) -> u64 {
+        self.caller
     }
 
     pub(super) fn options(&self) -> &ChannelOptions {

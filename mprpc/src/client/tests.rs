@@ -1,5 +1,6 @@
 //! Tests of channels over a simulated network under virtual time: picking, failover, reconnecting and waiting.
 
+mod balancing;
 mod chain;
 mod frozen;
 mod garbage;
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use super::options::Connect;
 use super::{Call, Channel, ChannelOptions, Stub};
+use crate::balancer::Policy;
 use crate::codec::Codec;
 use crate::context::Context;
 use crate::discovery::{Resolution, ResolutionState, Resolver};
@@ -178,7 +180,8 @@ const C: &str = "10.0.0.3:3";
 
 #[tokio::test(start_paused = true)]
 async fn calls_rotate_over_endpoints_with_one_connection_each() {
-    let world = world(listed(&[A, B, C]));
+    let options = ChannelOptions { balancer: Policy::RoundRobin, ..ChannelOptions::default() };
+    let world = world_with(listed(&[A, B, C]), options);
     world.start_all(&[A, B, C]);
     let mut answered = HashMap::new();
     for _ in 0..30 {

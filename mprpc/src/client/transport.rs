@@ -28,6 +28,8 @@ pub(crate) struct Request {
     stream: Mutex<Option<Streaming<Bytes>>>,
     /// How messages are compressed, if the server accepts the algorithm.
     pub(crate) compression: Option<Compression>,
+    /// The hash of the key by which a policy may pick an endpoint.
+    pub(crate) hash_key: Option<u64>,
     /// The deadline for having a connection. A stream itself may take longer.
     pub(crate) opening: Deadline,
     /// How often the request was given to a connection.
@@ -88,6 +90,7 @@ impl Request {
             message,
             stream: Mutex::new(stream),
             compression: None,
+            hash_key: None,
             opening,
             sent: AtomicU32::new(0),
             connecting: AtomicU64::new(0),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Config;
+use crate::balancer::Policy;
 use crate::endpoint::Address;
 use crate::logging::{Filter, LogFormat, LogRotation};
 use crate::server::{TrustedProxy, origin_fault};
@@ -93,6 +94,11 @@ pub(super) const KEYS: &[Key] = keys! {
     openapi.title: "the title of the OpenAPI document; the names of the services where not said",
     openapi.version: "the version of the API in the OpenAPI document; that of the packages where not said",
     unix_folder: "folder of the Unix sockets for callers on the same host; without it there is none",
+    balancer: "which of several endpoints gets a call: least_loaded, round_robin, weighted, hash or zone",
+    zone: "the failure domain of the caller, for balancer = zone",
+    subset_max: "endpoints of a service that a channel uses at most; all where not said",
+    slow_start: "how long a new endpoint gets fewer calls; 0s is not at all",
+    ejection: "whether endpoints that fail more than the others or are much slower get no calls for a while: true or false",
     same_host: "whether providers on this host that have a Unix socket are called there: true or false",
     hedge: "methods (package.Service/Method) and services whose calls are hedged, separated by commas; only calls that may run twice are",
     same_process: "whether calls to a server in this process reach it without a socket: true or false",
@@ -371,6 +377,16 @@ impl Setting for Filter {
 
     fn show(&self) -> Option<String> {
         Some(self.to_string())
+    }
+}
+
+impl Setting for Policy {
+    fn read(text: &str) -> Result<Policy, String> {
+        Policy::named(text).ok_or_else(|| format!("'{text}' is none of {}", Policy::NAMES.join(", ")))
+    }
+
+    fn show(&self) -> Option<String> {
+        self.name().map(str::to_owned)
     }
 }
 

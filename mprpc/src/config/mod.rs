@@ -12,12 +12,14 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 pub use self::file::CONF_FILE_BYTES_MAX;
 pub use self::tls::TlsConfig;
 
 use self::arguments::{Arguments, Ask};
 use self::keys::{CLASSIC, ClassicPair, KEYS, Key, nearest};
+use crate::balancer::Policy;
 use crate::client::{Channel, ChannelOptions};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
@@ -55,6 +57,16 @@ pub struct Config {
     pub openapi: OpenApiInfo,
     /// [`ChannelOptions::hedge`].
     pub hedge: BTreeSet<String>,
+    /// [`ChannelOptions::balancer`].
+    pub balancer: Policy,
+    /// [`ChannelOptions::zone`].
+    pub zone: Option<String>,
+    /// [`ChannelOptions::subset_max`].
+    pub subset_max: Option<usize>,
+    /// [`ChannelOptions::slow_start`].
+    pub slow_start: Duration,
+    /// [`ChannelOptions::ejection`].
+    pub ejection: bool,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
     /// [`ChannelOptions::same_host`].
@@ -90,6 +102,11 @@ impl Default for Config {
             reflection: false,
             openapi: OpenApiInfo::default(),
             hedge: BTreeSet::new(),
+            balancer: Policy::default(),
+            zone: None,
+            subset_max: None,
+            slow_start: Duration::from_secs(10),
+            ejection: true,
             same_process: true,
             same_host: true,
             unix_folder: None,
@@ -398,9 +415,20 @@ impl Channel {
             let message = "nothing says where the services are: set registry = URL in the conf file, or --registry=URL";
             return Err(Error::new(ErrorKind::Config, message));
         };
-        let Config { same_process, same_host, .. } = *config;
-        let (limits, tls, hedge) = (config.limits.clone(), config.tls.client(), config.hedge.clone());
-        let options = ChannelOptions { limits, tls, hedge, same_process, same_host, ..ChannelOptions::default() };
+        let Config { subset_max, slow_start, ejection, same_process, same_host, .. } = *config;
+        let options = ChannelOptions {
+            balancer: config.balancer.clone(),
+            zone: config.zone.clone().unwrap_or_default(),
+            subset_max,
+            slow_start,
+            ejection,
+            hedge: config.hedge.clone(),
+            limits: config.limits.clone(),
+            tls: config.tls.client(),
+            same_process,
+            same_host,
+            ..ChannelOptions::default()
+        };
         Channel::with_options(registry, options)
     }
 }

@@ -388,6 +388,7 @@ impl Shared {
                 self.load.observe(now, elapsed);
             }
             let message = Message { bytes: body, compressed: Compressed::No };
+            state.answers += 1;
             state.complete(key, Ok(Some(message)), true, wakers);
             return Ok(());
         }
@@ -419,7 +420,8 @@ impl Shared {
             return Ok(());
         }
         // The end of an abandoned call does not tell how long the server worked on it.
-        if call.is_awaited() {
+        let is_awaited = call.is_awaited();
+        if is_awaited {
             let (elapsed, served) = (now.saturating_duration_since(call.begun), header.value.into());
             state.round_trip.measured(elapsed, Duration::from_micros(served));
         }
@@ -432,6 +434,9 @@ impl Shared {
         };
         if let Some(context) = call.context.as_ref().filter(|_| !trailer.is_empty()) {
             *context.trailer() = trailer;
+        }
+        if is_awaited {
+            self.answered(state, now, outcome.as_ref().map(drop));
         }
         state.complete(key, outcome, true, wakers);
         Ok(())
@@ -493,7 +498,7 @@ impl Shared {
                 continue;
             }
             if at <= now {
-                expired.push((key, call.ends_at));
+                expired.push((key, call.ends_at, call.awaits_only_a_message()));
                 is_silent |= call.ends_at <= state.written && state.heard_at.is_none_or(|heard| heard <= call.begun);
             } else {
                 earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
@@ -504,8 +509,11 @@ impl Shared {
             // Before the calls are cancelled: a gRPC server accepts fewer PINGs without calls.
             state.suspect_peer(now, &self.limits);
         }
-        for (key, ends_at) in expired {
+        for (key, ends_at, is_unary) in expired {
             let ran = if ends_at <= state.written { Ran::Maybe } else { Ran::No };
+            if ran == Ran::Maybe && is_unary {
+                self.load.failed(now);
+            }
             let status = self.failed(Code::DeadlineExceeded, "no reply within the deadline", Phase::Reply, ran);
             state.give_up(key, status, wakers);
         }

@@ -80,6 +80,8 @@ pub(super) struct State {
     pub(super) silent: Option<Silent>,
     /// The in-flight calls that `Load` counts.
     counted: usize,
+    /// Answers that `Load` does not count yet.
+    pub(super) answers: u32,
     /// The time of the last round-trip measurement.
     pub(super) measured_at: Option<Instant>,
     /// The time of the last read in the current turn of the driver.
@@ -312,9 +314,12 @@ impl State {
         self.silence.began(now, limits) | self.keepalive.begin(now, || self.peer.pace(limits))
     }
 
-    /// Brings the number of in-flight calls to the load of the endpoint.
+    /// Brings the number of in-flight calls, and that of new answers, to the load of the endpoint.
     #[inline]
     pub(super) fn count(&mut self, load: &Load) {
+        if self.answers > 0 {
+            load.answered(mem::take(&mut self.answers));
+        }
         if self.counted != self.in_flight {
             load.add_in_flight(self.in_flight as i32 - self.counted as i32);
             self.counted = self.in_flight;

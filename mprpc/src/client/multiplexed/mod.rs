@@ -27,7 +27,7 @@ use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
 use super::transport::within;
 use super::transport::{Outgoing, Request};
-use crate::balancer::Load;
+use crate::balancer::{Load, is_fault};
 use crate::codec::Compression;
 use crate::endpoint::Address;
 use crate::inbox::{Inbox, Receiving, Source};
@@ -251,6 +251,16 @@ impl Shared {
 
     fn failed(&self, code: Code, message: impl Into<std::borrow::Cow<'static, str>>, phase: Phase, ran: Ran) -> Status {
         Status::new(code, message).with_phase(phase).with_peer(&self.address).with_ran(ran)
+    }
+
+    /// Counts the answer of the peer to a call, for or against the endpoint.
+    fn answered(&self, state: &mut State, now: Instant, outcome: Result<(), &Status>) {
+        match outcome {
+            // A call that did not run, because the server shuts down or is overloaded, says nothing about the endpoint.
+            Err(status) if status.ran() == Ran::No => {}
+            Err(status) if is_fault(status.code()) => self.load.failed(now),
+            _ => state.answers += 1,
+        }
     }
 
     /// The reason for closing an idle connection.

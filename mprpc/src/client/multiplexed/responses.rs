@@ -260,6 +260,8 @@ impl Shared {
                 Err(status.with_phase(Phase::Reply).with_peer(&self.address))
             }
         };
+        let now = state.heard_at.unwrap_or(self.opened_at);
+        self.answered(state, now, outcome.as_ref().map(drop));
         state.complete(response.key, outcome, true, wakers);
     }
 
@@ -276,6 +278,8 @@ impl Shared {
     /// Fails a call, and resets its stream if the peer has not ended it.
     fn fail(&self, http2: &mut Http2, state: &mut State, id: u32, status: Status, wakers: &mut Vec<Waker>) {
         let Some(response) = http2.connection.finish(id, &mut state.output) else { return };
+        let now = state.heard_at.unwrap_or(self.opened_at);
+        self.answered(state, now, Err(&status));
         state.complete(response.key, Err(status.with_peer(&self.address)), true, wakers);
     }
 

@@ -53,12 +53,12 @@ async fn calls_that_may_run_twice_leave_a_frozen_endpoint() {
     for protocol in ["", "grpc://"] {
         let world = three(protocol).await;
         world.network.freeze(A);
-        let frozen = drive(&world, HANG_SAFELY, 8_000, ms(1)).await;
+        let frozen = drive(&world, HANG_SAFELY, 3_000, ms(1)).await;
         assert!(failures(&frozen).is_empty(), "{protocol} {:?}", failures(&frozen));
         assert!(percentile(&frozen, 0.99) < ms(100), "{protocol} {:?}", percentile(&frozen, 0.99));
         assert!(percentile(&frozen, 1.0) < ms(200), "{protocol} {:?}", percentile(&frozen, 1.0));
         world.network.thaw(A);
-        let after = drive(&world, HANG_SAFELY, 8_000, ms(1)).await;
+        let after = drive(&world, HANG_SAFELY, 1_500, ms(10)).await;
         assert!(failures(&after).is_empty(), "{protocol} {:?}", failures(&after));
         assert!(after.iter().any(|(reply, _)| reply.as_ref().is_ok_and(|name| name == A)), "it is called again");
     }
@@ -111,7 +111,8 @@ async fn calls_stay_if_no_other_endpoint_is_well() {
 
 #[tokio::test(start_paused = true)]
 async fn slow_handler_is_no_silence() {
-    let world = world(listed(&[A, B]));
+    let options = ChannelOptions { balancer: Policy::RoundRobin, ..ChannelOptions::default() };
+    let world = world_with(listed(&[A, B]), options);
     world.start_hanging(A);
     world.start(B);
     let mut from_a = 0;
