@@ -219,7 +219,7 @@ impl Default for Limits {
             backoff_max: Duration::from_secs(5),
             attempts_max: 4,
             retry_percent: 10,
-            retries_min: 10,
+            retries_min: 50,
             retry_window: Duration::from_secs(5),
             hedge_delay_min: Duration::from_millis(1),
             throttle_window: Duration::from_secs(1),

@@ -76,6 +76,7 @@ impl Attempts {
         }
         let mut request = Request::new(context, body, opening, call_options.is_reply);
         (request.compression, request.hash_key) = (call_options.compression, call_options.hash_key);
+        request.may_leave = may_run_twice && !is_repeat;
         let call_timeout = by_default.then_some(options.limits.call_timeout);
         let attempt = usize::from(matches!(next, NextAttempt::Failed(..)));
         let progress = Progress { call_timeout, attempt, ..Progress::default() };

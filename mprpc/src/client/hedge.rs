@@ -103,7 +103,7 @@ fn repeated(request: &Request) -> Option<Request> {
     let mut context = Context::new(request.method().clone(), None, request.deadline(), metadata);
     context.set_attempt(request.context.attempt() + 1);
     let mut again = Request::new(context, Body::Message(message), request.opening, request.is_reply);
-    (again.compression, again.hash_key) = (request.compression, request.hash_key);
+    (again.compression, again.hash_key, again.may_leave) = (request.compression, request.hash_key, true);
     Some(again)
 }
 

@@ -86,7 +86,7 @@ impl ReplyFuture {
             context: context.as_ref(),
             message: call.message(),
             compression: None,
-            may_leave: call.method.idempotency.may_run_twice(),
+            may_leave: call.may_leave(),
             now: begun.at,
         };
         let CallOptions { service, hash_key, .. } = &call.call_options;
@@ -232,6 +232,13 @@ impl PreparedCall {
             && self.call_options.compression.is_none()
             && !self.call_options.wants_hedge(&self.method)
             && self.message().is_some_and(|message| message.len() <= max)
+    }
+
+    /// Whether the call may be ended and made elsewhere while its peer does not answer. A call that belongs to a repeated
+    /// call is not repeated.
+    #[inline(always)]
+    fn may_leave(&self) -> bool {
+        self.call_options.may_run_twice(&self.method) && self.metadata.value(Metadata::ATTEMPT).is_none()
     }
 
     fn message(&self) -> Option<&Bytes> {

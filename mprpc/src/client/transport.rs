@@ -32,6 +32,8 @@ pub(crate) struct Request {
     pub(crate) hash_key: Option<u64>,
     /// The deadline for having a connection. A stream itself may take longer.
     pub(crate) opening: Deadline,
+    /// Whether the call may run twice, so that it may be ended and made elsewhere while its peer does not answer.
+    pub(crate) may_leave: bool,
     /// How often the request was given to a connection.
     sent: AtomicU32,
     /// Microseconds that all attempts together spent waiting for a connection.
@@ -74,8 +76,7 @@ impl Request {
             context: Some(&self.context),
             message: self.message.as_ref(),
             compression: self.compression,
-            may_leave: self.method().idempotency.may_run_twice()
-                && self.sent.fetch_add(1, Ordering::Relaxed) < LEAVING_ATTEMPTS_MAX,
+            may_leave: self.may_leave && self.sent.fetch_add(1, Ordering::Relaxed) < LEAVING_ATTEMPTS_MAX,
             now,
         }
     }
@@ -86,6 +87,7 @@ impl Request {
             Body::Stream(stream) => (None, Some(stream)),
         };
         Request {
+            may_leave: context.method().idempotency.may_run_twice(),
             context,
             message,
             stream: Mutex::new(stream),
