@@ -65,6 +65,11 @@ fn committed_reflection_messages_match_the_proto_file() {
 }
 
 #[test]
+fn committed_etcd_messages_match_the_proto_file() {
+    assert_messages("etcdserverpb", "etcd/rpc.proto");
+}
+
+#[test]
 fn committed_descriptors_match_the_proto_files() {
     let mut set = parse(&BUILT_IN);
     for file in &mut set.file {

@@ -81,6 +81,7 @@
 //! # Features
 //!
 //! - `zookeeper` (default): the registry `zookeeper://host:port,host:port/chroot`.
+//! - `etcd`: the registry `etcd://host:port,host:port/prefix`.
 //! - `json` (default): protobuf JSON for generated messages.
 //! - `gzip`, `lz4`, `zstd`: compression of messages, [`Compression`].
 //! - `testing`: the test kit, `mprpc::testing`: services without sockets, and a simulated network under virtual time.
@@ -104,6 +105,8 @@ mod deadline;
 pub mod discovery;
 mod endpoint;
 mod error;
+#[cfg(feature = "etcd")]
+mod etcd;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -125,6 +128,7 @@ pub mod server;
 mod service;
 mod status;
 mod streaming;
+mod targets;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod tls;

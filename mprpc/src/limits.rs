@@ -132,6 +132,10 @@ pub struct Limits {
     pub backoff_min: Duration,
     /// The longest backoff of a caller before it reconnects.
     pub backoff_max: Duration,
+    /// How long a caller goes on to use an endpoint that its registry no longer lists, as long as the endpoint keeps its
+    /// connections. So an endpoint that flaps in the registry keeps its connections, and a provider that the registry has
+    /// lost by mistake keeps its calls. An endpoint that ends its connections or refuses new ones leaves at once.
+    pub removal_hold: Duration,
     /// How many attempts a call has, at one endpoint after the other, before it fails with the status of the last attempt.
     pub attempts_max: usize,
     /// Retries and hedges of a channel, as a percentage of its calls in the last `retry_window`. Beyond it, a failed call fails
@@ -217,6 +221,7 @@ impl Default for Limits {
             connection_age_grace: Duration::from_secs(30),
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
+            removal_hold: Duration::from_secs(10),
             attempts_max: 4,
             retry_percent: 10,
             retries_min: 50,

@@ -1,5 +1,5 @@
-//! `cargo xtask test`: makes sure that ZooKeeper, Java, and the programs that tests talk to are installed, then runs every test.
-//! The tests themselves start and stop the ZooKeeper server.
+//! `cargo xtask test`: makes sure that ZooKeeper, Java, etcd, and the programs that tests talk to are installed, then runs every
+//! test. The tests themselves start and stop the servers.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
@@ -15,6 +15,9 @@ pub(super) fn run(arguments: Vec<OsString>) -> Result<ExitCode, String> {
         say(&format!("{ADDRESS_VARIABLE} is set: nothing is installed"));
     } else if !missing().is_empty() {
         apt::install(&PACKAGES, "the tests need ZooKeeper 3.8 and Java", missing, BY_HAND)?;
+    }
+    if !missing_etcd().is_empty() {
+        apt::install(&["etcd-server"], "the tests need etcd 3.4", missing_etcd, ETCD_BY_HAND)?;
     }
     python::prepare()?;
     clients::prepare()?;
@@ -63,10 +66,17 @@ fn missing() -> Vec<&'static str> {
     missing
 }
 
+fn missing_etcd() -> Vec<&'static str> {
+    let etcd = Command::new("etcd").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if etcd.is_ok_and(|status| status.success()) { Vec::new() } else { vec!["etcd"] }
+}
+
 const ADDRESS_VARIABLE: &str = "MPRPC_TEST_ZOOKEEPER";
 const PACKAGES: [&str; 2] = ["zookeeper", "default-jre-headless"];
 /// The files by which to recognise Debian's package. The tests name the rest of its class path.
 const JARS: [&str; 3] = ["/etc/zookeeper/conf", "/usr/share/java/zookeeper.jar", "/usr/share/java/zookeeper-jute.jar"];
+const ETCD_BY_HAND: &str = "\
+On Debian and its kin install the package etcd-server by hand. Elsewhere put the program `etcd`, 3.4 or newer, on the PATH.";
 const BY_HAND: &str = "\
 On Debian and its kin install the packages zookeeper and default-jre-headless by hand. Elsewhere start a ZooKeeper 3.6
 or newer and set MPRPC_TEST_ZOOKEEPER=host:port; the tests that restart the server then need Debian's package still.";

@@ -59,6 +59,12 @@ impl GatewayOptions {
             return Err(wrong("it is not said where the providers are: -r URL is missing".into()));
         };
         let registry: Target = registry.parse()?;
+        let has_any_service = |target: &Target| matches!(target, Target::Dns(_) | Target::List(_));
+        if matches!(&registry, Target::Dns(_))
+            || matches!(&registry, Target::Merge(parts) if parts.iter().any(has_any_service))
+        {
+            return Err(wrong(format!("{registry} does not say which services there are; a registry or list: does")));
+        }
         if config.value("listen").is_none() {
             config.listen = vec![Address::Tcp(([127, 0, 0, 1], 8080).into())];
         }

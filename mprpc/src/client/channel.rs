@@ -5,15 +5,16 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::call_options::BoundService;
+use super::follower::Discovery;
 use super::options::{ChannelOptions, Connect};
 use super::service::ServiceEndpoints;
 use super::subchannels::Subchannels;
 use super::weak_map::WeakMap;
-use crate::discovery::{Resolver, Target};
+use crate::discovery::{Resolver, ServiceResolution, Target};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::{Chain, Interceptor};
-use crate::net::{Connector, Stream};
+use crate::net::{self, Connector, Stream};
 use crate::service::BoxFuture;
 
 /// A channel to the services of one target. It is cheap to clone, and any thread and any runtime may use it. Dropping
@@ -29,6 +30,7 @@ pub struct Channel {
 struct ChannelShared {
     subchannels: Arc<Subchannels>,
     resolver: Arc<dyn Resolver>,
+    discovery: Discovery,
     /// The endpoints of each service, for as long as a client of the service lives.
     services: Mutex<WeakMap<String, ServiceEndpoints>>,
 }
@@ -59,7 +61,10 @@ impl Channel {
             return Err(Error::new(ErrorKind::Config, format!("'{target}' needs TLS: set ChannelOptions::tls")));
         }
         let target = secure.as_deref().unwrap_or(target);
-        Ok(Channel::over(target.parse::<Target>()?.resolver()?, options, connect_by(connector)))
+        let target: Target = target.parse()?;
+        let resolver = target.resolver()?;
+        let discovery = Discovery::new(&options, target.to_string(), net::background().clone());
+        Ok(Channel::over_with(resolver, options, connect_by(connector), discovery))
     }
 
     /// Creates a channel that finds endpoints with your own resolver. If the TLS files cannot be used, every call
@@ -79,9 +84,31 @@ impl Channel {
 
     /// Creates a channel that opens its connections with `connect`.
     pub(crate) fn over(resolver: Arc<dyn Resolver>, options: ChannelOptions, connect: Connect) -> Channel {
+        let discovery = Discovery::new(&options, "resolver".to_owned(), net::background().clone());
+        Channel::over_with(resolver, options, connect, discovery)
+    }
+
+    /// Does the same, and follows the endpoints as `discovery` says.
+    pub(crate) fn over_with(
+        resolver: Arc<dyn Resolver>,
+        options: ChannelOptions,
+        connect: Connect,
+        discovery: Discovery,
+    ) -> Channel {
+        let connect = refreshing(connect, resolver.clone());
         let subchannels = Arc::new(Subchannels::new(Arc::new(options), connect));
-        let shared = ChannelShared { subchannels, resolver, services: Mutex::default() };
+        let shared = ChannelShared { subchannels, resolver, discovery, services: Mutex::default() };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
+    }
+
+    /// What the channel knows of each service that has a client, in the order of the names: whether the registry answers,
+    /// since when it does not, and how many endpoints there are.
+    pub fn resolutions(&self) -> Vec<ServiceResolution> {
+        let services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut resolutions: Vec<ServiceResolution> =
+            services.live().map(|(_, endpoints)| endpoints.resolution()).collect();
+        resolutions.sort_by(|a, b| a.service.cmp(&b.service));
+        resolutions
     }
 
     /// Returns the channel with one more interceptor; the connections stay shared. Interceptors run in the order in
@@ -103,9 +130,8 @@ impl Channel {
         if let Some(endpoints) = services.find(service) {
             return endpoints;
         }
-        let resolutions = self.shared.resolver.watch(service);
         let (subchannels, resolver) = (self.shared.subchannels.clone(), self.shared.resolver.clone());
-        let endpoints = ServiceEndpoints::follow(subchannels, resolver, service, resolutions);
+        let endpoints = ServiceEndpoints::follow(subchannels, resolver, service, &self.shared.discovery);
         services.insert(service.to_owned(), &endpoints);
         endpoints
     }
@@ -127,6 +153,20 @@ fn without_grpcs(target: &str) -> Option<String> {
         })
         .collect();
     is_secure.then(|| format!("{list}{}", entries.join(",")))
+}
+
+/// Tells the resolver of each attempt to connect that failed.
+fn refreshing(connect: Connect, resolver: Arc<dyn Resolver>) -> Connect {
+    Arc::new(move |address: Address| -> BoxFuture<io::Result<Stream>> {
+        let (connecting, resolver) = (connect(address), resolver.clone());
+        Box::pin(async move {
+            let connected = connecting.await;
+            if connected.is_err() {
+                resolver.refresh();
+            }
+            connected
+        })
+    })
 }
 
 fn connect_by(connector: Connector) -> Connect {

@@ -43,17 +43,11 @@ impl Wanted<'_> {
 }
 
 impl EndpointPicker {
-    /// Makes the picker of a resolution, after the picker `last`. The subchannels in `kept` stay beside the listed ones.
-    pub(super) fn new(
-        all: &Subchannels,
-        resolution: &Resolution,
-        kept: &[Arc<Subchannel>],
-        last: Option<&EndpointPicker>,
-    ) -> EndpointPicker {
+    /// Makes the picker of a resolution, after the picker `last`.
+    pub(super) fn new(all: &Subchannels, resolution: &Resolution, last: Option<&EndpointPicker>) -> EndpointPicker {
         let listed: Vec<&Endpoint> = resolution.endpoints.iter().filter(|endpoint| endpoint.weight > 0).collect();
         let listed = subset(listed, all.options().subset_max, all.caller());
-        let subchannels: Box<[_]> =
-            kept.iter().cloned().chain(listed.into_iter().map(|endpoint| all.at(endpoint))).collect();
+        let subchannels: Box<[_]> = listed.into_iter().map(|endpoint| all.at(endpoint)).collect();
         let candidates: Box<[Candidate]> = subchannels.iter().map(|subchannel| subchannel.candidate()).collect();
         if let Some(last) = last.filter(|last| !last.subchannels.is_empty()) {
             let known: HashSet<_> = last.subchannels.iter().map(|subchannel| &subchannel.endpoint().address).collect();

@@ -9,6 +9,7 @@ mod call;
 mod call_options;
 mod channel;
 mod endpoint_picker;
+mod follower;
 mod hedge;
 mod in_process;
 mod intercepted;
@@ -36,6 +37,8 @@ pub use options::ChannelOptions;
 pub use raw::RawClient;
 pub use stub::Stub;
 
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use follower::Discovery;
 #[cfg(any(test, feature = "bench"))]
 pub(crate) use multiplexed::Multiplexed;
 #[cfg(any(test, feature = "testing"))]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,10 @@ pub struct ChannelOptions {
     /// Whether callers on the endpoint's host connect to the Unix socket that the endpoint lists in the registry. If
     /// the socket is unreachable, the channel connects over TCP. The option has no effect with TLS.
     pub same_host: bool,
+    /// The folder in which the channel keeps the last known endpoints of each service, a file each. A channel that starts
+    /// while the registry is away uses them, and says that they are stale. The channel creates the folder if it is
+    /// missing. `None` keeps no files.
+    pub snapshot_folder: Option<PathBuf>,
 }
 
 impl Default for ChannelOptions {
@@ -79,6 +84,7 @@ impl Default for ChannelOptions {
             tls: None,
             same_process: true,
             same_host: true,
+            snapshot_folder: None,
         }
     }
 }

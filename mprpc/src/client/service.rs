@@ -1,7 +1,7 @@
-//! `ServiceEndpoints`: the endpoints of one service, from which calls pick. A background task follows the resolver; a
-//! call never waits for a resolver query.
+//! `ServiceEndpoints`: the endpoints of one service, from which calls pick. A [`Follower`] follows the resolver; a call
+//! never waits for a resolver query.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
 use arc_swap::ArcSwap;
@@ -9,6 +9,7 @@ use tokio::runtime;
 use tokio::sync::watch;
 
 use super::endpoint_picker::{EndpointPicker, Wanted};
+use super::follower::{Discovery, Follower};
 use super::latencies::Latencies;
 use super::multiplexed::PendingCall;
 use super::options::ChannelOptions;
@@ -17,7 +18,8 @@ use super::subchannel::Subchannel;
 use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
 use super::transport::Outgoing;
-use crate::discovery::{Resolution, ResolutionState, Resolver};
+use crate::discovery::membership::MemberCounts;
+use crate::discovery::{Resolution, ResolutionState, Resolver, ServiceResolution};
 use crate::endpoint::Address;
 use crate::metadata::Metadata;
 use crate::method::MethodDescriptor;
@@ -34,6 +36,7 @@ pub(super) struct ServiceEndpoints {
     picker: ArcSwap<EndpointPicker>,
     /// Notifies waiting calls of each new picker.
     changed: watch::Sender<()>,
+    counts: Mutex<MemberCounts>,
     throttle: Throttle,
 }
 
@@ -60,55 +63,46 @@ pub(super) enum FirstAttempt {
 }
 
 impl ServiceEndpoints {
+    /// Follows the lists of the resolver. `Follower` keeps the picker up to date until the last user of the endpoints is
+    /// gone.
     pub(super) fn follow(
         subchannels: Arc<Subchannels>,
         resolver: Arc<dyn Resolver>,
         service: &str,
-        mut resolutions: watch::Receiver<Resolution>,
+        discovery: &Discovery,
     ) -> Arc<ServiceEndpoints> {
-        let first = EndpointPicker::new(&subchannels, &resolutions.borrow_and_update(), &[], None);
+        let (follower, usable) = Follower::new(&subchannels, &*resolver, service, discovery);
+        let first = EndpointPicker::new(&subchannels, &usable, None);
         let endpoints = Arc::new(ServiceEndpoints {
             service: service.into(),
             subchannels,
             _resolver: resolver,
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
+            counts: Mutex::new(follower.counts()),
             throttle: Throttle::default(),
         });
         let followed = Arc::downgrade(&endpoints);
-        let closed = endpoints.changed.subscribe();
-        crate::net::background().spawn(async move {
-            let mut closed = closed;
-            loop {
-                tokio::select! {
-                    changed = resolutions.changed() => if changed.is_err() { return },
-                    // `closed` only detects that the sender is dropped, which ends this loop. `update` itself
-                    // publishes the values.
-                    changed = closed.changed() => if changed.is_err() { return } else { continue },
-                }
-                let Some(endpoints) = followed.upgrade() else { return };
-                endpoints.update(&resolutions.borrow_and_update());
-            }
-        });
+        let publish = move |usable: &Resolution, counts: MemberCounts| {
+            followed.upgrade().inspect(|endpoints| endpoints.update(usable, counts)).is_some()
+        };
+        discovery.runtime.spawn(follower.run(endpoints.changed.subscribe(), publish));
         endpoints
     }
 
-    fn update(&self, resolution: &Resolution) {
-        let last = self.picker.load();
-        // The picker does not trust an empty list. It keeps the known providers, which refuse connections if they are
-        // gone.
-        let kept = if resolution.endpoints.is_empty() { &last.subchannels[..] } else { &[] };
-        if !kept.is_empty() {
-            tracing::warn!(
-                service = &*self.service,
-                state = ?resolution.state,
-                kept = kept.len(),
-                "the registry lists no provider; the last known ones are kept for as long as they answer"
-            );
-        }
-        let picker = EndpointPicker::new(&self.subchannels, resolution, kept, Some(&last));
+    /// Replaces the picker by one of these endpoints.
+    pub(super) fn update(&self, usable: &Resolution, counts: MemberCounts) {
+        let picker = EndpointPicker::new(&self.subchannels, usable, Some(&self.picker.load()));
         self.picker.store(Arc::new(picker));
+        *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
         self.changed.send_replace(());
+    }
+
+    /// How current the endpoints are, and how many there are.
+    pub(super) fn resolution(&self) -> ServiceResolution {
+        let MemberCounts { listed, held } = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.picker.load().state.clone();
+        ServiceResolution { service: self.service.to_string(), state, listed, held }
     }
 
     /// Decides whether an attempt may be sent. The error says that servers refuse too many calls.

@@ -15,6 +15,7 @@ use super::options::{ChannelOptions, Connect};
 use super::transport::{Outgoing, Request, connect_failed, within};
 use crate::balancer::{Candidate, Flag, Load, LoadSettings, is_fault};
 use crate::deadline::Deadline;
+use crate::discovery::membership::Link;
 use crate::endpoint::{Endpoint, Protocol};
 use crate::net::{Stream, clock};
 use crate::service::Body;
@@ -121,6 +122,17 @@ impl Subchannel {
             && (most_are_bad || self.load.admits(clock::now()))
             && !self.pauses(clock::now)
             && self.is_well_or_probed()
+    }
+
+    /// What this side knows of its connections to the endpoint, on any runtime.
+    pub(super) fn link(&self) -> Link {
+        if self.connections.load().iter().any(|slot| slot.usable().is_some()) {
+            Link::Open
+        } else if self.load.has(Flag::Failing) {
+            Link::Failing
+        } else {
+            Link::Closed
+        }
     }
 
     /// Whether the endpoint is in backoff after a failure.

@@ -9,7 +9,7 @@ use super::retry_budget::RetryBudget;
 use super::subchannel::Subchannel;
 use super::weak_map::WeakMap;
 use crate::balancer::Balancer;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Address, Endpoint};
 use crate::net::clock;
 
 /// The subchannels of a channel, and what all its calls share. The pickers of its services keep the subchannels alive.
@@ -43,6 +43,16 @@ impl Subchannels {
 
     pub(super) fn options(&self) -> &ChannelOptions {
         &self.options
+    }
+
+    /// The subchannel of an endpoint, if something holds it.
+    pub(super) fn find(&self, endpoint: &Endpoint) -> Option<Arc<Subchannel>> {
+        self.by_endpoint.lock().unwrap_or_else(PoisonError::into_inner).find(endpoint)
+    }
+
+    /// Opens a connection to the address and closes it. Whether that worked is all that a caller learns.
+    pub(super) async fn probe(&self, address: Address) -> bool {
+        (self.connect)(address).await.is_ok()
     }
 
     /// The subchannel of an endpoint: the existing one, or a new one.

@@ -7,6 +7,7 @@ mod garbage;
 mod hedging;
 mod keepalive;
 mod limits;
+mod membership;
 mod overload;
 mod proxy;
 mod raw;
@@ -406,7 +407,8 @@ async fn empty_list_is_ignored_while_known_providers_answer() {
 
 #[tokio::test]
 async fn call_in_flight_outlives_the_removal_of_its_endpoint() {
-    let world = world(listed(&[A]));
+    let limits = Limits { removal_hold: Duration::ZERO, ..Limits::default() };
+    let world = world_with(listed(&[A]), ChannelOptions { limits, ..ChannelOptions::default() });
     world.start_hanging(A);
     let hanging = tokio::spawn(world.call(HANG).timeout(Duration::from_millis(300)).into_future());
     while world.network.attempts() == 0 {

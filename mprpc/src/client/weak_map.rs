@@ -29,6 +29,11 @@ impl<K: Eq + Hash, V> WeakMap<K, V> {
         self.values.get(key)?.upgrade()
     }
 
+    /// The values that are still alive, with their keys.
+    pub(super) fn live(&self) -> impl Iterator<Item = (&K, Arc<V>)> {
+        self.values.iter().filter_map(|(key, value)| Some((key, value.upgrade()?)))
+    }
+
     /// Adds a value and replaces the previous value of the key.
     pub(super) fn insert(&mut self, key: K, value: &Arc<V>) {
         if self.values.len() >= self.full_at {

@@ -66,6 +66,23 @@ pub mod reflection {
     include!("../../proto/grpc.reflection.v1.rs");
 }
 
+/// The messages of etcd's API that the registry in etcd uses.
+///
+/// Source: <https://github.com/etcd-io/etcd/blob/main/api/etcdserverpb/rpc.proto>.
+#[cfg(feature = "etcd")]
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    non_snake_case,
+    dead_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "buffa-codegen makes it, from proto/etcd/rpc.proto"
+)]
+pub(crate) mod etcd_messages {
+    include!("../../proto/etcdserverpb.rs");
+}
+
 /// An encoded `google.protobuf.FileDescriptorSet`: the files of the built-in services, and the files that
 /// [`ServiceDescriptor::files`](crate::ServiceDescriptor::files) leave out. A test of mprpc-build makes it.
 pub(crate) const BUILT_IN_FILES: &[u8] = include_bytes!("../../proto/built_in.binpb");

@@ -85,7 +85,8 @@ macro_rules! keys {
 pub(super) const KEYS: &[Key] = keys! {
     listen: "addresses to serve at, host:port, unix:/path or memory:name, separated by commas; port 0 takes a free one",
     advertise: "the address for the registry, where callers reach the server by another than it listens at",
-    registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, list:host:port,host:port",
+    registry: "URL of the registry: file:/run/mprpc, zookeeper://a:2181,b:2181/chroot, etcd://a:2379/prefix, dns:name:port, merge:URL+URL, list:host:port,host:port",
+    snapshot_folder: "folder where callers keep the last known endpoints, for a start while the registry is away; without it they keep none",
     loops: "event loops; 0 is one a core",
     handler_threads: "handlers that compute at a time beside the event loops; 0 is one a core",
     overload_protection: "whether a server refuses calls that would wait for too long: true or false",
@@ -164,6 +165,7 @@ pub(super) const KEYS: &[Key] = keys! {
     limits.connection_age_grace: "how long calls in flight may take after that before they are cancelled",
     limits.backoff_min: "the first pause before connecting again",
     limits.backoff_max: "the longest pause before connecting again",
+    limits.removal_hold: "how long a caller goes on to use an endpoint that the registry no longer lists",
     limits.attempts_max: "endpoints that a call is tried at",
     limits.retry_percent: "retries and hedges of a channel, in percent of its calls in the last retry_window",
     limits.retries_min: "retries and hedges of a channel in each retry_window, however few calls it makes",

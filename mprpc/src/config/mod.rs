@@ -43,6 +43,8 @@ pub struct Config {
     /// The URL of the registry. Key `registry`, or classic `zookeeperip` and `zookeeperport`. The classic keys make
     /// `zookeeper://IP:PORT?classic=true`, which registers both layouts.
     pub registry: Option<String>,
+    /// [`ChannelOptions::snapshot_folder`].
+    pub snapshot_folder: Option<PathBuf>,
     /// The number of event loops; 0 means one per core.
     pub loops: usize,
     /// [`Server::handler_threads`]; 0 means one per core.
@@ -95,6 +97,7 @@ impl Default for Config {
             listen: vec![Address::Tcp(([127, 0, 0, 1], 0).into())],
             advertise: None,
             registry: None,
+            snapshot_folder: None,
             loops: 0,
             handler_threads: 0,
             overload_protection: true,
@@ -427,6 +430,7 @@ impl Channel {
             tls: config.tls.client(),
             same_process,
             same_host,
+            snapshot_folder: config.snapshot_folder.clone(),
             ..ChannelOptions::default()
         };
         Channel::with_options(registry, options)

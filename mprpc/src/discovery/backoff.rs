@@ -7,13 +7,13 @@ use std::time::Duration;
 /// Each pause is random between zero and a ceiling. The ceiling doubles from `BACKOFF_MIN` to `BACKOFF_MAX`. The jitter
 /// keeps processes that lost the same registry from reconnecting in step.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     tries: u32,
 }
 
 impl Backoff {
     /// Returns the next pause; `random` is from 0.0 up to 1.0.
-    pub(super) fn next(&mut self, random: f64) -> Duration {
+    pub(crate) fn next(&mut self, random: f64) -> Duration {
         // 2^16 times the first ceiling is far beyond the last one; the shift stays in range.
         let ceiling = BACKOFF_MAX.min(BACKOFF_MIN * (1 << self.tries.min(16)));
         self.tries = self.tries.saturating_add(1);
@@ -21,15 +21,15 @@ impl Backoff {
     }
 
     /// Resets the backoff after a success, so that the next failure starts again at `BACKOFF_MIN`.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.tries = 0;
     }
 }
 
 /// The first ceiling of the pause between attempts.
-pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(100);
+pub(crate) const BACKOFF_MIN: Duration = Duration::from_millis(100);
 /// The last ceiling of the pause between attempts.
-pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(5);
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(5);
 
 #[cfg(test)]
 mod tests {

@@ -3,12 +3,17 @@
 //!
 //! Discovery is the control plane: it publishes lists of endpoints, and calls never query it.
 
-mod backoff;
+pub(crate) mod backoff;
+mod dns;
 mod file;
 mod list;
+pub(crate) mod membership;
 mod merge;
-mod outage;
+#[cfg(any(feature = "zookeeper", feature = "etcd"))]
+pub(crate) mod node;
+pub(crate) mod outage;
 mod services;
+mod snapshot;
 mod target;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
@@ -21,10 +26,17 @@ use tokio::sync::watch;
 use crate::endpoint::Endpoint;
 use crate::method::ServiceDescriptor;
 
+pub use dns::DnsResolver;
+pub(crate) use file::list as list_file_services;
 pub use file::{FileRegistry, FileResolver};
 pub use list::ListResolver;
+pub(crate) use merge::{Lists, without_duplicates};
+pub use merge::{MergedRegistry, MergedResolver};
 pub use services::list_services;
-pub use target::{Ensemble, Target};
+#[cfg(feature = "zookeeper")]
+pub(crate) use services::list_zookeeper_services;
+pub(crate) use snapshot::SnapshotFolder;
+pub use target::{Ensemble, EtcdCluster, Target};
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperRegistry, ZooKeeperResolver};
 
@@ -36,6 +48,16 @@ pub trait Resolver: Send + Sync + 'static {
     /// work runs on [`crate::net::background`]. If the value can never change (a fixed list, or an invalid service
     /// name), the receiver holds that value and [`changed`](watch::Receiver::changed) returns an error.
     fn watch(&self, service: &str) -> watch::Receiver<Resolution>;
+
+    /// Follows the service in each of the registries that this resolver reads, 8 at most. A channel takes the union of
+    /// the lists, and doubts each list by itself. By default there is one list, that of [`Resolver::watch`].
+    fn watch_each(&self, service: &str) -> Vec<watch::Receiver<Resolution>> {
+        vec![self.watch(service)]
+    }
+
+    /// A caller could not connect to an endpoint, so the lists may be old. A resolver that polls reads again soon; it
+    /// limits how often it does. The default does nothing. Never blocks.
+    fn refresh(&self) {}
 }
 
 /// Where a service runs, as far as the resolver knows.
@@ -49,12 +71,12 @@ pub struct Resolution {
 
 impl Resolution {
     /// A resolution without endpoints; `why` says why nothing is known yet.
-    fn pending(why: &str) -> Resolution {
+    pub(crate) fn pending(why: &str) -> Resolution {
         Resolution { endpoints: Arc::default(), state: ResolutionState::Pending(why.into()) }
     }
 
     /// A resolution with the endpoints that the registry holds at `place`.
-    fn current(endpoints: Vec<Endpoint>, place: &str) -> Resolution {
+    pub(crate) fn current(endpoints: Vec<Endpoint>, place: &str) -> Resolution {
         Resolution { endpoints: endpoints.into(), state: ResolutionState::Current(place.into()) }
     }
 
@@ -68,20 +90,34 @@ impl Resolution {
     }
 
     /// Publishes that the registry is unavailable.
-    fn publish_failed(sender: &watch::Sender<Resolution>, why: &str) {
+    pub(crate) fn publish_failed(sender: &watch::Sender<Resolution>, why: &str) {
         // A separate statement, because the borrow must end before the sender sends.
         let failed = sender.borrow().failed(why);
         failed.publish(sender);
     }
 
     /// Publishes this resolution. It wakes the receivers only if it differs from the previous one.
-    fn publish(self, sender: &watch::Sender<Resolution>) {
+    pub(crate) fn publish(self, sender: &watch::Sender<Resolution>) {
         sender.send_if_modified(|shown| {
             let differs = *shown != self;
             *shown = self;
             differs
         });
     }
+}
+
+/// What a channel knows of one service: see [`Channel::resolutions`](crate::Channel::resolutions).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceResolution {
+    /// The full name of the service.
+    pub service: String,
+    /// How current the endpoints are.
+    pub state: ResolutionState,
+    /// The endpoints that a registry lists.
+    pub listed: usize,
+    /// The endpoints that no registry lists any more and that calls still use: see
+    /// [`Limits::removal_hold`](crate::Limits::removal_hold).
+    pub held: usize,
 }
 
 /// How current a list of endpoints is.
@@ -94,6 +130,15 @@ pub enum ResolutionState {
     Current(Arc<str>),
     /// The registry is unavailable, and the list is the last good one. The text says since when and why.
     Stale(Arc<str>),
+}
+
+impl ResolutionState {
+    /// The text of the state.
+    pub fn text(&self) -> &str {
+        match self {
+            ResolutionState::Pending(text) | ResolutionState::Current(text) | ResolutionState::Stale(text) => text,
+        }
+    }
 }
 
 /// Announces where a service runs.
@@ -143,7 +188,7 @@ impl Registered {
     }
 
     /// The handle of an announcement that cannot be made; `why` is its state until it is withdrawn.
-    fn failed(why: &str) -> Registered {
+    pub(crate) fn failed(why: &str) -> Registered {
         let (sender, state) = watch::channel(RegistrationState::Pending(why.into()));
         let (withdraw, withdrawn) = tokio::sync::oneshot::channel();
         crate::net::background().spawn(async move {
@@ -176,7 +221,7 @@ pub fn entries_skipped() -> u64 {
 }
 
 /// Counts and logs an entry that cannot be read. The other entries stay in use.
-fn skip(place: &str, why: &str) {
+pub(crate) fn skip(place: &str, why: &str) {
     ENTRIES_SKIPPED.fetch_add(1, Ordering::Relaxed);
     tracing::warn!("skipped the registry entry {place}: {why}");
 }
@@ -184,7 +229,7 @@ fn skip(place: &str, why: &str) {
 static ENTRIES_SKIPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Whether `name` is a valid full name of a service. Only valid names become part of a path.
-fn is_service_name(name: &str) -> bool {
+pub(crate) fn is_service_name(name: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     name.len() <= SERVICE_NAME_BYTES_MAX && name.split('.').all(part)
 }

@@ -5,14 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Whether an operation currently fails, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Outage {
+pub(crate) struct Outage {
     since: Option<SystemTime>,
 }
 
 impl Outage {
     /// Records a failure. Logs the first failure of an outage; returns the cause with the time at which the outage
     /// began.
-    pub(super) fn failed(&mut self, what: &str, why: &str, now: SystemTime) -> String {
+    pub(crate) fn failed(&mut self, what: &str, why: &str, now: SystemTime) -> String {
         if self.since.is_none() {
             tracing::warn!("{what}: {why}");
         }
@@ -20,7 +20,7 @@ impl Outage {
     }
 
     /// Records a success. Logs the end of the outage, if there was one.
-    pub(super) fn over(&mut self, what: &str) {
+    pub(crate) fn over(&mut self, what: &str) {
         if let Some(since) = self.since.take() {
             tracing::info!("{what}: works again after an outage since {}", clock(since));
         }

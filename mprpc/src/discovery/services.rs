@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use super::{Target, file};
+use super::Target;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
 
 /// Reads every service behind the target once, with its endpoints, in the order of the names.
 ///
-/// A list, which holds for every service, appears as one service called `*`. Services of the C++ MPRPC have their short
+/// A list and DNS, which hold for every service, appear as one service called `*`. A merged target has the services of all
+/// its registries. Services of the C++ MPRPC have their short
 /// name.
 ///
 /// # Errors
-/// The registry cannot be read, or does not answer within `timeout`; or the target is ZooKeeper in a build without the
-/// feature `zookeeper`.
+/// The registry cannot be read, or does not answer within `timeout`; or the build lacks the feature that the target needs.
 pub async fn list_services(target: &Target, timeout: Duration) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
     let (done, result) = tokio::sync::oneshot::channel();
     let wanted = target.clone();
     // Runs on the background event loop, as the rest of discovery does: the caller's runtime may have no timers or
     // sockets.
     crate::net::background().spawn(async move {
-        let read = tokio::time::timeout(timeout, read(&wanted));
+        let read = tokio::time::timeout(timeout, wanted.read_services());
         let listed = read.await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
         });
@@ -31,18 +31,8 @@ pub async fn list_services(target: &Target, timeout: Duration) -> Result<Vec<(St
     result.await.map_err(stopped)?
 }
 
-async fn read(target: &Target) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
-    match target {
-        Target::List(endpoints) => Ok(vec![("*".into(), endpoints.clone())]),
-        Target::File(root) => {
-            let path = root.clone();
-            let listed = tokio::task::spawn_blocking(move || file::list(&path)).await;
-            let listed = listed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            listed.map_err(|error| Error::with_source(ErrorKind::Registry, format!("cannot read {target}"), error))
-        }
-        #[cfg(feature = "zookeeper")]
-        Target::ZooKeeper(ensemble) => super::zookeeper::list(ensemble).await,
-        #[cfg(not(feature = "zookeeper"))]
-        Target::ZooKeeper(_) => Err(target.without_feature()),
-    }
+/// Reads every service in ZooKeeper once.
+#[cfg(feature = "zookeeper")]
+pub(crate) async fn list_zookeeper_services(ensemble: &super::Ensemble) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
+    super::zookeeper::list(ensemble).await
 }

@@ -3,13 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::file::{FileRegistry, FileResolver};
-use super::list::ListResolver;
-use super::{Registry, Resolver};
-use crate::endpoint::Endpoint;
+use super::membership::SOURCES_MAX;
+use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 
 /// A place where services are found, written as one string.
@@ -18,12 +15,16 @@ use crate::error::{Error, ErrorKind};
 /// |---|---|
 /// | `file:/run/mprpc` | a folder on this machine; needs no server |
 /// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the default port is 2181, the chroot is optional |
+/// | `etcd://a:2379,b:2379/prefix` | an etcd cluster; the default port is 2379, the prefix is optional |
+/// | `dns:users.example:8000` | the addresses of this name, for every service; `dns:grpc://users.example:8000` for gRPC servers |
+/// | `merge:zookeeper://a:2181+etcd://b:2379` | the union of these registries, 8 at most; providers register in all of them |
 /// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
 /// | `127.0.0.1:8000`, `unix:/run/user.sock`, `memory:users`, `classic:127.0.0.1:8000` | this one endpoint |
 /// | `grpc://127.0.0.1:50051` | this one endpoint, a gRPC server in any language |
 ///
 /// A ZooKeeper string may end in options. `?classic=true` also registers in the layout of the C++ MPRPC (resolvers
-/// always read both layouts). `session_timeout_ms=6000` is the requested session timeout.
+/// always read both layouts). `session_timeout_ms=6000` is the requested session timeout. An etcd string may end in
+/// `?lease_ttl_s=10`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -31,6 +32,12 @@ pub enum Target {
     File(PathBuf),
     /// A ZooKeeper ensemble.
     ZooKeeper(Ensemble),
+    /// An etcd cluster.
+    Etcd(EtcdCluster),
+    /// The addresses of a host name. The address of the endpoint is the name.
+    Dns(Endpoint),
+    /// The union of several registries, in the order of precedence.
+    Merge(Vec<Target>),
     /// Fixed endpoints, at least one.
     List(Vec<Endpoint>),
 }
@@ -48,6 +55,24 @@ pub struct Ensemble {
     pub session_timeout: Duration,
 }
 
+/// An etcd cluster and the prefix of the keys in it that mprpc uses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EtcdCluster {
+    /// `host:port` of each server, at least one.
+    pub servers: Vec<String>,
+    /// What all keys begin with, `/prefix`; empty for none.
+    pub prefix: String,
+    /// The lease that a provider asks for, in whole seconds. It is how long a killed provider stays listed.
+    pub lease_ttl: Duration,
+}
+
+impl EtcdCluster {
+    /// The lease if the string names none.
+    pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(10);
+    /// The longest lease that a string may ask for.
+    pub const LEASE_TTL_MAX: Duration = Duration::from_secs(3600);
+}
+
 impl Ensemble {
     /// The session timeout if the string names none. It is how long a killed provider stays listed.
     pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -57,48 +82,6 @@ impl Ensemble {
     /// Returns the servers as error messages and the ZooKeeper client write them, `a:2181,b:2181`.
     pub fn cluster(&self) -> String {
         self.servers.join(",")
-    }
-}
-
-impl Target {
-    /// Makes the resolver for this target. The resolver contacts nothing before the first watch.
-    ///
-    /// # Errors
-    /// The target is ZooKeeper, and the build lacks the feature `zookeeper`.
-    pub fn resolver(&self) -> Result<Arc<dyn Resolver>, Error> {
-        match self {
-            Target::File(root) => Ok(Arc::new(FileResolver::new(root.clone()))),
-            Target::List(endpoints) => Ok(Arc::new(ListResolver::new(endpoints.clone()))),
-            #[cfg(feature = "zookeeper")]
-            Target::ZooKeeper(ensemble) => Ok(Arc::new(super::zookeeper::ZooKeeperResolver::new(ensemble.clone()))),
-            #[cfg(not(feature = "zookeeper"))]
-            Target::ZooKeeper(_) => Err(self.without_feature()),
-        }
-    }
-
-    /// Makes the registry for this target. The registry contacts nothing before the first registration.
-    ///
-    /// # Errors
-    /// The target is a list, which takes no registrations; or it is ZooKeeper in a build without the feature
-    /// `zookeeper`.
-    pub fn registry(&self) -> Result<Arc<dyn Registry>, Error> {
-        match self {
-            Target::File(root) => Ok(Arc::new(FileRegistry::new(root.clone()))),
-            Target::List(_) => Err(Error::new(
-                ErrorKind::Registry,
-                format!("nothing can be registered in '{self}', which is a fixed list; {REGISTRIES}"),
-            )),
-            #[cfg(feature = "zookeeper")]
-            Target::ZooKeeper(ensemble) => Ok(Arc::new(super::zookeeper::ZooKeeperRegistry::new(ensemble.clone()))),
-            #[cfg(not(feature = "zookeeper"))]
-            Target::ZooKeeper(_) => Err(self.without_feature()),
-        }
-    }
-
-    #[cfg(not(feature = "zookeeper"))]
-    pub(super) fn without_feature(&self) -> Error {
-        let message = format!("'{self}' needs the feature `zookeeper` of the crate mprpc, which this build is without");
-        Error::new(ErrorKind::Config, message)
     }
 }
 
@@ -117,6 +100,19 @@ impl FromStr for Target {
             let entries = entries.split(',').map(|entry| parse_endpoint(text, entry.trim()));
             return entries.collect::<Result<_, _>>().map(Target::List);
         }
+        if let Some(rest) = text.strip_prefix("etcd://") {
+            return parse_etcd(text, rest).map(Target::Etcd);
+        }
+        if let Some(name) = text.strip_prefix("dns:") {
+            let endpoint = parse_endpoint(text, name)?;
+            return match endpoint.address {
+                Address::Host(..) => Ok(Target::Dns(endpoint)),
+                other => Err(wrong(text, &format!("'{other}' is no host name with a port"))),
+            };
+        }
+        if let Some(parts) = text.strip_prefix("merge:") {
+            return parse_merge(text, parts);
+        }
         let is_endpoint = !text.contains("://") || text.starts_with("grpc://");
         if text.is_empty() || !is_endpoint || text.starts_with("zookeeper:") {
             return Err(wrong(text, "it is none of the known forms"));
@@ -130,6 +126,14 @@ impl fmt::Display for Target {
         match self {
             Target::File(root) => write!(f, "file:{}", root.display()),
             Target::ZooKeeper(ensemble) => ensemble.fmt(f),
+            Target::Etcd(cluster) => cluster.fmt(f),
+            Target::Dns(endpoint) => write!(f, "dns:{endpoint}"),
+            Target::Merge(parts) => {
+                for (index, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", if index == 0 { "merge:" } else { "+" })?;
+                }
+                Ok(())
+            }
             Target::List(endpoints) => match &endpoints[..] {
                 [one] => one.fmt(f),
                 all => {
@@ -158,6 +162,16 @@ impl fmt::Display for Ensemble {
     }
 }
 
+impl fmt::Display for EtcdCluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "etcd://{}{}", self.servers.join(","), self.prefix)?;
+        if self.lease_ttl != EtcdCluster::LEASE_TTL_DEFAULT {
+            write!(f, "?lease_ttl_s={}", self.lease_ttl.as_secs())?;
+        }
+        Ok(())
+    }
+}
+
 fn parse_file(text: &str, path: &str) -> Result<Target, Error> {
     // People who are used to URLs write file:///run/mprpc.
     let path = if path.starts_with("///") { &path[2..] } else { path };
@@ -170,22 +184,64 @@ fn parse_file(text: &str, path: &str) -> Result<Target, Error> {
     Ok(Target::File(PathBuf::from(path)))
 }
 
-fn parse_zookeeper(text: &str, rest: &str) -> Result<Ensemble, Error> {
+/// Splits `a:1,b:2/path?options` into servers, path and options.
+fn parse_cluster<'a>(
+    text: &str,
+    rest: &'a str,
+    port: u16,
+    root: &str,
+) -> Result<(Vec<String>, String, &'a str), Error> {
     let (rest, options) = rest.split_once('?').unwrap_or((rest, ""));
-    let (servers, chroot) = match rest.find('/') {
+    let (servers, path) = match rest.find('/') {
         Some(at) => (&rest[..at], rest[at..].trim_end_matches('/')),
         None => (rest, ""),
     };
-    let servers: Vec<String> = servers.split(',').map(|s| parse_server(text, s.trim())).collect::<Result<_, _>>()?;
-    if chroot.split('/').skip(1).any(|part| part.is_empty() || part == "." || part == "..") {
-        return Err(wrong(text, &format!("the chroot '{chroot}' has a part that is empty, '.' or '..'")));
+    let servers = servers.split(',').map(|server| parse_server(text, server.trim(), port)).collect::<Result<_, _>>()?;
+    if path.split('/').skip(1).any(|part| part.is_empty() || part == "." || part == "..") {
+        return Err(wrong(text, &format!("the {root} '{path}' has a part that is empty, '.' or '..'")));
     }
-    let mut ensemble = Ensemble {
-        servers,
-        chroot: chroot.to_owned(),
-        classic: false,
-        session_timeout: Ensemble::SESSION_TIMEOUT_DEFAULT,
-    };
+    Ok((servers, path.to_owned(), options))
+}
+
+fn parse_etcd(text: &str, rest: &str) -> Result<EtcdCluster, Error> {
+    let (servers, prefix, options) = parse_cluster(text, rest, 2379, "prefix")?;
+    let mut cluster = EtcdCluster { servers, prefix, lease_ttl: EtcdCluster::LEASE_TTL_DEFAULT };
+    for option in options.split('&').filter(|option| !option.is_empty()) {
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("lease_ttl_s", value) => {
+                let max = EtcdCluster::LEASE_TTL_MAX.as_secs();
+                let ttl = value.parse().ok().filter(|ttl| (1..=max).contains(ttl));
+                let why = || wrong(text, &format!("lease_ttl_s is '{value}', not a number from 1 to {max}"));
+                cluster.lease_ttl = Duration::from_secs(ttl.ok_or_else(why)?);
+            }
+            (name, _) => return Err(wrong(text, &format!("there is no option '{name}'; the option is lease_ttl_s"))),
+        }
+    }
+    Ok(cluster)
+}
+
+/// A `+` separates registries only in front of one, because it may be part of a path.
+fn parse_merge(text: &str, parts: &str) -> Result<Target, Error> {
+    let begins = |rest: &str| PREFIXES.iter().any(|prefix| rest.starts_with(prefix));
+    let (mut targets, mut begin) = (Vec::new(), 0);
+    let ends = parts.match_indices('+').map(|(at, _)| at).filter(|at| begins(&parts[at + 1..]));
+    for end in ends.chain([parts.len()]) {
+        let target = parts[begin..end].parse::<Target>()?;
+        if matches!(target, Target::Merge(_)) {
+            return Err(wrong(text, "a merge inside a merge"));
+        }
+        targets.push(target);
+        begin = end + 1;
+    }
+    match targets.len() {
+        2..=SOURCES_MAX => Ok(Target::Merge(targets)),
+        count => Err(wrong(text, &format!("it merges {count} registries, and 2 to {SOURCES_MAX} are allowed"))),
+    }
+}
+
+fn parse_zookeeper(text: &str, rest: &str) -> Result<Ensemble, Error> {
+    let (servers, chroot, options) = parse_cluster(text, rest, 2181, "chroot")?;
+    let mut ensemble = Ensemble { servers, chroot, classic: false, session_timeout: Ensemble::SESSION_TIMEOUT_DEFAULT };
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=').unwrap_or((option, "")) {
             ("classic", "true") => ensemble.classic = true,
@@ -201,16 +257,15 @@ fn parse_zookeeper(text: &str, rest: &str) -> Result<Ensemble, Error> {
     Ok(ensemble)
 }
 
-fn parse_server(text: &str, server: &str) -> Result<String, Error> {
+fn parse_server(text: &str, server: &str, port: u16) -> Result<String, Error> {
     let bracketed = server.starts_with('[') && server.ends_with(']');
     let server = match server {
-        "" => return Err(wrong(text, "the name of a ZooKeeper server is empty")),
-        // The default port of ZooKeeper.
-        host if bracketed || !host.contains(':') => format!("{host}:2181"),
+        "" => return Err(wrong(text, "the name of a server is empty")),
+        host if bracketed || !host.contains(':') => format!("{host}:{port}"),
         host_port => host_port.to_owned(),
     };
-    match server.parse::<crate::endpoint::Address>() {
-        Ok(crate::endpoint::Address::Tcp(_) | crate::endpoint::Address::Host(..)) => Ok(server),
+    match server.parse::<Address>() {
+        Ok(Address::Tcp(_) | Address::Host(..)) => Ok(server),
         Ok(_) => Err(wrong(text, &format!("'{server}' is no host:port"))),
         Err(why) => Err(wrong(text, &why)),
     }
@@ -235,9 +290,12 @@ fn wrong(text: &str, why: &str) -> Error {
     Error::new(ErrorKind::Config, format!("'{text}' does not say where services are: {why}; {FORMS}"))
 }
 
-const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, list:host:port,host:port, \
-                     host:port, unix:/path, memory:name, classic:host:port and grpc://host:port";
-const REGISTRIES: &str = "file:/folder and zookeeper://host:port can hold registrations";
+/// How the parts of a merge can begin.
+const PREFIXES: [&str; 10] =
+    ["file:", "zookeeper:", "etcd:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
+const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, etcd://host:port/prefix, \
+                     dns:name:port, merge:REGISTRY+REGISTRY, list:host:port,host:port, host:port, unix:/path, \
+                     memory:name, classic:host:port and grpc://host:port";
 
 #[cfg(test)]
 mod tests {
@@ -257,6 +315,12 @@ mod tests {
             "zookeeper://a:2181?classic=true",
             "zookeeper://a:2181/x?classic=true&session_timeout_ms=6000",
             "zookeeper://a:2181?session_timeout_ms=6000",
+            "etcd://a:2379",
+            "etcd://a:2379,[::1]:1/apps/mprpc?lease_ttl_s=60",
+            "dns:users.example:8000",
+            "dns:grpc://users.example:8000",
+            "merge:zookeeper://a:2181,b:2181/x?classic=true+etcd://c:2379,d:2379/y",
+            "merge:file:/run/a+b+dns:users.example:80+list:a:1,b:2+unix:/run/user.sock",
             "list:127.0.0.1:8000,classic:127.0.0.1:8001,unix:/run/user.sock",
             "127.0.0.1:8000",
             "classic:127.0.0.1:8000",
@@ -274,6 +338,7 @@ mod tests {
     #[test]
     fn omitted_parts_get_their_defaults() {
         assert_eq!(parse("zookeeper://a,[::1],b:1/").to_string(), "zookeeper://a:2181,[::1]:2181,b:1");
+        assert_eq!(parse("etcd://a,b:1/").to_string(), "etcd://a:2379,b:1");
         assert_eq!(parse("file:///run/mprpc").to_string(), "file:/run/mprpc");
         assert_eq!(parse("list:127.0.0.1:8000").to_string(), "127.0.0.1:8000");
     }
@@ -284,8 +349,17 @@ mod tests {
             ("", "none of the known forms"),
             ("consul://a:1", "none of the known forms"),
             ("zookeeper:a:2181", "none of the known forms"),
-            ("zookeeper://", "the name of a ZooKeeper server is empty"),
-            ("zookeeper://a:2181,", "the name of a ZooKeeper server is empty"),
+            ("zookeeper://", "the name of a server is empty"),
+            ("zookeeper://a:2181,", "the name of a server is empty"),
+            ("etcd://a?lease_ttl_s=0", "from 1 to 3600"),
+            ("etcd://a?ttl=1", "no option 'ttl'"),
+            ("etcd://a//b", "the prefix '//b'"),
+            ("dns:10.0.0.1:80", "'10.0.0.1:80' is no host name with a port"),
+            ("dns:users.example", "has no port"),
+            ("merge:", "none of the known forms"),
+            ("merge:etcd://a", "it merges 1 registries"),
+            ("merge:etcd://a+etcd://", "the name of a server is empty"),
+            ("merge:etcd://a+merge:etcd://b+etcd://c", "it merges 1 registries"),
             ("zookeeper://a:99999", "'99999' is no port"),
             ("zookeeper://a//b", "the chroot '//b'"),
             ("zookeeper://a/../b", "the chroot '/../b'"),
@@ -303,11 +377,5 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains(part) && error.contains("allowed are"), "{text}: {error}");
         }
-    }
-
-    #[test]
-    fn list_target_refuses_registrations() {
-        let Err(error) = parse("list:a:1,b:2").registry() else { panic!("a list took a registration") };
-        assert!(error.to_string().contains("fixed list"), "{error}");
     }
 }

@@ -51,6 +51,11 @@ pub(crate) async fn connect(address: &Address, timeout: Duration) -> io::Result<
     within(timeout, "", open(address)).await
 }
 
+/// Asks the system for the addresses of a host name, with this port.
+pub(crate) async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(tokio::net::lookup_host((host, port)).await?.collect())
+}
+
 /// Opens a stream. Every attempt looks up the host name again and tries all of its addresses.
 async fn open(address: &Address) -> io::Result<Stream> {
     match address {

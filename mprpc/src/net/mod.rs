@@ -32,6 +32,7 @@ pub(crate) use byte_stream::ByteStream;
 pub(crate) use connector::Connector;
 #[cfg(feature = "zookeeper")]
 pub(crate) use connector::connect;
+pub(crate) use connector::lookup;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use connector::within_limit;
 pub(crate) use container::memory_limit;

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::network::Network;
-use crate::client::{Channel, ChannelOptions};
+use crate::client::{Channel, ChannelOptions, Discovery};
 use crate::discovery::{Resolver, Target};
 use crate::server::ServerStats;
 
@@ -42,7 +44,11 @@ impl Host {
     pub fn channel_from_resolver(&self, resolver: Arc<dyn Resolver>, options: ChannelOptions) -> Channel {
         let connect = self.network.connector(&self.name, options.limits.connect_timeout);
         // The addresses of the simulated network are not addresses of this process.
-        Channel::over(resolver, ChannelOptions { same_process: false, ..options }, connect)
+        let options = ChannelOptions { same_process: false, ..options };
+        // The test's own runtime, so that the virtual time holds for discovery too.
+        let runtime = Handle::try_current().unwrap_or_else(|_| crate::net::background().clone());
+        let discovery = Discovery::new(&options, "resolver".to_owned(), runtime);
+        Channel::over_with(resolver, options, connect, discovery)
     }
 
     /// The counters of this host's server. They outlive the server, and are zero if the host never had one.

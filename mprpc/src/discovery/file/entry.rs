@@ -20,7 +20,7 @@ use std::fmt::Write;
 use crate::endpoint::{Endpoint, Protocol, UnixSocket};
 
 /// Formats an entry. It has lines for zone, version, tags, methods and the Unix socket only if the endpoint has them.
-pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
+pub(in super::super) fn format(endpoint: &Endpoint, pid: u32) -> String {
     let mut text = format!("mprpc = {FORMAT}\n");
     let mut line = |key: &str, value: &str| {
         // Writing into a String cannot fail.
@@ -49,7 +49,7 @@ pub(super) fn format(endpoint: &Endpoint, pid: u32) -> String {
 }
 
 /// Parses an entry. The error says for a person what is wrong with the entry.
-pub(super) fn parse(text: &str) -> Result<Endpoint, String> {
+pub(in super::super) fn parse(text: &str) -> Result<Endpoint, String> {
     let mut lines = text.lines();
     match lines.next().and_then(|line| line.strip_prefix("mprpc = ")) {
         Some(FORMAT) => {}

@@ -17,13 +17,14 @@ pub use registry::FileRegistry;
 pub use resolver::FileResolver;
 
 use super::is_service_name;
-#[cfg(feature = "zookeeper")]
+#[cfg(any(feature = "zookeeper", feature = "etcd"))]
 pub(super) use entry::parse_protocols;
+pub(super) use entry::{format as format_entry, parse as parse_entry};
 
 use crate::endpoint::Endpoint;
 
 /// Reads every service once, with its endpoints, in the order of the names. Blocks.
-pub(super) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
+pub(crate) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
     let mut services = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;

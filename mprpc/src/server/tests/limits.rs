@@ -35,6 +35,7 @@
 //! | `idle_timeout` | `lifetime.rs` | `lifetime.rs` |
 //! | `connection_age_max`, `connection_age_grace` | here; `lifetime.rs` | reason checked there; only servers limit the age |
 //! | `backoff_min`, `backoff_max`, `attempts_max`, `call_timeout`, `classic_reply_pause` | none: they limit calls | there |
+//! | `removal_hold` | none: it limits callers | `client/tests/membership.rs` |
 //! | `withdraw_grace` | `tests/file_registry.rs` | none |
 //! | `drain_timeout` | here | status checked here |
 //! | `accept_backoff` | `net/acceptor.rs`; `tests/descriptors.rs` | none |

@@ -1,0 +1,303 @@
+//! An etcd of one server in memory, under virtual time: keys, leases, watches and a history that can be compacted. A test
+//! gives it faults.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::codec::etcd_messages::{
+    Event, KeyValue, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, ResponseHeader,
+    WatchRequest, WatchResponse, event, watch_request,
+};
+use crate::codec::protobuf::{decode, encode};
+use crate::codec::{Codec, Message};
+use crate::context::Context;
+use crate::etcd::calls::{KV, LEASE, WATCH};
+use crate::method::ServiceDescriptor;
+use crate::server::Server;
+use crate::service::{Body, BoxFuture, Service};
+use crate::status::Status;
+use crate::streaming::Streaming;
+
+#[derive(Clone)]
+pub(super) struct FakeEtcd {
+    state: Arc<Mutex<State>>,
+    /// Wakes the watches.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Default)]
+struct State {
+    revision: i64,
+    compacted: i64,
+    keys: BTreeMap<Vec<u8>, KeyValue>,
+    history: Vec<(i64, Event)>,
+    /// The time to live of each lease, and when it ends.
+    leases: BTreeMap<i64, (Duration, Instant)>,
+    next_lease: i64,
+    /// Whether every call fails, and every stream ends.
+    is_away: bool,
+    /// Whether watches report nothing.
+    is_mute: bool,
+    ranges: usize,
+}
+
+impl FakeEtcd {
+    pub(super) fn new() -> FakeEtcd {
+        let state = State { revision: 7, next_lease: 1, ..State::default() };
+        FakeEtcd { state: Arc::new(Mutex::new(state)), changed: watch::Sender::new(()) }
+    }
+
+    pub(super) fn server(&self) -> Server {
+        let service = |descriptor| FakeService { descriptor, etcd: self.clone() };
+        Server::default().add(service(&KV)).add(service(&WATCH)).add(service(&LEASE))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock().unwrap();
+        let now = Instant::now();
+        let ended: Vec<i64> = state.leases.iter().filter(|(_, (_, end))| *end <= now).map(|(id, _)| *id).collect();
+        ended.into_iter().for_each(|id| state.end_lease(id));
+        state
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.lock());
+        self.changed.send_replace(());
+        changed
+    }
+
+    /// The keys with their leases.
+    pub(super) fn keys(&self) -> Vec<(String, i64)> {
+        let state = self.lock();
+        state.keys.values().map(|entry| (String::from_utf8(entry.key.clone()).unwrap(), entry.lease)).collect()
+    }
+
+    pub(super) fn put(&self, key: &str, value: &str) {
+        self.change(|state| state.put(key.into(), value.into(), 0));
+    }
+
+    pub(super) fn delete(&self, key: &str) {
+        self.change(|state| state.delete(key.as_bytes()));
+    }
+
+    /// Ends every lease, as a server does after a long pause.
+    pub(super) fn end_leases(&self) {
+        self.change(|state| {
+            let all: Vec<i64> = state.leases.keys().copied().collect();
+            all.into_iter().for_each(|id| state.end_lease(id));
+        });
+    }
+
+    /// Forgets the history up to now.
+    pub(super) fn compact(&self) {
+        self.change(|state| {
+            state.compacted = state.revision;
+            state.history.clear();
+        });
+    }
+
+    /// Replaces the cluster by a new one without keys, whose revisions begin anew.
+    pub(super) fn rebuild(&self) {
+        self.change(|state| *state = State { revision: 1, next_lease: 1000, ..State::default() });
+    }
+
+    pub(super) fn set_away(&self, is_away: bool) {
+        self.change(|state| state.is_away = is_away);
+    }
+
+    pub(super) fn set_mute(&self, is_mute: bool) {
+        self.change(|state| state.is_mute = is_mute);
+    }
+
+    pub(super) fn ranges(&self) -> usize {
+        self.lock().ranges
+    }
+
+    fn watch(&self, mut requests: Streaming<bytes::Bytes>) -> Streaming<bytes::Bytes> {
+        let (sender, responses) = Streaming::channel(16);
+        let (etcd, mut changed) = (self.clone(), self.changed.subscribe());
+        tokio::spawn(async move {
+            let Some(Ok(first)) = requests.next().await else { return };
+            let request: WatchRequest = decode(&first).unwrap();
+            let Some(watch_request::RequestUnion::CreateRequest(create)) = request.request_union else { return };
+            let send = |response: WatchResponse| sender.send(encode(&response).unwrap());
+            let mut next = create.start_revision;
+            let created =
+                WatchResponse { created: true, header: Some(etcd.lock().header()).into(), ..WatchResponse::default() };
+            if send(created).await.is_err() {
+                return;
+            }
+            loop {
+                let response = {
+                    let state = etcd.lock();
+                    if state.is_away {
+                        break;
+                    }
+                    let mut response =
+                        WatchResponse { header: Some(state.header()).into(), ..WatchResponse::default() };
+                    let compacted = state.compacted;
+                    if next <= compacted {
+                        (response.canceled, response.compact_revision) = (true, compacted);
+                    } else if !state.is_mute {
+                        let is_in = |key: &[u8]| create.key.as_slice() <= key && key < create.range_end.as_slice();
+                        let new = state.history.iter().filter(|(revision, _)| *revision >= next);
+                        response.events =
+                            new.map(|(_, event)| event.clone()).filter(|event| is_in(&event.kv.key)).collect();
+                        next = next.max(state.revision + 1);
+                    }
+                    response
+                };
+                let ends = response.canceled;
+                if (ends || !response.events.is_empty()) && send(response).await.is_err() {
+                    return;
+                }
+                if ends {
+                    sender.finish();
+                    return;
+                }
+                tokio::select! {
+                    _ = changed.changed() => {}
+                    // The caller keeps its half open.
+                    ended = requests.next() => if ended.is_none_or(|ended| ended.is_err()) { return },
+                    // Leases end by time.
+                    () = tokio::time::sleep(Duration::from_millis(100)) => {}
+                }
+            }
+            sender.fail(Status::unavailable("etcdserver: no leader")).await;
+        });
+        responses
+    }
+
+    fn keep_alive(&self, requests: Streaming<bytes::Bytes>) -> Streaming<bytes::Bytes> {
+        let etcd = self.clone();
+        requests.map(move |request| {
+            let request: LeaseKeepAliveRequest = decode(&request)?;
+            let mut state = etcd.lock();
+            state.check()?;
+            let mut response = LeaseKeepAliveResponse { ID: request.ID, ..LeaseKeepAliveResponse::default() };
+            if let Some((ttl, end)) = state.leases.get_mut(&request.ID) {
+                *end = Instant::now() + *ttl;
+                response.TTL = ttl.as_secs() as i64;
+            }
+            encode(&response)
+        })
+    }
+}
+
+impl State {
+    fn check(&self) -> Result<(), Status> {
+        if self.is_away { Err(Status::unavailable("etcdserver: request timed out")) } else { Ok(()) }
+    }
+
+    fn header(&self) -> ResponseHeader {
+        ResponseHeader { revision: self.revision, ..ResponseHeader::default() }
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>, lease: i64) {
+        self.revision += 1;
+        let entry = KeyValue { key: key.clone(), value, lease, mod_revision: self.revision, ..KeyValue::default() };
+        self.keys.insert(key, entry.clone());
+        self.record(event::EventType::PUT, entry);
+    }
+
+    fn delete(&mut self, key: &[u8]) {
+        if let Some(gone) = self.keys.remove(key) {
+            self.revision += 1;
+            self.record(event::EventType::DELETE, KeyValue { key: gone.key, ..KeyValue::default() });
+        }
+    }
+
+    fn record(&mut self, kind: event::EventType, entry: KeyValue) {
+        self.history.push((self.revision, Event { r#type: kind.into(), kv: Some(entry).into(), ..Event::default() }));
+    }
+
+    fn end_lease(&mut self, id: i64) {
+        self.leases.remove(&id);
+        let keys: Vec<Vec<u8>> =
+            self.keys.values().filter(|entry| entry.lease == id).map(|entry| entry.key.clone()).collect();
+        keys.iter().for_each(|key| self.delete(key));
+    }
+}
+
+struct FakeService {
+    descriptor: &'static ServiceDescriptor,
+    etcd: FakeEtcd,
+}
+
+impl FakeService {
+    fn unary(&self, method: &str, request: &bytes::Bytes) -> Result<bytes::Bytes, Status> {
+        fn reply<M: Message>(reply: M) -> Result<bytes::Bytes, Status> {
+            encode(&reply)
+        }
+        self.etcd.lock().check()?;
+        match method {
+            "Range" => {
+                let RangeRequest { key, range_end, .. } = decode(request)?;
+                let mut state = self.etcd.lock();
+                state.ranges += 1;
+                let is_in = |entry: &&KeyValue| match range_end.is_empty() {
+                    true => entry.key == key,
+                    false => key <= entry.key && entry.key < range_end,
+                };
+                let kvs: Vec<KeyValue> = state.keys.values().filter(is_in).cloned().collect();
+                reply(RangeResponse {
+                    header: Some(state.header()).into(),
+                    count: kvs.len() as i64,
+                    kvs,
+                    ..RangeResponse::default()
+                })
+            }
+            "Put" => {
+                let PutRequest { key, value, lease, .. } = decode(request)?;
+                if lease != 0 && !self.etcd.lock().leases.contains_key(&lease) {
+                    return Err(Status::not_found("etcdserver: requested lease not found"));
+                }
+                self.etcd.change(|state| state.put(key, value, lease));
+                reply(PutResponse::default())
+            }
+            "LeaseGrant" => {
+                let LeaseGrantRequest { TTL, .. } = decode(request)?;
+                let ttl = Duration::from_secs(TTL as u64);
+                let id = self.etcd.change(|state| {
+                    state.next_lease += 1;
+                    state.leases.insert(state.next_lease, (ttl, Instant::now() + ttl));
+                    state.next_lease
+                });
+                reply(LeaseGrantResponse { ID: id, TTL, ..LeaseGrantResponse::default() })
+            }
+            "LeaseRevoke" => {
+                let LeaseRevokeRequest { ID, .. } = decode(request)?;
+                if !self.etcd.lock().leases.contains_key(&ID) {
+                    return Err(Status::not_found("etcdserver: requested lease not found"));
+                }
+                self.etcd.change(|state| state.end_lease(ID));
+                reply(LeaseRevokeResponse::default())
+            }
+            other => Err(Status::unimplemented(other.to_owned())),
+        }
+    }
+}
+
+impl Service for FakeService {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        self.descriptor
+    }
+
+    fn call(&self, method: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let name = &*self.descriptor.methods[method].name;
+        let reply = match (name, request) {
+            ("Watch", request) => {
+                self.etcd.lock().check().map(|()| Body::Stream(self.etcd.watch(request.into_stream())))
+            }
+            ("LeaseKeepAlive", request) => Ok(Body::Stream(self.etcd.keep_alive(request.into_stream()))),
+            (name, Body::Message(request)) => self.unary(name, &request).map(Body::Message),
+            (name, Body::Stream(_)) => Err(Status::invalid_argument(name)),
+        };
+        Box::pin(async move { reply })
+    }
+}

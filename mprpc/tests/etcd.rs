@@ -1,0 +1,227 @@
+//! Tests of the registry in etcd against a real etcd server: registering, following, outages, restarts, and moving from one
+//! registry to another without a failed call.
+
+#![cfg(feature = "etcd")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
+)]
+
+#[path = "support/etcd.rs"]
+mod etcd;
+#[cfg(feature = "zookeeper")]
+#[path = "support/zookeeper.rs"]
+mod zookeeper;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mprpc::client::Stub;
+use mprpc::discovery::{
+    Registered, Registration, RegistrationState, Resolution, ResolutionState, Target, list_services,
+};
+use mprpc::well_known::StringValue;
+use mprpc::{
+    Body, BoxFuture, Channel, ChannelOptions, Codec, Context, Endpoint, Idempotency, Message, MethodDescriptor,
+    MethodKind, Server, ServerHandle, Service, ServiceDescriptor, Status,
+};
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use self::etcd::EtcdServer;
+
+static WHO: ServiceDescriptor = ServiceDescriptor {
+    name: "test.Who",
+    methods: &[MethodDescriptor::new("Am", "test.Who/Am", MethodKind::Unary, Idempotency::NoSideEffects)],
+    files: &[],
+};
+
+/// How long a test waits for what must happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A service that answers with its name.
+struct Who(&'static str);
+
+impl Service for Who {
+    fn descriptor(&self) -> &'static ServiceDescriptor {
+        &WHO
+    }
+
+    fn call(&self, _: usize, _: Context, _: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+        let name = self.0;
+        let reply = StringValue { value: name.to_owned(), ..StringValue::default() };
+        Box::pin(async move { Ok(Body::Message(reply.encode_to_vec().into())) })
+    }
+}
+
+fn url(server: &EtcdServer) -> String {
+    format!("etcd://{}/apps?lease_ttl_s=2", server.address)
+}
+
+fn watch(url: &str) -> watch::Receiver<Resolution> {
+    url.parse::<Target>().unwrap().resolver().unwrap().watch(WHO.name)
+}
+
+fn register(url: &str, address: &str) -> Registered {
+    let registration = Registration { service: &WHO, endpoint: address.parse().unwrap() };
+    url.parse::<Target>().unwrap().registry().unwrap().register(registration)
+}
+
+async fn shows(watch: &mut watch::Receiver<Resolution>, addresses: &[&str]) {
+    let is_shown = |resolution: &Resolution| {
+        let shown: Vec<String> = resolution.endpoints.iter().map(Endpoint::to_string).collect();
+        shown == addresses && matches!(resolution.state, ResolutionState::Current(_))
+    };
+    let shown = tokio::time::timeout(PATIENCE, watch.wait_for(is_shown)).await.map(|shown| shown.is_ok());
+    assert!(shown.is_ok(), "it shows {:?}", watch.borrow());
+}
+
+async fn stands(registered: &Registered) {
+    let mut state = registered.state();
+    let stands = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
+    let reached = tokio::time::timeout(PATIENCE, state.wait_for(stands)).await.is_ok();
+    assert!(reached, "it is {:?}", registered.state().borrow());
+}
+
+#[tokio::test]
+async fn provider_is_listed_until_it_withdraws() {
+    let server = EtcdServer::start();
+    let url = url(&server);
+    let mut watch = watch(&url);
+    shows(&mut watch, &[]).await;
+    let registered = register(&url, "127.0.0.1:1");
+    stands(&registered).await;
+    shows(&mut watch, &["127.0.0.1:1"]).await;
+    let listed = list_services(&url.parse().unwrap(), PATIENCE).await.unwrap();
+    assert_eq!(listed, [("test.Who".to_owned(), vec!["127.0.0.1:1".parse().unwrap()])]);
+    // The lease of 2 s is renewed.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(watch.borrow().endpoints.len(), 1);
+    registered.withdraw().await;
+    shows(&mut watch, &[]).await;
+}
+
+#[tokio::test]
+async fn restart_of_the_server_keeps_providers_and_their_callers() {
+    let mut server = EtcdServer::stopped();
+    let url = url(&server);
+    let (registered, mut watch) = (register(&url, "127.0.0.1:1"), watch(&url));
+    let waits = |state: &RegistrationState| matches!(state, RegistrationState::Pending(why) if why.contains("since"));
+    registered.state().wait_for(waits).await.unwrap();
+    server.resume();
+    stands(&registered).await;
+    shows(&mut watch, &["127.0.0.1:1"]).await;
+    server.kill();
+    let is_stale = |resolution: &Resolution| matches!(resolution.state, ResolutionState::Stale(_));
+    assert_eq!(watch.wait_for(is_stale).await.unwrap().endpoints.len(), 1);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    server.resume();
+    shows(&mut watch, &["127.0.0.1:1"]).await;
+    stands(&registered).await;
+}
+
+fn unregistered() -> Server {
+    Server { listen: vec!["127.0.0.1:0".parse().unwrap()], loops: 1, ..Server::default() }
+}
+
+async fn serve(url: &str, name: &'static str) -> ServerHandle {
+    let running = Server { registry: Some(url.into()), ..unregistered() }.add(Who(name)).start().unwrap();
+    tokio::time::timeout(PATIENCE, running.registered()).await.unwrap();
+    running
+}
+
+/// Calls of a task of its own, one every millisecond.
+struct Calls {
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<BTreeMap<String, usize>>,
+}
+
+impl Calls {
+    /// Starts to call. A failed call fails the test.
+    fn start(target: &str) -> Calls {
+        let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+        let caller = Stub::new(Channel::with_options(target, options).unwrap(), &WHO);
+        let (stop, mut stopped) = oneshot::channel();
+        let running = tokio::spawn(async move {
+            let mut answers = BTreeMap::new();
+            while stopped.try_recv() == Err(oneshot::error::TryRecvError::Empty) {
+                let reply: StringValue = caller.unary(0, &StringValue::default()).await.unwrap();
+                *answers.entry(reply.value).or_default() += 1;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            answers
+        });
+        Calls { stop, running }
+    }
+
+    /// Stops calling. Returns how many calls each provider has answered.
+    async fn stop(self) -> BTreeMap<String, usize> {
+        self.stop.send(()).unwrap();
+        self.running.await.unwrap()
+    }
+}
+
+async fn pause(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}
+
+#[tokio::test]
+async fn outage_costs_no_call_and_a_new_provider_is_called_soon_after() {
+    let mut etcd = EtcdServer::start();
+    let url = url(&etcd);
+    let (first, second) = (serve(&url, "first").await, serve(&url, "second").await);
+    let calls = Calls::start(&url);
+    pause(500).await;
+    etcd.kill();
+    pause(3_000).await;
+    // Ends as a killed process does.
+    drop(second);
+    pause(500).await;
+    let third = Server { registry: Some(url.clone()), ..unregistered() }.add(Who("third")).start().unwrap();
+    etcd.resume();
+    tokio::time::timeout(PATIENCE, third.registered()).await.unwrap();
+    tokio::time::timeout(PATIENCE, first.registered()).await.unwrap();
+    pause(6_000).await;
+    let answers = calls.stop().await;
+    assert!(["first", "second", "third"].iter().all(|name| answers.contains_key(*name)), "{answers:?}");
+}
+
+#[cfg(feature = "zookeeper")]
+#[tokio::test]
+async fn move_from_zookeeper_to_etcd_costs_no_call() {
+    let (zookeeper, etcd) = (zookeeper::ZooKeeper::shared(), EtcdServer::start());
+    let old = format!("zookeeper://{}/test-{:016x}", zookeeper.address, fastrand::u64(..));
+    let new = url(&etcd);
+    let both = format!("merge:{old}+{new}");
+    let mut providers = vec![serve(&old, "old").await, serve(&old, "old").await];
+    let calls = Calls::start(&old);
+    pause(300).await;
+    // Callers first: they find what is in either registry.
+    let calls_of_both = Calls::start(&both);
+    pause(300).await;
+    roll(&mut providers, &both, "both").await;
+    pause(1_000).await;
+    let answers = calls.stop().await;
+    assert!(answers.contains_key("old") && answers.contains_key("both"), "{answers:?}");
+    // Everything is in etcd now.
+    let calls_of_new = Calls::start(&new);
+    pause(300).await;
+    calls_of_both.stop().await;
+    roll(&mut providers, &new, "new").await;
+    pause(1_000).await;
+    let answers = calls_of_new.stop().await;
+    assert!(answers.contains_key("both") && answers.contains_key("new"), "{answers:?}");
+    for provider in providers {
+        provider.stop().await;
+    }
+    assert_eq!(list_services(&new.parse().unwrap(), PATIENCE).await.unwrap(), []);
+}
+
+/// Replaces every provider by one that registers at `url`.
+#[cfg(feature = "zookeeper")]
+async fn roll(providers: &mut [ServerHandle], url: &str, name: &'static str) {
+    for provider in providers {
+        let replaced = std::mem::replace(provider, serve(url, name).await);
+        replaced.stop().await;
+    }
+}
