@@ -55,6 +55,7 @@
 //! | [`Server`], [`ServerHandle`], [`ServerStats`] | the provider's side |
 //! | [`Health`], [`health`], [`reflection`] | the state that a server reports, and the messages of health and reflection |
 //! | [`Channel`], [`ChannelOptions`], [`Call`], [`Reply`] | the caller's side |
+//! | [`FanOut`], [`Partitions`] | several calls at the same time, and services whose data is split |
 //! | [`Streaming`], [`Sender`] | streams of messages, for handlers and callers |
 //! | [`Status`], [`Code`], [`Phase`], [`Ran`] | the failure of a call: the reason, the phase, and whether the handler ran |
 //! | [`error_details`] | google.rpc's messages for the details of a failure |
@@ -134,7 +135,7 @@ pub mod testing;
 mod tls;
 
 pub use bytes::{Bytes, BytesMut};
-pub use client::{Call, CallFuture, Channel, ChannelOptions, RawClient, Reply};
+pub use client::{Call, CallFuture, Channel, ChannelOptions, FanOut, Partitions, RawClient, Reply};
 pub use codec::{Codec, Compression, Message, MessageView, error_details, health, reflection, well_known};
 pub use config::{CONF_FILE_BYTES_MAX, Config, Source, TlsConfig, Values, init, init_with};
 pub use context::{Context, Peer};

@@ -40,6 +40,28 @@ fn feed_streams_in_every_direction() {
 }
 
 #[test]
+fn fan_out_gathers_replies_of_several_providers() {
+    let (succeeded, output) = run(env!("CARGO_BIN_EXE_fan_out"), "");
+    assert!(succeeded, "{output}");
+    let beginnings = [
+        "all: 2 replies, 1 failed",
+        "broadcast: 3 replies",
+        "quorum: 2 replies",
+        "first: hello you",
+        "partition",
+        "partition",
+    ];
+    for (line, beginning) in output.lines().zip(beginnings) {
+        assert!(line.starts_with(beginning), "{output}");
+    }
+    // The partition of a key is that of the provider that answers.
+    for line in output.lines().filter_map(|line| line.strip_prefix("partition ")) {
+        assert_eq!(line.split(':').next(), line.rsplit(' ').next(), "{output}");
+    }
+    assert_eq!(output.lines().count(), 7, "{output}");
+}
+
+#[test]
 fn echo_server_returns_what_it_receives() {
     let server = Program::start(env!("CARGO_BIN_EXE_echo_server"), "127.0.0.1:0");
     let mut socket = connect(&server.line_after("listening on "));

@@ -102,6 +102,11 @@ impl<R> Call<R> {
         self.change(|call| call.timeout = Some(timeout))
     }
 
+    /// Shortens the timeout of the call to this one, if the call has a longer one or none.
+    pub(super) fn within(self, timeout: Duration) -> Call<R> {
+        self.change(|call| call.timeout = Some(call.timeout.map_or(timeout, |own| own.min(timeout))))
+    }
+
     /// Makes the call independent of the deadline of the call that the current handler serves. Dropping the
     /// independent call still cancels it, so spawn a task for it.
     pub fn independent(self) -> Call<R> {

@@ -6,16 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::call_options::BoundService;
 use super::follower::Discovery;
+use super::narrowed::Narrowed;
 use super::options::{ChannelOptions, Connect};
 use super::service::ServiceEndpoints;
 use super::subchannels::Subchannels;
 use super::weak_map::WeakMap;
 use crate::discovery::{Resolver, ServiceResolution, Target};
-use crate::endpoint::Address;
+use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::{Chain, Interceptor};
 use crate::net::{self, Connector, Stream};
 use crate::service::BoxFuture;
+use crate::status::Status;
 
 /// A channel to the services of one target. It is cheap to clone, and any thread and any runtime may use it. Dropping
 /// the last clone and the last client of a channel closes its connections once their calls are done.
@@ -117,6 +119,33 @@ impl Channel {
         let added: Arc<dyn Interceptor> = Arc::new(interceptor);
         self.interceptors = self.interceptors.iter().cloned().chain([added]).collect();
         self
+    }
+
+    /// Returns a channel to some of the endpoints: those that `keep` keeps, for example by a tag, a zone or an address. The
+    /// connections and the budget of retries stay shared.
+    ///
+    /// `keep` runs on mprpc's background loop whenever the registry changes.
+    pub fn only(self, keep: impl Fn(&Endpoint) -> bool + Send + Sync + 'static) -> Channel {
+        let Channel { shared, interceptors } = self;
+        let resolver = Arc::new(Narrowed { all: shared.resolver.clone(), keep: Arc::new(keep) });
+        let (subchannels, discovery) = (shared.subchannels.clone(), shared.discovery.narrowed());
+        let shared = ChannelShared { subchannels, resolver, discovery, services: Mutex::default() };
+        Channel { shared: Arc::new(shared), interceptors }
+    }
+
+    /// Returns one channel for each endpoint of a service, to call all of them. `service` is the full name,
+    /// `fixbug.UserServiceRpc`. The channels are those of [`Channel::only`]; they do not follow providers that come later.
+    ///
+    /// # Errors
+    /// UNAVAILABLE if no provider is listed. DEADLINE_EXCEEDED if the registry has not answered within
+    /// `limits.call_timeout`.
+    pub async fn each_endpoint(&self, service: &str) -> Result<Vec<Channel>, Status> {
+        let endpoints = self.endpoints(service);
+        // The background loop has timers also for callers without a runtime.
+        let listed = crate::net::background().spawn(async move { endpoints.listed().await }).await;
+        let addresses = listed.unwrap_or_else(|_| Err(Status::internal("the background loop ended")))?;
+        let pinned = |address| self.clone().only(move |endpoint| endpoint.address == address);
+        Ok(addresses.into_iter().map(pinned).collect())
     }
 
     /// Binds the channel to a service, for a client of that service.

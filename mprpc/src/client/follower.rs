@@ -31,6 +31,11 @@ impl Discovery {
         let snapshots = options.snapshot_folder.clone().map(|folder| SnapshotFolder::new(folder, target));
         Discovery { runtime, snapshots }
     }
+
+    /// Does the same for some of the endpoints. The channel to all of them keeps the snapshots.
+    pub(super) fn narrowed(&self) -> Discovery {
+        Discovery { runtime: self.runtime.clone(), snapshots: None }
+    }
 }
 
 /// Follows the lists of one service.

@@ -9,14 +9,17 @@ mod call;
 mod call_options;
 mod channel;
 mod endpoint_picker;
+mod fan_out;
 mod follower;
 mod hedge;
 mod in_process;
 mod intercepted;
 mod latencies;
 mod multiplexed;
+mod narrowed;
 mod one_shot;
 mod options;
+mod partitions;
 mod raw;
 mod reply_future;
 mod retry_budget;
@@ -33,7 +36,9 @@ mod tests;
 
 pub use call::{Call, CallFuture, Reply};
 pub use channel::Channel;
+pub use fan_out::FanOut;
 pub use options::ChannelOptions;
+pub use partitions::Partitions;
 pub use raw::RawClient;
 pub use stub::Stub;
 

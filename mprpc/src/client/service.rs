@@ -17,7 +17,8 @@ use super::retry_budget::RetryBudget;
 use super::subchannel::Subchannel;
 use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
-use super::transport::Outgoing;
+use super::transport::{Outgoing, expired, within};
+use crate::deadline::Deadline;
 use crate::discovery::membership::MemberCounts;
 use crate::discovery::{Resolution, ResolutionState, Resolver, ServiceResolution};
 use crate::endpoint::Address;
@@ -201,9 +202,35 @@ impl ServiceEndpoints {
         match &picker.state {
             ResolutionState::Pending(reason) => Picked::NotYet(reason.clone()),
             ResolutionState::Current(place) | ResolutionState::Stale(place) => {
-                let message = format!("no provider of {}/{method} is listed in {place}", self.service);
-                Picked::Nowhere(Status::unavailable(message).with_phase(Phase::Pick).with_ran(Ran::No))
+                Picked::Nowhere(no_provider(&format!("{}/{method}", self.service), place))
             }
         }
     }
+
+    /// Returns the addresses of all endpoints. Waits for the first answer of the registry, up to `call_timeout`.
+    pub(super) async fn listed(&self) -> Result<Vec<Address>, Status> {
+        let patience = Deadline::after(clock::now(), self.options().limits.call_timeout);
+        let mut changes = self.changes();
+        loop {
+            let picker = self.picker.load_full();
+            let addresses = picker.subchannels.iter().map(|subchannel| subchannel.endpoint().address.clone());
+            match &picker.state {
+                _ if !picker.subchannels.is_empty() => return Ok(addresses.collect()),
+                ResolutionState::Pending(reason) => {
+                    if within(patience, changes.changed()).await.is_none() {
+                        let message = format!("where {} runs is not known: {reason}", self.service);
+                        return Err(expired(message, Phase::Resolve));
+                    }
+                }
+                ResolutionState::Current(place) | ResolutionState::Stale(place) => {
+                    return Err(no_provider(&self.service, place));
+                }
+            }
+        }
+    }
+}
+
+fn no_provider(of: &str, place: &str) -> Status {
+    let message = format!("no provider of {of} is listed in {place}");
+    Status::unavailable(message).with_phase(Phase::Pick).with_ran(Ran::No)
 }

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod chain;
+mod fan_out;
 mod frozen;
 mod garbage;
 mod hedging;

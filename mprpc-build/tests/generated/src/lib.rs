@@ -21,6 +21,8 @@ mod guide {
     mod first_service {}
     #[doc = include_str!("../../../../docs/guide/calls.md")]
     mod calls {}
+    #[doc = include_str!("../../../../docs/guide/retries.md")]
+    mod retries {}
     #[doc = include_str!("../../../../docs/guide/deadlines.md")]
     mod deadlines {}
     #[doc = include_str!("../../../../docs/guide/errors.md")]
