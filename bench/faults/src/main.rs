@@ -28,8 +28,9 @@ struct Row {
     measure: fn() -> Result<Vec<Figures>, Failure>,
 }
 
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     Row { name: "frozen", measure: providers::frozen },
+    Row { name: "pausing", measure: providers::pausing },
     Row { name: "slow", measure: providers::slow },
     Row { name: "failing", measure: providers::failing },
     Row { name: "killed", measure: providers::killed },

@@ -64,6 +64,12 @@ impl Provider {
         Ok(writeln!(self.input, "fail")?)
     }
 
+    /// How many calls were retries or hedges.
+    pub(crate) fn repeated(&mut self) -> Result<u64, Failure> {
+        writeln!(self.input, "repeated")?;
+        Ok(self.line()?.parse()?)
+    }
+
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), Failure> {
         Ok(kill_process(Pid::from_child(&self.child), signal)?)
     }
@@ -85,10 +91,13 @@ struct State {
     /// By how much more than usual a handler takes.
     extra_ms: AtomicU64,
     fails: AtomicBool,
+    /// Calls that were not the first attempt.
+    repeated: AtomicU64,
 }
 
 impl Handlers {
-    async fn answer(&self) -> Result<Answer, Status> {
+    async fn answer(&self, context: &Context) -> Result<Answer, Status> {
+        self.0.repeated.fetch_add(u64::from(context.attempt() > 1), Ordering::Relaxed);
         if self.0.fails.load(Ordering::Relaxed) {
             return Err(Status::unavailable("this provider fails"));
         }
@@ -98,12 +107,12 @@ impl Handlers {
 }
 
 impl FaultService for Handlers {
-    async fn read(&self, _: &Context, _: QuestionView<'_>) -> Result<Answer, Status> {
-        self.answer().await
+    async fn read(&self, context: &Context, _: QuestionView<'_>) -> Result<Answer, Status> {
+        self.answer(context).await
     }
 
-    async fn write(&self, _: &Context, _: QuestionView<'_>) -> Result<Answer, Status> {
-        self.answer().await
+    async fn write(&self, context: &Context, _: QuestionView<'_>) -> Result<Answer, Status> {
+        self.answer(context).await
     }
 }
 
@@ -118,11 +127,13 @@ pub(crate) fn provide(registry: &str) -> Result<(), Failure> {
     runtime.block_on(server.registered());
     println!("registered");
     for line in std::io::stdin().lines() {
-        match line?.split_once(' ') {
+        let line = line?;
+        match line.split_once(' ') {
             Some(("slow", times)) => {
                 let extra = USUAL.as_millis() as u64 * (times.parse::<u64>()? - 1);
                 handlers.0.extra_ms.store(extra, Ordering::Relaxed);
             }
+            _ if line == "repeated" => println!("{}", handlers.0.repeated.load(Ordering::Relaxed)),
             _ => handlers.0.fails.store(true, Ordering::Relaxed),
         }
     }

@@ -20,11 +20,22 @@ struct Scene {
 
 impl Scene {
     fn new(method: Method) -> Result<Scene, Failure> {
+        Scene::with_options(method, ChannelOptions::default())
+    }
+
+    fn with_options(method: Method, options: ChannelOptions) -> Result<Scene, Failure> {
         let folder = tempfile::tempdir()?;
         let registry = format!("file:{}", folder.path().display());
         let providers = (0..3).map(|_| Provider::start(&registry)).collect::<Result<_, _>>()?;
-        let caller = Caller::start(&registry, method, ChannelOptions::default())?;
+        let caller = Caller::start(&registry, method, options)?;
         Ok(Scene { providers, caller, _folder: folder })
+    }
+}
+
+impl Scene {
+    /// The attempts of all providers that repeat another one: retries and hedges.
+    fn repeated(&mut self) -> Result<u64, Failure> {
+        self.providers.iter_mut().map(Provider::repeated).sum()
     }
 }
 
@@ -50,6 +61,31 @@ pub(crate) fn frozen() -> Result<Vec<Figures>, Failure> {
     }
     Ok(figures)
 }
+
+/// One of three stops for 100 ms in each second, with and without hedging.
+pub(crate) fn pausing() -> Result<Vec<Figures>, Failure> {
+    let mut figures = Vec::new();
+    for (what, hedge) in [("hedging off", ""), ("hedging on", "bench.FaultService")] {
+        let hedge = [hedge.to_owned()].into_iter().filter(|name| !name.is_empty()).collect();
+        let mut scene = Scene::with_options(Method::Read, ChannelOptions { hedge, ..ChannelOptions::default() })?;
+        let begin = scene.caller.go_on(WARM_UP);
+        let repeated_before = scene.repeated()?;
+        for _ in 0..PAUSES {
+            scene.providers[0].signal(Signal::STOP)?;
+            scene.caller.go_on(Duration::from_millis(100));
+            scene.providers[0].signal(Signal::CONT)?;
+            scene.caller.go_on(Duration::from_millis(900));
+        }
+        let (end, repeated) = (scene.caller.elapsed(), scene.repeated()? - repeated_before);
+        let calls = scene.caller.finish()?.between(begin, end);
+        let extra = format!("extra load {:.2} %", repeated as f64 / calls.count() as f64 * 100.0);
+        figures.push(Figures::new(what, calls, extra));
+    }
+    Ok(figures)
+}
+
+/// How often a provider pauses.
+const PAUSES: u32 = 20;
 
 /// One of three takes ten times as long.
 pub(crate) fn slow() -> Result<Vec<Figures>, Failure> {
