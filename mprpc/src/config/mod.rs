@@ -75,6 +75,8 @@ pub struct Config {
     pub same_host: bool,
     /// [`Server::unix_folder`].
     pub unix_folder: Option<PathBuf>,
+    /// [`Server::handover`].
+    pub handover: Option<PathBuf>,
     /// The TLS settings, for servers and for callers.
     pub tls: TlsConfig,
     /// [`Server::trusted_proxies`].
@@ -113,6 +115,7 @@ impl Default for Config {
             same_process: true,
             same_host: true,
             unix_folder: None,
+            handover: None,
             tls: TlsConfig::default(),
             trusted_proxies: Vec::new(),
             proxy_header_required: false,
@@ -391,6 +394,7 @@ impl Server {
             advertise: config.advertise.clone(),
             registry: config.registry.clone(),
             unix_folder: config.unix_folder.clone(),
+            handover: config.handover.clone(),
             tls: config.tls.server(),
             trusted_proxies: config.trusted_proxies.clone(),
             proxy_header_required: config.proxy_header_required,

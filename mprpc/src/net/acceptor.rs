@@ -3,9 +3,11 @@
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{self as unix, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockAddr, SockRef, Socket, Type};
@@ -29,6 +31,10 @@ pub(crate) struct Listener {
     address: Address,
     /// The path of a Unix socket, which drop removes.
     path: Option<PathBuf>,
+    /// More sockets at the same address, from the process before.
+    inherited: Vec<Listener>,
+    /// Whether another process has the socket too: then drop closes this copy alone.
+    is_shared: Arc<AtomicBool>,
 }
 
 /// The part of a listener that accepts, not yet registered with a reactor.
@@ -74,7 +80,52 @@ impl Listener {
         name: Option<memory::NameReservation>,
     ) -> Listener {
         let socket = ListeningSocket::Memory { incoming: Some(incoming), _name: name };
-        Listener { socket, address, path: None }
+        Listener::new(socket, address, None)
+    }
+
+    fn new(socket: ListeningSocket, address: Address, path: Option<PathBuf>) -> Listener {
+        Listener { socket, address, path, inherited: Vec::new(), is_shared: Arc::default() }
+    }
+
+    /// The listener of a socket from another process, which has this name.
+    pub(crate) fn inherit(name: &str, socket: OwnedFd) -> io::Result<Listener> {
+        let address: Address = name.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Ok(match address {
+            Address::Unix(path) => {
+                let listener = UnixListener::from(socket);
+                listener.set_nonblocking(true)?;
+                Listener::new(ListeningSocket::Unix(listener), Address::Unix(path.clone()), Some(path))
+            }
+            _ => {
+                let listener = TcpListener::from(socket);
+                listener.set_nonblocking(true)?;
+                let address = Address::Tcp(listener.local_addr()?);
+                Listener::new(ListeningSocket::Tcp(listener), address, None)
+            }
+        })
+    }
+
+    /// Adds another socket at the same address, from the process before. Connections wait at each of them.
+    pub(crate) fn add_inherited(&mut self, other: Listener) {
+        self.inherited.push(other);
+    }
+
+    /// Takes the other sockets at the same address.
+    pub(crate) fn take_inherited(&mut self) -> Vec<Listener> {
+        std::mem::take(&mut self.inherited)
+    }
+
+    /// The socket for another process, with its name. `None` if the listener has none, or a name that is no line of text.
+    /// While `is_shared` is true, the drop of the listener leaves the other process's copy alone.
+    pub(crate) fn offer(&mut self, is_shared: &Arc<AtomicBool>) -> io::Result<Option<(String, OwnedFd)>> {
+        let socket = match &self.socket {
+            ListeningSocket::Tcp(listener) => listener.try_clone()?.into(),
+            ListeningSocket::Unix(listener) => listener.try_clone()?.into(),
+            ListeningSocket::Memory { .. } => return Ok(None),
+        };
+        self.is_shared = is_shared.clone();
+        let name = self.address.to_string();
+        Ok((!name.contains('\n')).then_some((name, socket)))
     }
 
     /// The address it listens at, with the real port if port 0 was asked for.
@@ -108,7 +159,12 @@ impl Listener {
 
     /// Accepts the connections that the kernel has already queued, without waiting for more. Closing the socket would reset
     /// these connections. Only for TCP and Unix sockets.
+    ///
+    /// Connections that another process accepts are left to it.
     pub(crate) fn drain(&self, mut take: impl FnMut(Accepted)) {
+        if self.is_shared.load(Ordering::Acquire) {
+            return;
+        }
         for _ in 0..BACKLOG {
             match self.socket.accept_at_once(&self.address) {
                 Ok(accepted) => take(accepted),
@@ -255,7 +311,7 @@ fn bind_tcp(address: SocketAddr, shares: bool) -> io::Result<Listener> {
     socket.set_tcp_nodelay(true)?;
     let listener = TcpListener::from(socket);
     let address = Address::Tcp(listener.local_addr()?);
-    Ok(Listener { socket: ListeningSocket::Tcp(listener), address, path: None })
+    Ok(Listener::new(ListeningSocket::Tcp(listener), address, None))
 }
 
 /// Binds a Unix socket. Replaces the path of a process that has gone; a path whose listener still answers is in use.
@@ -269,7 +325,7 @@ fn bind_unix(path: &Path) -> io::Result<Listener> {
     };
     listener.set_nonblocking(true)?;
     let address = Address::Unix(path.to_owned());
-    Ok(Listener { socket: ListeningSocket::Unix(listener), address, path: Some(path.to_owned()) })
+    Ok(Listener::new(ListeningSocket::Unix(listener), address, Some(path.to_owned())))
 }
 
 fn is_stale(path: &Path) -> bool {
@@ -278,6 +334,9 @@ fn is_stale(path: &Path) -> bool {
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        if self.is_shared.load(Ordering::Acquire) {
+            return;
+        }
         if let ListeningSocket::Tcp(listener) = &self.socket {
             // The accept loop may run on an event loop that is blocked. If shutdown fails, the socket keeps listening until
             // that loop drops it.

@@ -10,6 +10,7 @@ mod connector;
 mod container;
 mod event_loop;
 mod handler_threads;
+pub(crate) mod handover;
 mod host;
 pub(crate) mod memory;
 pub(crate) mod pipe;

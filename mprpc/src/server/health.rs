@@ -77,7 +77,7 @@ impl Health {
     /// whole server; it does not change what is reported of single services. A name that the server does not serve is
     /// reported from now on too, for servers with a [`fallback`](crate::Server::fallback).
     ///
-    /// Calls of the service still run. Before the start of the server and during its graceful shutdown everything is
+    /// The registry lists a service only while it and the whole server are SERVING. Calls of the service still run. Before the start of the server and during its graceful shutdown everything is
     /// NOT_SERVING.
     pub fn set_serving(&self, service: &str, is_serving: bool) {
         self.0.send_if_modified(|state| state.services.insert(service.to_owned(), is_serving) != Some(is_serving));
@@ -101,6 +101,15 @@ impl Health {
     /// Notes that the server takes no more calls.
     pub(super) fn ended(&self) {
         self.0.send_modify(|state| state.phase = Phase::Ended);
+    }
+
+    /// Returns once the service and the whole server are ready, or once one of them is not. A graceful shutdown changes
+    /// nothing here.
+    pub(super) async fn until_ready(&self, service: &str, is_ready: bool) {
+        let serves = |state: &State, name: &str| state.services.get(name).copied().unwrap_or(true);
+        let ready = |state: &State| state.phase != Phase::Starting && serves(state, service) && serves(state, "");
+        // `self` owns the sender, so the wait ends only with the change.
+        let _ = self.0.subscribe().wait_for(|state| ready(state) == is_ready).await;
     }
 
     /// Whether the whole server is reported as SERVING.

@@ -1,7 +1,7 @@
 //! Accepts connections, chooses the loop that serves each connection, and counts the open connections.
 
 use std::io;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
@@ -15,6 +15,7 @@ use super::{Shared, ended, proxies, serve_session, tls};
 use crate::endpoint::Address;
 use crate::error::{Error, ErrorKind};
 use crate::net::connection::{Close, Driven, TransferredStream, drive_here};
+use crate::net::handover::NamedSocket;
 use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
 
 /// The accept tasks of a server, and their listeners.
@@ -38,12 +39,14 @@ impl Acceptors {
         let mut acceptors =
             Acceptors { incoming_connections: incoming_connections.clone(), listeners: Vec::new(), tasks: Vec::new() };
         let others = incoming_connections.loops.places().count() - 1;
-        for listener in listeners {
+        for mut listener in listeners {
             let address = listener.address().clone();
-            let siblings = if by_loops { listener.siblings(others) } else { None };
+            let inherited = listener.take_inherited();
+            let siblings = if by_loops { listener.siblings(others.saturating_sub(inherited.len())) } else { None };
+            let all = [listener].into_iter().chain(inherited);
             let accepts = match siblings {
-                Some(siblings) => acceptors.accept_on_loops(listener, siblings),
-                None => acceptors.accept_on(acceptor, None, listener),
+                Some(siblings) => acceptors.accept_on_loops(all.chain(siblings)),
+                None => all.into_iter().try_for_each(|listener| acceptors.accept_on(acceptor, None, listener)),
             };
             accepts
                 .map_err(|error| Error::with_source(ErrorKind::Listen, format!("cannot accept at {address}"), error))?;
@@ -51,12 +54,20 @@ impl Acceptors {
         Ok(acceptors)
     }
 
-    fn accept_on_loops(&mut self, listener: Listener, siblings: Vec<Listener>) -> io::Result<()> {
+    fn accept_on_loops(&mut self, listeners: impl Iterator<Item = Listener>) -> io::Result<()> {
         let loops = self.incoming_connections.loops.clone();
-        for ((handle, place), listener) in loops.places().zip([listener].into_iter().chain(siblings)) {
+        // The process before may have had more loops.
+        for (listener, at) in listeners.zip((0..loops.places().count()).cycle()) {
+            let Some((handle, place)) = loops.places().nth(at) else { break };
             self.accept_on(handle, Some(place), listener)?;
         }
         Ok(())
+    }
+
+    /// The sockets for the next process. While `is_shared` is true, this process closes nothing but its copies.
+    pub(super) fn offer(&mut self, is_shared: &Arc<AtomicBool>) -> io::Result<Vec<NamedSocket>> {
+        let offers = self.listeners.iter_mut().map(|listener| listener.offer(is_shared));
+        offers.filter_map(Result::transpose).collect()
     }
 
     fn accept_on(&mut self, handle: &Handle, place: Option<Place>, mut listener: Listener) -> io::Result<()> {

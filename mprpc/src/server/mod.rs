@@ -1,10 +1,12 @@
 //! The server side: listens at addresses, serves services, announces the services in a registry, and stops gracefully.
 
+mod announcement;
 mod call;
 mod calls;
 mod concurrency_limit;
 mod cors;
 mod executor;
+mod handover;
 mod health;
 mod http1;
 mod http2;
@@ -54,8 +56,10 @@ use crate::net::tls::Acceptor;
 use crate::net::{HandlerThreads, Listener, LoopGroup, Loops, Stream, clock};
 use crate::service::{RawService, Service};
 use crate::tls::TlsServer;
+use announcement::announce;
 pub use cors::Cors;
 pub(crate) use cors::origin_fault;
+use handover::{Handover, Inherited};
 pub use health::Health;
 use health::HealthService;
 use in_process::InProcessServer;
@@ -92,6 +96,12 @@ pub struct Server {
     /// names the socket after the announced address, and announces the socket beside that address. The server opens no
     /// socket without a registry, nor with TLS, as the socket carries plain text.
     pub unix_folder: Option<PathBuf>,
+    /// The path of a Unix socket at which the next process takes over the listening sockets of this one, so that a restart
+    /// refuses no connection. `None`: a restart closes the sockets. Linux only.
+    ///
+    /// A server that starts with the path of a running one serves at the sockets of that one, and the running one stops
+    /// gracefully once the new one is ready. Both run as the same user.
+    pub handover: Option<PathBuf>,
     /// TLS at the TCP addresses. `None` means plain text.
     pub tls: Option<TlsServer>,
     /// The proxies that may say for whom they act, by a PROXY header in front of a connection and by `x-forwarded-for` in
@@ -148,6 +158,7 @@ impl Default for Server {
             advertise: None,
             registry: None,
             unix_folder: None,
+            handover: None,
             tls: None,
             trusted_proxies: Vec::new(),
             proxy_header_required: false,
@@ -221,7 +232,7 @@ impl Server {
     /// Serves the connections that `listener` accepts, as [`Server::serve`] does, and listens nowhere else.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn serve_from(self, listener: Listener) -> Result<ServerHandle, Error> {
-        self.accept_from(vec![listener], Handle::current(), Loops::ambient(), None, false)
+        self.accept_from(vec![listener], None, Handle::current(), Loops::ambient(), None, false)
     }
 
     /// Moves services, interceptors and settings out of the server, into the state that its connections share.
@@ -286,13 +297,16 @@ impl Server {
         loops: Loops,
         threads: Option<Threads>,
     ) -> Result<ServerHandle, Error> {
-        let listeners = self.listen.iter().map(Listener::bind).collect::<Result<Vec<_>, _>>()?;
-        self.accept_from(listeners, acceptor, loops, threads, true)
+        let mut inherited = self.handover.as_deref().map(Inherited::take).transpose()?;
+        let listeners = self.listen.iter().map(|address| handover::listen(&mut inherited, address));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        self.accept_from(listeners, inherited, acceptor, loops, threads, true)
     }
 
     fn accept_from(
         mut self,
         mut listeners: Vec<Listener>,
+        mut inherited: Option<Inherited>,
         acceptor: Handle,
         loops: Loops,
         threads: Option<Threads>,
@@ -312,7 +326,7 @@ impl Server {
         }
         let mut endpoint = announced.clone().map(Endpoint::new);
         if let (Some(folder), Some(endpoint), true) = (&self.unix_folder, &mut endpoint, registry.is_some())
-            && let Some(listener) = unix::listen(folder, endpoint, self.tls.is_some())?
+            && let Some(listener) = unix::listen(folder, endpoint, self.tls.is_some(), &mut inherited)?
         {
             addresses.push(listener.address().clone());
             listeners.push(listener);
@@ -320,21 +334,37 @@ impl Server {
         let shared = self.share_with(threads.as_ref().map(|threads| &threads.handlers))?;
         let open = Arc::new(OpenConnections::default());
         let incoming_connections = IncomingConnections { loops, shared: shared.clone(), open: open.clone() };
-        let acceptors = Acceptors::start(listeners, &acceptor, threads.is_some(), &incoming_connections)?;
+        let mut acceptors = Acceptors::start(listeners, &acceptor, threads.is_some(), &incoming_connections)?;
         let direct = InProcessServer::new(shared.clone(), incoming_connections);
         let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
         let in_process_endpoints = if is_direct { direct.open(reached_at) } else { Vec::new() };
         let mut registered = Vec::new();
         if let (Some((registry, _)), Some(endpoint)) = (&registry, &endpoint) {
-            let announce = |service| registry.register(Registration { service, endpoint: endpoint.clone() });
+            let announce = |service| {
+                let registration = Registration { service, endpoint: endpoint.clone() };
+                announce(registry, registration, shared.health.as_ref(), &acceptor)
+            };
             registered.extend(shared.router.announced().map(announce));
         }
         let registry = registry.map(|(_, url)| url);
+        let handover = match inherited {
+            None => None,
+            Some(inherited) => {
+                let is_shared = Arc::default();
+                let sockets = acceptors.offer(&is_shared);
+                let failed =
+                    |error| Error::with_source(ErrorKind::Listen, "cannot prepare to hand the sockets over", error);
+                let states = registered.iter().map(Registered::state).collect();
+                let ready = is_announced(states, shared.health.clone(), shared.limits.drain_timeout);
+                Some(Handover::start(inherited, sockets.map_err(failed)?, is_shared, ready, &acceptor))
+            }
+        };
         Ok(ServerHandle {
             addresses,
             registry,
             registered,
             acceptors,
+            handover,
             shared,
             open,
             direct,
@@ -353,6 +383,8 @@ pub struct ServerHandle {
     registry: Option<String>,
     registered: Vec<Registered>,
     acceptors: Acceptors,
+    /// Waits for the next process. It goes after `acceptors`, which close their sockets only if it has none.
+    handover: Option<Handover>,
     shared: Arc<Shared>,
     /// The open connections.
     open: Arc<OpenConnections>,
@@ -395,12 +427,23 @@ impl ServerHandle {
         }
     }
 
+    /// Returns once another process has taken over the listening sockets, by [`Server::handover`]. Nothing more arrives here:
+    /// call [`ServerHandle::stop`]. Never returns without `handover`.
+    pub async fn handed_over(&self) {
+        match &self.handover {
+            Some(handover) => handover.done().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// Stops gracefully, in this order: reports NOT_SERVING and withdraws the announcements, waits `withdraw_grace` so that
     /// callers see the withdrawal, refuses new calls, finishes calls in flight within `drain_timeout`, closes the
-    /// connections.
+    /// connections. If another process has taken over the listening sockets, it also serves the announced address, so callers
+    /// need no time to see the withdrawal.
     pub async fn stop(mut self) {
         let limits = self.shared.limits.clone();
-        if let Some(health) = &self.shared.health {
+        let is_handed_over = self.handover.as_ref().is_some_and(Handover::is_done);
+        if let Some(health) = self.shared.health.as_ref().filter(|_| !is_handed_over) {
             health.stopping();
         }
         if !self.registered.is_empty() {
@@ -409,7 +452,9 @@ impl ServerHandle {
             if tokio::time::timeout(limits.drain_timeout, withdrawn).await.is_err() {
                 tracing::warn!(drain_timeout = ?limits.drain_timeout, "the registry has not confirmed the withdrawal");
             }
-            tokio::time::sleep(limits.withdraw_grace).await;
+            if !is_handed_over {
+                tokio::time::sleep(limits.withdraw_grace).await;
+            }
         }
         self.in_process_endpoints.clear();
         self.direct.leave();
@@ -467,6 +512,27 @@ impl Drop for ServerHandle {
         for (_, connection) in &*self.open.aborts() {
             connection.abort();
         }
+    }
+}
+
+/// Returns once the server is ready and all its announcements are made; the registry has `patience` for them.
+async fn is_announced(
+    states: Vec<tokio::sync::watch::Receiver<RegistrationState>>,
+    health: Option<Health>,
+    patience: Duration,
+) {
+    if let Some(health) = health {
+        health.until_ready("", true).await;
+    }
+    let announced = async {
+        for mut state in states {
+            let is_settled = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
+            // An error means that the registration has ended: nothing is left to wait for.
+            let _ = state.wait_for(is_settled).await;
+        }
+    };
+    if tokio::time::timeout(patience, announced).await.is_err() {
+        tracing::warn!(drain_timeout = ?patience, "the registry has not confirmed the announcement; taking over all the same");
     }
 }
 

@@ -20,10 +20,12 @@ impl Signals {
         Ok(Signals { terminate: install(SignalKind::terminate())?, interrupt: install(SignalKind::interrupt())? })
     }
 
-    /// Waits for a signal, then for the end of the graceful shutdown or for a second signal.
+    /// Waits for a signal or for a process that takes over, then for the end of the graceful shutdown or for a second signal.
     pub(super) async fn wait(mut self, running: ServerHandle) {
-        let signal = self.next().await;
-        tracing::info!(signal, "stopping: withdrawing, then finishing what is in flight");
+        tokio::select! {
+            signal = self.next() => tracing::info!(signal, "stopping: withdrawing, then finishing what is in flight"),
+            () = running.handed_over() => tracing::info!("another process has taken over: finishing what is in flight"),
+        }
         tokio::select! {
             () = running.stop() => tracing::info!("stopped"),
             signal = self.next() => {

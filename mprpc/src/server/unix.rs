@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::handover::{self, Inherited};
 use crate::endpoint::{Address, Endpoint, UnixSocket};
 use crate::error::{Error, ErrorKind};
 use crate::net::{Listener, host_id};
@@ -12,7 +13,12 @@ use crate::net::{Listener, host_id};
 ///
 /// The name of the socket derives from the address. So the next server at the address takes over the socket of a killed
 /// server, and two containers that share the folder use different sockets.
-pub(super) fn listen(folder: &Path, endpoint: &mut Endpoint, is_tls: bool) -> Result<Option<Listener>, Error> {
+pub(super) fn listen(
+    folder: &Path,
+    endpoint: &mut Endpoint,
+    is_tls: bool,
+    inherited: &mut Option<Inherited>,
+) -> Result<Option<Listener>, Error> {
     if is_tls {
         tracing::info!(folder = %folder.display(), "unix_folder is not used: the server speaks TLS, and a Unix socket does not");
         return Ok(None);
@@ -28,7 +34,7 @@ pub(super) fn listen(folder: &Path, endpoint: &mut Endpoint, is_tls: bool) -> Re
         let message = format!("unix_folder {}: only a path in UTF-8 can be announced", folder.display());
         return Err(Error::new(ErrorKind::Config, message));
     }
-    let listener = Listener::bind(&Address::Unix(path.clone()))?;
+    let listener = handover::listen(inherited, &Address::Unix(path.clone()))?;
     endpoint.unix = Some(UnixSocket { path, host: host.to_owned() });
     Ok(Some(listener))
 }
