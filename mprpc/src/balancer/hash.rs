@@ -97,7 +97,7 @@ impl HashPicker {
     /// The most calls that an endpoint may have in flight: 1.25 times the average. Now and then one pick computes the average.
     fn calls_max(&self, info: &PickInfo<'_>) -> u32 {
         let picks = self.picks.fetch_add(1, Ordering::Relaxed);
-        if picks as usize % info.len().max(1) == 0 {
+        if (picks as usize).is_multiple_of(info.len().max(1)) {
             let calls: u64 = (0..info.len()).map(|index| u64::from(info.in_flight(index))).sum();
             let average = 4 * calls / info.len().max(1) as u64;
             self.average.store(u32::try_from(average).unwrap_or(u32::MAX), Ordering::Relaxed);

@@ -7,7 +7,7 @@ use crate::endpoint::Endpoint;
 /// one other changes. Different callers use different endpoints, so each endpoint gets about the same number of callers.
 ///
 /// Source: gRPC's proposal A68, <https://github.com/grpc/proposal/blob/master/A68-random-subsetting.md>.
-pub(crate) fn subset<'a>(endpoints: Vec<&'a Endpoint>, max: Option<usize>, caller: u64) -> Vec<&'a Endpoint> {
+pub(crate) fn subset(endpoints: Vec<&Endpoint>, max: Option<usize>, caller: u64) -> Vec<&Endpoint> {
     let Some(max) = max.filter(|max| *max < endpoints.len()) else { return endpoints };
     let rank =
         |endpoint: &Endpoint| hash_of([caller.to_le_bytes().as_slice(), endpoint.to_string().as_bytes()].concat());

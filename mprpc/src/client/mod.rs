@@ -11,6 +11,7 @@ mod channel;
 mod endpoint_picker;
 mod fan_out;
 mod follower;
+mod health_check;
 mod hedge;
 mod in_process;
 mod intercepted;

@@ -49,6 +49,10 @@ pub struct ChannelOptions {
     pub slow_start: Duration,
     /// Whether endpoints that fail more than the others, or are much slower, get no calls for a while: at most half of them.
     pub ejection: bool,
+    /// How often the health service of each endpoint (`grpc.health.v1`) is asked. An endpoint that does not serve, or does not
+    /// answer twice, gets no calls unless most endpoints are bad. The checks have connections of their own. Zero switches
+    /// them off.
+    pub health_check_interval: Duration,
     /// TLS for TCP endpoints. `None` means plain text.
     pub tls: Option<TlsClient>,
     /// Whether calls reach a server of the same process without a socket.
@@ -81,6 +85,7 @@ impl Default for ChannelOptions {
             subset_max: None,
             slow_start: Duration::from_secs(10),
             ejection: true,
+            health_check_interval: Duration::ZERO,
             tls: None,
             same_process: true,
             same_host: true,

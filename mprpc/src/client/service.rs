@@ -147,6 +147,11 @@ impl ServiceEndpoints {
         self.picker.load().pick(&wanted).is_some()
     }
 
+    #[cfg(test)]
+    pub(super) fn subchannels(&self) -> Vec<Arc<Subchannel>> {
+        self.picker.load().subchannels.to_vec()
+    }
+
     /// The calls in flight at each endpoint.
     #[cfg(test)]
     pub(super) fn in_flight(&self) -> Vec<u32> {

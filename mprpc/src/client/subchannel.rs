@@ -104,6 +104,15 @@ impl Subchannel {
         &self.endpoint
     }
 
+    /// Records what the health service of the endpoint says.
+    pub(super) fn set_unhealthy(&self, is_unhealthy: bool) {
+        if is_unhealthy {
+            self.load.set(Flag::Unhealthy);
+        } else if self.load.clear(Flag::Unhealthy) {
+            self.load.start_slowly(clock::now());
+        }
+    }
+
     /// The endpoint, as a balancing policy sees it.
     pub(super) fn candidate(&self) -> Candidate {
         Candidate { endpoint: self.endpoint.clone(), load: self.load.clone() }

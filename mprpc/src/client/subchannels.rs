@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::health_check;
 use super::latencies::MethodLatencies;
 use super::options::{ChannelOptions, Connect};
 use super::retry_budget::RetryBudget;
 use super::subchannel::Subchannel;
 use super::weak_map::WeakMap;
 use crate::balancer::Balancer;
-use crate::endpoint::{Address, Endpoint};
+use crate::endpoint::{Address, Endpoint, Protocol};
 use crate::net::clock;
 
 /// The subchannels of a channel, and what all its calls share. The pickers of its services keep the subchannels alive.
@@ -63,6 +64,10 @@ impl Subchannels {
         }
         let endpoint = Arc::new(endpoint.clone());
         let subchannel = Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone()));
+        let interval = self.options.health_check_interval;
+        if !interval.is_zero() && endpoint.protocol != Protocol::Classic {
+            crate::net::background().spawn(health_check::run(Arc::downgrade(&subchannel), interval));
+        }
         subchannels.insert(endpoint, &subchannel);
         subchannel
     }

@@ -101,6 +101,7 @@ pub(super) const KEYS: &[Key] = keys! {
     slow_start: "how long a new endpoint gets fewer calls; 0s is not at all",
     ejection: "whether endpoints that fail more than the others or are much slower get no calls for a while: true or false",
     handover: "path of the Unix socket at which the next process takes over the listening sockets; without it a restart closes them",
+    health_check_interval: "how often the health services of providers are asked; 0s is never",
     same_host: "whether providers on this host that have a Unix socket are called there: true or false",
     hedge: "methods (package.Service/Method) and services whose calls are hedged, separated by commas; only calls that may run twice are",
     same_process: "whether calls to a server in this process reach it without a socket: true or false",

@@ -69,6 +69,8 @@ pub struct Config {
     pub slow_start: Duration,
     /// [`ChannelOptions::ejection`].
     pub ejection: bool,
+    /// [`ChannelOptions::health_check_interval`].
+    pub health_check_interval: Duration,
     /// [`ChannelOptions::same_process`].
     pub same_process: bool,
     /// [`ChannelOptions::same_host`].
@@ -112,6 +114,7 @@ impl Default for Config {
             subset_max: None,
             slow_start: Duration::from_secs(10),
             ejection: true,
+            health_check_interval: Duration::ZERO,
             same_process: true,
             same_host: true,
             unix_folder: None,
@@ -429,6 +432,7 @@ impl Channel {
             subset_max,
             slow_start,
             ejection,
+            health_check_interval: config.health_check_interval,
             hedge: config.hedge.clone(),
             limits: config.limits.clone(),
             tls: config.tls.client(),

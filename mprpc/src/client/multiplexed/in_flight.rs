@@ -351,14 +351,23 @@ impl State {
         let way = Duration::from_micros(self.queued.saturating_sub(self.written_when_heard) / BYTES_PER_US);
         match (self.silence.look(now, since, way, &self.round_trip, limits), since) {
             (Verdict::Silent, _) => return true,
-            (Verdict::Suspected, Some(since)) if self.greeted && self.may_ping(now) => {
+            (Verdict::Suspected, Some(since)) => {
                 let (accepted, pace) = (self.peer.ping_interval(), self.peer.pace(limits));
-                let asked_at = self.keepalive.ask(now, accepted, pace);
-                if asked_at == Some(now) {
-                    self.ping(now);
-                }
-                if let Some(at) = asked_at {
-                    self.silence.asked(at, since, &self.round_trip, limits);
+                let asked_at = if !self.greeted {
+                    // The peer owes its greeting, so there is no need for a PING.
+                    Some(now)
+                } else if self.may_ping(now) {
+                    let asked_at = self.keepalive.ask(now, accepted, pace);
+                    if asked_at == Some(now) {
+                        self.ping(now);
+                    }
+                    asked_at
+                } else {
+                    None
+                };
+                match asked_at {
+                    Some(at) => self.silence.asked(at, since, &self.round_trip, limits),
+                    None => self.silence.may_not_ask(now, limits),
                 }
             }
             _ => {}

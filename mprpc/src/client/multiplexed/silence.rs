@@ -41,7 +41,7 @@ enum State {
 pub(super) enum Verdict {
     /// Nothing.
     Answers,
-    /// Send a PING and call [`SilenceWatch::asked`].
+    /// Send a PING and call [`SilenceWatch::asked`], or else [`SilenceWatch::may_not_ask`].
     Suspected,
     /// The peer does not answer.
     Silent,
@@ -127,7 +127,6 @@ impl SilenceWatch {
             State::Answers => {
                 let suspected_at = waiting_since.checked_add(self.suspected_after(limits));
                 if suspected_at.is_some_and(|at| at <= now) {
-                    self.look_at = now.checked_add(limits.silence_min);
                     return Verdict::Suspected;
                 }
                 self.look_at = suspected_at;
@@ -149,6 +148,12 @@ impl SilenceWatch {
     pub(super) fn asked(&mut self, now: Instant, since: Instant, round_trip: &RoundTrip, limits: &Limits) {
         self.state = State::Asked { at: now, since };
         self.look_at = now.checked_add(self.patience(now, round_trip, limits));
+    }
+
+    /// The suspected peer accepts no PING now. The wait for the next look doubles.
+    pub(super) fn may_not_ask(&mut self, now: Instant, limits: &Limits) {
+        self.vain += 1;
+        self.look_at = now.checked_add(self.suspected_after(limits));
     }
 
     /// How long the peer of a call may be silent before it is suspected.
@@ -227,6 +232,21 @@ mod tests {
         assert!(watch.heard(begin + ms(8_000), &limits));
         let later = begin + PAUSE_REMEMBERED + ms(200);
         assert_eq!(watch.patience(later, &round_trip, &limits), ms(50));
+    }
+
+    #[test]
+    fn peer_that_accepts_no_ping_is_looked_at_ever_more_rarely() {
+        let (limits, round_trip, begin) = (Limits::default(), RoundTrip::default(), clock::now());
+        let mut watch = SilenceWatch::default();
+        watch.began(begin, &limits);
+        let mut looks = 0;
+        while watch.look_at().unwrap() < begin + ms(60_000) {
+            let now = watch.look_at().unwrap();
+            assert_eq!(watch.look(now, Some(begin), ms(0), &round_trip, &limits), Verdict::Suspected);
+            watch.may_not_ask(now, &limits);
+            looks += 1;
+        }
+        assert!(looks < 20, "{looks} looks in a minute");
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::frozen::{Outcomes, drive, failures, ms, percentile};
 use super::*;
+use crate::client::health_check;
+use crate::server::Health;
 
 /// How a server answers, changed while it runs.
 #[derive(Clone, Default)]
@@ -161,6 +163,35 @@ async fn calls_with_one_key_go_to_one_endpoint() {
     world.network.kill(A);
     for (key, home) in homes.iter().filter(|(_, home)| *home != A) {
         assert_eq!(world.call(AM).hash_key(format!("user-{key}")).await.unwrap().value, *home);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn provider_that_does_not_serve_gets_no_calls_until_it_serves() {
+    let (network, health) = (Network::from_seed(7), Health::default());
+    let names = [A, B, C];
+    let server = |name: &str| Server::default().add(Who { name: name.to_owned(), hangs: false });
+    network.serve(A, Server { health: Some(health.clone()), ..server(A) });
+    names[1..].iter().for_each(|name| drop(network.serve(name, server(name))));
+    let (_registry, receiver) = watch::channel(listed(&names));
+    let channel = network.host("client").channel_from_resolver(Arc::new(Scripted(receiver)), ChannelOptions::default());
+    let stub = Stub::new(channel, &WHO);
+    let interval = Duration::from_secs(1);
+    for subchannel in stub.endpoints_for_test().subchannels() {
+        // A channel does this on the background loop.
+        tokio::spawn(health_check::run(Arc::downgrade(&subchannel), interval));
+    }
+    for serves in [true, false, true] {
+        health.set_serving("", serves);
+        sleep(3 * interval).await;
+        sleep(ChannelOptions::default().slow_start).await;
+        let mut from_a = 0;
+        for _ in 0..300 {
+            let reply = stub.unary::<_, StringValue>(AM, &StringValue::default()).await.unwrap();
+            from_a += usize::from(reply.value == A);
+        }
+        assert_eq!(from_a > 50, serves, "{from_a}");
+        assert!(serves || from_a == 0, "{from_a}");
     }
 }
 

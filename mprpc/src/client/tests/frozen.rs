@@ -65,6 +65,19 @@ async fn calls_that_may_run_twice_leave_a_frozen_endpoint() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn provider_that_is_frozen_from_the_beginning_delays_no_call_for_long() {
+    for protocol in ["", "grpc://"] {
+        let endpoints = [A, B, C].map(|address| format!("{protocol}{address}"));
+        let world = world(listed(&endpoints.each_ref().map(String::as_str)));
+        world.start_all(&[A, B, C]);
+        world.network.freeze(A);
+        let calls = drive(&world, HANG_SAFELY, 500, ms(1)).await;
+        assert!(failures(&calls).is_empty(), "{protocol} {:?}", failures(&calls));
+        assert!(percentile(&calls, 1.0) < ms(200), "{protocol} {:?}", percentile(&calls, 1.0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_that_may_not_run_twice_stay_at_a_frozen_endpoint_and_later_ones_avoid_it() {
     for protocol in ["", "grpc://"] {
         let world = three(protocol).await;
