@@ -83,13 +83,13 @@ impl Client {
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    pub fn connect_over<C: Connect>(connector: C, servers: &[impl AsRef<str>], options: Options) -> Client {
+    pub fn connect_over(connector: impl Connect, servers: &[impl AsRef<str>], options: Options) -> Client {
         let servers = Servers::new(servers, &options);
         let session = Session::new(options, Instant::now().into_std());
         let inner = Mutex::new(Inner { session, feeds: HashMap::new() });
         let shared = Arc::new(Shared { inner, wake: Notify::new() });
         let (sender, state) = watch::channel(State::Connecting);
-        tokio::spawn(driver::run(shared.clone(), connector, servers, sender));
+        tokio::spawn(driver::run(shared.clone(), Box::new(connector), servers, sender));
         Client { handle: Arc::new(Handle { shared, state }) }
     }
 

@@ -12,15 +12,15 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::client::Shared;
-use crate::connect::Connect;
+use crate::connect::{BoxStream, DynConnect};
 use crate::servers::{Servers, Step};
 use crate::session::{Broken, Event};
 use crate::state::State;
 
 /// Keeps the session until it is closed.
-pub(crate) async fn run<C: Connect>(
+pub(crate) async fn run(
     shared: Arc<Shared>,
-    connector: C,
+    connector: Box<dyn DynConnect>,
     mut servers: Servers,
     state: watch::Sender<State>,
 ) {
@@ -35,7 +35,7 @@ pub(crate) async fn run<C: Connect>(
         };
         match servers.step(timeout) {
             Step::Pause(pause) => driver.meanwhile(sleep(pause)).await.unwrap_or(()),
-            Step::Try(server) => driver.try_server(&connector, &mut servers, server).await,
+            Step::Try(server) => driver.try_server(&*connector, &mut servers, server).await,
         }
         driver.deliver();
     }
@@ -51,7 +51,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn try_server<C: Connect>(&self, connector: &C, servers: &mut Servers, server: Arc<str>) {
+    async fn try_server(&self, connector: &dyn DynConnect, servers: &mut Servers, server: Arc<str>) {
         let (old_id, time) = {
             let session = &self.shared.lock().session;
             // Each server gets its share of the session timeout, so that a session outlives the servers that are down.
@@ -110,11 +110,7 @@ impl Driver {
     }
 
     /// Moves bytes between the session and the stream until one of them ends.
-    async fn serve(
-        &self,
-        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-        servers: &mut Servers,
-    ) -> Broken {
+    async fn serve(&self, stream: BoxStream, servers: &mut Servers) -> Broken {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let mut input = BytesMut::with_capacity(READ_BYTES);
         let mut output = Bytes::new();

@@ -90,3 +90,55 @@ async fn caller_and_provider_start_without_zookeeper_and_meet_when_it_starts() {
     assert_eq!(waiting.await.unwrap().unwrap().value, "late");
     running.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_fails_while_the_leader_of_an_ensemble_is_killed_and_every_provider_stays_registered() {
+    let mut servers = ZooKeeper::ensemble();
+    let addresses: Vec<&str> = servers.iter().map(|server| server.address.as_str()).collect();
+    let registry = format!("zookeeper://{}/calls?session_timeout_ms=8000", addresses.join(","));
+    let providers: Vec<ServerHandle> = (0..3).map(|_| provider(&registry)).collect();
+    for running in &providers {
+        tokio::time::timeout(PATIENCE, running.registered()).await.unwrap();
+    }
+    let stub = Stub::new(Channel::new(&registry).unwrap(), &ECHO);
+    let done = Arc::new(AtomicBool::new(false));
+    let calling = tokio::spawn({
+        let done = done.clone();
+        async move {
+            let mut calls = 0;
+            while !done.load(Ordering::Relaxed) {
+                call(&stub).await?;
+                calls += 1;
+            }
+            Ok::<usize, Status>(calls)
+        }
+    });
+    let leader = servers.iter().position(ZooKeeper::is_leader).unwrap();
+    servers[leader].stop();
+    let begun = std::time::Instant::now();
+    while !servers.iter().any(ZooKeeper::is_leader) {
+        assert!(begun.elapsed() < PATIENCE, "no other server leads");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for running in &providers {
+        tokio::time::timeout(PATIENCE, running.registered()).await.unwrap();
+    }
+    let target = registry.parse().unwrap();
+    let listed = loop {
+        match mprpc::discovery::list_services(&target, PATIENCE).await {
+            Ok(services) => break services,
+            Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    let endpoints: Vec<usize> =
+        listed.iter().filter(|(name, _)| name == ECHO.name).map(|(_, endpoints)| endpoints.len()).collect();
+    assert_eq!(endpoints, [3]);
+    // A new caller finds the providers through the registry alone.
+    call(&Stub::new(Channel::new(&registry).unwrap(), &ECHO)).await.unwrap();
+    done.store(true, Ordering::Relaxed);
+    assert!(calling.await.unwrap().unwrap() > 100);
+    for running in providers {
+        running.stop().await;
+    }
+}

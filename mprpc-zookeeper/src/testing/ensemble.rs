@@ -82,6 +82,11 @@ pub(super) struct State {
     pub(super) requests: u64,
     pub(super) credentials: Vec<Vec<u8>>,
     deletions: Vec<Deletion>,
+    /// When each node was removed, by whomever.
+    removals: Vec<(Instant, String)>,
+    /// The client of each session so far.
+    clients: BTreeMap<i64, String>,
+    killed: BTreeSet<String>,
     last_session: i64,
     last_connection: u64,
 }
@@ -118,6 +123,9 @@ impl Ensemble {
             requests: 0,
             credentials: Vec::new(),
             deletions: Vec::new(),
+            removals: Vec::new(),
+            clients: BTreeMap::new(),
+            killed: BTreeSet::new(),
             last_session: 0x1000,
             last_connection: 0,
         };
@@ -156,6 +164,13 @@ impl Ensemble {
     /// Ends every connection. Sessions stay.
     pub fn cut(&self) {
         self.lock().connections.clear();
+    }
+
+    /// Makes a client as good as killed: its connections end, its session does not, and it never connects again.
+    pub fn kill(&self, client: &str) {
+        let mut state = self.lock();
+        state.killed.insert(client.to_owned());
+        state.connections.retain(|_, connection| connection.client != client);
     }
 
     /// Makes every connection half open: the servers are gone from it without an end. New connections work.
@@ -222,13 +237,16 @@ impl Ensemble {
     /// connections. With `None`, the ensemble is built anew.
     pub fn roll_back(&self, snapshot: Option<Snapshot>) {
         let mut state = self.lock();
-        state.tree = snapshot.map_or_else(Tree::new, |snapshot| snapshot.0);
+        let old = std::mem::replace(&mut state.tree, snapshot.map_or_else(Tree::new, |snapshot| snapshot.0));
+        let lost = old.nodes.into_keys().filter(|path| !state.tree.nodes.contains_key(path));
+        let lost: Vec<(Instant, String)> = lost.map(|path| (Instant::now(), path)).collect();
+        state.removals.extend(lost);
         state.connections.clear();
-        let gone: Vec<i64> = state.sessions.keys().copied().collect();
         state.sessions.clear();
         // Nodes of sessions that are gone go with them, after the usual time.
         let at = Instant::now() + Duration::from_secs(10);
-        state.reaping.extend(gone.into_iter().map(|id| (at, id)));
+        let owners: BTreeSet<i64> = state.tree.nodes.values().map(|node| node.stat.ephemeral_owner).collect();
+        state.reaping.extend(owners.into_iter().filter(|owner| *owner != 0).map(|owner| (at, owner)));
     }
 
     /// The ids of the open sessions.
@@ -256,6 +274,16 @@ impl Ensemble {
         self.lock().deletions.clone()
     }
 
+    /// Whether the node was removed at this time or later, by whomever.
+    pub fn was_removed(&self, path: &str, since: Instant) -> bool {
+        self.lock().removals.iter().any(|(at, removed)| *at >= since && removed == path)
+    }
+
+    /// The name of the client that opened a session.
+    pub fn client_of(&self, session: i64) -> Option<String> {
+        self.lock().clients.get(&session).cloned()
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,7 +293,7 @@ impl State {
     /// Numbers a new connection. `None` if it hangs.
     fn accept(&mut self, client: &str, server: &str) -> io::Result<Option<u64>> {
         self.connects.push(Instant::now());
-        if self.faults.partitioned.contains(client) {
+        if self.faults.partitioned.contains(client) || self.killed.contains(client) {
             return Ok(None);
         }
         if self.faults.down || self.faults.servers_down.contains(server) {
@@ -324,6 +352,8 @@ impl State {
         let id = self.last_session;
         let mut password = [7; 16];
         password[..8].copy_from_slice(&id.to_be_bytes());
+        let client = self.connections.get(&connection).map(|connection| connection.client.clone());
+        self.clients.extend(client.map(|client| (id, client)));
         self.sessions.insert(id, SessionEntry { password, timeout, last_heard: now, connection });
         (id, password)
     }
@@ -336,6 +366,8 @@ impl State {
 
     /// Sends the events of changes to the connections that watch.
     pub(super) fn announce(&mut self, changes: Vec<Change>) {
+        let removed = changes.iter().filter(|change| change.event == super::tree::DELETED);
+        self.removals.extend(removed.map(|change| (Instant::now(), change.path.clone())));
         if self.faults.drop_events {
             return;
         }
@@ -348,7 +380,8 @@ impl State {
             event.put_i32(change.event);
             event.put_i32(3);
             put_string(&mut event, &change.path);
-            for connection in self.connections.values().filter(|connection| connection.watches(&change)) {
+            let watching = self.connections.values().filter(|connection| connection.watches(&change));
+            for connection in watching {
                 let _ = connection.output.send(Outgoing::Packet(at, event.clone().freeze()));
             }
         }

@@ -62,11 +62,37 @@ impl ZooKeeper {
         ZooKeeper { address: format!("127.0.0.1:{port}"), own: Some(Own { folder, java: None }) }
     }
 
+    /// Starts three servers that form an ensemble. Returns once each of them serves.
+    pub(crate) fn ensemble() -> Vec<ZooKeeper> {
+        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let members: String =
+            (1..=3).map(|number| format!("server.{number}=127.0.0.1:{}:{}\n", port(), port())).collect();
+        let mut servers: Vec<ZooKeeper> = (0..3).map(|_| ZooKeeper::stopped()).collect();
+        for (server, number) in servers.iter_mut().zip(1..) {
+            let own = server.own.as_mut().expect("a prepared server is the test's own");
+            let mut configuration = File::options().append(true).open(own.folder.join("zoo.cfg")).unwrap();
+            write!(configuration, "initLimit=40\nsyncLimit=10\n{members}").unwrap();
+            std::fs::create_dir(own.folder.join("data")).unwrap();
+            std::fs::write(own.folder.join("data/myid"), format!("{number}")).unwrap();
+            own.start();
+        }
+        servers.iter_mut().for_each(ZooKeeper::wait_until_it_serves);
+        servers
+    }
+
+    /// Whether the server leads its ensemble.
+    pub(crate) fn is_leader(&self) -> bool {
+        self.ask("srvr").is_some_and(|answer| answer.contains("Mode: leader"))
+    }
+
     /// Starts the server. Returns once the server answers.
     pub(crate) fn start(&mut self) {
+        self.own.as_mut().expect("only a server of the test's own is started").start();
+        self.wait_until_it_serves();
+    }
+
+    fn wait_until_it_serves(&mut self) {
         let address = self.address.clone();
-        let own = self.own.as_mut().expect("only a server of the test's own is started");
-        own.start();
         let deadline = Instant::now() + START_PATIENCE;
         while self.ask("ruok").as_deref() != Some("imok") {
             let own = self.own.as_mut().expect("it was just there");

@@ -3,6 +3,7 @@
 
 mod callers;
 mod crowds;
+mod property;
 mod providers;
 
 use std::sync::Arc;
