@@ -7,7 +7,8 @@ mod table;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use mprpc::discovery::Target;
+use mprpc::Address;
+use mprpc::discovery::{Target, WeightChange};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
@@ -38,6 +39,7 @@ enum Command {
     Version,
     List(Target),
     Watch(Target, Option<String>),
+    Change(Target, Address, WeightChange),
     /// The words that follow.
     Gateway(Vec<String>),
 }
@@ -72,12 +74,26 @@ fn parse(words: &[&str]) -> Result<Command, String> {
         ["registry", "ls", url] => Ok(Command::List(target(url)?)),
         ["registry", "watch", url] => Ok(Command::Watch(target(url)?, None)),
         ["registry", "watch", url, service] => Ok(Command::Watch(target(url)?, Some((*service).into()))),
-        ["registry", "ls" | "watch"] => Err("it is not said which registry: the URL is missing".into()),
-        ["registry", "ls", _, extra, ..] | ["registry", "watch", _, _, extra, ..] => {
-            Err(format!("'{extra}' is one word too many"))
+        ["registry", "drain", url, address] => Ok(Command::Change(target(url)?, address.parse()?, WeightChange::Drain)),
+        ["registry", "undrain", url, address] => {
+            Ok(Command::Change(target(url)?, address.parse()?, WeightChange::Undrain))
         }
+        ["registry", "weight", url, address, weight] => {
+            let weight = weight.parse().map_err(|_| format!("'{weight}' is no weight: a number from 0"))?;
+            Ok(Command::Change(target(url)?, address.parse()?, WeightChange::Set(weight)))
+        }
+        ["registry", "drain" | "undrain", _] => Err("it is not said which provider: the ADDRESS is missing".into()),
+        ["registry", "weight", _] | ["registry", "weight", _, _] => {
+            Err("it is not said which provider, or which weight: URL ADDRESS WEIGHT".into())
+        }
+        ["registry", "ls" | "watch" | "drain" | "undrain" | "weight"] => {
+            Err("it is not said which registry: the URL is missing".into())
+        }
+        ["registry", "ls", _, extra, ..]
+        | ["registry", "watch" | "drain" | "undrain", _, _, extra, ..]
+        | ["registry", "weight", _, _, _, extra, ..] => Err(format!("'{extra}' is one word too many")),
         ["registry", other, ..] => Err(format!("there is no command 'registry {other}'")),
-        ["registry"] => Err("registry does what? ls or watch".into()),
+        ["registry"] => Err("registry does what? ls, watch, drain, undrain or weight".into()),
         [other, ..] => Err(format!("there is no command '{other}'")),
         [] => Err("a command is missing".into()),
     }
@@ -89,6 +105,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Help => Ok(writeln!(out, "{USAGE}")?),
         Command::Version => Ok(writeln!(out, "mprpc {}", env!("CARGO_PKG_VERSION"))?),
         Command::List(target) => on_runtime(registry::list(&target, &mut out)),
+        Command::Change(target, address, change) => on_runtime(registry::change(&target, &address, change, &mut out)),
         Command::Watch(target, Some(service)) => on_runtime(registry::watch_service(&target, &service, &mut out)),
         Command::Gateway(words) => on_runtime(gateway::run(&words, &mut out)),
         Command::Watch(target, None) => on_runtime(registry::watch_all(&target, &mut out)),
@@ -108,6 +125,9 @@ const EXIT_USAGE: u8 = 2;
 const USAGE: &str = "\
 usage: mprpc registry ls URL                 the services in a registry and where they run
        mprpc registry watch URL [SERVICE]    a line for every change, until it is interrupted
+       mprpc registry drain URL ADDRESS      callers send the provider at ADDRESS no new calls
+       mprpc registry undrain URL ADDRESS    the provider gets calls again, with the weight that it had
+       mprpc registry weight URL ADDRESS N   the provider gets N shares of the calls; others have 100
        mprpc gateway -r URL [FLAG]...        offers the services in a registry by gRPC, gRPC-Web, Connect and JSON
        mprpc --version
 
@@ -135,7 +155,9 @@ mod tests {
         assert_eq!(parse(&["gateway", "-r", "x"]), Ok(Command::Gateway(vec!["-r".into(), "x".into()])));
         assert_eq!(parse(&["registry", "ls", "file:/run/mprpc"]), Ok(Command::List(target.clone())));
         let watch = parse(&["registry", "watch", "file:/run/mprpc", "a.B"]);
-        assert_eq!(watch, Ok(Command::Watch(target, Some("a.B".into()))));
+        assert_eq!(watch, Ok(Command::Watch(target.clone(), Some("a.B".into()))));
+        let weight = parse(&["registry", "weight", "file:/run/mprpc", "a:1", "70"]);
+        assert_eq!(weight, Ok(Command::Change(target, "a:1".parse().unwrap(), WeightChange::Set(70))));
     }
 
     #[test]
@@ -143,7 +165,12 @@ mod tests {
         for (words, part) in [
             (&[][..], "a command is missing"),
             (&["regstry"], "'regstry'"),
-            (&["registry"], "ls or watch"),
+            (&["registry"], "ls, watch, drain"),
+            (&["registry", "drain", "file:/x"], "the ADDRESS is missing"),
+            (&["registry", "drain", "file:/x", "nonsense"], "has no port"),
+            (&["registry", "weight", "file:/x", "a:1"], "which weight"),
+            (&["registry", "weight", "file:/x", "a:1", "heavy"], "'heavy' is no weight"),
+            (&["registry", "undrain", "file:/x", "a:1", "more"], "'more'"),
             (&["registry", "rm", "x"], "'registry rm'"),
             (&["registry", "ls"], "the URL is missing"),
             (&["registry", "ls", "consul://x"], "allowed are"),

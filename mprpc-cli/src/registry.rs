@@ -1,12 +1,12 @@
-//! `mprpc registry`: prints the content of a registry, once or as it changes. It only reads.
+//! `mprpc registry`: prints the content of a registry, once or as it changes, and changes the weights of providers.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::pin::pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mprpc::Endpoint;
-use mprpc::discovery::{Resolution, ResolutionState, Target, list_services};
+use mprpc::discovery::{Resolution, ResolutionState, Target, WeightChange, change_weight, list_services};
+use mprpc::{Address, Endpoint};
 
 use crate::{Failure, table};
 
@@ -35,6 +35,23 @@ pub(crate) async fn list(target: &Target, out: &mut impl Write) -> Result<(), Fa
         return Ok(writeln!(out, "no services in {target}")?);
     }
     Ok(write!(out, "{}", table::align(&rows))?)
+}
+
+/// Changes the weight of a provider, and prints its services with what they have now.
+pub(crate) async fn change(
+    target: &Target,
+    address: &Address,
+    change: WeightChange,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let services = change_weight(target, address, change, LIST_TIMEOUT).await?;
+    let listed = list_services(target, LIST_TIMEOUT).await?;
+    for (service, endpoints) in listed.iter().filter(|(service, _)| services.contains(service)) {
+        if let Some(endpoint) = endpoints.iter().find(|endpoint| endpoint.address == *address) {
+            writeln!(out, "{service}  {address}  weight={}", endpoint.weight)?;
+        }
+    }
+    Ok(())
 }
 
 /// Prints a line for every change of one service, until interrupted.

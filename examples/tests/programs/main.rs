@@ -12,5 +12,6 @@ mod http_tools;
 mod peer;
 mod program;
 mod registry;
+mod restart;
 mod stop;
 mod zookeeper;

@@ -15,6 +15,7 @@ pub(crate) mod outage;
 mod services;
 mod snapshot;
 mod target;
+mod weights;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;
 
@@ -37,6 +38,7 @@ pub use services::list_services;
 pub(crate) use services::list_zookeeper_services;
 pub(crate) use snapshot::SnapshotFolder;
 pub use target::{Ensemble, EtcdCluster, Target};
+pub use weights::{WeightChange, change_weight};
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperRegistry, ZooKeeperResolver};
 

@@ -5,12 +5,14 @@
 //! ```
 //!
 //! `"unix":"/run/mprpc-sockets/127.0.0.1-8000.sock","host":"1c0e…"` names the Unix socket at which callers on that host
-//! can also reach the provider. A missing key means its default. A reader skips unknown keys, which newer builds may
+//! can also reach the provider. `"undrained":100` is the weight that a drained provider had before. A missing key means its default. A reader skips unknown keys, which newer builds may
 //! write.
 
 use serde_json::{Map, Value, json};
 
 use super::file::parse_protocols;
+#[cfg(any(test, feature = "zookeeper"))]
+use super::weights::{WeightChange, Weights};
 use crate::endpoint::{Address, Endpoint, UnixSocket};
 
 /// Returns the name of a provider's node: its address, with `/` and `%` of Unix paths written as `%2f` and `%25`.
@@ -41,6 +43,34 @@ pub(crate) fn node_data(endpoint: &Endpoint) -> Vec<u8> {
     }
     Value::Object(object).to_string().into_bytes()
 }
+
+/// The data of a provider's node with another weight. `None` if it is no data of such a node.
+#[cfg(any(test, feature = "zookeeper"))]
+pub(crate) fn reweighted(data: &[u8], change: WeightChange) -> Option<Vec<u8>> {
+    let Value::Object(mut object) = serde_json::from_slice(data).ok()? else { return None };
+    let number = |key: &str| u32::try_from(object.get(key)?.as_u64()?).ok();
+    if object.get("mprpc").and_then(Value::as_u64) != Some(FORMAT) {
+        return None;
+    }
+    let weight = number("weight").unwrap_or(Endpoint::WEIGHT_DEFAULT);
+    let after = change.apply(Weights { weight, undrained: number(UNDRAINED) });
+    object.insert("weight".into(), after.weight.into());
+    match after.undrained {
+        Some(weight) => object.insert(UNDRAINED.into(), weight.into()),
+        None => object.remove(UNDRAINED),
+    };
+    Some(Value::Object(object).to_string().into_bytes())
+}
+
+/// Whether the data is that of a provider's node.
+#[cfg(any(test, feature = "zookeeper"))]
+pub(crate) fn is_node(data: &[u8]) -> bool {
+    parse_node("unix:/", data).is_ok()
+}
+
+/// The weight that a drained provider had before.
+#[cfg(any(test, feature = "zookeeper"))]
+const UNDRAINED: &str = "undrained";
 
 /// Parses a provider's node. The error says for a person what is wrong with the node.
 pub(crate) fn parse_node(name: &str, data: &[u8]) -> Result<Endpoint, String> {
@@ -119,6 +149,20 @@ mod tests {
         let name = node_name(&endpoint.address);
         assert!(!name.contains('/'), "{name}");
         assert_eq!(parse_node(&name, &node_data(&endpoint)).unwrap(), endpoint);
+    }
+
+    #[test]
+    fn weight_changes_and_everything_else_stays() {
+        let endpoint = Endpoint { weight: 7, zone: "a".into(), ..Endpoint::new(address("127.0.0.1:1")) };
+        let data = node_data(&endpoint);
+        let drained = reweighted(&data, WeightChange::Drain).unwrap();
+        let parsed = parse_node("127.0.0.1:1", &drained).unwrap();
+        assert_eq!(parsed, Endpoint { weight: 0, ..endpoint.clone() });
+        let back = reweighted(&drained, WeightChange::Undrain).unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&back).unwrap(), serde_json::from_slice::<Value>(&data).unwrap());
+        for data in [&b"127.0.0.1:1"[..], b"{}", br#"{"mprpc":2}"#] {
+            assert_eq!(reweighted(data, WeightChange::Drain), None);
+        }
     }
 
     #[test]

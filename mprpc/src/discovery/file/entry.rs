@@ -10,13 +10,17 @@
 //! unix = /run/mprpc-sockets/127.0.0.1-8000.sock
 //! host = 1c0e8a9e-6d0f-4b39-9c1b-3d6a5d3b0a6d
 //! pid = 4711
+//! undrained = 100
 //! ```
+//!
+//! `undrained` is the weight that a drained provider had before.
 //!
 //! Each line holds one key. Control characters and `%` are written as `%0a`. A reader skips unknown keys, which newer
 //! builds may write.
 
 use std::fmt::Write;
 
+use super::super::weights::{WeightChange, Weights};
 use crate::endpoint::{Endpoint, Protocol, UnixSocket};
 
 /// Formats an entry. It has lines for zone, version, tags, methods and the Unix socket only if the endpoint has them.
@@ -46,6 +50,36 @@ pub(in super::super) fn format(endpoint: &Endpoint, pid: u32) -> String {
     }
     line("pid", &pid.to_string());
     text
+}
+
+/// The text of an entry with another weight. `None` if the entry has no weight.
+///
+/// The text is never shorter than before, because it is written over the old one while others may read: a smaller number gets
+/// zeros in front, and a line that is not needed any more stays and says nothing.
+pub(super) fn reweighted(text: &str, change: WeightChange) -> Option<String> {
+    let number = |key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = "))?;
+        Some((line.len(), line.parse::<u32>().ok()?))
+    };
+    let (width, weight) = number("weight")?;
+    let undrained = number("undrained");
+    let before = Weights { weight, undrained: undrained.map(|(_, weight)| weight).filter(|_| weight == 0) };
+    let after = change.apply(before);
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        match line.split_once(" = ") {
+            Some(("weight", _)) => lines.push(format!("weight = {:0width$}", after.weight)),
+            Some(("undrained", _)) => {
+                let (width, stale) = undrained.unwrap_or_default();
+                lines.push(format!("undrained = {:0width$}", after.undrained.unwrap_or(stale)));
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    if let Some(weight) = after.undrained.filter(|_| undrained.is_none()) {
+        lines.push(format!("undrained = {weight}"));
+    }
+    Some(lines.join("\n") + "\n")
 }
 
 /// Parses an entry. The error says for a person what is wrong with the entry.
@@ -141,6 +175,31 @@ mod tests {
         endpoint.methods = vec!["Login".into(), "Register".into()];
         endpoint.unix = Some(UnixSocket { path: "/run/a = b%\n.sock".into(), host: "c0ffee".into() });
         assert_eq!(parse(&format(&endpoint, 7)).unwrap(), endpoint);
+    }
+
+    #[test]
+    fn weight_changes_in_place_and_an_entry_never_gets_shorter() {
+        let text = format(&Endpoint { weight: 70, zone: "a".into(), ..Endpoint::new("a:1".parse().unwrap()) }, 7);
+        let mut last = text.clone();
+        for (change, weight) in [
+            (WeightChange::Drain, 0),
+            (WeightChange::Drain, 0),
+            (WeightChange::Undrain, 70),
+            (WeightChange::Set(1234), 1234),
+            (WeightChange::Drain, 0),
+            (WeightChange::Set(5), 5),
+            (WeightChange::Undrain, 5),
+            (WeightChange::Drain, 0),
+            (WeightChange::Undrain, 5),
+        ] {
+            let next = reweighted(&last, change).unwrap();
+            assert!(next.len() >= last.len(), "{next}");
+            let endpoint = parse(&next).unwrap();
+            assert_eq!(endpoint.weight, weight, "{change:?}: {next}");
+            assert_eq!(Endpoint { weight: 70, ..endpoint }, parse(&text).unwrap());
+            last = next;
+        }
+        assert_eq!(reweighted("mprpc = 1\naddress = a:1\n", WeightChange::Drain), None);
     }
 
     #[test]

@@ -9,13 +9,14 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::super::merge;
+use super::super::weights::WeightChange;
 use super::entry;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Address, Endpoint};
 
 /// An entry that this process announces and keeps locked. Dropping it withdraws it.
 #[derive(Debug)]
@@ -25,20 +26,28 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Announces the endpoint in the folder. Creates the folder if it is missing.
-    pub(super) fn create(folder: &Path, endpoint: &Endpoint) -> io::Result<Held> {
+    /// Announces the endpoint in the folder, by an entry with this text. Creates the folder if it is missing.
+    pub(super) fn create(folder: &Path, endpoint: &Endpoint, text: &str) -> io::Result<Held> {
         fs::create_dir_all(folder)?;
         let name = file_name(endpoint, fastrand::u64(..));
         let hidden = folder.join(format!(".{name}"));
-        let file = OpenOptions::new().write(true).create_new(true).open(&hidden)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&hidden)?;
         let path = folder.join(name);
-        match publish(&file, &hidden, &path, endpoint) {
+        match publish(&file, &hidden, &path, text) {
             Ok(()) => Ok(Held { file, path }),
             Err(error) => {
                 let _ = fs::remove_file(&hidden);
                 Err(error)
             }
         }
+    }
+
+    /// The text of the entry, which an operator may have changed.
+    pub(super) fn text(&self) -> io::Result<String> {
+        let mut bytes = vec![0; ENTRY_BYTES_MAX as usize];
+        let length = self.file.read_at(&mut bytes, 0)?;
+        bytes.truncate(length);
+        String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// Whether the entry still exists and is still the file of this process.
@@ -58,10 +67,10 @@ impl Drop for Held {
     }
 }
 
-fn publish(file: &File, hidden: &Path, path: &Path, endpoint: &Endpoint) -> io::Result<()> {
+fn publish(file: &File, hidden: &Path, path: &Path, text: &str) -> io::Result<()> {
     file.try_lock().map_err(io::Error::from)?;
     let mut writer = file;
-    writer.write_all(entry::format(endpoint, std::process::id()).as_bytes())?;
+    writer.write_all(text.as_bytes())?;
     fs::rename(hidden, path)
 }
 
@@ -110,6 +119,28 @@ pub(super) fn scan(folder: &Path) -> io::Result<Scan> {
     }
     scan.endpoints = merge::without_duplicates(scan.endpoints);
     Ok(scan)
+}
+
+/// Changes the weight of the provider at `address`. Returns whether the folder has it.
+pub(super) fn change_weight(folder: &Path, address: &Address, change: WeightChange) -> io::Result<bool> {
+    let mut has_it = false;
+    for entry in fs::read_dir(folder)?.take(ENTRIES_MAX) {
+        let entry = entry?;
+        if !entry.file_type().is_ok_and(|kind| kind.is_file()) || entry.file_name().as_encoded_bytes().starts_with(b".")
+        {
+            continue;
+        }
+        let Some(text) = read_live(&entry.path())? else { continue };
+        if !entry::parse(&text).is_ok_and(|endpoint| endpoint.address == *address) {
+            continue;
+        }
+        if let Some(changed) = entry::reweighted(&text, change) {
+            has_it = true;
+            // Written at once and over the old text: another file would not have the lock of the provider.
+            OpenOptions::new().write(true).open(entry.path())?.write_all_at(changed.as_bytes(), 0)?;
+        }
+    }
+    Ok(has_it)
 }
 
 /// Returns the text of an entry whose provider lives. Removes the file of a dead provider.
@@ -176,6 +207,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn create(folder: &Path, endpoint: &Endpoint) -> io::Result<Held> {
+        Held::create(folder, endpoint, &entry::format(endpoint, 7))
+    }
+
     fn names(folder: &Path) -> usize {
         fs::read_dir(folder).unwrap().count()
     }
@@ -184,8 +219,8 @@ mod tests {
     fn scan_finds_held_entries_and_removes_dead_ones() {
         let folder = Folder::new();
         let (a, b) = (endpoint("127.0.0.1:1"), endpoint("unix:/run/a b/../%.sock"));
-        let held_a = Held::create(&folder.path, &a).unwrap();
-        let held_b = Held::create(&folder.path, &b).unwrap();
+        let held_a = create(&folder.path, &a).unwrap();
+        let held_b = create(&folder.path, &b).unwrap();
         assert_eq!(scan(&folder.path).unwrap().endpoints, [a, b.clone()]);
         assert!(held_a.stands() && held_b.stands());
 
@@ -202,8 +237,8 @@ mod tests {
     #[test]
     fn stale_file_of_an_address_does_not_affect_its_successor() {
         let folder = Folder::new();
-        let old = Held::create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
-        let new = Held::create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
+        let old = create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
+        let new = create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
         assert_eq!(scan(&folder.path).unwrap().endpoints.len(), 1);
         old.file.unlock().unwrap();
         assert_eq!(scan(&folder.path).unwrap().endpoints.len(), 1);
@@ -215,7 +250,7 @@ mod tests {
     #[test]
     fn scan_reports_bad_files_and_keeps_the_others() {
         let folder = Folder::new();
-        let _good = Held::create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
+        let _good = create(&folder.path, &endpoint("127.0.0.1:1")).unwrap();
         let mut held = Vec::new();
         for (name, content) in [("garbage", &b"\xff\xfe"[..]), ("version", b"mprpc = 9\n"), ("long", &[b'x'; 70_000])] {
             let mut file = File::create(folder.path.join(name)).unwrap();
@@ -237,5 +272,25 @@ mod tests {
         assert_eq!(names(&folder.path), 1);
         let missing = scan(&folder.path.join("missing")).unwrap();
         assert!(!missing.exists && missing.endpoints.is_empty());
+    }
+
+    #[test]
+    fn weight_of_a_live_entry_can_be_changed_by_another_process() {
+        let folder = Folder::new();
+        let (a, b) = (endpoint("127.0.0.1:1"), endpoint("127.0.0.1:2"));
+        let held = create(&folder.path, &a).unwrap();
+        let _other = create(&folder.path, &b).unwrap();
+        assert!(change_weight(&folder.path, &a.address, WeightChange::Drain).unwrap());
+        let drained = Endpoint { weight: 0, ..a.clone() };
+        assert_eq!(scan(&folder.path).unwrap().endpoints, [drained.clone(), b.clone()]);
+        assert!(held.stands(), "it is the same file");
+        // What the provider writes if somebody removes its entry.
+        let again = Held::create(&folder.path, &a, &held.text().unwrap()).unwrap();
+        drop(held);
+        assert_eq!(scan(&folder.path).unwrap().endpoints, [drained, b.clone()]);
+        assert!(change_weight(&folder.path, &a.address, WeightChange::Undrain).unwrap());
+        assert_eq!(scan(&folder.path).unwrap().endpoints, [a, b]);
+        assert!(!change_weight(&folder.path, &"127.0.0.1:3".parse().unwrap(), WeightChange::Drain).unwrap());
+        drop(again);
     }
 }

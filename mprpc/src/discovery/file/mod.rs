@@ -17,11 +17,12 @@ pub use registry::FileRegistry;
 pub use resolver::FileResolver;
 
 use super::is_service_name;
+use super::weights::WeightChange;
 #[cfg(any(feature = "zookeeper", feature = "etcd"))]
 pub(super) use entry::parse_protocols;
 pub(super) use entry::{format as format_entry, parse as parse_entry};
 
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Address, Endpoint};
 
 /// Reads every service once, with its endpoints, in the order of the names. Blocks.
 pub(crate) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
@@ -35,6 +36,23 @@ pub(crate) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
         }
     }
     services.sort_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(services)
+}
+
+/// Changes the weight of the provider at `address` in every service. Returns the names of the services. Blocks.
+pub(super) fn change_weight(root: &Path, address: &Address, change: WeightChange) -> io::Result<Vec<String>> {
+    let mut services = Vec::new();
+    for entry in std::fs::read_dir(root)? {
+        let entry = entry?;
+        let Ok(service) = entry.file_name().into_string() else { continue };
+        if is_service_name(&service)
+            && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            && folder::change_weight(&entry.path(), address, change)?
+        {
+            services.push(service);
+        }
+    }
+    services.sort();
     Ok(services)
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::{oneshot, watch};
 use super::super::backoff::Backoff;
 use super::super::outage::Outage;
 use super::super::{Registered, Registration, RegistrationState, Registry};
+use super::entry;
 use super::folder::Held;
 use crate::endpoint::Endpoint;
 
@@ -48,14 +49,18 @@ async fn keep(
 ) {
     let place = format!("file:{}", folder.display());
     let mut held: Option<Held> = None;
+    let mut text = entry::format(&endpoint, std::process::id());
     let mut outage = Outage::default();
     let mut backoff = Backoff::default();
     loop {
-        let (path, wanted) = (folder.clone(), endpoint.clone());
+        let (path, wanted, written) = (folder.clone(), endpoint.clone(), text.clone());
         let last = held.take();
-        let Ok(result) = tokio::task::spawn_blocking(move || stand(last, &path, &wanted)).await else { return };
+        let Ok(result) = tokio::task::spawn_blocking(move || stand(last, &path, &wanted, &written)).await else {
+            return;
+        };
         let (next, pause) = match result {
-            Ok(entry) => {
+            Ok((entry, written)) => {
+                text = written;
                 outage.over(&place);
                 backoff.reset();
                 held = Some(entry);
@@ -79,12 +84,16 @@ async fn keep(
     state.send_replace(RegistrationState::Withdrawn);
 }
 
-/// Returns the existing entry, or creates a new one.
-fn stand(held: Option<Held>, folder: &Path, endpoint: &Endpoint) -> io::Result<Held> {
+/// Returns the existing entry, or creates a new one with this text. Also returns the text of the entry: an operator may have
+/// changed its weight, and a new entry keeps that.
+fn stand(held: Option<Held>, folder: &Path, endpoint: &Endpoint, text: &str) -> io::Result<(Held, String)> {
     match held {
-        Some(held) if held.stands() => Ok(held),
+        Some(held) if held.stands() => {
+            let found = held.text().ok().filter(|found| entry::parse(found).is_ok());
+            Ok((held, found.unwrap_or_else(|| text.to_owned())))
+        }
         // Somebody removed the entry. Its file is useless now, so the old lock is released together with the file.
-        Some(_) | None => Held::create(folder, endpoint),
+        Some(_) | None => Ok((Held::create(folder, endpoint, text)?, text.to_owned())),
     }
 }
 

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::super::merge;
-pub(super) use super::super::node::{node_data, node_name, parse_node};
+pub(super) use super::super::node::{is_node, node_data, node_name, parse_node, reweighted};
 use crate::endpoint::{Address, Endpoint, Protocol};
 
 /// Returns the path of all services in the native layout.

@@ -13,4 +13,4 @@ mod tests;
 
 pub use registry::ZooKeeperRegistry;
 pub use resolver::ZooKeeperResolver;
-pub(super) use services::list;
+pub(super) use services::{change_weight, list};

@@ -73,6 +73,8 @@ struct Node {
     folder: String,
     path: String,
     data: Vec<u8>,
+    /// The version of the data that this process has seen: 0 is its own.
+    version: i32,
     /// Whether this process owned the node at the last check.
     stands: bool,
     /// Whether this process may have created the node.
@@ -106,7 +108,7 @@ impl Announcement {
 
 impl Node {
     fn new(layout: Layout, folder: String, path: String, data: Vec<u8>) -> Node {
-        Node { layout, folder, path, data, stands: false, tried: false, stood: false, told: false }
+        Node { layout, folder, path, data, version: 0, stands: false, tried: false, stood: false, told: false }
     }
 }
 
@@ -223,7 +225,7 @@ impl Node {
             let step = decide(self.layout, found, self.stood);
             self.stands = step == Step::Keep;
             let done = match step {
-                Step::Keep => Ok(()),
+                Step::Keep => self.take_note(client, stat).await,
                 Step::Wait => {
                     self.tell_waiting(found);
                     return Ok(());
@@ -245,6 +247,19 @@ impl Node {
         Err(Error::NodeExists)
     }
 
+    /// Takes note of the weight that an operator has given the node, so that a node that is made anew has it too.
+    async fn take_note(&mut self, client: &Client, stat: Option<Stat>) -> Result<(), Error> {
+        if self.layout != Layout::Native || stat.is_none_or(|stat| stat.version == self.version) {
+            return Ok(());
+        }
+        let (data, stat) = client.get(&self.path).await?;
+        self.version = stat.version;
+        if layout::is_node(&data) {
+            self.data = data.to_vec();
+        }
+        Ok(())
+    }
+
     async fn found(&self, client: &Client, ids: &SessionIds, stat: Option<Stat>) -> Result<Found, Error> {
         let owner = stat.map(|stat| stat.ephemeral_owner);
         let found = |ours| Found::by_owner(owner, ids.current, &ids.past, ours);
@@ -260,14 +275,14 @@ impl Node {
 
     /// Creates the node: it goes away with the session. Everybody may read and write it, as in the C++ MPRPC.
     async fn create(&mut self, client: &Client) -> Result<(), Error> {
-        self.tried = true;
+        (self.tried, self.version) = (true, 0);
         client.create(&self.path, &self.data, CreateMode::Ephemeral, Acl::ANYONE).await.map(drop)
     }
 
     /// Deletes the existing node and creates the own node in one transaction, so that callers never see the service
     /// without it.
     async fn replace(&mut self, client: &Client, version: Option<i32>) -> Result<(), Error> {
-        self.tried = true;
+        (self.tried, self.version) = (true, 0);
         let create = Op::create(&self.path, &self.data, CreateMode::Ephemeral, Acl::ANYONE);
         client.multi(&[Op::delete(&self.path, version), create]).await.map(drop).map_err(Error::from)
     }
