@@ -57,6 +57,8 @@ mod guide {
     mod balancing {}
     #[doc = include_str!("../../../../docs/guide/keepalive.md")]
     mod keepalive {}
+    #[doc = include_str!("../../../../docs/guide/restart.md")]
+    mod restart {}
     #[doc = include_str!("../../../../docs/guide/registry.md")]
     mod registry {}
     #[doc = include_str!("../../../../docs/guide/configuration.md")]

@@ -43,13 +43,20 @@ pub(in super::super) async fn change_weight(
     change: WeightChange,
 ) -> Result<Vec<String>, Error> {
     let session = connected(ensemble).await?;
-    let failed =
-        |error: mprpc_zookeeper::Error| Error::new(ErrorKind::Registry, format!("cannot change {ensemble}: {error}"));
-    let client = &session.client;
+    let changed = change_connected(&session.client, &ensemble.chroot, address, change).await;
+    changed.map_err(|error| Error::new(ErrorKind::Registry, format!("cannot change {ensemble}: {error}")))
+}
+
+pub(super) async fn change_connected(
+    client: &Client,
+    chroot: &str,
+    address: &Address,
+    change: WeightChange,
+) -> Result<Vec<String>, mprpc_zookeeper::Error> {
     let mut services = Vec::new();
-    for name in child_names(client, &layout::services_path(&ensemble.chroot)).await.map_err(failed)? {
-        let path = format!("{}/{}", layout::service_path(&ensemble.chroot, &name), layout::node_name(address));
-        if change_node(client, &path, change).await.map_err(failed)? {
+    for name in child_names(client, &layout::services_path(chroot)).await? {
+        let path = format!("{}/{}", layout::service_path(chroot, &name), layout::node_name(address));
+        if change_node(client, &path, change).await? {
             services.push(name);
         }
     }

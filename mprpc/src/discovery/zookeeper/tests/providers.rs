@@ -1,5 +1,7 @@
 //! What a provider does while its registry fails.
 
+use super::super::super::weights::WeightChange;
+use super::super::services::change_connected;
 use super::*;
 use tokio::time::sleep;
 
@@ -228,4 +230,43 @@ async fn z26_provider_writes_the_classic_layout_for_callers_in_cpp() {
     }
     assert_eq!(servers.node("/apps/UserServiceRpc").unwrap(), (Default::default(), 0));
     assert_eq!(provider.name, "provider");
+}
+
+#[tokio::test(start_paused = true)]
+async fn weight_of_an_operator_lasts_through_checks_and_sessions_and_classic_nodes_stay() {
+    let servers = Servers::start();
+    let (provider, operator) = (Process::start(&servers, "provider"), Process::start(&servers, "operator"));
+    let registered = provider.register_in("127.0.0.1:1", true);
+    stands(&registered).await;
+    let mut shown = operator.watch();
+    until(&mut shown, |resolution| shows(resolution, &["127.0.0.1:1"])).await;
+    let classic = servers.node(LOGIN);
+    operator.id().await;
+    let change = async |change| {
+        let address = "127.0.0.1:1".parse().unwrap();
+        change_connected(&operator.session.client, "/apps", &address, change).await.unwrap()
+    };
+    let weight = |resolution: &Resolution, weight: u32| {
+        shows(resolution, &["127.0.0.1:1"]) && resolution.endpoints[0].weight == weight
+    };
+    assert_eq!(change(WeightChange::Drain).await, [USERS.name]);
+    let took = until(&mut shown, |resolution| weight(resolution, 0)).await;
+    println!("a drained provider is known {took:?} later");
+    // Several checks of the provider, and two sessions.
+    sleep(60 * SECOND).await;
+    for _ in 0..2 {
+        assert!(weight(&shown.borrow(), 0));
+        let old = provider.id().await;
+        servers.expire(Some("provider"));
+        eventually(|| owner(&servers, "127.0.0.1:1").is_some_and(|owner| owner != old)).await;
+        stands(&registered).await;
+        until(&mut shown, |resolution| weight(resolution, 0)).await;
+    }
+    assert_eq!(change(WeightChange::Undrain).await, [USERS.name]);
+    until(&mut shown, |resolution| weight(resolution, 100)).await;
+    eventually(|| servers.node(LOGIN).is_some()).await;
+    assert_eq!(servers.node(LOGIN).map(|(data, _)| data), classic.map(|(data, _)| data));
+    let nobody = "127.0.0.1:2".parse().unwrap();
+    let changed = change_connected(&operator.session.client, "/apps", &nobody, WeightChange::Drain).await;
+    assert_eq!(changed.unwrap(), [""; 0]);
 }
