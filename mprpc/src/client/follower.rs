@@ -166,6 +166,7 @@ impl Follower {
 
     async fn event(&mut self, closed: &mut watch::Receiver<()>) -> Event {
         let next = self.membership.next_at(clock::now());
+        let are_final = self.lists.are_final();
         let timer = match next {
             Some(at) => Either::Left(tokio::time::sleep_until(at.into())),
             None => Either::Right(future::pending()),
@@ -173,7 +174,7 @@ impl Follower {
         // The endpoints publish their changes to `closed`, which only matters when its sender is gone.
         let closed = async { while closed.changed().await.is_ok() {} };
         tokio::select! {
-            index = self.lists.changed() => Event::Changed(index),
+            changed = self.lists.changed(), if !are_final => changed.map_or(Event::Timer, Event::Changed),
             Some(Ok((address, is_answered))) = self.probes.join_next(), if !self.probes.is_empty() => {
                 Event::Probed(address, is_answered)
             }
@@ -191,11 +192,9 @@ impl Follower {
     /// Takes the endpoints of the snapshot, because the registry does not answer.
     async fn read_snapshot(&mut self, snapshots: SnapshotFolder) {
         let service = self.service.clone();
-        let states = self.lists.states();
-        let why = states.iter().map(ResolutionState::text).collect::<Vec<_>>().join("; ");
-        let read = tokio::task::spawn_blocking(move || snapshots.read(&service, &why));
-        if let Ok(Some(resolution)) = read.await {
-            self.membership.update(0, &resolution, clock::now());
+        let read = tokio::task::spawn_blocking(move || snapshots.read(&service));
+        if let Ok(Some((endpoints, age))) = read.await {
+            self.membership.restore(endpoints, &age, clock::now());
         }
     }
 

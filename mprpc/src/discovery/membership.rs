@@ -36,6 +36,8 @@ pub(crate) struct Membership {
 #[derive(Debug)]
 struct Source {
     state: ResolutionState,
+    /// Says how old the endpoints are, if they are those of a snapshot.
+    snapshot: Option<Arc<str>>,
     doubt: Option<Doubt>,
 }
 
@@ -100,7 +102,7 @@ impl Membership {
         states: impl IntoIterator<Item = ResolutionState>,
         rng: fastrand::Rng,
     ) -> Membership {
-        let source = |state| Source { state, doubt: None };
+        let source = |state| Source { state, snapshot: None, doubt: None };
         Membership {
             service: service.into(),
             hold,
@@ -118,7 +120,14 @@ impl Membership {
             return;
         }
         self.is_changed = true;
-        self.sources[source].state = resolution.state.clone();
+        let Source { state, snapshot, .. } = &mut self.sources[source];
+        *state = match (&resolution.state, &snapshot) {
+            (ResolutionState::Pending(why), Some(age)) => ResolutionState::Stale(format!("{why}; {age}").into()),
+            (state, _) => state.clone(),
+        };
+        if !matches!(resolution.state, ResolutionState::Pending(_)) {
+            *snapshot = None;
+        }
         let bit = 1u32 << source;
         let is_known = |member: &&Member| member.known_by & bit != 0 && member.is_used();
         let known = self.members.values().filter(is_known).count();
@@ -155,15 +164,24 @@ impl Membership {
         }
     }
 
+    /// Takes the endpoints of a snapshot, because no source has a list yet; `age` says how old they are.
+    pub(crate) fn restore(&mut self, endpoints: Vec<Endpoint>, age: &str, now: Instant) {
+        let Some(Source { state, snapshot, .. }) = self.sources.first_mut() else { return };
+        *snapshot = Some(age.into());
+        let pending = Resolution { endpoints: endpoints.into(), state: state.clone() };
+        self.update(0, &pending, now);
+    }
+
     /// Reports how a probe of a missing endpoint ended.
     pub(crate) fn probed(&mut self, address: &Address, is_answered: bool, now: Instant) {
+        let pause = self.probe_interval();
         let jitter = 0.5 + self.rng.f64();
         let Some(missing) = self.members.get_mut(address).and_then(|member| member.missing.as_mut()) else { return };
         missing.is_probing = false;
         if is_answered {
             self.is_changed |= !missing.is_used;
             (missing.is_used, missing.probes_failed) = (true, 0);
-            missing.probe_at = now + PROBE_INTERVAL.mul_f64(jitter);
+            missing.probe_at = now + pause.mul_f64(jitter);
         } else {
             missing.probes_failed += 1;
             missing.probe_at = now + PROBE_RETRY.mul_f64(jitter);
@@ -186,6 +204,7 @@ impl Membership {
             member.is_used() && member.missing.as_ref().is_none_or(|missing| missing.probes_failed < PROBES_MAX)
         };
         let may_go = self.members.values().any(is_hopeful) || empty_until.is_none_or(|until| now >= until);
+        let interval = self.probe_interval();
         let (mut to_probe, mut gone) = (Vec::new(), Vec::new());
         for (address, member) in &mut self.members {
             let Some(missing) = &mut member.missing else { continue };
@@ -201,7 +220,7 @@ impl Membership {
             } else if now >= missing.probe_at && !missing.is_probing {
                 if link(&member.endpoint) == Link::Open {
                     missing.probes_failed = 0;
-                    missing.probe_at = now + PROBE_INTERVAL.mul_f64(0.5 + self.rng.f64());
+                    missing.probe_at = now + interval.mul_f64(0.5 + self.rng.f64());
                 } else if to_probe.len() < probes_max {
                     missing.is_probing = true;
                     to_probe.push(member.endpoint.clone());
@@ -308,7 +327,7 @@ impl Membership {
     /// Decides whether a list of `listed` endpoints is believed; `known` endpoints of the source were in use before.
     fn judge(&mut self, source: usize, known: usize, listed: usize, now: Instant) {
         let bit = 1u32 << source;
-        let Source { state, doubt } = &mut self.sources[source];
+        let Source { state, doubt, .. } = &mut self.sources[source];
         let was_doubted = doubt.is_some();
         let size = doubt.as_ref().map_or(known, |doubt| doubt.size);
         if listed * SHARE < size {
@@ -378,6 +397,13 @@ impl Membership {
         }
     }
 
+    /// The mean interval of probes of an endpoint that answers. It grows with the number of missing endpoints, so that a
+    /// large fleet is not probed all the time.
+    fn probe_interval(&self) -> Duration {
+        let missing = self.members.values().filter(|member| member.missing.is_some()).count();
+        PROBE_INTERVAL.mul_f64((missing as f64 / PROBED_AT_FULL_RATE as f64).max(1.0))
+    }
+
     /// The earliest time for the next view.
     fn view_at(&self) -> Option<Instant> {
         Some(self.taken_at? + VIEW_INTERVAL)
@@ -416,6 +442,8 @@ const EMPTY_GRACE: Duration = Duration::from_secs(5);
 const PROBE_SPREAD: Duration = Duration::from_secs(1);
 /// The mean interval of probes of an endpoint that answers. Each interval is between half and one and a half of it.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// The most missing endpoints for which that interval holds.
+const PROBED_AT_FULL_RATE: usize = 50;
 /// The same for an endpoint whose last probe failed.
 const PROBE_RETRY: Duration = Duration::from_secs(1);
 /// How often the connections of missing endpoints are looked at.

@@ -33,7 +33,10 @@ impl Resolver for MergedResolver {
             loop {
                 tokio::select! {
                     () = sender.closed() => return,
-                    index = lists.changed() => drop(lists.take(index)),
+                    changed = lists.changed() => match changed {
+                        Some(index) => drop(lists.take(index)),
+                        None => return,
+                    },
                 }
                 lists.union().publish(&sender);
             }
@@ -73,28 +76,23 @@ impl Lists {
         self.0[index].resolutions.borrow_and_update().clone()
     }
 
-    /// The states of all lists.
-    pub(crate) fn states(&self) -> Vec<ResolutionState> {
-        self.0.iter().map(|list| list.resolutions.borrow().state.clone()).collect()
-    }
-
     /// Whether no list can change any more.
     pub(crate) fn are_final(&self) -> bool {
         self.0.iter().all(|list| list.is_final)
     }
 
-    /// Returns the index of the next list that changes. Never returns once all lists are final.
-    pub(crate) async fn changed(&mut self) -> usize {
+    /// Returns the index of the next list that changes, or `None` once all lists are final.
+    pub(crate) async fn changed(&mut self) -> Option<usize> {
         loop {
             let lists = self.0.iter_mut().enumerate().filter(|(_, list)| !list.is_final);
             let changes: Vec<_> =
                 lists.map(|(index, list)| Box::pin(async move { (index, list.resolutions.changed().await) })).collect();
             if changes.is_empty() {
-                return future::pending().await;
+                return None;
             }
             let ((index, changed), ..) = future::select_all(changes).await;
             if changed.is_ok() {
-                return index;
+                return Some(index);
             }
             self.0[index].is_final = true;
         }

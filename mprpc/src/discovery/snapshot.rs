@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::file::{format_entry, parse_entry};
-use super::{Resolution, ResolutionState, is_service_name};
+use super::is_service_name;
 use crate::endpoint::Endpoint;
 
 /// A folder with a snapshot for each service of one target.
@@ -38,9 +38,9 @@ impl SnapshotFolder {
         SnapshotFolder { folder, target: target.into() }
     }
 
-    /// Reads the endpoints of a service, as a stale list; `why` says what the registry waits for. `None` if there is no
-    /// snapshot, or if it cannot be used; the log says why not. Blocks.
-    pub(crate) fn read(&self, service: &str, why: &str) -> Option<Resolution> {
+    /// Reads the endpoints of a service, and a text that says how old they are. `None` if there is no snapshot, or if it
+    /// cannot be used; the log says why not. Blocks.
+    pub(crate) fn read(&self, service: &str) -> Option<(Vec<Endpoint>, String)> {
         let path = self.path(service)?;
         let text = match read_bounded(&path) {
             Ok(text) => text,
@@ -53,9 +53,9 @@ impl SnapshotFolder {
         match self.parse(service, &text) {
             Ok((endpoints, written)) => {
                 let age = now().saturating_sub(written);
-                let state = format!("{why}; the endpoints are those of {} ago, from {}", age_text(age), path.display());
-                tracing::warn!(service, endpoints = endpoints.len(), "the registry does not answer: {state}");
-                Some(Resolution { endpoints: endpoints.into(), state: ResolutionState::Stale(state.into()) })
+                let age = format!("the endpoints are those of {} ago, from {}", age_text(age), path.display());
+                tracing::warn!(service, endpoints = endpoints.len(), "the registry does not answer: {age}");
+                Some((endpoints, age))
             }
             Err(fault) => {
                 tracing::warn!("the snapshot {} is not used: {fault}", path.display());
@@ -189,20 +189,19 @@ mod tests {
     }
 
     #[test]
-    fn snapshot_comes_back_as_a_stale_list_that_says_its_age() {
+    fn snapshot_comes_back_and_says_its_age() {
         let folder = tempfile::tempdir().unwrap();
         let snapshots = snapshots(&folder);
-        assert_eq!(snapshots.read("test.Who", "away"), None);
+        assert_eq!(snapshots.read("test.Who"), None);
         snapshots.write("test.Who", &endpoints()[..1]);
         snapshots.write("test.Who", &endpoints());
-        let read = snapshots.read("test.Who", "zookeeper a:2181: connection refused").unwrap();
-        assert_eq!(read.endpoints[..], endpoints());
-        let ResolutionState::Stale(text) = &read.state else { panic!("{:?}", read.state) };
-        assert!(text.starts_with("zookeeper a:2181: connection refused; the endpoints are those of 0 s ago"), "{text}");
+        let (read, age) = snapshots.read("test.Who").unwrap();
+        assert_eq!(read, endpoints());
+        assert!(age.starts_with("the endpoints are those of 0 s ago, from /"), "{age}");
         assert_eq!(std::fs::read_dir(&snapshots.folder).unwrap().count(), 1, "no temporary file is left");
-        assert_eq!(snapshots.read("test.Other", "away"), None);
+        assert_eq!(snapshots.read("test.Other"), None);
         let other = SnapshotFolder::new(snapshots.folder, "zookeeper://b:2181".into());
-        assert_eq!(other.read("test.Who", "away"), None);
+        assert_eq!(other.read("test.Who"), None);
     }
 
     #[test]
@@ -226,10 +225,10 @@ mod tests {
             format!("{good}{}", "x".repeat(SNAPSHOT_BYTES_MAX)),
         ] {
             std::fs::write(&path, &bad).unwrap();
-            assert_eq!(snapshots.read("test.Who", "away"), None, "{bad:.200}");
+            assert_eq!(snapshots.read("test.Who"), None, "{bad:.200}");
         }
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
-        assert_eq!(snapshots.read("test.Who", "away"), None);
+        assert_eq!(snapshots.read("test.Who"), None);
     }
 
     #[test]
@@ -237,7 +236,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let snapshots = snapshots(&folder);
         snapshots.write("test.Who", &vec![endpoints().remove(0); 60_000]);
-        assert_eq!(snapshots.read("test.Who", "away"), None);
+        assert_eq!(snapshots.read("test.Who"), None);
         assert_eq!(snapshots.path(&"a".repeat(240)), None);
         assert_eq!(snapshots.path("../escape"), None);
     }

@@ -12,6 +12,11 @@ fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// Each endpoint in its turn, so that a few calls show which endpoints are used.
+fn in_turn() -> ChannelOptions {
+    ChannelOptions { balancer: Policy::RoundRobin, slow_start: Duration::ZERO, ..ChannelOptions::default() }
+}
+
 fn pending() -> Resolution {
     let waits = ResolutionState::Pending("zookeeper 10.0.0.9:2181: connection refused".into());
     Resolution { endpoints: Arc::new([]), state: waits }
@@ -41,7 +46,7 @@ impl TestBed {
 
 #[tokio::test(start_paused = true)]
 async fn removal_hold_keeps_calls_on_an_endpoint_that_its_registry_no_longer_lists() {
-    let world = world(listed(&[A, B]));
+    let world = world_with(listed(&[A, B]), in_turn());
     world.start_all(&[A, B]);
     assert_eq!(world.answers(10).await, [A, B]);
     world.list(&[A]);
@@ -53,7 +58,7 @@ async fn removal_hold_keeps_calls_on_an_endpoint_that_its_registry_no_longer_lis
 
 #[tokio::test(start_paused = true)]
 async fn z17_removed_provider_finishes_its_calls_and_then_loses_its_connection() {
-    let world = world(listed(&[A, B]));
+    let world = world_with(listed(&[A, B]), in_turn());
     world.start_hanging(A);
     world.start_hanging(B);
     assert_eq!(world.answers(10).await, [A, B]);
@@ -75,7 +80,7 @@ async fn z17_removed_provider_finishes_its_calls_and_then_loses_its_connection()
 
 #[tokio::test(start_paused = true)]
 async fn z11_flapping_provider_keeps_its_connection() {
-    let world = world(listed(&[A, B]));
+    let world = world_with(listed(&[A, B]), in_turn());
     world.start_all(&[A, B]);
     for _ in 0..75 {
         for endpoints in [&[A][..], &[A, B]] {
@@ -91,7 +96,7 @@ async fn z11_flapping_provider_keeps_its_connection() {
 #[tokio::test(start_paused = true)]
 async fn provider_that_withdraws_and_stops_costs_no_call() {
     for seed in 0..20 {
-        let world = world_from(seed, listed(&[A, B, C]), ChannelOptions::default());
+        let world = world_from(seed, listed(&[A, B, C]), in_turn());
         world.network.set_delay(ms(1)..=ms(20));
         world.start_all(&[A, B, C]);
         let stop = async {
@@ -111,7 +116,7 @@ async fn provider_that_withdraws_and_stops_costs_no_call() {
 
 #[tokio::test(start_paused = true)]
 async fn z09_empty_list_keeps_living_providers_and_forgets_dead_ones() {
-    let world = world(listed(&[A, B, C]));
+    let world = world_with(listed(&[A, B, C]), in_turn());
     world.start_all(&[A, B, C]);
     assert_eq!(world.answers(10).await, [A, B, C]);
     world.list(&[]);
@@ -136,7 +141,7 @@ async fn z09_empty_list_keeps_living_providers_and_forgets_dead_ones() {
 
 #[tokio::test(start_paused = true)]
 async fn z10_list_that_loses_most_is_checked_by_callers_without_connections_too() {
-    let world = world(listed(&[A, B, C]));
+    let world = world_with(listed(&[A, B, C]), in_turn());
     world.start_all(&[A, C]);
     world.list(&[B]);
     sleep(seconds(60)).await;
@@ -165,7 +170,7 @@ async fn z25_channel_takes_the_union_of_its_registries() {
     let (first, first_list) = watch::channel(listed(&[A]));
     let (second, second_list) = watch::channel(pending());
     let several = Several(vec![first_list, second_list]);
-    let channel = network.host("client").channel_from_resolver(Arc::new(several), ChannelOptions::default());
+    let channel = network.host("client").channel_from_resolver(Arc::new(several), in_turn());
     let world = TestBed { network, registry: first, stub: Stub::new(channel.clone(), &WHO) };
     assert_eq!(world.answers(10).await, [A], "the second registry is down at the start");
     second.send_replace(listed(&[B, C]));
@@ -183,7 +188,7 @@ async fn z25_channel_takes_the_union_of_its_registries() {
 }
 
 fn with_snapshots(folder: &std::path::Path) -> ChannelOptions {
-    ChannelOptions { snapshot_folder: Some(folder.to_owned()), ..ChannelOptions::default() }
+    ChannelOptions { snapshot_folder: Some(folder.to_owned()), ..in_turn() }
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,6 +207,14 @@ async fn z01_channel_that_starts_without_its_registry_uses_the_snapshot() {
     let state = world.stub.endpoints_for_test().resolution().state;
     let ResolutionState::Stale(text) = state else { panic!("{state:?}") };
     assert!(text.contains("10.0.0.9:2181: connection refused; the endpoints are those of"), "{text}");
+    let since = ResolutionState::Pending("zookeeper 10.0.0.9:2181: no answer since 16:40:03 UTC".into());
+    world.registry.send_replace(Resolution { endpoints: Arc::new([]), state: since });
+    sleep(seconds(1)).await;
+    let state = world.stub.endpoints_for_test().resolution().state;
+    assert!(
+        matches!(&state, ResolutionState::Stale(text) if text.contains("UTC; the endpoints are those of")),
+        "{state:?}"
+    );
     world.start(C);
     world.list(&[B, C]);
     sleep(seconds(20)).await;

@@ -368,7 +368,7 @@ fn faults_of_a_registry_never_take_a_living_provider_from_callers_for_ten_thousa
         for source in 0..sources {
             world.list_of(source, &current(&good(&registered, source)));
         }
-        for _ in 0..rng.usize(1..12) {
+        for _ in 0..rng.usize(1..8) {
             // The registry works, and the fleet changes.
             match rng.u8(..4) {
                 0 => start(&mut world, &mut registered, &mut rng),
