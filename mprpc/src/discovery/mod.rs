@@ -33,12 +33,12 @@ pub use file::{FileRegistry, FileResolver};
 pub use list::ListResolver;
 pub(crate) use merge::{Lists, without_duplicates};
 pub use merge::{MergedRegistry, MergedResolver};
-pub use services::list_services;
 #[cfg(feature = "zookeeper")]
 pub(crate) use services::list_zookeeper_services;
+pub use services::{change_weight, list_services};
 pub(crate) use snapshot::SnapshotFolder;
 pub use target::{Ensemble, EtcdCluster, Target};
-pub use weights::{WeightChange, change_weight};
+pub use weights::WeightChange;
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperRegistry, ZooKeeperResolver};
 

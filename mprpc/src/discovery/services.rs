@@ -1,9 +1,10 @@
-//! Lists everything in a registry once, for the command line and the console. It does not follow changes.
+//! Lists everything in a registry once, and changes weights, for the command line and the console. It does not follow changes.
 
 use std::time::Duration;
 
-use super::Target;
-use crate::endpoint::Endpoint;
+use super::weights::WeightChange;
+use super::{Target, file};
+use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 
 /// Reads every service behind the target once, with its endpoints, in the order of the names.
@@ -35,4 +36,53 @@ pub async fn list_services(target: &Target, timeout: Duration) -> Result<Vec<(St
 #[cfg(feature = "zookeeper")]
 pub(crate) async fn list_zookeeper_services(ensemble: &super::Ensemble) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
     super::zookeeper::list(ensemble).await
+}
+
+/// Changes the weight of the provider at `address`, in every service that it serves. Returns the names of these services.
+///
+/// Entries of the classic layout in ZooKeeper hold no weight: C++ callers go on calling a drained provider, and a provider
+/// that has no other entry cannot be changed.
+///
+/// # Errors
+/// The registry cannot be read or written, or does not answer within `timeout`; no service has a provider at `address`; or the
+/// target is a list, or ZooKeeper in a build without the feature `zookeeper`.
+pub async fn change_weight(
+    target: &Target,
+    address: &Address,
+    change: WeightChange,
+    timeout: Duration,
+) -> Result<Vec<String>, Error> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let (wanted, at) = (target.clone(), address.clone());
+    // Runs on the background event loop, as the rest of discovery does.
+    crate::net::background().spawn(async move {
+        let changed = tokio::time::timeout(timeout, write(&wanted, &at, change)).await;
+        let changed = changed.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
+        });
+        // Sending fails only if the caller no longer waits.
+        let _ = done.send(changed);
+    });
+    let stopped = |_| Error::new(ErrorKind::System, format!("changing {target} was stopped"));
+    let services = result.await.map_err(stopped)??;
+    if services.is_empty() {
+        return Err(Error::new(ErrorKind::Registry, format!("{target} has no entry of {address} with a weight")));
+    }
+    Ok(services)
+}
+
+async fn write(target: &Target, address: &Address, change: WeightChange) -> Result<Vec<String>, Error> {
+    match target {
+        Target::File(root) => {
+            let (path, address) = (root.clone(), address.clone());
+            let changed = tokio::task::spawn_blocking(move || file::change_weight(&path, &address, change)).await;
+            let changed = changed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+            changed.map_err(|error| Error::with_source(ErrorKind::Registry, format!("cannot change {target}"), error))
+        }
+        #[cfg(feature = "zookeeper")]
+        Target::ZooKeeper(ensemble) => super::zookeeper::change_weight(ensemble, address, change).await,
+        #[cfg(not(feature = "zookeeper"))]
+        Target::ZooKeeper(_) => Err(target.without_feature()),
+        other => Err(Error::new(ErrorKind::Registry, format!("the weights of '{other}' cannot be changed"))),
+    }
 }

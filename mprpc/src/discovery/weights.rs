@@ -1,14 +1,10 @@
-//! Changes the weight of a provider in a registry, from outside of the provider: an operator takes it out of service, puts it
-//! back, or gives it more or fewer calls.
+//! What becomes of the weight of a provider that an operator changes from outside: takes it out of service, puts it back, or
+//! gives it more or fewer calls. Pure.
 //!
 //! The weight is a part of the provider's own entry, so it goes with the provider. The provider takes note of it, and writes it
 //! again if it has to make its entry anew. A provider that starts again begins with its own weight.
 
-use std::time::Duration;
-
-use super::{Target, file};
-use crate::endpoint::{Address, Endpoint};
-use crate::error::{Error, ErrorKind};
+use crate::endpoint::Endpoint;
 
 /// What becomes of the weight of a provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,55 +34,6 @@ impl WeightChange {
             WeightChange::Drain | WeightChange::Undrain => before,
             WeightChange::Set(weight) => Weights { weight, undrained: None },
         }
-    }
-}
-
-/// Changes the weight of the provider at `address`, in every service that it serves. Returns the names of these services.
-///
-/// Entries of the classic layout in ZooKeeper hold no weight: C++ callers go on calling a drained provider, and a provider
-/// that has no other entry cannot be changed.
-///
-/// # Errors
-/// The registry cannot be read or written, or does not answer within `timeout`; no service has a provider at `address`; or the
-/// target is a list, or ZooKeeper in a build without the feature `zookeeper`.
-pub async fn change_weight(
-    target: &Target,
-    address: &Address,
-    change: WeightChange,
-    timeout: Duration,
-) -> Result<Vec<String>, Error> {
-    let (done, result) = tokio::sync::oneshot::channel();
-    let (wanted, at) = (target.clone(), address.clone());
-    // Runs on the background event loop, as the rest of discovery does.
-    crate::net::background().spawn(async move {
-        let changed = tokio::time::timeout(timeout, write(&wanted, &at, change)).await;
-        let changed = changed.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
-        });
-        // Sending fails only if the caller no longer waits.
-        let _ = done.send(changed);
-    });
-    let stopped = |_| Error::new(ErrorKind::System, format!("changing {target} was stopped"));
-    let services = result.await.map_err(stopped)??;
-    if services.is_empty() {
-        return Err(Error::new(ErrorKind::Registry, format!("{target} has no entry of {address} with a weight")));
-    }
-    Ok(services)
-}
-
-async fn write(target: &Target, address: &Address, change: WeightChange) -> Result<Vec<String>, Error> {
-    match target {
-        Target::File(root) => {
-            let (path, address) = (root.clone(), address.clone());
-            let changed = tokio::task::spawn_blocking(move || file::change_weight(&path, &address, change)).await;
-            let changed = changed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            changed.map_err(|error| Error::with_source(ErrorKind::Registry, format!("cannot change {target}"), error))
-        }
-        #[cfg(feature = "zookeeper")]
-        Target::ZooKeeper(ensemble) => super::zookeeper::change_weight(ensemble, address, change).await,
-        #[cfg(not(feature = "zookeeper"))]
-        Target::ZooKeeper(_) => Err(target.without_feature()),
-        other => Err(Error::new(ErrorKind::Registry, format!("the weights of '{other}' cannot be changed"))),
     }
 }
 

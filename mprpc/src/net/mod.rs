@@ -13,6 +13,7 @@ mod handler_threads;
 pub(crate) mod handover;
 mod host;
 pub(crate) mod memory;
+mod passed_sockets;
 pub(crate) mod pipe;
 mod read_buffer;
 mod send_buffer;

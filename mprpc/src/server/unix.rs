@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::handover::{self, Inherited};
 use crate::endpoint::{Address, Endpoint, UnixSocket};
 use crate::error::{Error, ErrorKind};
+use crate::net::handover::{self, Inherited};
 use crate::net::{Listener, host_id};
 
 /// Listens at a Unix socket for `endpoint` in `folder`, and adds the socket to `endpoint`. Returns `None` if the socket
