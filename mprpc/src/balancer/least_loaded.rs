@@ -51,9 +51,12 @@ fn less_loaded(weights: &AliasTable, info: &PickInfo<'_>, first: usize, second: 
     let calls = |index| u64::from(info.in_flight(index));
     let (first_calls, second_calls) = (calls(first), calls(second));
     let (first_weight, second_weight) = (weights.weight(first), weights.weight(second));
-    let at = info.second();
-    // 256 ns are fine enough, and leave room for the products.
-    let (first_latency, second_latency) = (info.latency_ns(first, at) >> 8, info.latency_ns(second, at) >> 8);
+    let (first_latency, first_at) = info.latency_sample(first);
+    let (second_latency, second_at) = info.latency_sample(second);
+    // The older sample is halved for each second that it is older, so a pick does without the time. 256 ns are fine enough, and
+    // leave room for the products.
+    let first_latency = first_latency >> second_at.saturating_sub(first_at).min(32) >> 8;
+    let second_latency = second_latency >> first_at.saturating_sub(second_at).min(32) >> 8;
     let is_known = first_latency > 0 && second_latency > 0;
     let is_alike = first_latency <= 2 * second_latency && second_latency <= 2 * first_latency;
     let is_less = if !is_known || is_alike {

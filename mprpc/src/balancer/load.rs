@@ -80,6 +80,13 @@ impl Load {
         (packed & LATENCY_MAX) >> age.min(63)
     }
 
+    /// The latency as it was after the last sample, and the second of that sample.
+    #[inline]
+    pub(super) fn latency_sample(&self) -> (u64, u32) {
+        let packed = self.latency.load(Ordering::Relaxed);
+        (packed & LATENCY_MAX, (packed >> LATENCY_BITS) as u32)
+    }
+
     /// A time as [`Load::latency_ns`] takes it: whole seconds since the first use of a channel in this process.
     #[inline]
     pub fn second(now: Instant) -> u32 {

@@ -91,6 +91,11 @@ impl<'a> PickInfo<'a> {
         self.candidates.get(index).map_or(0, |candidate| candidate.load.latency_ns(second))
     }
 
+    #[inline(always)]
+    pub(super) fn latency_sample(&self, index: usize) -> (u64, u32) {
+        self.candidates.get(index).map_or((0, 0), |candidate| candidate.load.latency_sample())
+    }
+
     /// The time of the pick, as [`PickInfo::latency_ns`] takes it.
     #[inline(always)]
     pub fn second(&self) -> u32 {
