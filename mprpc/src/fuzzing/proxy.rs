@@ -36,7 +36,7 @@ pub fn paths(data: &[u8]) {
     let matching: Vec<bool> = templates.iter().map(|(template, _)| template.matches(path).is_some()).collect();
     for (template, _) in &templates {
         if let Some(captures) = template.matches(path) {
-            assert_eq!(captures.iter().count(), template.fields().count());
+            assert_eq!(captures.len(), template.fields().count());
         }
     }
     let tree = PathTree::new(templates);

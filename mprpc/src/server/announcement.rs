@@ -134,16 +134,16 @@ mod tests {
         assert!(why.contains(PROBE.name) && why.contains("not ready"), "{why}");
         health.set_serving(PROBE.name, true);
         settle().await;
-        assert_eq!(recorder.told(), [up.clone()]);
+        assert_eq!(recorder.told(), std::slice::from_ref(&up));
         assert!(matches!(*registered.state().borrow(), RegistrationState::Registered(_)));
         for name in [PROBE.name, ""] {
             health.set_serving(name, false);
             settle().await;
-            assert_eq!(recorder.told(), [down.clone()], "deregistered, and alive");
+            assert_eq!(recorder.told(), std::slice::from_ref(&down), "deregistered, and alive");
             assert!(matches!(*registered.state().borrow(), RegistrationState::Pending(_)));
             health.set_serving(name, true);
             settle().await;
-            assert_eq!(recorder.told(), [up.clone()]);
+            assert_eq!(recorder.told(), std::slice::from_ref(&up));
         }
         health.stopping();
         settle().await;
