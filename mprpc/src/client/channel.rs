@@ -4,11 +4,12 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
+
 use super::call_options::BoundService;
 use super::follower::Discovery;
-use super::narrowed::Narrowed;
 use super::options::{ChannelOptions, Connect};
-use super::service::ServiceEndpoints;
+use super::service::{Keep, ServiceEndpoints};
 use super::subchannels::Subchannels;
 use super::weak_map::WeakMap;
 use crate::discovery::{Resolver, ServiceResolution, Target};
@@ -33,6 +34,8 @@ struct ChannelShared {
     subchannels: Arc<Subchannels>,
     resolver: Arc<dyn Resolver>,
     discovery: Discovery,
+    /// Which endpoints the channel uses. `None` if it uses all.
+    keep: Option<Keep>,
     /// The endpoints of each service, for as long as a client of the service lives.
     services: Mutex<WeakMap<String, ServiceEndpoints>>,
 }
@@ -99,7 +102,7 @@ impl Channel {
     ) -> Channel {
         let connect = refreshing(connect, resolver.clone());
         let subchannels = Arc::new(Subchannels::new(Arc::new(options), connect));
-        let shared = ChannelShared { subchannels, resolver, discovery, services: Mutex::default() };
+        let shared = ChannelShared { subchannels, resolver, discovery, keep: None, services: Mutex::default() };
         Channel { shared: Arc::new(shared), interceptors: Chain::from([]) }
     }
 
@@ -124,12 +127,19 @@ impl Channel {
     /// Returns a channel to some of the endpoints: those that `keep` keeps, for example by a tag, a zone or an address. The
     /// connections and the budget of retries stay shared.
     ///
-    /// `keep` runs on mprpc's background loop whenever the registry changes.
+    /// `keep` runs on mprpc's background loop whenever the endpoints change.
     pub fn only(self, keep: impl Fn(&Endpoint) -> bool + Send + Sync + 'static) -> Channel {
         let Channel { shared, interceptors } = self;
-        let resolver = Arc::new(Narrowed { all: shared.resolver.clone(), keep: Arc::new(keep) });
-        let (subchannels, discovery) = (shared.subchannels.clone(), shared.discovery.narrowed());
-        let shared = ChannelShared { subchannels, resolver, discovery, services: Mutex::default() };
+        let before = shared.keep.clone();
+        let keep: Keep =
+            Arc::new(move |endpoint| before.as_ref().is_none_or(|before| before(endpoint)) && keep(endpoint));
+        let shared = ChannelShared {
+            subchannels: shared.subchannels.clone(),
+            resolver: shared.resolver.clone(),
+            discovery: shared.discovery.clone(),
+            keep: Some(keep),
+            services: Mutex::default(),
+        };
         Channel { shared: Arc::new(shared), interceptors }
     }
 
@@ -141,9 +151,14 @@ impl Channel {
     /// `limits.call_timeout`.
     pub async fn each_endpoint(&self, service: &str) -> Result<Vec<Channel>, Status> {
         let endpoints = self.endpoints(service);
-        // The background loop has timers also for callers without a runtime.
-        let listed = crate::net::background().spawn(async move { endpoints.listed().await }).await;
-        let addresses = listed.unwrap_or_else(|_| Err(Status::internal("the background loop ended")))?;
+        let addresses = match Handle::try_current() {
+            Ok(_) => endpoints.listed().await?,
+            // The background loop has the timers that a caller without a runtime lacks.
+            Err(_) => {
+                let listed = net::background().spawn(async move { endpoints.listed().await });
+                listed.await.unwrap_or_else(|_| Err(Status::internal("the background loop ended")))?
+            }
+        };
         let pinned = |address| self.clone().only(move |endpoint| endpoint.address == address);
         Ok(addresses.into_iter().map(pinned).collect())
     }
@@ -159,8 +174,9 @@ impl Channel {
         if let Some(endpoints) = services.find(service) {
             return endpoints;
         }
-        let (subchannels, resolver) = (self.shared.subchannels.clone(), self.shared.resolver.clone());
-        let endpoints = ServiceEndpoints::follow(subchannels, resolver, service, &self.shared.discovery);
+        let ChannelShared { subchannels, resolver, discovery, keep, .. } = &*self.shared;
+        let (subchannels, resolver) = (subchannels.clone(), resolver.clone());
+        let endpoints = ServiceEndpoints::follow(subchannels, resolver, service, discovery, keep.clone());
         services.insert(service.to_owned(), &endpoints);
         endpoints
     }

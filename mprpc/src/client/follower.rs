@@ -19,6 +19,7 @@ use crate::endpoint::{Address, Endpoint};
 use crate::net::clock;
 
 /// How a channel follows endpoints.
+#[derive(Clone)]
 pub(crate) struct Discovery {
     /// Where the followers run.
     pub(super) runtime: Handle,
@@ -30,11 +31,6 @@ impl Discovery {
     pub(crate) fn new(options: &ChannelOptions, target: String, runtime: Handle) -> Discovery {
         let snapshots = options.snapshot_folder.clone().map(|folder| SnapshotFolder::new(folder, target));
         Discovery { runtime, snapshots }
-    }
-
-    /// Does the same for some of the endpoints. The channel to all of them keeps the snapshots.
-    pub(super) fn narrowed(&self) -> Discovery {
-        Discovery { runtime: self.runtime.clone(), snapshots: None }
     }
 }
 

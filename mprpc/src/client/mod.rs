@@ -17,7 +17,6 @@ mod in_process;
 mod intercepted;
 mod latencies;
 mod multiplexed;
-mod narrowed;
 mod one_shot;
 mod options;
 mod partitions;

@@ -1,6 +1,7 @@
 //! `ServiceEndpoints`: the endpoints of one service, from which calls pick. A [`Follower`] follows the resolver; a call
 //! never waits for a resolver query.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 
@@ -21,7 +22,7 @@ use super::transport::{Outgoing, expired, within};
 use crate::deadline::Deadline;
 use crate::discovery::membership::MemberCounts;
 use crate::discovery::{Resolution, ResolutionState, Resolver, ServiceResolution};
-use crate::endpoint::Address;
+use crate::endpoint::{Address, Endpoint};
 use crate::metadata::Metadata;
 use crate::method::MethodDescriptor;
 use crate::net::clock;
@@ -34,12 +35,17 @@ pub(super) struct ServiceEndpoints {
     subchannels: Arc<Subchannels>,
     /// Keeps the resolver alive while the service is followed.
     _resolver: Arc<dyn Resolver>,
+    /// Which endpoints calls use. `None` if they use all.
+    keep: Option<Keep>,
     picker: ArcSwap<EndpointPicker>,
     /// Notifies waiting calls of each new picker.
     changed: watch::Sender<()>,
     counts: Mutex<MemberCounts>,
     throttle: Throttle,
 }
+
+/// Whether a channel uses an endpoint.
+pub(super) type Keep = Arc<dyn Fn(&Endpoint) -> bool + Send + Sync>;
 
 /// The result of a pick.
 pub(super) enum Picked {
@@ -71,13 +77,15 @@ impl ServiceEndpoints {
         resolver: Arc<dyn Resolver>,
         service: &str,
         discovery: &Discovery,
+        keep: Option<Keep>,
     ) -> Arc<ServiceEndpoints> {
         let (follower, usable) = Follower::new(&subchannels, &*resolver, service, discovery);
-        let first = EndpointPicker::new(&subchannels, &usable, None);
+        let first = EndpointPicker::new(&subchannels, &narrowed(&usable, keep.as_ref()), None);
         let endpoints = Arc::new(ServiceEndpoints {
             service: service.into(),
             subchannels,
             _resolver: resolver,
+            keep,
             picker: ArcSwap::from_pointee(first),
             changed: watch::Sender::new(()),
             counts: Mutex::new(follower.counts()),
@@ -93,7 +101,8 @@ impl ServiceEndpoints {
 
     /// Replaces the picker by one of these endpoints.
     pub(super) fn update(&self, usable: &Resolution, counts: MemberCounts) {
-        let picker = EndpointPicker::new(&self.subchannels, usable, Some(&self.picker.load()));
+        let usable = narrowed(usable, self.keep.as_ref());
+        let picker = EndpointPicker::new(&self.subchannels, &usable, Some(&self.picker.load()));
         self.picker.store(Arc::new(picker));
         *self.counts.lock().unwrap_or_else(PoisonError::into_inner) = counts;
         self.changed.send_replace(());
@@ -233,6 +242,20 @@ impl ServiceEndpoints {
             }
         }
     }
+}
+
+/// The endpoints that the channel uses. What the registry has listed is doubted before that, as a whole.
+fn narrowed<'a>(all: &'a Resolution, keep: Option<&Keep>) -> Cow<'a, Resolution> {
+    let Some(keep) = keep else { return Cow::Borrowed(all) };
+    let endpoints = all.endpoints.iter().filter(|endpoint| keep(endpoint)).cloned().collect();
+    // An error about an empty list says that there may be endpoints elsewhere.
+    let state = match &all.state {
+        ResolutionState::Current(place) => {
+            ResolutionState::Current(format!("{place}, as narrowed by the channel").into())
+        }
+        state => state.clone(),
+    };
+    Cow::Owned(Resolution { endpoints, state })
 }
 
 fn no_provider(of: &str, place: &str) -> Status {
