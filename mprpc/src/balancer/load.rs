@@ -38,6 +38,8 @@ pub(crate) struct LoadSettings {
     pub(crate) ejects: bool,
     /// How long a new endpoint gets fewer calls.
     pub(crate) slow_start: Duration,
+    /// When the channel was created. `None`, outside a channel, means the first use of a load in this process.
+    pub(crate) since: Option<Instant>,
 }
 
 /// A reason to pass over an endpoint.
@@ -87,10 +89,11 @@ impl Load {
         (packed & LATENCY_MAX, (packed >> LATENCY_BITS) as u32)
     }
 
-    /// A time as [`Load::latency_ns`] takes it: whole seconds since the first use of a channel in this process.
+    /// A time as [`Load::latency_ns`] takes it: whole seconds since the channel was created.
     #[inline]
-    pub fn second(now: Instant) -> u32 {
-        now.saturating_duration_since(*epoch()).as_secs() as u32
+    pub fn second(&self, now: Instant) -> u32 {
+        let since = self.settings.since.unwrap_or_else(first_use);
+        now.saturating_duration_since(since).as_secs() as u32
     }
 
     /// Whether there is no reason to pass over the endpoint.
@@ -109,7 +112,7 @@ impl Load {
     /// eighth.
     #[inline]
     pub(crate) fn observe(&self, now: Instant, elapsed: Duration) {
-        let second = Load::second(now);
+        let second = self.second(now);
         let packed = self.latency.load(Ordering::Relaxed);
         if (packed >> LATENCY_BITS) as u32 != second & SECONDS_MASK {
             self.judge_latency(second, now);
@@ -378,9 +381,10 @@ fn forget(counter: &AtomicU32, before: &AtomicU32, kept: u32) {
 
 const SECONDS_MASK: u32 = (1 << (64 - LATENCY_BITS)) - 1;
 
-fn epoch() -> &'static Instant {
-    static EPOCH: OnceLock<Instant> = OnceLock::new();
-    EPOCH.get_or_init(crate::net::clock::now)
+#[cold]
+fn first_use() -> Instant {
+    static FIRST_USE: OnceLock<Instant> = OnceLock::new();
+    *FIRST_USE.get_or_init(crate::net::clock::now)
 }
 
 #[cfg(test)]
@@ -393,8 +397,8 @@ mod tests {
 
     #[test]
     fn latency_rises_fast_falls_slowly_and_is_forgotten() {
-        let (load, now) = (Load::default(), *epoch() + Duration::from_secs(100));
-        let at = |seconds: u64| load.latency_ns(Load::second(now + Duration::from_secs(seconds))) / 1_000_000;
+        let (load, now) = (Load::default(), first_use() + Duration::from_secs(100));
+        let at = |seconds: u64| load.latency_ns(load.second(now + Duration::from_secs(seconds))) / 1_000_000;
         load.observe(now, ms(10));
         assert_eq!(at(0), 10);
         load.observe(now, ms(110));

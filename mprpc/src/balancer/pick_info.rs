@@ -99,7 +99,8 @@ impl<'a> PickInfo<'a> {
     /// The time of the pick, as [`PickInfo::latency_ns`] takes it.
     #[inline(always)]
     pub fn second(&self) -> u32 {
-        Load::second(self.now.unwrap_or_else(clock::now))
+        let now = self.now.unwrap_or_else(clock::now);
+        self.candidates.first().map_or(0, |candidate| candidate.load.second(now))
     }
 }
 

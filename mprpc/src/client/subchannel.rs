@@ -86,8 +86,15 @@ impl RuntimeConnection {
 }
 
 impl Subchannel {
-    pub(super) fn new(endpoint: Arc<Endpoint>, options: Arc<ChannelOptions>, connect: Connect) -> Subchannel {
-        let settings = LoadSettings { ejects: options.ejection, slow_start: options.slow_start };
+    /// `since` is when the channel was created.
+    pub(super) fn new(
+        endpoint: Arc<Endpoint>,
+        options: Arc<ChannelOptions>,
+        connect: Connect,
+        since: Instant,
+    ) -> Subchannel {
+        let ChannelOptions { ejection: ejects, slow_start, .. } = *options;
+        let settings = LoadSettings { ejects, slow_start, since: Some(since) };
         Subchannel {
             endpoint,
             options,
@@ -380,7 +387,7 @@ mod tests {
             Box::pin(async move { Ok(near) })
         });
         let endpoint = Arc::new(Endpoint::new(Address::Memory("test".into())));
-        let subchannel = Arc::new(Subchannel::new(endpoint, Arc::default(), connect));
+        let subchannel = Arc::new(Subchannel::new(endpoint, Arc::default(), connect, clock::now()));
         subchannel.connect().await.unwrap().greeted().await.unwrap();
         // Another runtime would record this failure.
         subchannel.failed(&Status::unavailable("refused there"));

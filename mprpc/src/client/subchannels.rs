@@ -2,6 +2,7 @@
 //! subchannel.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use super::health_check;
 use super::latencies::MethodLatencies;
@@ -23,15 +24,17 @@ pub(super) struct Subchannels {
     balancer: Arc<dyn Balancer>,
     /// A random number by which the channel chooses its subset of a large fleet.
     caller: u64,
+    since: Instant,
     by_endpoint: Mutex<WeakMap<Arc<Endpoint>, Subchannel>>,
 }
 
 impl Subchannels {
     pub(super) fn new(options: Arc<ChannelOptions>, connect: Connect) -> Subchannels {
-        let (retries, latencies) = (RetryBudget::new(clock::now()), MethodLatencies::default());
+        let since = clock::now();
+        let (retries, latencies) = (RetryBudget::new(since), MethodLatencies::default());
         let balancer = options.balancer.balancer(&options.zone);
         let (caller, by_endpoint) = (fastrand::u64(..), Mutex::default());
-        Subchannels { options, connect, retries, latencies, balancer, caller, by_endpoint }
+        Subchannels { options, connect, retries, latencies, balancer, caller, since, by_endpoint }
     }
 
     pub(super) fn balancer(&self) -> &dyn Balancer {
@@ -63,7 +66,8 @@ impl Subchannels {
             return subchannel;
         }
         let endpoint = Arc::new(endpoint.clone());
-        let subchannel = Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone()));
+        let subchannel =
+            Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone(), self.since));
         let interval = self.options.health_check_interval;
         if !interval.is_zero() && endpoint.protocol != Protocol::Classic {
             crate::net::background().spawn(health_check::run(Arc::downgrade(&subchannel), interval));

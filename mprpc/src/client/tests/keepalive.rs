@@ -93,7 +93,7 @@ async fn peer_that_pings_more_often_than_ping_interval_min_is_disconnected() {
     let request = request(vec![]);
     let asking = async {
         let mut bytes = greeting(&Limits::default());
-        for value in 0..6 {
+        for value in 0..12 {
             bytes.extend_from_slice(&frame(Header { kind: kind::PING, value, ..Header::default() }, b""));
         }
         peer.writer.try_write(&bytes).unwrap();

@@ -157,7 +157,7 @@ impl PingGuard {
 const EARLY_MAX: u32 = 2;
 
 /// How many consecutive PINGs may come too soon. A network that stalls delivers PINGs together that were sent apart.
-const TOO_CLOSE_MAX: u32 = 4;
+const TOO_CLOSE_MAX: u32 = 10;
 
 #[cfg(test)]
 mod tests {
