@@ -30,6 +30,8 @@ pub(crate) struct Transport {
     read_deadline: ReadDeadline,
     /// Whether the connection came in plain text to a TLS address.
     turned_away: bool,
+    /// Set while the server drains and nothing that can be answered has arrived: when the connection closes.
+    last_chance: Option<Instant>,
     /// Resolves once the server drains; `None` afterwards.
     drained: Option<BoxFuture<()>>,
     /// The waker that `drained` wakes.
@@ -50,6 +52,9 @@ enum DetectedProtocol {
     /// The classic protocol: one call, then the close.
     OneShot(Box<OneShot>),
 }
+
+/// How long a connection without a request stays when the server stops.
+const LAST_CHANCE: Duration = Duration::from_millis(100);
 
 /// Bytes of an incomplete frame that give its sender another `read_timeout`.
 const PROGRESS_BYTES: usize = 64 << 10;
@@ -78,6 +83,7 @@ impl Transport {
             is_new: true,
             read_deadline,
             turned_away: false,
+            last_chance: None,
             drained: Some(drained),
             waker: None,
             place: None,
@@ -132,6 +138,30 @@ impl Transport {
             return ControlFlow::Break(Close::Protocol);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Asks the caller to leave, as the server stops. A connection of which no request has arrived stays for a moment: the
+    /// request may be on its way, and nothing tells its caller that the request did not run.
+    #[cold]
+    fn go_away(&mut self, turn: &mut Turn<'_, '_>) -> ControlFlow<Close> {
+        let grace = self.shared.limits.drain_timeout;
+        let why = || format!("the server is stopping; what is in flight has drain_timeout {grace:?}");
+        match &mut self.protocol {
+            DetectedProtocol::Multiplexed(session) => session.go_away(turn, why()),
+            DetectedProtocol::Http1(session) => session.go_away(turn.now)?,
+            DetectedProtocol::Http2(session) => session.go_away(turn, why()),
+            DetectedProtocol::OneShot(session) if session.is_answering() => {}
+            DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => {
+                let until = *self.last_chance.get_or_insert(turn.now + LAST_CHANCE.min(grace));
+                if until <= turn.now {
+                    return ControlFlow::Break(Close::Done);
+                }
+                return ControlFlow::Continue(());
+            }
+        }
+        self.last_chance = None;
+        // The time at which the connection ends has changed.
+        self.poll_session(turn)
     }
 
     #[inline]
@@ -288,29 +318,26 @@ impl Session for Transport {
         turn.relieved |= self.memory.is_paused();
         self.poll_session(turn)?;
         if !self.has_drained(turn.cx) {
-            return ControlFlow::Continue(());
+            return match self.last_chance {
+                Some(_) => self.go_away(turn),
+                None => ControlFlow::Continue(()),
+            };
         }
-        let grace = self.shared.limits.drain_timeout;
-        let why = || format!("the server is stopping; what is in flight has drain_timeout {grace:?}");
-        match &mut self.protocol {
-            DetectedProtocol::Multiplexed(session) => session.go_away(turn, why()),
-            DetectedProtocol::Http1(session) => session.go_away(turn.now)?,
-            DetectedProtocol::Http2(session) => session.go_away(turn, why()),
-            DetectedProtocol::OneShot(session) if session.is_answering() => {}
-            DetectedProtocol::Unknown | DetectedProtocol::OneShot(_) => return ControlFlow::Break(Close::Done),
-        }
-        // The time at which the connection ends has changed.
-        self.poll_session(turn)
+        self.go_away(turn)
     }
 
     fn waits_until(&self) -> Option<(Instant, Close)> {
+        let last_chance = self.last_chance.map(|until| (until, Close::Done));
         if self.memory.is_paused() {
-            return None;
+            return last_chance;
         }
-        let (since, close) = self.read_deadline.owed?;
         let limits = &self.shared.limits;
-        let timeout = if close == Close::FirstByteTimeout { limits.first_byte_timeout } else { limits.read_timeout };
-        Some((since.checked_add(timeout)?, close))
+        let owed = self.read_deadline.owed.and_then(|(since, close)| {
+            let is_first = close == Close::FirstByteTimeout;
+            let timeout = if is_first { limits.first_byte_timeout } else { limits.read_timeout };
+            Some((since.checked_add(timeout)?, close))
+        });
+        [last_chance, owed].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     fn peer_closed(&mut self, input: &BytesMut) -> ControlFlow<Close> {

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::raw::{Peer, frames, greeting_bytes, native_calls, peer, rejection};
 use super::*;
+use crate::protocol::classic;
 use crate::protocol::native::{Header, PREFACE, Settings, kind};
 
 fn frame(header: Header) -> BytesMut {
@@ -266,4 +267,35 @@ async fn session_ends_at_a_protocol_error_before_the_peer_reads_the_reason() {
     assert_eq!((Arc::strong_count(&peer.shared), begin.elapsed()), (2, Duration::ZERO));
     assert_eq!(peer.server.await.unwrap(), Close::Protocol);
     assert_eq!(begin.elapsed(), Limits::default().write_timeout, "it does not wait for ever");
+}
+
+#[tokio::test(start_paused = true)]
+async fn request_on_its_way_when_the_server_begins_to_stop_is_answered_or_refused_and_not_lost() {
+    let classic = classic::encode_request("Probe", "Echo", b"hello");
+    for sent_before in [0, 3, classic.len() - 1] {
+        let peer = peer(Limits::default());
+        peer.send(&classic[..sent_before]);
+        tokio::task::yield_now().await;
+        peer.shared.drain();
+        tokio::time::sleep(Duration::from_millis(99)).await;
+        peer.send(&classic[sent_before..]);
+        assert_eq!(peer.read_to_end().await.0, b"hello"[..], "{sent_before} bytes before");
+    }
+    let native = peer(Limits::default());
+    native.shared.drain();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    native.send(&native_calls(&[(1, "Echo", b"")]));
+    let mut bytes = BytesMut::new();
+    let mut native = native;
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    native.read_some(&mut bytes).await;
+    let kinds: Vec<u8> = frames(bytes).into_iter().map(|(header, _)| header.kind).collect();
+    assert!(kinds.contains(&kind::RESPONSE) && kinds.contains(&kind::GO_AWAY), "{kinds:?}");
+    // A connection that sends nothing does not delay the stop for long.
+    let silent = peer(Limits::default());
+    tokio::task::yield_now().await;
+    silent.shared.drain();
+    let begin = Instant::now();
+    assert_eq!(silent.read_to_end().await.1, Close::Done);
+    assert_eq!(begin.elapsed().as_millis(), 100);
 }
