@@ -12,7 +12,7 @@ use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 
 use super::binary;
 use super::grpc::decimal;
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 use super::metadata::append_field;
 use super::metadata::fields;
 use super::query::query_pairs;
@@ -27,7 +27,7 @@ pub(crate) fn code_name(code: Code) -> &'static str {
 }
 
 /// The code with this name in Connect.
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 pub(crate) fn code_from_name(name: &str) -> Option<Code> {
     (1u8..).zip(&CODES[1..]).find(|(_, (known, _))| *known == name).map(|(number, _)| Code::from_number(number))
 }
@@ -121,7 +121,7 @@ pub(crate) fn encode_end(out: &mut Vec<u8>, error: Option<&Status>, trailers: &M
 const MESSAGE_BYTES_MAX: usize = 4096;
 const DETAILS_BYTES_MAX: usize = 16 * 1024;
 
-#[cfg(all(feature = "json", any(test, fuzzing)))]
+#[cfg(all(feature = "json", test))]
 mod json {
     //! Errors and ends of streams out of JSON, at a caller.
 
@@ -167,7 +167,7 @@ mod json {
     }
 }
 
-#[cfg(all(feature = "json", any(test, fuzzing)))]
+#[cfg(all(feature = "json", test))]
 pub(crate) use json::{decode_end, decode_error};
 
 /// Decodes the value of `connect-timeout-ms`: at most 10 digits. INVALID_ARGUMENT for anything else.
@@ -180,7 +180,7 @@ pub(crate) fn decode_timeout(value: &[u8]) -> Result<Duration, Status> {
 
 /// Encodes `timeout` as the value of `connect-timeout-ms`. Rounded down, so that the server is granted no more time than is
 /// left; at most 115 days.
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 pub(crate) fn encode_timeout(timeout: Duration) -> String {
     timeout.as_millis().min(9_999_999_999).to_string()
 }
@@ -194,7 +194,7 @@ pub(crate) fn unary_trailers(trailers: &Metadata) -> impl Iterator<Item = (Strin
 
 /// Appends what a field of a unary reply carries, to `headers` or to `trailers`. `name` is in lower case. The error is that
 /// of [`append_field`].
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 pub(crate) fn append_reply_field(
     headers: &mut Metadata,
     trailers: &mut Metadata,
