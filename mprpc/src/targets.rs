@@ -113,7 +113,7 @@ impl Target {
     }
 
     #[cfg(not(all(feature = "zookeeper", feature = "etcd")))]
-    fn without_feature(&self, feature: &str) -> Error {
+    pub(crate) fn without_feature(&self, feature: &str) -> Error {
         let message = format!("'{self}' needs the feature `{feature}` of the crate mprpc, which this build is without");
         Error::new(ErrorKind::Config, message)
     }

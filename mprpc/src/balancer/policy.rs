@@ -14,7 +14,7 @@ pub enum Policy {
     RoundRobin,
     /// A random endpoint, by weight: [`Weighted`].
     Weighted,
-    /// Calls with the same key go to the same endpoint: [`Hash`]. See [`Call::hash_key`](crate::Call::hash_key).
+    /// Calls with the same key go to the same endpoint: [`Hash`](struct@super::Hash). See [`Call::hash_key`](crate::Call::hash_key).
     Hash,
     /// Endpoints of the caller's zone first: [`Zone`]. `ChannelOptions::zone` says where the caller is.
     Zone,

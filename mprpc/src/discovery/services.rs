@@ -82,7 +82,7 @@ async fn write(target: &Target, address: &Address, change: WeightChange) -> Resu
         #[cfg(feature = "zookeeper")]
         Target::ZooKeeper(ensemble) => super::zookeeper::change_weight(ensemble, address, change).await,
         #[cfg(not(feature = "zookeeper"))]
-        Target::ZooKeeper(_) => Err(target.without_feature()),
+        Target::ZooKeeper(_) => Err(target.without_feature("zookeeper")),
         other => Err(Error::new(ErrorKind::Registry, format!("the weights of '{other}' cannot be changed"))),
     }
 }
