@@ -13,6 +13,7 @@ mod echo;
 use std::time::Duration;
 
 use echo::{AT_ONCE, ECHO, Echo, SLOW};
+use mprpc::balancer::Policy;
 use mprpc::codegen::Stub;
 use mprpc::well_known::StringValue;
 use mprpc::{Call, Channel, ChannelOptions, Code, Limits, Phase, Ran, Server, ServerHandle};
@@ -22,7 +23,7 @@ fn serve(name: &str) -> ServerHandle {
 }
 
 fn stub(target: &str) -> Stub {
-    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    let options = ChannelOptions { same_process: false, balancer: Policy::RoundRobin, ..ChannelOptions::default() };
     Stub::new(Channel::with_options(target, options).unwrap(), &ECHO)
 }
 

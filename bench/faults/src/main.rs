@@ -89,6 +89,9 @@ fn run(names: &[&str]) -> Result<(), Failure> {
                 millis(0.999),
                 millis(1.0)
             );
+            if let Some(failure) = calls.first_failure() {
+                println!("{:<16} the first failure: {failure}", "");
+            }
         }
     }
     Ok(())

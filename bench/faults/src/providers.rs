@@ -53,8 +53,7 @@ pub(crate) fn frozen() -> Result<Vec<Figures>, Failure> {
         scene.providers[0].signal(Signal::CONT)?;
         let last = scene.caller.go_on(Duration::from_secs(3));
         let calls = scene.caller.finish()?;
-        let note = calls.first_failure().unwrap_or_default().to_owned();
-        figures.push(Figures::new(&format!("{what}: 20 s"), calls.between(Duration::ZERO, last), note));
+        figures.push(Figures::new(&format!("{what}: 20 s"), calls.between(Duration::ZERO, last), ""));
         figures.push(Figures::new(&format!("{what}: first 100 ms"), calls.between(begin, first), ""));
         figures.push(Figures::new(&format!("{what}: the 8 s after"), calls.between(first, end), ""));
         figures.push(Figures::new(&format!("{what}: thawed"), calls.between(end, last), ""));

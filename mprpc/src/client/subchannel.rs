@@ -200,10 +200,12 @@ impl Subchannel {
     pub(super) async fn call(self: &Arc<Self>, request: &Request) -> Result<Body, Status> {
         if let Some(server) =
             self.direct.server(&self.endpoint, &self.options, request.method(), request.message.is_some())
-            && let Some(reply) = self.direct.call(&*server, &self.endpoint.address, &self.options, request).await
         {
-            self.count(&reply, || ());
-            return reply;
+            let _in_flight = OneInFlight::new(&self.load);
+            if let Some(reply) = self.direct.call(&*server, &self.endpoint.address, &self.options, request).await {
+                self.count(&reply, || ());
+                return reply;
+            }
         }
         match self.endpoint.protocol {
             Protocol::Native | Protocol::Grpc => self.connection(request).await?.call(request).await,

@@ -258,7 +258,10 @@ mod tests {
         let waits =
             |state: &RegistrationState| matches!(state, RegistrationState::Pending(why) if why.contains("since"));
         state.wait_for(waits).await.unwrap();
-        let listed = |name| super::super::file::list(&place(name)).map(|services| services[0].1.len());
+        let listed = |name| {
+            super::super::file::list(&place(name))
+                .map(|services| services.first().map_or(0, |(_, endpoints)| endpoints.len()))
+        };
         while !listed("first").is_ok_and(|count| count == 1) {
             tokio::task::yield_now().await;
         }

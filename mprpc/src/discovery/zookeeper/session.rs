@@ -61,7 +61,8 @@ impl Session {
         if let Some(session) = known.upgrade() {
             return session;
         }
-        let options = Options { session_timeout: ensemble.session_timeout, ..Options::default() };
+        let session_timeout = ensemble.session_timeout;
+        let options = Options { session_timeout, backoff_max: BACKOFF_MAX, ..Options::default() };
         let session = Session::start(ensemble, Connector, options, crate::net::background());
         *known = Arc::downgrade(&session);
         session
@@ -141,6 +142,8 @@ impl Connect for Connector {
     }
 }
 
+/// The longest pause between attempts to connect, so that a change during an outage reaches callers within a second of its end.
+const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// How long after a lost connection to wait for the session's next state.
 pub(super) const LINK_PATIENCE: Duration = Duration::from_secs(1);
 /// The maximum number of earlier sessions to remember. At most one is added per session timeout, and the servers end a
