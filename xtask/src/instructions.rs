@@ -242,11 +242,10 @@ const CALLER: &str = "loopback-caller";
 const GRPC_SERVER: &str = "grpc-server";
 const GRPC_CALLER: &str = "grpc-caller";
 /// The parts of the program `instructions`, and the two processes of calls over loopback, 64 at a time, native and gRPC.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 12] = [
     "encode",
     "decode",
     "pick",
-    "pick-1000",
     "in-flight",
     "caller",
     "dispatch",
