@@ -30,9 +30,7 @@ impl Scene {
         let caller = Caller::start(&registry, method, options)?;
         Ok(Scene { providers, caller, _folder: folder })
     }
-}
 
-impl Scene {
     /// The attempts of all providers that repeat another one: retries and hedges.
     fn repeated(&mut self) -> Result<u64, Failure> {
         self.providers.iter_mut().map(Provider::repeated).sum()
@@ -117,7 +115,7 @@ pub(crate) fn failing() -> Result<Vec<Figures>, Failure> {
     Ok(figures)
 }
 
-/// One of three ends as by SIGKILL, and another one starts.
+/// One of three ends as by SIGKILL.
 pub(crate) fn killed() -> Result<Vec<Figures>, Failure> {
     let mut figures = Vec::new();
     for (what, method) in METHODS {

@@ -143,8 +143,7 @@ async fn keep(
     loop {
         // Reading the states marks them as seen.
         states.iter_mut().for_each(|state| drop(state.borrow_and_update()));
-        let now = together(&states);
-        sender.send_if_modified(|state| std::mem::replace(state, now.clone()) != now);
+        together(&states).publish(&sender);
         let changes: Vec<_> = states.iter_mut().map(|state| Box::pin(state.changed())).collect();
         tokio::select! {
             // A message and a dropped sender both withdraw the announcement.

@@ -172,6 +172,17 @@ pub enum RegistrationState {
     Withdrawn,
 }
 
+impl RegistrationState {
+    /// Publishes this state. It wakes the receivers only if it differs from the previous one. Returns whether it does.
+    pub(crate) fn publish(self, sender: &watch::Sender<RegistrationState>) -> bool {
+        sender.send_if_modified(|shown| {
+            let differs = *shown != self;
+            *shown = self;
+            differs
+        })
+    }
+}
+
 /// An announcement in force. Dropping it withdraws the announcement without waiting.
 #[derive(Debug)]
 pub struct Registered {
@@ -229,6 +240,11 @@ pub(crate) fn skip(place: &str, why: &str) {
 }
 
 static ENTRIES_SKIPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Why a service cannot have this name.
+pub(crate) fn invalid_service_name(name: &str) -> String {
+    format!("'{name}' is no name of a service; it would be package.Service")
+}
 
 /// Whether `name` is a valid full name of a service. Only valid names become part of a path.
 pub(crate) fn is_service_name(name: &str) -> bool {

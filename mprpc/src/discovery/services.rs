@@ -16,20 +16,8 @@ use crate::error::{Error, ErrorKind};
 /// # Errors
 /// The registry cannot be read, or does not answer within `timeout`; or the build lacks the feature that the target needs.
 pub async fn list_services(target: &Target, timeout: Duration) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
-    let (done, result) = tokio::sync::oneshot::channel();
     let wanted = target.clone();
-    // Runs on the background event loop, as the rest of discovery does: the caller's runtime may have no timers or
-    // sockets.
-    crate::net::background().spawn(async move {
-        let read = tokio::time::timeout(timeout, wanted.read_services());
-        let listed = read.await.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
-        });
-        // Sending fails only if the caller no longer waits; nothing is lost then.
-        let _ = done.send(listed);
-    });
-    let stopped = |_| Error::new(ErrorKind::System, format!("reading {target} was stopped"));
-    result.await.map_err(stopped)?
+    on_background(target, "reading", timeout, async move { wanted.read_services().await }).await
 }
 
 /// Reads every service in ZooKeeper once.
@@ -52,23 +40,34 @@ pub async fn change_weight(
     change: WeightChange,
     timeout: Duration,
 ) -> Result<Vec<String>, Error> {
-    let (done, result) = tokio::sync::oneshot::channel();
     let (wanted, at) = (target.clone(), address.clone());
-    // Runs on the background event loop, as the rest of discovery does.
-    crate::net::background().spawn(async move {
-        let changed = tokio::time::timeout(timeout, write(&wanted, &at, change)).await;
-        let changed = changed.unwrap_or_else(|_| {
-            Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
-        });
-        // Sending fails only if the caller no longer waits.
-        let _ = done.send(changed);
-    });
-    let stopped = |_| Error::new(ErrorKind::System, format!("changing {target} was stopped"));
-    let services = result.await.map_err(stopped)??;
+    let written = async move { write(&wanted, &at, change).await };
+    let services = on_background(target, "changing", timeout, written).await?;
     if services.is_empty() {
         return Err(Error::new(ErrorKind::Registry, format!("{target} has no entry of {address} with a weight")));
     }
     Ok(services)
+}
+
+/// Runs `work` on the background event loop, as the rest of discovery does: the caller's runtime may have no timers or sockets.
+/// `doing` says in an error what the work is.
+async fn on_background<T: Send + 'static>(
+    target: &Target,
+    doing: &str,
+    timeout: Duration,
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let wanted = target.clone();
+    crate::net::background().spawn(async move {
+        let ended = tokio::time::timeout(timeout, work).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Registry, format!("{wanted} did not answer within {timeout:?}")))
+        });
+        // Sending fails only if the caller no longer waits; nothing is lost then.
+        let _ = done.send(ended);
+    });
+    let stopped = |_| Error::new(ErrorKind::System, format!("{doing} {target} was stopped"));
+    result.await.map_err(stopped)?
 }
 
 async fn write(target: &Target, address: &Address, change: WeightChange) -> Result<Vec<String>, Error> {

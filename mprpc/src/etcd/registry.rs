@@ -1,5 +1,6 @@
 //! Keeps providers in etcd: a key with a lease, renewed while the provider lives, restored when it is gone.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +11,9 @@ use super::keys;
 use crate::discovery::backoff::Backoff;
 use crate::discovery::node::node_data;
 use crate::discovery::outage::Outage;
-use crate::discovery::{EtcdCluster, Registered, Registration, RegistrationState, Registry, is_service_name};
+use crate::discovery::{
+    EtcdCluster, Registered, Registration, RegistrationState, Registry, invalid_service_name, is_service_name,
+};
 use crate::net::clock;
 use crate::status::{Code, Status};
 
@@ -35,7 +38,7 @@ impl Registry for EtcdRegistry {
     fn register(&self, registration: Registration) -> Registered {
         let service = registration.service.name;
         if !is_service_name(service) {
-            return Registered::failed(&format!("'{service}' is no name of a service; it would be package.Service"));
+            return Registered::failed(&invalid_service_name(service));
         }
         let key = keys::provider_key(&self.prefix, service, &registration.endpoint.address);
         let place = format!("{}{key}", self.etcd.name);
@@ -97,7 +100,7 @@ impl Announcement {
                 Err(status) = self.stand() => status,
             };
             let why = self.outage.failed(&self.place, status.message(), SystemTime::now());
-            self.show(RegistrationState::Pending(format!("{}: {why}", self.place).into()));
+            RegistrationState::Pending(format!("{}: {why}", self.place).into()).publish(&self.state);
             if clock::now().saturating_duration_since(begun) >= self.lease_ttl {
                 backoff.reset();
             }
@@ -111,7 +114,7 @@ impl Announcement {
     }
 
     /// Writes the key and keeps its lease alive. Returns only with the failure of a call.
-    async fn stand(&mut self) -> Result<Never, Status> {
+    async fn stand(&mut self) -> Result<Infallible, Status> {
         loop {
             let lease = match self.lease {
                 Some(lease) => lease,
@@ -151,7 +154,7 @@ impl Announcement {
             Owner::This => {}
             Owner::Another if self.has_stood => {
                 let why = format!("{}: another process announces this address", self.place);
-                if self.show(RegistrationState::Pending(why.as_str().into())) {
+                if RegistrationState::Pending(why.as_str().into()).publish(&self.state) {
                     tracing::error!("{why}");
                 }
                 return Ok(());
@@ -162,7 +165,7 @@ impl Announcement {
         }
         self.has_stood = true;
         self.outage.over(&self.place);
-        self.show(RegistrationState::Registered(self.place.as_str().into()));
+        RegistrationState::Registered(self.place.as_str().into()).publish(&self.state);
         Ok(())
     }
 
@@ -193,12 +196,4 @@ impl Announcement {
             tracing::warn!("{}: etcd does not answer; the key goes with its lease", self.place);
         }
     }
-
-    /// Publishes a state. Returns whether it is new.
-    fn show(&self, shown: RegistrationState) -> bool {
-        self.state.send_if_modified(|state| std::mem::replace(state, shown.clone()) != shown)
-    }
 }
-
-/// A value that never exists: the key is kept until it is withdrawn.
-enum Never {}

@@ -11,7 +11,7 @@ use super::keys;
 use crate::codec::etcd_messages::{KeyValue, WatchResponse, event};
 use crate::discovery::backoff::{BACKOFF_MAX, Backoff};
 use crate::discovery::outage::Outage;
-use crate::discovery::{EtcdCluster, Resolution, Resolver, is_service_name, skip};
+use crate::discovery::{EtcdCluster, Resolution, Resolver, invalid_service_name, is_service_name, skip};
 use crate::endpoint::Endpoint;
 use crate::net::clock;
 use crate::status::Status;
@@ -35,8 +35,7 @@ impl EtcdResolver {
 impl Resolver for EtcdResolver {
     fn watch(&self, service: &str) -> watch::Receiver<Resolution> {
         if !is_service_name(service) {
-            let why = format!("'{service}' is no name of a service; it would be package.Service");
-            return watch::channel(Resolution::pending(&why)).1;
+            return watch::channel(Resolution::pending(&invalid_service_name(service))).1;
         }
         let prefix = keys::service_prefix(&self.prefix, service);
         let place = format!("{}{prefix}", self.etcd.name);

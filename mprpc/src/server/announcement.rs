@@ -45,7 +45,7 @@ async fn keep(
         let mut progress = registered.state();
         let is_withdrawn = loop {
             let now = progress.borrow_and_update().clone();
-            show(&state, now);
+            now.publish(&state);
             tokio::select! {
                 _ = &mut withdrawn => break true,
                 () = health.until_ready(service, false) => break false,
@@ -55,7 +55,7 @@ async fn keep(
         };
         if !is_withdrawn {
             tracing::warn!(service, "withdrawn from the registry: its health is NOT_SERVING");
-            show(&state, not_ready(&registration));
+            not_ready(&registration).publish(&state);
         }
         registered.withdraw().await;
         if is_withdrawn {
@@ -63,14 +63,6 @@ async fn keep(
         }
     }
     state.send_replace(RegistrationState::Withdrawn);
-}
-
-fn show(state: &watch::Sender<RegistrationState>, shown: RegistrationState) {
-    state.send_if_modified(|state| {
-        let differs = *state != shown;
-        *state = shown;
-        differs
-    });
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use std::path::{Path, PathBuf};
 pub use registry::FileRegistry;
 pub use resolver::FileResolver;
 
-use super::is_service_name;
 use super::weights::WeightChange;
+use super::{invalid_service_name, is_service_name};
 #[cfg(any(feature = "zookeeper", feature = "etcd"))]
 pub(super) use entry::parse_protocols;
 pub(super) use entry::{format as format_entry, parse as parse_entry};
@@ -26,29 +26,32 @@ use crate::endpoint::{Address, Endpoint};
 
 /// Reads every service once, with its endpoints, in the order of the names. Blocks.
 pub(crate) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
+    let mut listed = Vec::new();
+    for service in services(root)? {
+        let scan = folder::scan(&root.join(&service))?;
+        listed.push((service, scan.endpoints));
+    }
+    Ok(listed)
+}
+
+/// Changes the weight of the provider at `address` in every service. Returns the names of the services. Blocks.
+pub(super) fn change_weight(root: &Path, address: &Address, change: WeightChange) -> io::Result<Vec<String>> {
+    let mut changed = Vec::new();
+    for service in services(root)? {
+        if folder::change_weight(&root.join(&service), address, change)? {
+            changed.push(service);
+        }
+    }
+    Ok(changed)
+}
+
+/// The names of the services that have a folder, in order.
+fn services(root: &Path) -> io::Result<Vec<String>> {
     let mut services = Vec::new();
     for entry in std::fs::read_dir(root)? {
         let entry = entry?;
         let Ok(service) = entry.file_name().into_string() else { continue };
         if is_service_name(&service) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            let scan = folder::scan(&entry.path())?;
-            services.push((service, scan.endpoints));
-        }
-    }
-    services.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(services)
-}
-
-/// Changes the weight of the provider at `address` in every service. Returns the names of the services. Blocks.
-pub(super) fn change_weight(root: &Path, address: &Address, change: WeightChange) -> io::Result<Vec<String>> {
-    let mut services = Vec::new();
-    for entry in std::fs::read_dir(root)? {
-        let entry = entry?;
-        let Ok(service) = entry.file_name().into_string() else { continue };
-        if is_service_name(&service)
-            && entry.file_type().is_ok_and(|kind| kind.is_dir())
-            && folder::change_weight(&entry.path(), address, change)?
-        {
             services.push(service);
         }
     }
@@ -59,7 +62,7 @@ pub(super) fn change_weight(root: &Path, address: &Address, change: WeightChange
 /// Returns the folder of a service. The error says that the name of the service is invalid.
 fn service_folder(root: &Path, service: &str) -> Result<PathBuf, String> {
     if !is_service_name(service) {
-        return Err(format!("'{service}' is no name of a service; it would be package.Service"));
+        return Err(invalid_service_name(service));
     }
     Ok(root.join(service))
 }

@@ -72,7 +72,7 @@ async fn keep(
                 (RegistrationState::Pending(why.into()), backoff.next(fastrand::f64()))
             }
         };
-        state.send_if_modified(|state| std::mem::replace(state, next.clone()) != next);
+        next.publish(&state);
         tokio::select! {
             // A message and a dropped sender both withdraw the entry.
             _ = &mut withdrawn => break,

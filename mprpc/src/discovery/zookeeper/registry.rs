@@ -1,6 +1,7 @@
 //! Keeps providers announced in ZooKeeper: creates their nodes, checks who owns them, creates them again, withdraws
 //! them.
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -146,7 +147,7 @@ impl Announcement {
         let ids = match link {
             ConnectionState::Connecting => return pending().await,
             ConnectionState::Down(why) => {
-                show(state, RegistrationState::Pending(format!("{}: {why}", session.name).into()));
+                RegistrationState::Pending(format!("{}: {why}", session.name).into()).publish(state);
                 return pending().await;
             }
             ConnectionState::Up(ids) => ids,
@@ -158,7 +159,7 @@ impl Announcement {
             return tokio::time::sleep(LINK_PATIENCE).await;
         }
         let why = self.outage.failed(&self.place, &error.to_string(), SystemTime::now());
-        show(state, RegistrationState::Pending(format!("{}: {why}", self.place).into()));
+        RegistrationState::Pending(format!("{}: {why}", self.place).into()).publish(state);
         tokio::time::sleep(self.backoff.next(fastrand::f64())).await;
     }
 
@@ -167,7 +168,7 @@ impl Announcement {
         client: &Client,
         ids: &SessionIds,
         state: &watch::Sender<RegistrationState>,
-    ) -> Result<Never, Error> {
+    ) -> Result<Infallible, Error> {
         while let Some(node) = self.nodes.get(self.watchers.len()) {
             self.watchers.push(client.watch(&node.path, WatchMode::Persistent).await?);
         }
@@ -180,7 +181,7 @@ impl Announcement {
             }
             self.outage.over(&self.place);
             self.backoff.reset();
-            show(state, self.state());
+            self.state().publish(state);
             let mut changes: FuturesUnordered<_> = self.watchers.iter_mut().enumerate().map(changed).collect();
             tokio::select! {
                 Some(index) = changes.next() => due.push(index),
@@ -322,17 +323,6 @@ async fn changed((index, watcher): (usize, &mut Watcher)) -> usize {
         pending::<()>().await;
     }
     index
-}
-
-/// A value that never exists: the announcement is kept until it is withdrawn.
-enum Never {}
-
-fn show(state: &watch::Sender<RegistrationState>, shown: RegistrationState) {
-    state.send_if_modified(|state| {
-        let differs = *state != shown;
-        *state = shown;
-        differs
-    });
 }
 
 /// How often a provider checks its nodes without an event, in case an event is lost.

@@ -2,6 +2,7 @@
 //! event. Writes nothing.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,7 +14,7 @@ use tokio::time::{sleep, sleep_until};
 use super::super::backoff::Backoff;
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
-use super::super::{Resolution, Resolver, is_service_name, skip};
+use super::super::{Resolution, Resolver, invalid_service_name, is_service_name, skip};
 use super::folder::Folder;
 use super::layout;
 use super::session::{ConnectionState, LINK_PATIENCE, Session};
@@ -43,8 +44,7 @@ impl ZooKeeperResolver {
 impl Resolver for ZooKeeperResolver {
     fn watch(&self, service: &str) -> watch::Receiver<Resolution> {
         if !is_service_name(service) {
-            let why = format!("'{service}' is no name of a service; it would be package.Service");
-            return watch::channel(Resolution::pending(&why)).1;
+            return watch::channel(Resolution::pending(&invalid_service_name(service))).1;
         }
         let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
         let (sender, receiver) = watch::channel(Resolution::pending(&format!("connecting to {}", session.name)));
@@ -119,7 +119,7 @@ impl Followed {
         &mut self,
         session: &Session,
         sender: &watch::Sender<Resolution>,
-    ) -> Result<Never, Error> {
+    ) -> Result<Infallible, Error> {
         let client = &session.client;
         let mut rescan = clock::now();
         loop {
@@ -163,9 +163,6 @@ impl Followed {
         }
     }
 }
-
-/// A value that never exists: the resolver follows a service until its watch is dropped.
-enum Never {}
 
 /// Returns the endpoints of both layouts, and the nodes that cannot be parsed: path and reason.
 pub(super) fn parse(native: &Folder, classic: &Folder) -> (Vec<Endpoint>, Vec<(String, String)>) {

@@ -5,6 +5,16 @@ use crate::discovery::entries_skipped;
 use crate::endpoint::Protocol;
 use tokio::time::sleep;
 
+/// A caller that sees the one provider, `127.0.0.1:1`.
+async fn caller_of_one_provider() -> (Servers, Process, watch::Receiver<Resolution>) {
+    let servers = Servers::start();
+    let caller = Process::start(&servers, "caller");
+    servers.put(&node("127.0.0.1:1"), NODE);
+    let mut shown = caller.watch();
+    until(&mut shown, |r| shows(r, &["127.0.0.1:1"])).await;
+    (servers, caller, shown)
+}
+
 #[tokio::test(start_paused = true)]
 async fn z02_caller_that_starts_without_zookeeper_says_why_and_recovers_without_a_restart() {
     let servers = Servers::start();
@@ -50,11 +60,7 @@ async fn z03_outage_of_an_hour_keeps_the_last_list_and_says_since_when() {
 
 #[tokio::test(start_paused = true)]
 async fn z04_change_that_happens_while_the_connection_is_lost_is_read_after_it() {
-    let servers = Servers::start();
-    let caller = Process::start(&servers, "caller");
-    servers.put(&node("127.0.0.1:1"), NODE);
-    let mut shown = caller.watch();
-    until(&mut shown, |r| shows(r, &["127.0.0.1:1"])).await;
+    let (servers, _caller, mut shown) = caller_of_one_provider().await;
     sleep(SECOND).await;
     servers.fault(|faults| faults.drop_events = true);
     servers.cut();
@@ -80,11 +86,7 @@ async fn z04_event_that_is_lost_on_a_good_connection_is_found_by_the_next_listin
 
 #[tokio::test(start_paused = true)]
 async fn z05_caller_whose_session_expires_loses_no_endpoint_and_no_later_change() {
-    let servers = Servers::start();
-    let caller = Process::start(&servers, "caller");
-    servers.put(&node("127.0.0.1:1"), NODE);
-    let mut shown = caller.watch();
-    until(&mut shown, |r| shows(r, &["127.0.0.1:1"])).await;
+    let (servers, caller, mut shown) = caller_of_one_provider().await;
     let (stop, recorded) = record(shown.clone());
     let old = caller.id().await;
     servers.expire(Some("caller"));
@@ -102,11 +104,7 @@ async fn z05_caller_whose_session_expires_loses_no_endpoint_and_no_later_change(
 
 #[tokio::test(start_paused = true)]
 async fn z09_list_that_is_empty_by_mistake_is_shown_as_what_the_registry_holds_and_comes_back() {
-    let servers = Servers::start();
-    let caller = Process::start(&servers, "caller");
-    servers.put(&node("127.0.0.1:1"), NODE);
-    let mut shown = caller.watch();
-    until(&mut shown, |r| shows(r, &["127.0.0.1:1"])).await;
+    let (servers, _caller, mut shown) = caller_of_one_provider().await;
     servers.fault(|faults| faults.empty_lists = true);
     servers.cut();
     // The channel does not believe it, and keeps calling the last endpoints.
@@ -118,11 +116,7 @@ async fn z09_list_that_is_empty_by_mistake_is_shown_as_what_the_registry_holds_a
 
 #[tokio::test(start_paused = true)]
 async fn z12_two_hundred_changes_cause_few_reads_of_the_list() {
-    let servers = Servers::start();
-    let caller = Process::start(&servers, "caller");
-    servers.put(&node("127.0.0.1:1"), NODE);
-    let mut shown = caller.watch();
-    until(&mut shown, |r| shows(r, &["127.0.0.1:1"])).await;
+    let (servers, _caller, mut shown) = caller_of_one_provider().await;
     let (stop, recorded) = record(shown.clone());
     for port in 1000..1200 {
         servers.put(&node(&format!("127.0.0.1:{port}")), NODE);
