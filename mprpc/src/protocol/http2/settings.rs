@@ -3,12 +3,16 @@
 use bytes::{BufMut, BytesMut};
 
 use super::frame::{
-    ErrorCode, FRAME_BYTES_LIMIT, FRAME_BYTES_MAX, FrameHeader, INITIAL_WINDOW, WINDOW_MAX, encode_frame, flag, kind,
-    setting,
+    ErrorCode, FRAME_BYTES_LIMIT, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, INITIAL_WINDOW, WINDOW_MAX, encode_frame,
+    flag, kind, setting,
 };
 use super::hpack::TABLE_BYTES_DEFAULT;
 use super::{Violation, violation};
 use crate::limits::Limits;
+
+/// The longest payload that this side accepts. With its header it fits the read buffer that the connections of a loop share, so
+/// that a message of nearly 64 KiB comes in one frame and is not copied.
+const FRAME_BYTES_ACCEPTED: u32 = (64 << 10) - HEADER_BYTES as u32;
 
 /// The settings of the peer: what it accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +95,7 @@ impl OwnSettings {
             streams_max: bytes(limits.in_flight_max),
             stream_window: window(limits.stream_window_bytes),
             connection_window: window(limits.connection_window_bytes),
-            frame_bytes_max: FRAME_BYTES_MAX,
+            frame_bytes_max: FRAME_BYTES_ACCEPTED,
             header_list_bytes_max: bytes(limits.http_head_bytes_max),
             header_table_bytes: TABLE_BYTES_DEFAULT as u32,
         }

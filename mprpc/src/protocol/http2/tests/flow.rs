@@ -1,6 +1,7 @@
 //! Flow control: what the peer's windows admit, what waits, and what this side grants.
 
 use super::*;
+use crate::limits::Limits;
 
 const WINDOW: usize = INITIAL_WINDOW as usize;
 
@@ -55,6 +56,16 @@ fn frames_are_as_long_as_the_peer_takes_them() {
     side.data(1, 20_000, false);
     side.data(1, 20_001, false);
     assert_eq!(sent(&mut side).0, [(1, 20_000), (1, 20_000), (1, 1)]);
+}
+
+#[test]
+fn message_of_nearly_64_kib_comes_in_one_frame_from_a_peer_that_knows_the_settings() {
+    let mut greeting = BytesMut::new();
+    OwnSettings::of(&Limits::default()).encode(&mut greeting, false);
+    let mut peer = Side::new(true, OWN);
+    peer.receive(&[&greeting[..], &head(1, flag::END_STREAM)].concat()).unwrap();
+    peer.data(1, 65_500, true);
+    assert_eq!(sent(&mut peer), (vec![(1, 65_500)], vec![1]));
 }
 
 #[test]
