@@ -106,8 +106,7 @@ fn pick(calls: u32) -> Result<()> {
     if picked == calls as usize { Ok(()) } else { Err("nothing was picked".into()) }
 }
 
-/// Picks one of a thousand healthy endpoints, as the fast path of a call does: the snapshot, the policy, the checks. It has no
-/// budget, because it differs from run to run.
+/// Picks one of a thousand healthy endpoints, as the fast path of a call does: the snapshot, the policy, the checks.
 fn pick_1000(calls: u32) -> Result<()> {
     let runtime = runtime()?;
     let _entered = runtime.enter();

@@ -4,6 +4,7 @@
 //! that of Twitter's Finagle.
 
 use super::alias_table::AliasTable;
+use super::load::Load;
 use super::pick_info::{Candidate, PickInfo};
 use super::{Balancer, Picker};
 
@@ -17,7 +18,7 @@ struct LeastLoadedPicker(AliasTable);
 
 /// One of so many picks goes to the endpoint that was drawn first although it is slower, so that an endpoint that has become
 /// fast again is noticed.
-const EXPLORED_ONE_OF: u64 = 128;
+const EXPLORED_ONE_OF: u32 = 128;
 /// So many pairs are drawn before all endpoints are searched.
 const DRAWS_MAX: usize = 8;
 
@@ -35,40 +36,60 @@ impl Picker for LeastLoadedPicker {
             return (count == 1 && info.may_use(0)).then_some(0);
         }
         let random = fastrand::u64(..);
-        let (first, second) = self.0.draw_two(random);
-        match (info.may_use(first), info.may_use(second)) {
-            (true, true) => Some(less_loaded(&self.0, info, first, second, random)),
-            (true, false) => Some(first),
-            (false, true) => Some(second),
-            (false, false) => search(&self.0, info),
+        if self.0.is_uniform() {
+            let (first, second) = self.0.draw_two_alike(random);
+            return self.pick_of_two(info, first, second, || (1, 1));
+        }
+        let (first, second) = (self.0.draw_by(random), self.0.draw());
+        self.pick_of_two(info, first, second, || (self.0.weight(first), self.0.weight(second)))
+    }
+}
+
+impl LeastLoadedPicker {
+    #[inline(always)]
+    fn pick_of_two(
+        &self,
+        info: &PickInfo<'_>,
+        first: usize,
+        second: usize,
+        weights: impl FnOnce() -> (u64, u64),
+    ) -> Option<usize> {
+        match (info.usable(first), info.usable(second)) {
+            (Some(load), Some(other)) => Some(if is_more_loaded(load, other, weights()) { second } else { first }),
+            (Some(_), None) => Some(first),
+            (None, Some(_)) => Some(second),
+            (None, None) => search(&self.0, info),
         }
     }
 }
 
-/// The less loaded of two endpoints. `first` wins a draw, so that equal endpoints share calls by their weights.
+/// Whether the first endpoint that was drawn is more loaded than the other one. It wins a draw, so that equal endpoints share
+/// calls by their weights.
 #[inline(always)]
-fn less_loaded(weights: &AliasTable, info: &PickInfo<'_>, first: usize, second: usize, random: u64) -> usize {
-    let calls = |index| u64::from(info.in_flight(index));
-    let (first_calls, second_calls) = (calls(first), calls(second));
-    let (first_weight, second_weight) = (weights.weight(first), weights.weight(second));
-    let (first_latency, first_at) = info.latency_sample(first);
-    let (second_latency, second_at) = info.latency_sample(second);
-    // The older sample is halved for each second that it is older, so a pick does without the time. 256 ns are fine enough, and
-    // leave room for the products.
-    let first_latency = first_latency >> second_at.saturating_sub(first_at).min(32) >> 8;
-    let second_latency = second_latency >> first_at.saturating_sub(second_at).min(32) >> 8;
+fn is_more_loaded(first: &Load, second: &Load, weights: (u64, u64)) -> bool {
+    let (first_calls, second_calls) = (u64::from(first.in_flight()), u64::from(second.in_flight()));
+    let (first_latency, second_latency) = latencies(first, second);
     let is_known = first_latency > 0 && second_latency > 0;
     let is_alike = first_latency <= 2 * second_latency && second_latency <= 2 * first_latency;
-    let is_less = if !is_known || is_alike {
-        second_calls * first_weight < first_calls * second_weight
-    } else {
-        let load = |calls: u64, latency: u64, weight: u64| (calls + 1).saturating_mul(latency).saturating_mul(weight);
-        let is_less =
-            load(second_calls, second_latency, first_weight) < load(first_calls, first_latency, second_weight);
-        let is_explored = random.is_multiple_of(EXPLORED_ONE_OF) && first_calls <= second_calls;
-        is_less && !is_explored
-    };
-    if is_less { second } else { first }
+    if !is_known || is_alike {
+        return second_calls * weights.0 < first_calls * weights.1;
+    }
+    let load = |calls: u64, latency: u64, weight: u64| (calls + 1).saturating_mul(latency).saturating_mul(weight);
+    let is_more = load(second_calls, second_latency, weights.0) < load(first_calls, first_latency, weights.1);
+    let is_explored = || first_calls <= second_calls && fastrand::u32(..EXPLORED_ONE_OF) == 0;
+    is_more && !is_explored()
+}
+
+/// The latencies of two endpoints, in units of 256 ns, which leave room for products. The older sample is halved for each second
+/// that it is older, so that a pick does without the time.
+#[inline(always)]
+fn latencies(first: &Load, second: &Load) -> (u64, u64) {
+    let ((first, first_at), (second, second_at)) = (first.latency_sample(), second.latency_sample());
+    let (first, second) = (first >> 8, second >> 8);
+    if first_at == second_at {
+        return (first, second);
+    }
+    (first >> second_at.saturating_sub(first_at).min(32), second >> first_at.saturating_sub(second_at).min(32))
 }
 
 /// Picks a usable endpoint if few are usable.

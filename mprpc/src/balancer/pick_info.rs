@@ -69,8 +69,14 @@ impl<'a> PickInfo<'a> {
     /// it is well. A new endpoint says no to a part of the calls (slow start), so ask once for each endpoint and call.
     #[inline(always)]
     pub fn may_use(&self, index: usize) -> bool {
-        let Some(candidate) = self.candidates.get(index) else { return false };
-        candidate.load.is_well() && !self.is_filtered || (self.check)(index)
+        self.usable(index).is_some()
+    }
+
+    /// The load of an endpoint that the call may use.
+    #[inline(always)]
+    pub(super) fn usable(&self, index: usize) -> Option<&'a Load> {
+        let load = &*self.candidates.get(index)?.load;
+        (load.is_well() && !self.is_filtered || (self.check)(index)).then_some(load)
     }
 
     /// The key of the call, hashed. `None` if the caller set none.
@@ -89,11 +95,6 @@ impl<'a> PickInfo<'a> {
     #[inline(always)]
     pub fn latency_ns(&self, index: usize, second: u32) -> u64 {
         self.candidates.get(index).map_or(0, |candidate| candidate.load.latency_ns(second))
-    }
-
-    #[inline(always)]
-    pub(super) fn latency_sample(&self, index: usize) -> (u64, u32) {
-        self.candidates.get(index).map_or((0, 0), |candidate| candidate.load.latency_sample())
     }
 
     /// The time of the pick, as [`PickInfo::latency_ns`] takes it.

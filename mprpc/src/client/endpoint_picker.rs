@@ -69,10 +69,9 @@ impl EndpointPicker {
     /// Picks a subchannel by the policy of the channel. Never blocks.
     #[inline(always)]
     pub(super) fn pick(&self, wanted: &Wanted<'_>) -> Option<&Arc<Subchannel>> {
-        let panics = self.fleet.panics();
         let is_usable = |index: usize| {
             let subchannel = &self.subchannels[index];
-            wanted.admits(subchannel) && subchannel.takes_calls(panics)
+            wanted.admits(subchannel) && subchannel.takes_calls(self.fleet.panics())
         };
         let is_filtered = self.is_partial || !wanted.tried.is_empty();
         let info = PickInfo::of_call(&self.candidates, wanted.hash_key, wanted.now).checked_by(is_filtered, &is_usable);
