@@ -9,7 +9,7 @@ use crate::client::{Channel, ChannelOptions, Stub};
 use crate::codec::etcd_messages::{
     LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseRevokeRequest,
     LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest,
-    WatchResponse, watch_request,
+    WatchResponse,
 };
 use crate::discovery::{EtcdCluster, ListResolver};
 use crate::endpoint::{Address, Endpoint, Protocol};
@@ -68,12 +68,12 @@ impl Etcd {
 
     /// Reads the keys from `key` up to `range_end`; an empty `range_end` means this one key.
     pub(super) async fn range(&self, key: Vec<u8>, range_end: Vec<u8>, limit: i64) -> Result<RangeResponse, Status> {
-        self.kv.unary(0, &RangeRequest { key, range_end, limit, ..RangeRequest::default() }).await
+        self.kv.unary(0, &RangeRequest { key, range_end, limit }).await
     }
 
     /// Writes a key, which lives as long as the lease.
     pub(super) async fn put(&self, key: Vec<u8>, value: Vec<u8>, lease: i64) -> Result<PutResponse, Status> {
-        self.kv.unary(1, &PutRequest { key, value, lease, ..PutRequest::default() }).await
+        self.kv.unary(1, &PutRequest { key, value, lease }).await
     }
 
     /// Watches the keys from `key` up to `range_end`, from this revision on. A server without a leader ends the watch.
@@ -83,9 +83,8 @@ impl Etcd {
         range_end: Vec<u8>,
         start_revision: i64,
     ) -> Result<Exchange<WatchRequest, WatchResponse>, Status> {
-        let create = WatchCreateRequest { key, range_end, start_revision, ..WatchCreateRequest::default() };
-        let create = watch_request::RequestUnion::CreateRequest(Box::new(create));
-        let request = WatchRequest { request_union: Some(create), ..WatchRequest::default() };
+        let create = WatchCreateRequest { key, range_end, start_revision };
+        let request = WatchRequest { create_request: Some(create).into() };
         let (requests, stream) = Streaming::channel(1);
         requests.send(request).await?;
         let call = self.watch.bidirectional(0, stream).metadata(HAS_LEADER.0, HAS_LEADER.1);
@@ -94,8 +93,7 @@ impl Etcd {
 
     /// Asks for a lease of this many seconds.
     pub(super) async fn grant(&self, seconds: i64) -> Result<LeaseGrantResponse, Status> {
-        let granted: LeaseGrantResponse =
-            self.lease.unary(0, &LeaseGrantRequest { TTL: seconds, ..LeaseGrantRequest::default() }).await?;
+        let granted: LeaseGrantResponse = self.lease.unary(0, &LeaseGrantRequest { TTL: seconds }).await?;
         match granted.error.is_empty() {
             true => Ok(granted),
             false => Err(Status::unavailable(granted.error)),
@@ -104,7 +102,7 @@ impl Etcd {
 
     /// Ends a lease, and with it the keys that have it.
     pub(super) async fn revoke(&self, lease: i64) -> Result<LeaseRevokeResponse, Status> {
-        self.lease.unary(1, &LeaseRevokeRequest { ID: lease, ..LeaseRevokeRequest::default() }).await
+        self.lease.unary(1, &LeaseRevokeRequest { ID: lease }).await
     }
 
     /// Opens the stream that keeps a lease alive, and sends the first request.
@@ -131,7 +129,7 @@ impl<Q, R: 'static> Exchange<Q, R> {
 }
 
 pub(super) fn keep_alive_request(lease: i64) -> LeaseKeepAliveRequest {
-    LeaseKeepAliveRequest { ID: lease, ..LeaseKeepAliveRequest::default() }
+    LeaseKeepAliveRequest { ID: lease }
 }
 
 /// Metadata by which etcd refuses calls at a server without a leader, and ends its streams.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::codec::etcd_messages::{
     Event, KeyValue, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
     LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, ResponseHeader,
-    WatchRequest, WatchResponse, event, watch_request,
+    WatchRequest, WatchResponse, event,
 };
 use crate::codec::protobuf::{decode, encode};
 use crate::codec::{Codec, Message};
@@ -124,12 +124,11 @@ impl FakeEtcd {
         tokio::spawn(async move {
             let Some(Ok(first)) = requests.next().await else { return };
             let request: WatchRequest = decode(&first).unwrap();
-            let Some(watch_request::RequestUnion::CreateRequest(create)) = request.request_union else { return };
+            let Some(create) = request.create_request.into_option() else { return };
             let send = |response: WatchResponse| sender.send(encode(&response).unwrap());
             let mut next = create.start_revision;
-            let created =
-                WatchResponse { created: true, header: Some(etcd.lock().header()).into(), ..WatchResponse::default() };
-            if send(created).await.is_err() {
+            // The answer to the request itself has no events.
+            if send(WatchResponse::default()).await.is_err() {
                 return;
             }
             loop {
@@ -138,8 +137,7 @@ impl FakeEtcd {
                     if state.is_away {
                         break;
                     }
-                    let mut response =
-                        WatchResponse { header: Some(state.header()).into(), ..WatchResponse::default() };
+                    let mut response = WatchResponse::default();
                     let compacted = state.compacted;
                     if next <= compacted {
                         (response.canceled, response.compact_revision) = (true, compacted);
@@ -179,7 +177,7 @@ impl FakeEtcd {
             let request: LeaseKeepAliveRequest = decode(&request)?;
             let mut state = etcd.lock();
             state.check()?;
-            let mut response = LeaseKeepAliveResponse { ID: request.ID, ..LeaseKeepAliveResponse::default() };
+            let mut response = LeaseKeepAliveResponse::default();
             if let Some((ttl, end)) = state.leases.get_mut(&request.ID) {
                 *end = Instant::now() + *ttl;
                 response.TTL = ttl.as_secs() as i64;
@@ -195,12 +193,12 @@ impl State {
     }
 
     fn header(&self) -> ResponseHeader {
-        ResponseHeader { revision: self.revision, ..ResponseHeader::default() }
+        ResponseHeader { revision: self.revision }
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>, lease: i64) {
         self.revision += 1;
-        let entry = KeyValue { key: key.clone(), value, lease, mod_revision: self.revision, ..KeyValue::default() };
+        let entry = KeyValue { key: key.clone(), value, lease, mod_revision: self.revision };
         self.keys.insert(key, entry.clone());
         self.record(event::EventType::PUT, entry);
     }
@@ -213,7 +211,7 @@ impl State {
     }
 
     fn record(&mut self, kind: event::EventType, entry: KeyValue) {
-        self.history.push((self.revision, Event { r#type: kind.into(), kv: Some(entry).into(), ..Event::default() }));
+        self.history.push((self.revision, Event { r#type: kind.into(), kv: Some(entry).into() }));
     }
 
     fn end_lease(&mut self, id: i64) {
@@ -253,7 +251,7 @@ impl FakeService {
                 })
             }
             "Put" => {
-                let PutRequest { key, value, lease, .. } = decode(request)?;
+                let PutRequest { key, value, lease } = decode(request)?;
                 if lease != 0 && !self.etcd.lock().leases.contains_key(&lease) {
                     return Err(Status::not_found("etcdserver: requested lease not found"));
                 }
@@ -261,7 +259,7 @@ impl FakeService {
                 reply(PutResponse::default())
             }
             "LeaseGrant" => {
-                let LeaseGrantRequest { TTL, .. } = decode(request)?;
+                let LeaseGrantRequest { TTL } = decode(request)?;
                 let ttl = Duration::from_secs(TTL as u64);
                 let id = self.etcd.change(|state| {
                     state.next_lease += 1;
@@ -271,7 +269,7 @@ impl FakeService {
                 reply(LeaseGrantResponse { ID: id, TTL, ..LeaseGrantResponse::default() })
             }
             "LeaseRevoke" => {
-                let LeaseRevokeRequest { ID, .. } = decode(request)?;
+                let LeaseRevokeRequest { ID } = decode(request)?;
                 if !self.etcd.lock().leases.contains_key(&ID) {
                     return Err(Status::not_found("etcdserver: requested lease not found"));
                 }
