@@ -1,6 +1,9 @@
-//! `mprpc registry drain`, `undrain` and `weight`, beside providers and a caller that use the registry meanwhile.
+//! `mprpc registry ls`, `drain`, `undrain` and `weight`, beside providers and a caller that use the registry meanwhile.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "../../mprpc/tests/support/etcd.rs"]
+mod etcd;
 
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -9,6 +12,8 @@ use mprpc::{Channel, ChannelOptions, Context, Server, ServerHandle, Status};
 use mprpc_codegen_tests::proto::hello::{
     Greeter, GreeterClient, GreeterServer, HelloReply, HelloRequest, HelloRequestView,
 };
+
+use self::etcd::EtcdServer;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,6 +90,32 @@ fn drained_provider_gets_no_calls_until_it_is_undrained() {
     assert_eq!(registry(&["weight", &url, &b, "0"]).1, format!("hello.Greeter  {b}  weight=0\n"));
     are_called(&client, &[&a]);
     wait(first.stop());
+}
+
+#[test]
+fn providers_in_etcd_are_listed_drained_and_weighed() {
+    let server = EtcdServer::start();
+    let url = format!("etcd://{}/apps?lease_ttl_s=2", server.address);
+    assert_eq!(registry(&["ls", &url]), (true, format!("no services in {url}\n")));
+    let ((first, a), (_second, b)) = (provider(&url), provider(&url));
+    let (listed, output) = registry(&["ls", &url]);
+    let rows: Vec<Vec<&str>> = output.lines().map(|line| line.split_whitespace().collect()).collect();
+    let mut addresses = [&*a, &*b];
+    addresses.sort_unstable();
+    let row = |address| vec!["hello.Greeter", address, "native", "100", "-", "-", "all"];
+    assert!(listed && rows[1..] == addresses.map(row), "{output}");
+    let options = ChannelOptions { same_process: false, ..ChannelOptions::default() };
+    let client = GreeterClient::new(Channel::with_options(&url, options).unwrap());
+    are_called(&client, &[&a, &b]);
+    assert_eq!(registry(&["drain", &url, &a]), (true, format!("hello.Greeter  {a}  weight=0\n")));
+    are_called(&client, &[&b]);
+    assert_eq!(registry(&["undrain", &url, &a]).1, format!("hello.Greeter  {a}  weight=100\n"));
+    are_called(&client, &[&a, &b]);
+    assert_eq!(registry(&["weight", &url, &b, "0"]).1, format!("hello.Greeter  {b}  weight=0\n"));
+    are_called(&client, &[&a]);
+    wait(first.stop());
+    let (done, output) = registry(&["drain", &url, &a]);
+    assert!(!done && output.contains(&format!("no entry of {a}")), "{output}");
 }
 
 #[test]

@@ -675,6 +675,501 @@ impl ::buffa::Message for PutResponse {
     }
     fn clear(&mut self) {}
 }
+/// Whether two values are equal: EQUAL is case 0 of etcd's enum of comparisons.
+#[derive(Clone, PartialEq, Default)]
+pub struct Compare {
+    /// Field 2: `target`
+    pub target: ::buffa::EnumValue<compare::CompareTarget>,
+    /// Field 3: `key`
+    pub key: ::buffa::alloc::vec::Vec<u8>,
+    /// A case of etcd's oneof target_union.
+    ///
+    /// Field 6: `mod_revision`
+    pub mod_revision: i64,
+}
+impl ::core::fmt::Debug for Compare {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("Compare")
+            .field("target", &self.target)
+            .field("key", &self.key)
+            .field("mod_revision", &self.mod_revision)
+            .finish()
+    }
+}
+impl Compare {
+    /// Protobuf type URL for this message, for use with `Any::pack` and
+    /// `Any::unpack_if`.
+    ///
+    /// Format: `type.googleapis.com/<fully.qualified.TypeName>`
+    pub const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.Compare";
+}
+::buffa::impl_default_instance!(Compare);
+impl ::buffa::MessageName for Compare {
+    const PACKAGE: &'static str = "etcdserverpb";
+    const NAME: &'static str = "Compare";
+    const FULL_NAME: &'static str = "etcdserverpb.Compare";
+    const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.Compare";
+}
+impl ::buffa::Message for Compare {
+    /// Returns the total encoded size in bytes.
+    ///
+    /// Accumulates in `u64` (which cannot overflow for in-memory
+    /// data) and saturates to `u32` at return, so a message whose
+    /// encoded size exceeds the 2 GiB protobuf limit yields a value
+    /// above [`::buffa::MAX_MESSAGE_BYTES`] that the encode entry
+    /// points reject, never a silently wrapped size.
+    #[allow(clippy::let_and_return)]
+    fn compute_size(&self, _cache: &mut ::buffa::SizeCache) -> u32 {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        let mut size = 0u64;
+        {
+            let val = self.target.to_i32();
+            if val != 0 {
+                size += 1u64 + ::buffa::types::int32_encoded_len(val) as u64;
+            }
+        }
+        if !self.key.is_empty() {
+            size += 1u64 + ::buffa::types::bytes_encoded_len(&self.key) as u64;
+        }
+        if self.mod_revision != 0i64 {
+            size += 1u64 + ::buffa::types::int64_encoded_len(self.mod_revision) as u64;
+        }
+        ::buffa::saturate_size(size)
+    }
+    fn write_to(
+        &self,
+        _cache: &mut ::buffa::SizeCache,
+        buf: &mut impl ::buffa::EncodeSink,
+    ) {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        {
+            let val = self.target.to_i32();
+            if val != 0 {
+                ::buffa::types::put_int32_field(2u32, val, buf);
+            }
+        }
+        if !self.key.is_empty() {
+            ::buffa::types::put_shared_bytes_field(3u32, &self.key, buf);
+        }
+        if self.mod_revision != 0i64 {
+            ::buffa::types::put_int64_field(6u32, self.mod_revision, buf);
+        }
+    }
+    fn merge_field(
+        &mut self,
+        tag: ::buffa::encoding::Tag,
+        buf: &mut impl ::buffa::bytes::Buf,
+        ctx: ::buffa::DecodeContext<'_>,
+    ) -> ::core::result::Result<(), ::buffa::DecodeError> {
+        #[allow(unused_imports)]
+        use ::buffa::bytes::Buf as _;
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        match tag.field_number() {
+            2u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::Varint,
+                )?;
+                self.target = ::buffa::EnumValue::from(
+                    ::buffa::types::decode_int32(buf)?,
+                );
+            }
+            3u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::LengthDelimited,
+                )?;
+                ::buffa::types::merge_bytes(&mut self.key, buf)?;
+            }
+            6u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::Varint,
+                )?;
+                self.mod_revision = ::buffa::types::decode_int64(buf)?;
+            }
+            _ => {
+                ::buffa::encoding::skip_field_depth(tag, buf, ctx.depth())?;
+            }
+        }
+        ::core::result::Result::Ok(())
+    }
+    fn clear(&mut self) {
+        self.target = ::buffa::EnumValue::from(0);
+        self.key.clear();
+        self.mod_revision = 0i64;
+    }
+}
+pub mod compare {
+    #[allow(unused_imports)]
+    use super::*;
+    #[allow(non_camel_case_types)]
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    #[repr(i32)]
+    pub enum CompareTarget {
+        VERSION = 0i32,
+        CREATE = 1i32,
+        MOD = 2i32,
+    }
+    impl CompareTarget {
+        ///Idiomatic alias for [`Self::VERSION`]; `Debug` prints the variant name.
+        #[allow(non_upper_case_globals)]
+        pub const Version: Self = Self::VERSION;
+        ///Idiomatic alias for [`Self::CREATE`]; `Debug` prints the variant name.
+        #[allow(non_upper_case_globals)]
+        pub const Create: Self = Self::CREATE;
+        ///Idiomatic alias for [`Self::MOD`]; `Debug` prints the variant name.
+        #[allow(non_upper_case_globals)]
+        pub const Mod: Self = Self::MOD;
+    }
+    impl ::core::default::Default for CompareTarget {
+        fn default() -> Self {
+            Self::VERSION
+        }
+    }
+    impl ::buffa::Enumeration for CompareTarget {
+        fn from_i32(value: i32) -> ::core::option::Option<Self> {
+            match value {
+                0i32 => ::core::option::Option::Some(Self::VERSION),
+                1i32 => ::core::option::Option::Some(Self::CREATE),
+                2i32 => ::core::option::Option::Some(Self::MOD),
+                _ => ::core::option::Option::None,
+            }
+        }
+        fn to_i32(&self) -> i32 {
+            *self as i32
+        }
+        fn proto_name(&self) -> &'static str {
+            match self {
+                Self::VERSION => "VERSION",
+                Self::CREATE => "CREATE",
+                Self::MOD => "MOD",
+            }
+        }
+        fn from_proto_name(name: &str) -> ::core::option::Option<Self> {
+            match name {
+                "VERSION" => ::core::option::Option::Some(Self::VERSION),
+                "CREATE" => ::core::option::Option::Some(Self::CREATE),
+                "MOD" => ::core::option::Option::Some(Self::MOD),
+                _ => ::core::option::Option::None,
+            }
+        }
+        fn values() -> &'static [Self] {
+            &[Self::VERSION, Self::CREATE, Self::MOD]
+        }
+    }
+}
+#[derive(Clone, PartialEq, Default)]
+pub struct RequestOp {
+    /// A case of etcd's oneof request.
+    ///
+    /// Field 2: `request_put`
+    pub request_put: ::buffa::MessageField<PutRequest, ::buffa::Inline<PutRequest>>,
+}
+impl ::core::fmt::Debug for RequestOp {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("RequestOp").field("request_put", &self.request_put).finish()
+    }
+}
+impl RequestOp {
+    /// Protobuf type URL for this message, for use with `Any::pack` and
+    /// `Any::unpack_if`.
+    ///
+    /// Format: `type.googleapis.com/<fully.qualified.TypeName>`
+    pub const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.RequestOp";
+}
+::buffa::impl_default_instance!(RequestOp);
+impl ::buffa::MessageName for RequestOp {
+    const PACKAGE: &'static str = "etcdserverpb";
+    const NAME: &'static str = "RequestOp";
+    const FULL_NAME: &'static str = "etcdserverpb.RequestOp";
+    const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.RequestOp";
+}
+impl ::buffa::Message for RequestOp {
+    /// Returns the total encoded size in bytes.
+    ///
+    /// Accumulates in `u64` (which cannot overflow for in-memory
+    /// data) and saturates to `u32` at return, so a message whose
+    /// encoded size exceeds the 2 GiB protobuf limit yields a value
+    /// above [`::buffa::MAX_MESSAGE_BYTES`] that the encode entry
+    /// points reject, never a silently wrapped size.
+    #[allow(clippy::let_and_return)]
+    fn compute_size(&self, __cache: &mut ::buffa::SizeCache) -> u32 {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        let mut size = 0u64;
+        if self.request_put.is_set() {
+            let __slot = __cache.reserve();
+            let inner_size = self.request_put.compute_size(__cache);
+            __cache.set(__slot, inner_size);
+            size
+                += 1u64 + ::buffa::encoding::varint_len(inner_size as u64) as u64
+                    + inner_size as u64;
+        }
+        ::buffa::saturate_size(size)
+    }
+    fn write_to(
+        &self,
+        __cache: &mut ::buffa::SizeCache,
+        buf: &mut impl ::buffa::EncodeSink,
+    ) {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        if self.request_put.is_set() {
+            ::buffa::types::put_len_delimited_header(
+                2u32,
+                u64::from(__cache.consume_next()),
+                buf,
+            );
+            self.request_put.write_to(__cache, buf);
+        }
+    }
+    fn merge_field(
+        &mut self,
+        tag: ::buffa::encoding::Tag,
+        buf: &mut impl ::buffa::bytes::Buf,
+        ctx: ::buffa::DecodeContext<'_>,
+    ) -> ::core::result::Result<(), ::buffa::DecodeError> {
+        #[allow(unused_imports)]
+        use ::buffa::bytes::Buf as _;
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        match tag.field_number() {
+            2u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::LengthDelimited,
+                )?;
+                ::buffa::Message::merge_length_delimited(
+                    self.request_put.get_or_insert_default(),
+                    buf,
+                    ctx,
+                )?;
+            }
+            _ => {
+                ::buffa::encoding::skip_field_depth(tag, buf, ctx.depth())?;
+            }
+        }
+        ::core::result::Result::Ok(())
+    }
+    fn clear(&mut self) {
+        self.request_put = ::buffa::MessageField::none();
+    }
+}
+#[derive(Clone, PartialEq, Default)]
+pub struct TxnRequest {
+    /// Field 1: `compare`
+    pub compare: ::buffa::alloc::vec::Vec<Compare>,
+    /// Field 2: `success`
+    pub success: ::buffa::alloc::vec::Vec<RequestOp>,
+}
+impl ::core::fmt::Debug for TxnRequest {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("TxnRequest")
+            .field("compare", &self.compare)
+            .field("success", &self.success)
+            .finish()
+    }
+}
+impl TxnRequest {
+    /// Protobuf type URL for this message, for use with `Any::pack` and
+    /// `Any::unpack_if`.
+    ///
+    /// Format: `type.googleapis.com/<fully.qualified.TypeName>`
+    pub const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.TxnRequest";
+}
+::buffa::impl_default_instance!(TxnRequest);
+impl ::buffa::MessageName for TxnRequest {
+    const PACKAGE: &'static str = "etcdserverpb";
+    const NAME: &'static str = "TxnRequest";
+    const FULL_NAME: &'static str = "etcdserverpb.TxnRequest";
+    const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.TxnRequest";
+}
+impl ::buffa::Message for TxnRequest {
+    /// Returns the total encoded size in bytes.
+    ///
+    /// Accumulates in `u64` (which cannot overflow for in-memory
+    /// data) and saturates to `u32` at return, so a message whose
+    /// encoded size exceeds the 2 GiB protobuf limit yields a value
+    /// above [`::buffa::MAX_MESSAGE_BYTES`] that the encode entry
+    /// points reject, never a silently wrapped size.
+    #[allow(clippy::let_and_return)]
+    fn compute_size(&self, __cache: &mut ::buffa::SizeCache) -> u32 {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        let mut size = 0u64;
+        for v in &self.compare {
+            let __slot = __cache.reserve();
+            let inner_size = v.compute_size(__cache);
+            __cache.set(__slot, inner_size);
+            size
+                += 1u64 + ::buffa::encoding::varint_len(inner_size as u64) as u64
+                    + inner_size as u64;
+        }
+        for v in &self.success {
+            let __slot = __cache.reserve();
+            let inner_size = v.compute_size(__cache);
+            __cache.set(__slot, inner_size);
+            size
+                += 1u64 + ::buffa::encoding::varint_len(inner_size as u64) as u64
+                    + inner_size as u64;
+        }
+        ::buffa::saturate_size(size)
+    }
+    fn write_to(
+        &self,
+        __cache: &mut ::buffa::SizeCache,
+        buf: &mut impl ::buffa::EncodeSink,
+    ) {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        for v in &self.compare {
+            ::buffa::types::put_len_delimited_header(
+                1u32,
+                u64::from(__cache.consume_next()),
+                buf,
+            );
+            v.write_to(__cache, buf);
+        }
+        for v in &self.success {
+            ::buffa::types::put_len_delimited_header(
+                2u32,
+                u64::from(__cache.consume_next()),
+                buf,
+            );
+            v.write_to(__cache, buf);
+        }
+    }
+    fn merge_field(
+        &mut self,
+        tag: ::buffa::encoding::Tag,
+        buf: &mut impl ::buffa::bytes::Buf,
+        ctx: ::buffa::DecodeContext<'_>,
+    ) -> ::core::result::Result<(), ::buffa::DecodeError> {
+        #[allow(unused_imports)]
+        use ::buffa::bytes::Buf as _;
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        match tag.field_number() {
+            1u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::LengthDelimited,
+                )?;
+                let mut elem = ::core::default::Default::default();
+                ctx.register_element_memory(
+                    ::buffa::__private::element_footprint(&elem),
+                )?;
+                ::buffa::Message::merge_length_delimited(&mut elem, buf, ctx)?;
+                self.compare.push(elem);
+            }
+            2u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::LengthDelimited,
+                )?;
+                let mut elem = ::core::default::Default::default();
+                ctx.register_element_memory(
+                    ::buffa::__private::element_footprint(&elem),
+                )?;
+                ::buffa::Message::merge_length_delimited(&mut elem, buf, ctx)?;
+                self.success.push(elem);
+            }
+            _ => {
+                ::buffa::encoding::skip_field_depth(tag, buf, ctx.depth())?;
+            }
+        }
+        ::core::result::Result::Ok(())
+    }
+    fn clear(&mut self) {
+        self.compare.clear();
+        self.success.clear();
+    }
+}
+#[derive(Clone, PartialEq, Default)]
+pub struct TxnResponse {
+    /// Field 2: `succeeded`
+    pub succeeded: bool,
+}
+impl ::core::fmt::Debug for TxnResponse {
+    fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        f.debug_struct("TxnResponse").field("succeeded", &self.succeeded).finish()
+    }
+}
+impl TxnResponse {
+    /// Protobuf type URL for this message, for use with `Any::pack` and
+    /// `Any::unpack_if`.
+    ///
+    /// Format: `type.googleapis.com/<fully.qualified.TypeName>`
+    pub const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.TxnResponse";
+}
+::buffa::impl_default_instance!(TxnResponse);
+impl ::buffa::MessageName for TxnResponse {
+    const PACKAGE: &'static str = "etcdserverpb";
+    const NAME: &'static str = "TxnResponse";
+    const FULL_NAME: &'static str = "etcdserverpb.TxnResponse";
+    const TYPE_URL: &'static str = "type.googleapis.com/etcdserverpb.TxnResponse";
+}
+impl ::buffa::Message for TxnResponse {
+    /// Returns the total encoded size in bytes.
+    ///
+    /// Accumulates in `u64` (which cannot overflow for in-memory
+    /// data) and saturates to `u32` at return, so a message whose
+    /// encoded size exceeds the 2 GiB protobuf limit yields a value
+    /// above [`::buffa::MAX_MESSAGE_BYTES`] that the encode entry
+    /// points reject, never a silently wrapped size.
+    #[allow(clippy::let_and_return)]
+    fn compute_size(&self, _cache: &mut ::buffa::SizeCache) -> u32 {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        let mut size = 0u64;
+        if self.succeeded {
+            size += 1u64 + ::buffa::types::BOOL_ENCODED_LEN as u64;
+        }
+        ::buffa::saturate_size(size)
+    }
+    fn write_to(
+        &self,
+        _cache: &mut ::buffa::SizeCache,
+        buf: &mut impl ::buffa::EncodeSink,
+    ) {
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        if self.succeeded {
+            ::buffa::types::put_bool_field(2u32, self.succeeded, buf);
+        }
+    }
+    fn merge_field(
+        &mut self,
+        tag: ::buffa::encoding::Tag,
+        buf: &mut impl ::buffa::bytes::Buf,
+        ctx: ::buffa::DecodeContext<'_>,
+    ) -> ::core::result::Result<(), ::buffa::DecodeError> {
+        #[allow(unused_imports)]
+        use ::buffa::bytes::Buf as _;
+        #[allow(unused_imports)]
+        use ::buffa::Enumeration as _;
+        match tag.field_number() {
+            2u32 => {
+                ::buffa::encoding::check_wire_type(
+                    tag,
+                    ::buffa::encoding::WireType::Varint,
+                )?;
+                self.succeeded = ::buffa::types::decode_bool(buf)?;
+            }
+            _ => {
+                ::buffa::encoding::skip_field_depth(tag, buf, ctx.depth())?;
+            }
+        }
+        ::core::result::Result::Ok(())
+    }
+    fn clear(&mut self) {
+        self.succeeded = false;
+    }
+}
 #[derive(Clone, PartialEq, Default)]
 pub struct Event {
     /// Field 1: `type`

@@ -1,17 +1,17 @@
-//! Opens targets: makes the resolver or the registry that a `Target` names. `discovery` parses targets, and does not know
-//! how to make calls; etcd needs calls.
+//! Opens targets: makes the resolver or the registry that a `Target` names, lists what it holds, and changes weights in it.
+//! `discovery` parses targets, and does not know how to make calls; etcd needs calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::discovery::{
     DnsResolver, FileRegistry, FileResolver, ListResolver, MergedRegistry, MergedResolver, Registry, Resolver, Target,
-    list_file_services, without_duplicates,
+    WeightChange, change_file_weight, list_file_services, without_duplicates,
 };
 #[cfg(feature = "zookeeper")]
-use crate::discovery::{ZooKeeperRegistry, ZooKeeperResolver, list_zookeeper_services};
-use crate::endpoint::Endpoint;
+use crate::discovery::{ZooKeeperRegistry, ZooKeeperResolver, change_zookeeper_weight, list_zookeeper_services};
+use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 #[cfg(feature = "etcd")]
 use crate::etcd;
@@ -101,6 +101,46 @@ impl Target {
         })
     }
 
+    /// Changes the weight of the provider at `address` in every service. Returns the names of the services. Call it on the
+    /// background loop.
+    pub(crate) fn change_weight<'a>(
+        &'a self,
+        address: &'a Address,
+        change: WeightChange,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<String>, Error>> + Send + 'a>> {
+        Box::pin(async move {
+            match self {
+                Target::List(_) | Target::Dns(_) => {
+                    Err(Error::new(ErrorKind::Registry, format!("the weights of '{self}' cannot be changed")))
+                }
+                Target::File(root) => {
+                    let (path, address) = (root.clone(), address.clone());
+                    let changed =
+                        tokio::task::spawn_blocking(move || change_file_weight(&path, &address, change)).await;
+                    let changed = changed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+                    changed.map_err(|error| {
+                        Error::with_source(ErrorKind::Registry, format!("cannot change {self}"), error)
+                    })
+                }
+                Target::Merge(parts) => {
+                    let mut services = BTreeSet::new();
+                    for part in parts {
+                        services.extend(part.change_weight(address, change).await?);
+                    }
+                    Ok(services.into_iter().collect())
+                }
+                #[cfg(feature = "zookeeper")]
+                Target::ZooKeeper(ensemble) => change_zookeeper_weight(ensemble, address, change).await,
+                #[cfg(not(feature = "zookeeper"))]
+                Target::ZooKeeper(_) => Err(self.without_feature("zookeeper")),
+                #[cfg(feature = "etcd")]
+                Target::Etcd(cluster) => etcd::change_weight(cluster, address, change).await,
+                #[cfg(not(feature = "etcd"))]
+                Target::Etcd(_) => Err(self.without_feature("etcd")),
+            }
+        })
+    }
+
     fn unreadable(&self, error: std::io::Error) -> Error {
         Error::with_source(ErrorKind::Registry, format!("cannot read {self}"), error)
     }
@@ -129,6 +169,8 @@ const REGISTRIES: &str = "file:/folder, zookeeper://host:port and etcd://host:po
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::discovery::{Registration, RegistrationState};
+    use crate::method::ServiceDescriptor;
 
     #[test]
     fn targets_without_a_registry_refuse_registrations() {
@@ -141,6 +183,28 @@ mod tests {
             assert!(error.to_string().contains(part), "{error}");
         }
         "merge:file:/run/a+file:/run/b".parse::<Target>().unwrap().registry().unwrap();
+    }
+
+    #[tokio::test]
+    async fn weights_change_in_every_part_of_a_merged_target_and_in_no_list() {
+        static WHO: ServiceDescriptor = ServiceDescriptor { name: "test.Who", methods: &[], files: &[] };
+        let folder = tempfile::tempdir().unwrap();
+        let part = |name: &str| -> Target { format!("file:{}/{name}", folder.path().display()).parse().unwrap() };
+        let parts = [part("first"), part("second")];
+        let both: Target = format!("merge:{}+{}", parts[0], parts[1]).parse().unwrap();
+        let endpoint: Endpoint = "x:1".parse().unwrap();
+        let registration = Registration { service: &WHO, endpoint: endpoint.clone() };
+        let registered = both.registry().unwrap().register(registration);
+        let stands = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
+        registered.state().wait_for(stands).await.unwrap();
+        assert_eq!(both.change_weight(&endpoint.address, WeightChange::Drain).await.unwrap(), ["test.Who"]);
+        for part in &parts {
+            let drained = Endpoint { weight: 0, ..endpoint.clone() };
+            assert_eq!(part.read_services().await.unwrap(), [("test.Who".to_owned(), vec![drained])]);
+        }
+        let listed: Target = format!("merge:list:x:1,x:2+{}", parts[1]).parse().unwrap();
+        let error = listed.change_weight(&endpoint.address, WeightChange::Undrain).await.unwrap_err();
+        assert!(error.to_string().contains("the weights of 'list:x:1,x:2' cannot be changed"), "{error}");
     }
 
     #[cfg(not(feature = "etcd"))]

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use mprpc::client::Stub;
 use mprpc::discovery::{
-    Registered, Registration, RegistrationState, Resolution, ResolutionState, Target, list_services,
+    Registered, Registration, RegistrationState, Resolution, ResolutionState, Target, WeightChange, change_weight,
+    list_services,
 };
 use mprpc::well_known::StringValue;
 use mprpc::{
@@ -118,6 +119,25 @@ async fn restart_of_the_server_keeps_providers_and_their_callers() {
     server.resume();
     shows(&mut watch, &["127.0.0.1:1"]).await;
     stands(&registered).await;
+}
+
+#[tokio::test]
+async fn weight_of_a_provider_changes_and_its_lease_stays() {
+    let server = EtcdServer::start();
+    let url = url(&server);
+    let (target, address): (Target, _) = (url.parse().unwrap(), "127.0.0.1:1".parse().unwrap());
+    let error = change_weight(&target, &address, WeightChange::Drain, PATIENCE).await.unwrap_err();
+    assert!(error.to_string().contains("no entry of 127.0.0.1:1"), "{error}");
+    let (registered, mut watch) = (register(&url, "127.0.0.1:1"), watch(&url));
+    stands(&registered).await;
+    for (change, weight) in [(WeightChange::Drain, 0), (WeightChange::Undrain, 100), (WeightChange::Set(7), 7)] {
+        let services = change_weight(&target, &address, change, PATIENCE).await.unwrap();
+        assert_eq!(services, ["test.Who"]);
+        let has_weight = |resolution: &Resolution| resolution.endpoints.iter().all(|known| known.weight == weight);
+        tokio::time::timeout(PATIENCE, watch.wait_for(has_weight)).await.unwrap().unwrap();
+    }
+    registered.withdraw().await;
+    shows(&mut watch, &[]).await;
 }
 
 fn unregistered() -> Server {

@@ -28,14 +28,14 @@ use crate::endpoint::Endpoint;
 use crate::method::ServiceDescriptor;
 
 pub use dns::DnsResolver;
-pub(crate) use file::list as list_file_services;
 pub use file::{FileRegistry, FileResolver};
+pub(crate) use file::{change_weight as change_file_weight, list as list_file_services};
 pub use list::ListResolver;
 pub(crate) use merge::{Lists, without_duplicates};
 pub use merge::{MergedRegistry, MergedResolver};
-#[cfg(feature = "zookeeper")]
-pub(crate) use services::list_zookeeper_services;
 pub use services::{change_weight, list_services};
+#[cfg(feature = "zookeeper")]
+pub(crate) use services::{change_zookeeper_weight, list_zookeeper_services};
 pub(crate) use snapshot::SnapshotFolder;
 pub use target::{Ensemble, EtcdCluster, Target};
 pub use weights::WeightChange;

@@ -11,7 +11,6 @@
 use serde_json::{Map, Value, json};
 
 use super::file::parse_protocols;
-#[cfg(any(test, feature = "zookeeper"))]
 use super::weights::{WeightChange, Weights};
 use crate::endpoint::{Address, Endpoint, UnixSocket};
 
@@ -45,7 +44,6 @@ pub(crate) fn node_data(endpoint: &Endpoint) -> Vec<u8> {
 }
 
 /// The data of a provider's node with another weight. `None` if it is no data of such a node.
-#[cfg(any(test, feature = "zookeeper"))]
 pub(crate) fn reweighted(data: &[u8], change: WeightChange) -> Option<Vec<u8>> {
     let Value::Object(mut object) = serde_json::from_slice(data).ok()? else { return None };
     let number = |key: &str| u32::try_from(object.get(key)?.as_u64()?).ok();
@@ -63,13 +61,11 @@ pub(crate) fn reweighted(data: &[u8], change: WeightChange) -> Option<Vec<u8>> {
 }
 
 /// Whether the data is that of a provider's node.
-#[cfg(any(test, feature = "zookeeper"))]
 pub(crate) fn is_node(data: &[u8]) -> bool {
     parse_node("unix:/", data).is_ok()
 }
 
 /// The weight that a drained provider had before.
-#[cfg(any(test, feature = "zookeeper"))]
 const UNDRAINED: &str = "undrained";
 
 /// Parses a provider's node. The error says for a person what is wrong with the node.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::Target;
 use super::weights::WeightChange;
-use super::{Target, file};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 
@@ -26,14 +26,24 @@ pub(crate) async fn list_zookeeper_services(ensemble: &super::Ensemble) -> Resul
     super::zookeeper::list(ensemble).await
 }
 
+/// Changes the weight of a provider in ZooKeeper.
+#[cfg(feature = "zookeeper")]
+pub(crate) async fn change_zookeeper_weight(
+    ensemble: &super::Ensemble,
+    address: &Address,
+    change: WeightChange,
+) -> Result<Vec<String>, Error> {
+    super::zookeeper::change_weight(ensemble, address, change).await
+}
+
 /// Changes the weight of the provider at `address`, in every service that it serves. Returns the names of these services.
 ///
 /// Entries of the classic layout in ZooKeeper hold no weight: C++ callers go on calling a drained provider, and a provider
-/// that has no other entry cannot be changed.
+/// that has no other entry cannot be changed. A merged target changes the provider in all its registries.
 ///
 /// # Errors
 /// The registry cannot be read or written, or does not answer within `timeout`; no service has a provider at `address`; or the
-/// target is a list, or ZooKeeper in a build without the feature `zookeeper`.
+/// target, or a part of it, is a list or DNS, or needs a feature that the build lacks.
 pub async fn change_weight(
     target: &Target,
     address: &Address,
@@ -41,8 +51,8 @@ pub async fn change_weight(
     timeout: Duration,
 ) -> Result<Vec<String>, Error> {
     let (wanted, at) = (target.clone(), address.clone());
-    let written = async move { write(&wanted, &at, change).await };
-    let services = on_background(target, "changing", timeout, written).await?;
+    let changed = async move { wanted.change_weight(&at, change).await };
+    let services = on_background(target, "changing", timeout, changed).await?;
     if services.is_empty() {
         return Err(Error::new(ErrorKind::Registry, format!("{target} has no entry of {address} with a weight")));
     }
@@ -68,20 +78,4 @@ async fn on_background<T: Send + 'static>(
     });
     let stopped = |_| Error::new(ErrorKind::System, format!("{doing} {target} was stopped"));
     result.await.map_err(stopped)?
-}
-
-async fn write(target: &Target, address: &Address, change: WeightChange) -> Result<Vec<String>, Error> {
-    match target {
-        Target::File(root) => {
-            let (path, address) = (root.clone(), address.clone());
-            let changed = tokio::task::spawn_blocking(move || file::change_weight(&path, &address, change)).await;
-            let changed = changed.unwrap_or_else(|error| Err(std::io::Error::other(error)));
-            changed.map_err(|error| Error::with_source(ErrorKind::Registry, format!("cannot change {target}"), error))
-        }
-        #[cfg(feature = "zookeeper")]
-        Target::ZooKeeper(ensemble) => super::zookeeper::change_weight(ensemble, address, change).await,
-        #[cfg(not(feature = "zookeeper"))]
-        Target::ZooKeeper(_) => Err(target.without_feature("zookeeper")),
-        other => Err(Error::new(ErrorKind::Registry, format!("the weights of '{other}' cannot be changed"))),
-    }
 }

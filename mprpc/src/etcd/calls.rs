@@ -7,9 +7,9 @@ use tokio::runtime::Handle;
 
 use crate::client::{Channel, ChannelOptions, Stub};
 use crate::codec::etcd_messages::{
-    LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseRevokeRequest,
-    LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, WatchCreateRequest, WatchRequest,
-    WatchResponse,
+    Compare, KeyValue, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
+    LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp,
+    TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse, compare,
 };
 use crate::discovery::{EtcdCluster, ListResolver};
 use crate::endpoint::{Address, Endpoint, Protocol};
@@ -76,6 +76,17 @@ impl Etcd {
         self.kv.unary(1, &PutRequest { key, value, lease }).await
     }
 
+    /// Writes another value into a key, which keeps its lease, unless the key has changed since `entry` was read. Returns
+    /// whether the value is written.
+    pub(super) async fn replace(&self, entry: &KeyValue, value: Vec<u8>) -> Result<bool, Status> {
+        let KeyValue { key, mod_revision, lease, .. } = entry.clone();
+        let put = PutRequest { key: key.clone(), value, lease };
+        let unchanged = Compare { target: compare::CompareTarget::MOD.into(), key, mod_revision };
+        let success = vec![RequestOp { request_put: Some(put).into() }];
+        let done: TxnResponse = self.kv.unary(2, &TxnRequest { compare: vec![unchanged], success }).await?;
+        Ok(done.succeeded)
+    }
+
     /// Watches the keys from `key` up to `range_end`, from this revision on. A server without a leader ends the watch.
     pub(super) async fn watch(
         &self,
@@ -140,6 +151,7 @@ pub(super) static KV: ServiceDescriptor = ServiceDescriptor {
     methods: &[
         method("Range", "etcdserverpb.KV/Range", MethodKind::Unary, Idempotency::NoSideEffects),
         method("Put", "etcdserverpb.KV/Put", MethodKind::Unary, Idempotency::Idempotent),
+        method("Txn", "etcdserverpb.KV/Txn", MethodKind::Unary, Idempotency::Unknown),
     ],
     files: &[],
 };

@@ -1,6 +1,7 @@
 //! The keys of providers in etcd: the same paths as in ZooKeeper. Pure.
 
 use crate::codec::etcd_messages::KeyValue;
+use crate::discovery::is_service_name;
 use crate::discovery::node::{node_name, parse_node};
 use crate::endpoint::{Address, Endpoint};
 
@@ -17,6 +18,12 @@ pub(super) fn service_prefix(prefix: &str, service: &str) -> String {
 /// The key of a provider.
 pub(super) fn provider_key(prefix: &str, service: &str, address: &Address) -> String {
     format!("{}{}", service_prefix(prefix, service), node_name(address))
+}
+
+/// The service and the node name in the key of a provider, below `root`, which [`services_prefix`] returns.
+pub(super) fn parse_key<'a>(root: &str, entry: &'a KeyValue) -> Option<(&'a str, &'a str)> {
+    let (service, node) = std::str::from_utf8(&entry.key).ok()?.strip_prefix(root)?.split_once('/')?;
+    is_service_name(service).then_some((service, node))
 }
 
 /// The end of the range of the keys that begin with `prefix`, which ends in `/`.
@@ -54,6 +61,11 @@ mod tests {
         let prefix = service_prefix("/apps", "fixbug.UserServiceRpc");
         let parsed = parse_provider(&prefix, &entry(&key, r#"{"mprpc":1,"weight":7}"#)).unwrap();
         assert_eq!((parsed.address, parsed.weight), (unix, 7));
+        let (root, entry_of) = (services_prefix("/apps"), |key: &str| entry(key, ""));
+        assert_eq!(parse_key(&root, &entry_of(&key)), Some(("fixbug.UserServiceRpc", "unix:%2frun%2fa.sock")));
+        for other in ["/other/a.B/a:1", "/apps/mprpc/services/a.B", "/apps/mprpc/services/no name/a:1"] {
+            assert_eq!(parse_key(&root, &entry_of(other)), None, "{other}");
+        }
         assert!(
             range_end(&prefix) > key.clone().into_bytes() && range_end(&prefix).starts_with(b"/apps/mprpc/services/")
         );

@@ -18,4 +18,4 @@ mod tests;
 
 pub(crate) use registry::EtcdRegistry;
 pub(crate) use resolver::EtcdResolver;
-pub(crate) use services::list;
+pub(crate) use services::{change_weight, list};

@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use super::calls::{Etcd, keep_alive_request};
 use super::keys;
 use crate::discovery::backoff::Backoff;
-use crate::discovery::node::node_data;
+use crate::discovery::node::{is_node, node_data};
 use crate::discovery::outage::Outage;
 use crate::discovery::{
     EtcdCluster, Registered, Registration, RegistrationState, Registry, invalid_service_name, is_service_name,
@@ -81,13 +81,6 @@ struct Lease {
     ttl: Duration,
 }
 
-/// Who has the key of an announcement.
-enum Owner {
-    Nobody,
-    This,
-    Another,
-}
-
 impl Announcement {
     /// Keeps the key until it is withdrawn.
     async fn keep(mut self, mut withdrawn: oneshot::Receiver<()>) {
@@ -150,16 +143,22 @@ impl Announcement {
     /// At the first registration a key of another lease belongs to an earlier life of this provider, because only this
     /// process could bind the address. Later it belongs to another process, which has the same address by mistake.
     async fn write(&mut self, lease: Lease) -> Result<(), Status> {
-        match self.owner(lease).await? {
-            Owner::This => {}
-            Owner::Another if self.has_stood => {
+        let found = self.etcd.range(self.key.clone().into_bytes(), Vec::new(), 1).await?;
+        match found.kvs.into_iter().next() {
+            // An operator may have changed the weight. A key that is written anew has it too.
+            Some(entry) if entry.lease == lease.id => {
+                if is_node(&entry.value) {
+                    self.value = entry.value;
+                }
+            }
+            Some(_) if self.has_stood => {
                 let why = format!("{}: another process announces this address", self.place);
                 if RegistrationState::Pending(why.as_str().into()).publish(&self.state) {
                     tracing::error!("{why}");
                 }
                 return Ok(());
             }
-            Owner::Nobody | Owner::Another => {
+            Some(_) | None => {
                 self.etcd.put(self.key.clone().into_bytes(), self.value.clone(), lease.id).await?;
             }
         }
@@ -167,16 +166,6 @@ impl Announcement {
         self.outage.over(&self.place);
         RegistrationState::Registered(self.place.as_str().into()).publish(&self.state);
         Ok(())
-    }
-
-    async fn owner(&self, lease: Lease) -> Result<Owner, Status> {
-        let found = self.etcd.range(self.key.clone().into_bytes(), Vec::new(), 1).await?;
-        Ok(match found.kvs.first() {
-            None => Owner::Nobody,
-            // Somebody may have changed the value, for example the weight.
-            Some(entry) if entry.lease == lease.id => Owner::This,
-            Some(_) => Owner::Another,
-        })
     }
 
     /// Ends the lease and with it the key. A lease that cannot be ended expires by itself.

@@ -4,16 +4,17 @@
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 /// An etcd server. Dropping this stops the server by its process id, also when the test panics.
 pub(crate) struct EtcdServer {
     /// The address as `host:port`.
     pub(crate) address: String,
     peer: String,
-    folder: PathBuf,
+    folder: TempDir,
     process: Option<Child>,
 }
 
@@ -28,20 +29,18 @@ impl EtcdServer {
     /// Prepares a server without starting it. Its address refuses connections.
     pub(crate) fn stopped() -> EtcdServer {
         let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let folder = std::env::temp_dir().join(format!("mprpc-etcd-{:016x}", fastrand::u64(..)));
-        std::fs::create_dir(&folder).unwrap();
-        EtcdServer { address: free(), peer: free(), folder, process: None }
+        EtcdServer { address: free(), peer: free(), folder: tempfile::tempdir().unwrap(), process: None }
     }
 
     /// Starts the server with the data that it had. Returns once the server listens.
     pub(crate) fn resume(&mut self) {
-        let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
         let (client, peer) = (format!("http://{}", self.address), format!("http://{}", self.peer));
         let process = Command::new("etcd")
             .args(["--name", "test", "--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &format!("test={peer}"), "--data-dir"])
-            .arg(self.folder.join("data"))
+            .arg(self.folder.path().join("data"))
             .args(["--heartbeat-interval", "50", "--election-timeout", "250"])
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -52,7 +51,7 @@ impl EtcdServer {
         while TcpStream::connect(&self.address).is_err() {
             let ended = self.process.as_mut().and_then(|process| process.try_wait().unwrap());
             if ended.is_some() || Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
                 panic!("etcd on {} does not answer ({ended:?}): {log}\n{HELP}", self.address);
             }
             std::thread::sleep(POLL);
@@ -71,7 +70,6 @@ impl EtcdServer {
 impl Drop for EtcdServer {
     fn drop(&mut self) {
         self.kill();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

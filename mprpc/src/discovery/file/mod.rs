@@ -35,7 +35,7 @@ pub(crate) fn list(root: &Path) -> io::Result<Vec<(String, Vec<Endpoint>)>> {
 }
 
 /// Changes the weight of the provider at `address` in every service. Returns the names of the services. Blocks.
-pub(super) fn change_weight(root: &Path, address: &Address, change: WeightChange) -> io::Result<Vec<String>> {
+pub(crate) fn change_weight(root: &Path, address: &Address, change: WeightChange) -> io::Result<Vec<String>> {
     let mut changed = Vec::new();
     for service in services(root)? {
         if folder::change_weight(&root.join(&service), address, change)? {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::codec::etcd_messages::{
     Event, KeyValue, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
     LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, ResponseHeader,
-    WatchRequest, WatchResponse, event,
+    TxnRequest, TxnResponse, WatchRequest, WatchResponse, event,
 };
 use crate::codec::protobuf::{decode, encode};
 use crate::codec::{Codec, Message};
@@ -44,6 +44,8 @@ struct State {
     /// Whether watches report nothing.
     is_mute: bool,
     ranges: usize,
+    /// Values that others write just before the next transactions.
+    races: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl FakeEtcd {
@@ -112,6 +114,16 @@ impl FakeEtcd {
 
     pub(super) fn set_mute(&self, is_mute: bool) {
         self.change(|state| state.is_mute = is_mute);
+    }
+
+    /// Writes a value just before a transaction takes effect. Several races meet one transaction each, the last one first.
+    pub(super) fn race(&self, key: &str, value: &str) {
+        self.lock().races.push((key.into(), value.into()));
+    }
+
+    /// The value of a key.
+    pub(super) fn value(&self, key: &str) -> String {
+        String::from_utf8(self.lock().keys[key.as_bytes()].value.clone()).unwrap()
     }
 
     pub(super) fn ranges(&self) -> usize {
@@ -257,6 +269,23 @@ impl FakeService {
                 }
                 self.etcd.change(|state| state.put(key, value, lease));
                 reply(PutResponse::default())
+            }
+            "Txn" => {
+                let TxnRequest { compare, success } = decode(request)?;
+                let succeeded = self.etcd.change(|state| {
+                    if let Some((key, value)) = state.races.pop() {
+                        let lease = state.keys.get(&key).map_or(0, |entry| entry.lease);
+                        state.put(key, value, lease);
+                    }
+                    let stands = compare.iter().all(|compare| {
+                        let entry = state.keys.get(&compare.key);
+                        entry.map_or(0, |entry| entry.mod_revision) == compare.mod_revision
+                    });
+                    let puts = success.into_iter().filter_map(|op| op.request_put.into_option());
+                    puts.filter(|_| stands).for_each(|put| state.put(put.key, put.value, put.lease));
+                    stands
+                });
+                reply(TxnResponse { succeeded })
             }
             "LeaseGrant" => {
                 let LeaseGrantRequest { TTL } = decode(request)?;

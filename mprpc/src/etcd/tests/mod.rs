@@ -12,7 +12,9 @@ use tokio::time::{Instant, sleep};
 use self::fake::FakeEtcd;
 use super::calls::Etcd;
 use super::{EtcdRegistry, EtcdResolver, services};
-use crate::discovery::{Registered, Registration, RegistrationState, Registry, Resolution, ResolutionState, Resolver};
+use crate::discovery::{
+    Registered, Registration, RegistrationState, Registry, Resolution, ResolutionState, Resolver, WeightChange,
+};
 use crate::endpoint::Endpoint;
 use crate::method::ServiceDescriptor;
 use crate::testing::Network;
@@ -40,6 +42,11 @@ impl World {
         network.serve(ETCD, fake.server());
         let etcd = Arc::new(Etcd::over(network.channel(&format!("grpc://{ETCD}")), ETCD, Handle::current()));
         World { network, fake, etcd }
+    }
+
+    /// Changes the weight of a provider. Returns the names of its services.
+    async fn change(&self, address: &str, change: WeightChange) -> Vec<String> {
+        services::change_in(&self.etcd, "/apps", &address.parse().unwrap(), change).await.unwrap()
     }
 
     fn watch(&self) -> watch::Receiver<Resolution> {
@@ -251,4 +258,55 @@ async fn bad_entries_are_skipped_and_the_others_used() {
     assert_eq!(watch.borrow().endpoints[0].weight, 0);
     world.fake.put(&key(B), r#"{"mprpc":1}"#);
     shows(&mut watch, &[A, B]).await;
+}
+
+/// Waits until the only provider has this weight.
+async fn weighs(watch: &mut watch::Receiver<Resolution>, weight: u32) {
+    let has_weight =
+        |resolution: &Resolution| resolution.endpoints.len() == 1 && resolution.endpoints[0].weight == weight;
+    let reached = tokio::time::timeout(seconds(60), watch.wait_for(has_weight)).await.is_ok();
+    assert!(reached, "{:?}", watch.borrow());
+}
+
+#[tokio::test(start_paused = true)]
+async fn weight_of_an_operator_outlives_the_lease_until_it_is_undrained() {
+    let world = World::new();
+    let (registered, mut watch) = (world.register(A), world.watch());
+    stands(&registered).await;
+    let lease = world.fake.keys()[0].1;
+    assert_eq!(world.change(A, WeightChange::Drain).await, ["test.Who"]);
+    weighs(&mut watch, 0).await;
+    assert_eq!(world.fake.keys(), [(key(A), lease)], "the key keeps its lease");
+    // The provider sees the weight at its next renewal, and then has to write its key anew.
+    sleep(seconds(4)).await;
+    world.fake.end_leases();
+    weighs(&mut watch, 0).await;
+    sleep(seconds(4)).await;
+    let after = world.fake.keys();
+    assert!(after.len() == 1 && after[0].1 != lease, "{after:?}");
+    weighs(&mut watch, 0).await;
+    assert_eq!(world.change(A, WeightChange::Undrain).await, ["test.Who"]);
+    weighs(&mut watch, Endpoint::WEIGHT_DEFAULT).await;
+    assert_eq!(world.change(B, WeightChange::Drain).await, [""; 0], "nobody has this address");
+}
+
+#[tokio::test(start_paused = true)]
+async fn weight_changes_lose_no_change_of_somebody_else() {
+    let world = World::new();
+    world.fake.put(&key(A), r#"{"mprpc":1,"zone":"old"}"#);
+    world.fake.race(&key(A), r#"{"mprpc":1,"zone":"new"}"#);
+    assert_eq!(world.change(A, WeightChange::Set(7)).await, ["test.Who"]);
+    let value: serde_json::Value = serde_json::from_str(&world.fake.value(&key(A))).unwrap();
+    assert_eq!(value, serde_json::json!({"mprpc": 1, "zone": "new", "weight": 7}));
+    // An entry of another program stays as it is.
+    world.fake.put(&key(A), "no entry");
+    assert_eq!(world.change(A, WeightChange::Drain).await, [""; 0]);
+    assert_eq!(world.fake.value(&key(A)), "no entry");
+    for _ in 0..9 {
+        world.fake.race(&key(B), r#"{"mprpc":1}"#);
+    }
+    world.fake.put(&key(B), r#"{"mprpc":1}"#);
+    let changed = services::change_in(&world.etcd, "/apps", &B.parse().unwrap(), WeightChange::Drain).await;
+    let status = changed.unwrap_err();
+    assert!(status.message().contains(&key(B)) && status.message().contains("8 times"), "{status}");
 }
