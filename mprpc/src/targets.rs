@@ -20,7 +20,8 @@ impl Target {
     /// Makes the resolver for this target. The resolver contacts nothing before the first watch.
     ///
     /// # Errors
-    /// The target is ZooKeeper or etcd, and the build lacks the feature `zookeeper` or `etcd`.
+    /// The target is ZooKeeper or etcd, and the build lacks the feature `zookeeper` or `etcd`; or the TLS files of etcd cannot be
+    /// used.
     pub fn resolver(&self) -> Result<Arc<dyn Resolver>, Error> {
         Ok(match self {
             Target::File(root) => Arc::new(FileResolver::new(root.clone())),
@@ -34,7 +35,7 @@ impl Target {
             #[cfg(not(feature = "zookeeper"))]
             Target::ZooKeeper(_) => return Err(self.without_feature("zookeeper")),
             #[cfg(feature = "etcd")]
-            Target::Etcd(cluster) => Arc::new(etcd::EtcdResolver::new(cluster)),
+            Target::Etcd(cluster) => Arc::new(etcd::EtcdResolver::new(cluster)?),
             #[cfg(not(feature = "etcd"))]
             Target::Etcd(_) => return Err(self.without_feature("etcd")),
         })
@@ -44,7 +45,7 @@ impl Target {
     ///
     /// # Errors
     /// The target, or a part of it, is a list or DNS, which take no registrations; or it is ZooKeeper or etcd, and the
-    /// build lacks the feature `zookeeper` or `etcd`.
+    /// build lacks the feature `zookeeper` or `etcd`; or the TLS files of etcd cannot be used.
     pub fn registry(&self) -> Result<Arc<dyn Registry>, Error> {
         Ok(match self {
             Target::File(root) => Arc::new(FileRegistry::new(root.clone())),
@@ -58,7 +59,7 @@ impl Target {
             #[cfg(not(feature = "zookeeper"))]
             Target::ZooKeeper(_) => return Err(self.without_feature("zookeeper")),
             #[cfg(feature = "etcd")]
-            Target::Etcd(cluster) => Arc::new(etcd::EtcdRegistry::new(cluster)),
+            Target::Etcd(cluster) => Arc::new(etcd::EtcdRegistry::new(cluster)?),
             #[cfg(not(feature = "etcd"))]
             Target::Etcd(_) => return Err(self.without_feature("etcd")),
         })

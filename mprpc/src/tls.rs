@@ -27,7 +27,7 @@ pub struct TlsServer {
 ///
 /// The files are PEM, at most 1 MiB each. The channel checks them for changes every `limits.tls_reload_interval`, as a
 /// [`TlsServer`] does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsClient {
     /// The trusted issuers of servers' certificates. No other issuer is trusted, not even the system's roots.
     pub ca: PathBuf,

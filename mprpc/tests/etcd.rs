@@ -7,6 +7,9 @@
     reason = "a panic is how a test fails; clippy sees that only in functions marked as tests"
 )]
 
+#[cfg(feature = "tls")]
+#[path = "support/certificates.rs"]
+mod certificates;
 #[path = "support/etcd.rs"]
 mod etcd;
 #[cfg(feature = "zookeeper")]
@@ -136,6 +139,82 @@ async fn weight_of_a_provider_changes_and_its_lease_stays() {
         let has_weight = |resolution: &Resolution| resolution.endpoints.iter().all(|known| known.weight == weight);
         tokio::time::timeout(PATIENCE, watch.wait_for(has_weight)).await.unwrap().unwrap();
     }
+    registered.withdraw().await;
+    shows(&mut watch, &[]).await;
+}
+
+#[tokio::test]
+async fn user_logs_in_and_again_after_the_server_has_forgotten_its_tokens() {
+    let mut server = EtcdServer::start();
+    for (path, json) in [
+        ("user/add", r#"{"name":"root","password":"root"}"#),
+        ("user/grant", r#"{"user":"root","role":"root"}"#),
+        ("user/add", r#"{"name":"mprpc","password":"secret"}"#),
+        ("role/add", r#"{"name":"apps"}"#),
+        // The keys from /apps/ up to /apps0, in base64.
+        ("role/grant", r#"{"name":"apps","perm":{"permType":"READWRITE","key":"L2FwcHMv","range_end":"L2FwcHMw"}}"#),
+        ("user/grant", r#"{"user":"mprpc","role":"apps"}"#),
+        ("enable", "{}"),
+    ] {
+        server.post(&format!("/v3/auth/{path}"), json);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, password: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, password).unwrap();
+        path.display().to_string()
+    };
+    let with_login = |login: &str| format!("{}&user=mprpc&password_file={login}", url(&server));
+    let (right, wrong) = (with_login(&file("right", "secret\n")), with_login(&file("wrong", "guess")));
+
+    let error = list_services(&wrong.parse().unwrap(), PATIENCE).await.unwrap_err().to_string();
+    assert!(error.contains(&server.address) && error.contains("login of user 'mprpc'"), "{error}");
+    let error = list_services(&url(&server).parse().unwrap(), PATIENCE).await.unwrap_err().to_string();
+    assert!(error.contains("the target has no user and password_file"), "{error}");
+    let elsewhere = right.replace("/apps?", "/other?");
+    let error = list_services(&elsewhere.parse().unwrap(), PATIENCE).await.unwrap_err().to_string();
+    assert!(error.contains("user 'mprpc': etcdserver: permission denied"), "{error}");
+
+    let (registered, mut watch) = (register(&right, "127.0.0.1:1"), watch(&right));
+    stands(&registered).await;
+    shows(&mut watch, &["127.0.0.1:1"]).await;
+    // etcd keeps tokens in memory.
+    server.kill();
+    let is_stale = |resolution: &Resolution| matches!(resolution.state, ResolutionState::Stale(_));
+    tokio::time::timeout(PATIENCE, watch.wait_for(is_stale)).await.unwrap().unwrap();
+    server.resume();
+    shows(&mut watch, &["127.0.0.1:1"]).await;
+    stands(&registered).await;
+    registered.withdraw().await;
+    shows(&mut watch, &[]).await;
+}
+
+#[cfg(feature = "tls")]
+#[tokio::test]
+async fn servers_are_called_over_tls_with_a_client_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = certificates::Authority::new(folder.path(), "ca");
+    let other = certificates::Authority::new(folder.path(), "other");
+    let own = authority.issue("etcd", &["127.0.0.1", "etcd.example"]);
+    let caller = authority.issue("mprpc", &[]);
+    let server = EtcdServer::start_with_tls(&own.certificate, &own.key, &authority.file());
+    let at = |options: String| format!("etcds://{}/apps?lease_ttl_s=2&{options}", server.address);
+    let pair = format!("client_certificate={}&client_key={}", caller.certificate.display(), caller.key.display());
+    let ca = format!("ca={}", authority.file().display());
+    for (options, part) in [
+        (format!("ca={}&{pair}", other.file().display()), "unknown issuer"),
+        (ca.clone(), "certificate"),
+        (format!("{ca}&{pair}&server_name=db.example"), "not for db.example"),
+        (format!("ca={}/missing.pem", folder.path().display()), "missing.pem"),
+    ] {
+        let target: Target = at(options).parse().unwrap();
+        let error = list_services(&target, PATIENCE).await.unwrap_err().to_string();
+        assert!(error.contains(part) && error.contains(&server.address), "{part}: {error}");
+    }
+    let url = at(format!("{ca}&{pair}&server_name=etcd.example"));
+    let (registered, mut watch) = (register(&url, "127.0.0.1:1"), watch(&url));
+    stands(&registered).await;
+    shows(&mut watch, &["127.0.0.1:1"]).await;
     registered.withdraw().await;
     shows(&mut watch, &[]).await;
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod backoff;
 mod dns;
+mod etcd_cluster;
 mod file;
 mod list;
 pub(crate) mod membership;
@@ -28,6 +29,7 @@ use crate::endpoint::Endpoint;
 use crate::method::ServiceDescriptor;
 
 pub use dns::DnsResolver;
+pub use etcd_cluster::{EtcdCluster, EtcdLogin};
 pub use file::{FileRegistry, FileResolver};
 pub(crate) use file::{change_weight as change_file_weight, list as list_file_services};
 pub use list::ListResolver;
@@ -37,7 +39,7 @@ pub use services::{change_weight, list_services};
 #[cfg(feature = "zookeeper")]
 pub(crate) use services::{change_zookeeper_weight, list_zookeeper_services};
 pub(crate) use snapshot::SnapshotFolder;
-pub use target::{Ensemble, EtcdCluster, Target};
+pub use target::{Ensemble, Target};
 pub use weights::WeightChange;
 #[cfg(feature = "zookeeper")]
 pub use zookeeper::{ZooKeeperRegistry, ZooKeeperResolver};

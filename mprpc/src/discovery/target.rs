@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::etcd_cluster::EtcdCluster;
 use super::membership::SOURCES_MAX;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
@@ -16,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 /// | `file:/run/mprpc` | a folder on this machine; needs no server |
 /// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the default port is 2181, the chroot is optional |
 /// | `etcd://a:2379,b:2379/prefix` | an etcd cluster; the default port is 2379, the prefix is optional |
+/// | `etcds://a:2379/prefix?ca=/etc/etcd/ca.pem` | an etcd cluster, over TLS |
 /// | `dns:users.example:8000` | the addresses of this name, for every service; `dns:grpc://users.example:8000` for gRPC servers |
 /// | `merge:zookeeper://a:2181+etcd://b:2379` | the union of these registries, 8 at most; providers register in all of them |
 /// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
@@ -24,7 +26,9 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A ZooKeeper string may end in options. `?classic=true` also registers in the layout of the C++ MPRPC (resolvers
 /// always read both layouts). `session_timeout_ms=6000` is the requested session timeout. An etcd string may end in
-/// `?lease_ttl_s=10`.
+/// `?lease_ttl_s=10` and in a login, `user=mprpc&password_file=/run/secrets/etcd`. `etcds://` needs `ca`, the file of the
+/// trusted issuers; `client_certificate`, `client_key` and `server_name` mean what they do in
+/// [`TlsClient`](crate::TlsClient).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -55,24 +59,6 @@ pub struct Ensemble {
     pub session_timeout: Duration,
 }
 
-/// An etcd cluster and the prefix of the keys in it that mprpc uses.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct EtcdCluster {
-    /// `host:port` of each server, at least one.
-    pub servers: Vec<String>,
-    /// What all keys begin with, `/prefix`; empty for none.
-    pub prefix: String,
-    /// The lease that a provider asks for, in whole seconds. It is how long a killed provider stays listed.
-    pub lease_ttl: Duration,
-}
-
-impl EtcdCluster {
-    /// The lease if the string names none.
-    pub const LEASE_TTL_DEFAULT: Duration = Duration::from_secs(10);
-    /// The longest lease that a string may ask for.
-    pub const LEASE_TTL_MAX: Duration = Duration::from_secs(3600);
-}
-
 impl Ensemble {
     /// The session timeout if the string names none. It is how long a killed provider stays listed.
     pub const SESSION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
@@ -100,8 +86,10 @@ impl FromStr for Target {
             let entries = entries.split(',').map(|entry| parse_endpoint(text, entry.trim()));
             return entries.collect::<Result<_, _>>().map(Target::List);
         }
-        if let Some(rest) = text.strip_prefix("etcd://") {
-            return parse_etcd(text, rest).map(Target::Etcd);
+        for (scheme, has_tls) in [("etcd://", false), ("etcds://", true)] {
+            if let Some(rest) = text.strip_prefix(scheme) {
+                return parse_etcd(text, rest, has_tls).map(Target::Etcd);
+            }
         }
         if let Some(name) = text.strip_prefix("dns:") {
             let endpoint = parse_endpoint(text, name)?;
@@ -162,16 +150,6 @@ impl fmt::Display for Ensemble {
     }
 }
 
-impl fmt::Display for EtcdCluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "etcd://{}{}", self.servers.join(","), self.prefix)?;
-        if self.lease_ttl != EtcdCluster::LEASE_TTL_DEFAULT {
-            write!(f, "?lease_ttl_s={}", self.lease_ttl.as_secs())?;
-        }
-        Ok(())
-    }
-}
-
 fn parse_file(text: &str, path: &str) -> Result<Target, Error> {
     // People who are used to URLs write file:///run/mprpc.
     let path = if path.starts_with("///") { &path[2..] } else { path };
@@ -203,21 +181,9 @@ fn parse_cluster<'a>(
     Ok((servers, path.to_owned(), options))
 }
 
-fn parse_etcd(text: &str, rest: &str) -> Result<EtcdCluster, Error> {
+fn parse_etcd(text: &str, rest: &str, has_tls: bool) -> Result<EtcdCluster, Error> {
     let (servers, prefix, options) = parse_cluster(text, rest, 2379, "prefix")?;
-    let mut cluster = EtcdCluster { servers, prefix, lease_ttl: EtcdCluster::LEASE_TTL_DEFAULT };
-    for option in options.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=').unwrap_or((option, "")) {
-            ("lease_ttl_s", value) => {
-                let max = EtcdCluster::LEASE_TTL_MAX.as_secs();
-                let ttl = value.parse().ok().filter(|ttl| (1..=max).contains(ttl));
-                let why = || wrong(text, &format!("lease_ttl_s is '{value}', not a number from 1 to {max}"));
-                cluster.lease_ttl = Duration::from_secs(ttl.ok_or_else(why)?);
-            }
-            (name, _) => return Err(wrong(text, &format!("there is no option '{name}'; the option is lease_ttl_s"))),
-        }
-    }
-    Ok(cluster)
+    EtcdCluster::from_parts(servers, prefix, options, has_tls).map_err(|why| wrong(text, &why))
 }
 
 /// A `+` separates registries only in front of one, because it may be part of a path.
@@ -291,9 +257,10 @@ fn wrong(text: &str, why: &str) -> Error {
 }
 
 /// How the parts of a merge can begin.
-const PREFIXES: [&str; 10] =
-    ["file:", "zookeeper:", "etcd:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
+const PREFIXES: [&str; 11] =
+    ["file:", "zookeeper:", "etcd:", "etcds:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
 const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, etcd://host:port/prefix, \
+                     etcds://host:port/prefix?ca=FILE, \
                      dns:name:port, merge:REGISTRY+REGISTRY, list:host:port,host:port, host:port, unix:/path, \
                      memory:name, classic:host:port and grpc://host:port";
 
@@ -317,6 +284,8 @@ mod tests {
             "zookeeper://a:2181?session_timeout_ms=6000",
             "etcd://a:2379",
             "etcd://a:2379,[::1]:1/apps/mprpc?lease_ttl_s=60",
+            "etcds://a:2379?ca=/etc/etcd/ca.pem&user=mprpc&password_file=/run/secrets/etcd",
+            "merge:etcd://a:2379+etcds://b:2379?ca=/c+d.pem",
             "dns:users.example:8000",
             "dns:grpc://users.example:8000",
             "merge:zookeeper://a:2181,b:2181/x?classic=true+etcd://c:2379,d:2379/y",
@@ -352,7 +321,7 @@ mod tests {
             ("zookeeper://", "the name of a server is empty"),
             ("zookeeper://a:2181,", "the name of a server is empty"),
             ("etcd://a?lease_ttl_s=0", "from 1 to 3600"),
-            ("etcd://a?ttl=1", "no option 'ttl'"),
+            ("etcds://a", "etcds:// needs ca=FILE"),
             ("etcd://a//b", "the prefix '//b'"),
             ("dns:10.0.0.1:80", "'10.0.0.1:80' is no host name with a port"),
             ("dns:users.example", "has no port"),

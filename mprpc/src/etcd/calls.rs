@@ -5,24 +5,30 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::runtime::Handle;
 
+use super::login::{Login, Token, carrying};
 use crate::client::{Channel, ChannelOptions, Stub};
 use crate::codec::etcd_messages::{
     Compare, KeyValue, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
     LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, RequestOp,
     TxnRequest, TxnResponse, WatchCreateRequest, WatchRequest, WatchResponse, compare,
 };
-use crate::discovery::{EtcdCluster, ListResolver};
+use crate::codec::{Message, MessageName};
+use crate::discovery::{EtcdCluster, EtcdLogin, ListResolver};
 use crate::endpoint::{Address, Endpoint, Protocol};
+use crate::error::Error;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
+use crate::net::Connector;
 use crate::status::Status;
 use crate::streaming::{Sender, Streaming};
+use crate::tls::TlsClient;
 
-/// A cluster, as this process calls it. All registrations and watches of the process share its connections.
+/// A cluster, as this process calls it. All registrations and watches of the process share its connections and its login.
 pub(super) struct Etcd {
     /// The name of the cluster in states and errors, `etcd 127.0.0.1:2379`.
     pub(super) name: String,
     /// Where the tasks of the registry run.
     pub(super) runtime: Handle,
+    login: Arc<Login>,
     kv: Stub,
     watch: Stub,
     lease: Stub,
@@ -32,34 +38,47 @@ pub(super) struct Etcd {
 pub(super) struct Exchange<Q, R> {
     requests: Sender<Q>,
     responses: Streaming<R>,
+    login: Arc<Login>,
+    token: Token,
 }
 
 impl Etcd {
     /// Returns the process's channel to this cluster. Starts one if none is in use.
-    pub(super) fn shared(cluster: &EtcdCluster) -> Arc<Etcd> {
-        type Clusters = HashMap<Vec<String>, Weak<Etcd>>;
+    ///
+    /// # Errors
+    /// The TLS files cannot be used, or the build lacks the feature `tls`.
+    pub(super) fn shared(cluster: &EtcdCluster) -> Result<Arc<Etcd>, Error> {
+        type Access = (Vec<String>, Option<TlsClient>, Option<EtcdLogin>);
+        type Clusters = HashMap<Access, Weak<Etcd>>;
         static CLUSTERS: Mutex<Option<Clusters>> = Mutex::new(None);
         let mut clusters = CLUSTERS.lock().unwrap_or_else(PoisonError::into_inner);
         let clusters = clusters.get_or_insert_default();
         clusters.retain(|_, cluster| cluster.strong_count() > 0);
-        let known = clusters.entry(cluster.servers.clone()).or_default();
+        let EtcdCluster { servers, tls, login, .. } = cluster.clone();
+        let known = clusters.entry((servers, tls.clone(), login.clone())).or_default();
         if let Some(etcd) = known.upgrade() {
-            return etcd;
+            return Ok(etcd);
         }
+        let options = ChannelOptions { tls, ..ChannelOptions::default() };
+        // The channel below would report the fault by each of its calls.
+        Connector::new(options.tls.as_ref(), &options.limits)
+            .map_err(|error| Error::new(error.kind(), format!("'{cluster}' cannot be opened: {error}")))?;
         // Parsing a target has checked the addresses.
         let addresses = cluster.servers.iter().filter_map(|server| server.parse::<Address>().ok());
         let endpoint = |address| Endpoint { protocol: Protocol::Grpc, ..Endpoint::new(address) };
         let resolver = Arc::new(ListResolver::new(addresses.map(endpoint).collect()));
-        let channel = Channel::from_resolver(resolver, ChannelOptions::default());
-        let etcd = Arc::new(Etcd::over(channel, &cluster.servers.join(","), crate::net::background().clone()));
+        let channel = Channel::from_resolver(resolver, options);
+        let runtime = crate::net::background().clone();
+        let etcd = Arc::new(Etcd::over(channel, &cluster.servers.join(","), login, runtime));
         *known = Arc::downgrade(&etcd);
-        etcd
+        Ok(etcd)
     }
 
-    pub(super) fn over(channel: Channel, servers: &str, runtime: Handle) -> Etcd {
+    pub(super) fn over(channel: Channel, servers: &str, login: Option<EtcdLogin>, runtime: Handle) -> Etcd {
         Etcd {
             name: format!("etcd {servers}"),
             runtime,
+            login: Arc::new(Login::new(channel.clone(), login)),
             kv: Stub::new(channel.clone(), &KV),
             watch: Stub::new(channel.clone(), &WATCH),
             lease: Stub::new(channel, &LEASE),
@@ -68,12 +87,14 @@ impl Etcd {
 
     /// Reads the keys from `key` up to `range_end`; an empty `range_end` means this one key.
     pub(super) async fn range(&self, key: Vec<u8>, range_end: Vec<u8>, limit: i64) -> Result<RangeResponse, Status> {
-        self.kv.unary(0, &RangeRequest { key, range_end, limit }).await
+        let request = RangeRequest { key, range_end, limit };
+        self.login.call(|| self.kv.unary(0, &request)).await
     }
 
     /// Writes a key, which lives as long as the lease.
     pub(super) async fn put(&self, key: Vec<u8>, value: Vec<u8>, lease: i64) -> Result<PutResponse, Status> {
-        self.kv.unary(1, &PutRequest { key, value, lease }).await
+        let request = PutRequest { key, value, lease };
+        self.login.call(|| self.kv.unary(1, &request)).await
     }
 
     /// Writes another value into a key, which keeps its lease, unless the key has changed since `entry` was read. Returns
@@ -83,7 +104,8 @@ impl Etcd {
         let put = PutRequest { key: key.clone(), value, lease };
         let unchanged = Compare { target: compare::CompareTarget::MOD.into(), key, mod_revision };
         let success = vec![RequestOp { request_put: Some(put).into() }];
-        let done: TxnResponse = self.kv.unary(2, &TxnRequest { compare: vec![unchanged], success }).await?;
+        let request = TxnRequest { compare: vec![unchanged], success };
+        let done: TxnResponse = self.login.call(|| self.kv.unary(2, &request)).await?;
         Ok(done.succeeded)
     }
 
@@ -95,16 +117,13 @@ impl Etcd {
         start_revision: i64,
     ) -> Result<Exchange<WatchRequest, WatchResponse>, Status> {
         let create = WatchCreateRequest { key, range_end, start_revision };
-        let request = WatchRequest { create_request: Some(create).into() };
-        let (requests, stream) = Streaming::channel(1);
-        requests.send(request).await?;
-        let call = self.watch.bidirectional(0, stream).metadata(HAS_LEADER.0, HAS_LEADER.1);
-        Ok(Exchange { requests, responses: call.await? })
+        self.exchange(&self.watch, 0, WatchRequest { create_request: Some(create).into() }).await
     }
 
     /// Asks for a lease of this many seconds.
     pub(super) async fn grant(&self, seconds: i64) -> Result<LeaseGrantResponse, Status> {
-        let granted: LeaseGrantResponse = self.lease.unary(0, &LeaseGrantRequest { TTL: seconds }).await?;
+        let request = LeaseGrantRequest { TTL: seconds };
+        let granted: LeaseGrantResponse = self.login.call(|| self.lease.unary(0, &request)).await?;
         match granted.error.is_empty() {
             true => Ok(granted),
             false => Err(Status::unavailable(granted.error)),
@@ -113,7 +132,8 @@ impl Etcd {
 
     /// Ends a lease, and with it the keys that have it.
     pub(super) async fn revoke(&self, lease: i64) -> Result<LeaseRevokeResponse, Status> {
-        self.lease.unary(1, &LeaseRevokeRequest { ID: lease }).await
+        let request = LeaseRevokeRequest { ID: lease };
+        self.login.call(|| self.lease.unary(1, &request)).await
     }
 
     /// Opens the stream that keeps a lease alive, and sends the first request.
@@ -121,10 +141,23 @@ impl Etcd {
         &self,
         lease: i64,
     ) -> Result<Exchange<LeaseKeepAliveRequest, LeaseKeepAliveResponse>, Status> {
+        self.exchange(&self.lease, 2, keep_alive_request(lease)).await
+    }
+
+    /// Opens a stream and sends the first request.
+    async fn exchange<Q, R>(&self, stub: &Stub, method: usize, first: Q) -> Result<Exchange<Q, R>, Status>
+    where
+        Q: Message + 'static,
+        R: Message + MessageName + 'static,
+    {
         let (requests, stream) = Streaming::channel(1);
-        requests.send(keep_alive_request(lease)).await?;
-        let call = self.lease.bidirectional(2, stream).metadata(HAS_LEADER.0, HAS_LEADER.1);
-        Ok(Exchange { requests, responses: call.await? })
+        requests.send(first).await?;
+        let (login, token) = (self.login.clone(), self.login.token().await?);
+        let call = stub.bidirectional(method, stream).metadata(HAS_LEADER.0, HAS_LEADER.1);
+        match carrying(call, &token).await {
+            Ok(responses) => Ok(Exchange { requests, responses, login, token }),
+            Err(status) => Err(login.failed(&token, &status).await),
+        }
     }
 }
 
@@ -135,7 +168,11 @@ impl<Q, R: 'static> Exchange<Q, R> {
 
     /// The next response. The end of the stream is an error.
     pub(super) async fn next(&mut self) -> Result<R, Status> {
-        self.responses.next().await.unwrap_or_else(|| Err(Status::unavailable("the server has ended the stream")))
+        match self.responses.next().await {
+            Some(Ok(response)) => Ok(response),
+            Some(Err(status)) => Err(self.login.failed(&self.token, &status).await),
+            None => Err(Status::unavailable("the server has ended the stream")),
+        }
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod calls;
 mod keys;
+mod login;
 mod registry;
 mod resolver;
 mod services;

@@ -14,6 +14,7 @@ use crate::discovery::outage::Outage;
 use crate::discovery::{
     EtcdCluster, Registered, Registration, RegistrationState, Registry, invalid_service_name, is_service_name,
 };
+use crate::error::Error;
 use crate::net::clock;
 use crate::status::{Code, Status};
 
@@ -25,8 +26,8 @@ pub(crate) struct EtcdRegistry {
 }
 
 impl EtcdRegistry {
-    pub(crate) fn new(cluster: &EtcdCluster) -> EtcdRegistry {
-        EtcdRegistry::over(Etcd::shared(cluster), &cluster.prefix, cluster.lease_ttl)
+    pub(crate) fn new(cluster: &EtcdCluster) -> Result<EtcdRegistry, Error> {
+        Ok(EtcdRegistry::over(Etcd::shared(cluster)?, &cluster.prefix, cluster.lease_ttl))
     }
 
     pub(super) fn over(etcd: Arc<Etcd>, prefix: &str, lease_ttl: Duration) -> EtcdRegistry {

@@ -13,6 +13,7 @@ use crate::discovery::backoff::{BACKOFF_MAX, Backoff};
 use crate::discovery::outage::Outage;
 use crate::discovery::{EtcdCluster, Resolution, Resolver, invalid_service_name, is_service_name, skip};
 use crate::endpoint::Endpoint;
+use crate::error::Error;
 use crate::net::clock;
 use crate::status::Status;
 
@@ -23,8 +24,8 @@ pub(crate) struct EtcdResolver {
 }
 
 impl EtcdResolver {
-    pub(crate) fn new(cluster: &EtcdCluster) -> EtcdResolver {
-        EtcdResolver::over(Etcd::shared(cluster), &cluster.prefix)
+    pub(crate) fn new(cluster: &EtcdCluster) -> Result<EtcdResolver, Error> {
+        Ok(EtcdResolver::over(Etcd::shared(cluster)?, &cluster.prefix))
     }
 
     pub(super) fn over(etcd: Arc<Etcd>, prefix: &str) -> EtcdResolver {

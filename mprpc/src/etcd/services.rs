@@ -13,7 +13,7 @@ use crate::status::Status;
 
 /// Reads every service with its endpoints, in the order of the names.
 pub(crate) async fn list(cluster: &EtcdCluster) -> Result<Vec<(String, Vec<Endpoint>)>, Error> {
-    let etcd = Etcd::shared(cluster);
+    let etcd = Etcd::shared(cluster)?;
     list_from(&etcd, &cluster.prefix).await.map_err(|status| failed("read", cluster, &status))
 }
 
@@ -23,7 +23,7 @@ pub(crate) async fn change_weight(
     address: &Address,
     change: WeightChange,
 ) -> Result<Vec<String>, Error> {
-    let etcd = Etcd::shared(cluster);
+    let etcd = Etcd::shared(cluster)?;
     let changed = change_in(&etcd, &cluster.prefix, address, change).await;
     changed.map_err(|status| failed("change", cluster, &status))
 }

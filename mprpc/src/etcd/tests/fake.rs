@@ -1,7 +1,7 @@
-//! An etcd of one server in memory, under virtual time: keys, leases, watches and a history that can be compacted. A test
-//! gives it faults.
+//! An etcd of one server in memory, under virtual time: keys, leases, watches, a history that can be compacted, and logins. A
+//! test gives it faults.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -9,14 +9,15 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::codec::etcd_messages::{
-    Event, KeyValue, LeaseGrantRequest, LeaseGrantResponse, LeaseKeepAliveRequest, LeaseKeepAliveResponse,
-    LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse, ResponseHeader,
-    TxnRequest, TxnResponse, WatchRequest, WatchResponse, event,
+    AuthenticateRequest, AuthenticateResponse, Event, KeyValue, LeaseGrantRequest, LeaseGrantResponse,
+    LeaseKeepAliveRequest, LeaseKeepAliveResponse, LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse, WatchRequest, WatchResponse, event,
 };
 use crate::codec::protobuf::{decode, encode};
 use crate::codec::{Codec, Message};
 use crate::context::Context;
 use crate::etcd::calls::{KV, LEASE, WATCH};
+use crate::etcd::login::AUTH;
 use crate::method::ServiceDescriptor;
 use crate::server::Server;
 use crate::service::{Body, BoxFuture, Service};
@@ -46,6 +47,11 @@ struct State {
     ranges: usize,
     /// Values that others write just before the next transactions.
     races: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The users and their passwords. `None` if authentication is not enabled.
+    users: Option<BTreeMap<String, String>>,
+    tokens: BTreeSet<String>,
+    /// The logins, also those that failed.
+    logins: usize,
 }
 
 impl FakeEtcd {
@@ -56,7 +62,7 @@ impl FakeEtcd {
 
     pub(super) fn server(&self) -> Server {
         let service = |descriptor| FakeService { descriptor, etcd: self.clone() };
-        Server::default().add(service(&KV)).add(service(&WATCH)).add(service(&LEASE))
+        Server::default().add(service(&KV)).add(service(&WATCH)).add(service(&LEASE)).add(service(&AUTH))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -126,11 +132,25 @@ impl FakeEtcd {
         String::from_utf8(self.lock().keys[key.as_bytes()].value.clone()).unwrap()
     }
 
+    /// Enables authentication, with one user.
+    pub(super) fn enable_authentication(&self, user: &str, password: &str) {
+        self.lock().users = Some([(user.to_owned(), password.to_owned())].into());
+    }
+
+    /// Forgets all tokens, as a server does that is started again.
+    pub(super) fn expire_tokens(&self) {
+        self.lock().tokens.clear();
+    }
+
+    pub(super) fn logins(&self) -> usize {
+        self.lock().logins
+    }
+
     pub(super) fn ranges(&self) -> usize {
         self.lock().ranges
     }
 
-    fn watch(&self, mut requests: Streaming<bytes::Bytes>) -> Streaming<bytes::Bytes> {
+    fn watch(&self, authorized: Result<(), Status>, mut requests: Streaming<bytes::Bytes>) -> Streaming<bytes::Bytes> {
         let (sender, responses) = Streaming::channel(16);
         let (etcd, mut changed) = (self.clone(), self.changed.subscribe());
         tokio::spawn(async move {
@@ -139,6 +159,12 @@ impl FakeEtcd {
             let Some(create) = request.create_request.into_option() else { return };
             let send = |response: WatchResponse| sender.send(encode(&response).unwrap());
             let mut next = create.start_revision;
+            if authorized.is_err() {
+                // etcd 3.4 gives this reason also for a token that it does not know.
+                let reason = "etcdserver: permission denied".to_owned();
+                let _ = send(WatchResponse { canceled: true, cancel_reason: reason, ..WatchResponse::default() }).await;
+                return sender.finish();
+            }
             // The answer to the request itself has no events.
             if send(WatchResponse::default()).await.is_err() {
                 return;
@@ -202,6 +228,30 @@ impl FakeEtcd {
 impl State {
     fn check(&self) -> Result<(), Status> {
         if self.is_away { Err(Status::unavailable("etcdserver: request timed out")) } else { Ok(()) }
+    }
+
+    /// Checks the token of a call.
+    fn authorize(&self, context: &Context) -> Result<(), Status> {
+        match context.metadata().text("token") {
+            _ if self.users.is_none() => Ok(()),
+            None => Err(Status::invalid_argument("etcdserver: user name is empty")),
+            Some(token) if self.tokens.contains(token) => Ok(()),
+            Some(_) => Err(Status::unauthenticated("etcdserver: invalid auth token")),
+        }
+    }
+
+    fn log_in(&mut self, request: AuthenticateRequest) -> Result<AuthenticateResponse, Status> {
+        self.logins += 1;
+        let Some(users) = &self.users else {
+            return Err(Status::failed_precondition("etcdserver: authentication is not enabled"));
+        };
+        if users.get(&request.name) != Some(&request.password) {
+            let why = "etcdserver: authentication failed, invalid user ID or password";
+            return Err(Status::invalid_argument(why));
+        }
+        let token = format!("token.{}", self.logins);
+        self.tokens.insert(token.clone());
+        Ok(AuthenticateResponse { token })
     }
 
     fn header(&self) -> ResponseHeader {
@@ -287,6 +337,7 @@ impl FakeService {
                 });
                 reply(TxnResponse { succeeded })
             }
+            "Authenticate" => reply(self.etcd.lock().log_in(decode(request)?)?),
             "LeaseGrant" => {
                 let LeaseGrantRequest { TTL } = decode(request)?;
                 let ttl = Duration::from_secs(TTL as u64);
@@ -315,13 +366,17 @@ impl Service for FakeService {
         self.descriptor
     }
 
-    fn call(&self, method: usize, _: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
+    fn call(&self, method: usize, context: Context, request: Body, _: Codec) -> BoxFuture<Result<Body, Status>> {
         let name = &*self.descriptor.methods[method].name;
+        let authorized = self.etcd.lock().authorize(&context);
         let reply = match (name, request) {
             ("Watch", request) => {
-                self.etcd.lock().check().map(|()| Body::Stream(self.etcd.watch(request.into_stream())))
+                self.etcd.lock().check().map(|()| Body::Stream(self.etcd.watch(authorized, request.into_stream())))
             }
+            // etcd asks for no token here.
             ("LeaseKeepAlive", request) => Ok(Body::Stream(self.etcd.keep_alive(request.into_stream()))),
+            ("Authenticate", Body::Message(request)) => self.unary("Authenticate", &request).map(Body::Message),
+            (_, Body::Message(_)) if authorized.is_err() => Err(authorized.unwrap_err()),
             (name, Body::Message(request)) => self.unary(name, &request).map(Body::Message),
             (name, Body::Stream(_)) => Err(Status::invalid_argument(name)),
         };

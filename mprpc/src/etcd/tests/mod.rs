@@ -1,6 +1,7 @@
 //! Tests of the registry in etcd against a server in memory, over gRPC and the simulated network, under virtual time.
 
 mod fake;
+mod login;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use self::fake::FakeEtcd;
 use super::calls::Etcd;
 use super::{EtcdRegistry, EtcdResolver, services};
 use crate::discovery::{
-    Registered, Registration, RegistrationState, Registry, Resolution, ResolutionState, Resolver, WeightChange,
+    EtcdLogin, Registered, Registration, RegistrationState, Registry, Resolution, ResolutionState, Resolver,
+    WeightChange,
 };
 use crate::endpoint::Endpoint;
 use crate::method::ServiceDescriptor;
@@ -36,11 +38,15 @@ struct World {
 
 impl World {
     fn new() -> World {
+        World::with_login(None)
+    }
+
+    fn with_login(login: Option<EtcdLogin>) -> World {
         let network = Network::from_seed(7);
         network.set_delay(Duration::from_millis(1)..=Duration::from_millis(1));
         let fake = FakeEtcd::new();
         network.serve(ETCD, fake.server());
-        let etcd = Arc::new(Etcd::over(network.channel(&format!("grpc://{ETCD}")), ETCD, Handle::current()));
+        let etcd = Arc::new(Etcd::over(network.channel(&format!("grpc://{ETCD}")), ETCD, login, Handle::current()));
         World { network, fake, etcd }
     }
 
@@ -60,7 +66,7 @@ impl World {
     /// Registers as another process does.
     fn register_elsewhere(&self, address: &str) -> Registered {
         let channel = self.network.channel(&format!("grpc://{ETCD}"));
-        self.register_with(&Arc::new(Etcd::over(channel, ETCD, Handle::current())), address)
+        self.register_with(&Arc::new(Etcd::over(channel, ETCD, None, Handle::current())), address)
     }
 
     fn register_with(&self, etcd: &Arc<Etcd>, address: &str) -> Registered {
@@ -145,7 +151,7 @@ async fn restarted_provider_replaces_the_key_of_its_earlier_lease() {
     let lost = world.fake.keys()[0].1;
     world.network.partition(&["client"], &[ETCD]);
     let other = world.network.host("restarted");
-    let etcd = Arc::new(Etcd::over(other.channel(&format!("grpc://{ETCD}")), ETCD, Handle::current()));
+    let etcd = Arc::new(Etcd::over(other.channel(&format!("grpc://{ETCD}")), ETCD, None, Handle::current()));
     let second = world.register_with(&etcd, A);
     stands(&second).await;
     for _ in 0..300 {
@@ -201,7 +207,7 @@ async fn outage_keeps_the_list_and_both_sides_recover() {
 #[tokio::test(start_paused = true)]
 async fn server_that_is_down_at_the_start_is_named() {
     let network = Network::from_seed(7);
-    let etcd = Arc::new(Etcd::over(network.channel(&format!("grpc://{ETCD}")), ETCD, Handle::current()));
+    let etcd = Arc::new(Etcd::over(network.channel(&format!("grpc://{ETCD}")), ETCD, None, Handle::current()));
     let world = World { network, fake: FakeEtcd::new(), etcd };
     let (registered, mut watch) = (world.register(A), world.watch());
     let has_failed = |resolution: &Resolution| resolution.state.text().contains("since");
