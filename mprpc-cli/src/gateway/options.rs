@@ -59,11 +59,11 @@ impl GatewayOptions {
             return Err(wrong("it is not said where the providers are: -r URL is missing".into()));
         };
         let registry: Target = registry.parse()?;
-        let has_any_service = |target: &Target| matches!(target, Target::Dns(_) | Target::List(_));
-        if matches!(&registry, Target::Dns(_))
-            || matches!(&registry, Target::Merge(parts) if parts.iter().any(has_any_service))
+        if let Target::Merge(parts) = &registry
+            && let Some(part) = parts.iter().find(|part| holds_for_every_service(part))
         {
-            return Err(wrong(format!("{registry} does not say which services there are; a registry or list: does")));
+            let what = format!("{part} does not say which services there are");
+            return Err(wrong(format!("{what}; give it to a gateway of its own, or merge registries alone")));
         }
         if config.value("listen").is_none() {
             config.listen = vec![Address::Tcp(([127, 0, 0, 1], 8080).into())];
@@ -95,6 +95,11 @@ impl GatewayOptions {
     pub(crate) fn channel(&self) -> Result<Channel, Error> {
         Channel::from_config(&self.config)
     }
+}
+
+/// Whether the endpoints of a target count for every service. The target then does not say which services there are.
+pub(crate) fn holds_for_every_service(target: &Target) -> bool {
+    matches!(target, Target::List(_) | Target::Dns(_))
 }
 
 /// The words, with `-r` in full, and the values of repeated flags of lists in one flag.
@@ -156,6 +161,7 @@ mod tests {
         assert_eq!(options.includes, [PathBuf::from("p")]);
         assert_eq!(options.limits, GatewayLimits { services_max: 7, ..GatewayLimits::default() });
         assert_eq!(options.config.listen, ["127.0.0.1:8080".parse().unwrap()]);
+        assert!(parse(&["-r", "dns:users.example:80"]).is_ok());
         let options = parse(&["--registry=list:127.0.0.1:1", "--listen", "127.0.0.1:0"]).unwrap();
         assert_eq!(options.config.listen, ["127.0.0.1:0".parse().unwrap()]);
     }
@@ -171,6 +177,7 @@ mod tests {
             (&["-r", "file:/x", "--protos=a"], "protos"),
             (&["-r", "file:/x", "--services-max=many"], "services_max"),
             (&["-r", "127.0.0.1:8080"], "the gateway itself"),
+            (&["-r", "merge:file:/x+dns:users.example:80"], "dns:users.example:80 does not say which services"),
         ] {
             let error = parse(words).unwrap_err().to_string();
             assert!(error.contains(part), "{words:?}: {error}");

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
-use mprpc::discovery::{Resolver, Target, list_services};
-use mprpc::{Channel, ChannelOptions, Config, Endpoint, Error, Health, Method, RawClient, Status};
+use mprpc::discovery::{Resolution, ResolutionState, Resolver, Target, list_services};
+use mprpc::{Channel, ChannelOptions, Config, Endpoint, Error, ErrorKind, Health, Method, RawClient, Status};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::options::{GatewayLimits, GatewayOptions};
+use super::options::{GatewayLimits, GatewayOptions, holds_for_every_service};
 use super::provider_schema::{self, channel_to};
 use super::schema::{MethodTypes, Schema};
 use super::service::Service;
@@ -29,8 +30,10 @@ pub(crate) struct Services {
     table: RwLock<Table>,
     /// Held while a schema is added to those in the table, so that they keep to `schema_bytes_max` together.
     adding: Mutex<()>,
-    /// Keeps the connections of a list open, whose services are not all known.
-    _list: Option<RawClient>,
+    /// What a list or a name in DNS has for every service. `None` for a registry.
+    everywhere: Option<watch::Receiver<Resolution>>,
+    /// Keeps the connections to these endpoints open, as their services are not all known.
+    _everywhere: Option<RawClient>,
 }
 
 #[derive(Default)]
@@ -49,10 +52,13 @@ impl Services {
     ) -> Result<Arc<Services>, Error> {
         let channel = options.channel()?;
         let Config { limits, tls, same_process, same_host, .. } = &options.config;
-        let list = matches!(options.registry, Target::List(_)).then(|| RawClient::new(channel.clone(), LIST));
+        let resolver = options.registry.resolver()?;
+        let is_everywhere = holds_for_every_service(&options.registry);
         Ok(Arc::new(Services {
             registry: options.registry.clone(),
-            resolver: options.registry.resolver()?,
+            everywhere: is_everywhere.then(|| resolver.watch(ANY_SERVICE)),
+            _everywhere: is_everywhere.then(|| RawClient::new(channel.clone(), ANY_SERVICE)),
+            resolver,
             options: ChannelOptions {
                 limits: limits.clone(),
                 tls: tls.client(),
@@ -66,15 +72,14 @@ impl Services {
             health,
             table: RwLock::default(),
             adding: Mutex::default(),
-            _list: list,
         }))
     }
 
     /// Reads the registry once.
     pub(crate) async fn read(&self) -> Result<(), Error> {
-        let listed = match &self.registry {
-            Target::List(endpoints) => self.names_of(endpoints).await,
-            registry => list_services(registry, REGISTRY_TIMEOUT).await?,
+        let listed = match &self.everywhere {
+            Some(everywhere) => self.names_of(&self.known(everywhere.clone()).await?).await,
+            None => list_services(&self.registry, REGISTRY_TIMEOUT).await?,
         };
         self.take(self.with_given_names(listed));
         Ok(())
@@ -110,12 +115,18 @@ impl Services {
         if let Some(service) = table.services.get(name) {
             return Ok(service.clone());
         }
-        if let Target::List(endpoints) = &self.registry {
+        if let Some(everywhere) = &self.everywhere {
             // Any caller can invent a name, so nothing is kept or asked for it.
             let service = Service::new(&self.channel, name);
-            service.listed(Some(endpoints.clone()));
-            let unknown = Status::unimplemented("their reflection does not list the service");
-            service.answered(Err(unknown), Instant::now());
+            let Resolution { endpoints, state } = everywhere.borrow().clone();
+            service.listed(Some(endpoints.to_vec()));
+            let why = match state {
+                ResolutionState::Pending(why) => Status::unavailable(why.to_string()),
+                ResolutionState::Current(_) | ResolutionState::Stale(_) => {
+                    Status::unimplemented("their reflection does not list the service")
+                }
+            };
+            service.answered(Err(why), Instant::now());
             return Ok(service);
         }
         let mut message = format!("no such service: {name}/{method}");
@@ -181,9 +192,22 @@ impl Services {
         Some((given, given.full_name(service)?))
     }
 
-    /// The services behind a list: what the reflection of its endpoints names.
+    /// The endpoints of a list or of a name in DNS. Waits for the first answer of DNS.
+    async fn known(&self, mut everywhere: watch::Receiver<Resolution>) -> Result<Vec<Endpoint>, Error> {
+        let is_known = |resolution: &Resolution| !matches!(resolution.state, ResolutionState::Pending(_));
+        let waited = tokio::time::timeout(REGISTRY_TIMEOUT, everywhere.wait_for(is_known)).await;
+        let is_known = waited.is_ok_and(|known| known.is_ok());
+        let resolution = everywhere.borrow().clone();
+        if !is_known {
+            let why = resolution.state.text();
+            return Err(Error::new(ErrorKind::Registry, format!("cannot read {}: {why}", self.registry)));
+        }
+        Ok(resolution.endpoints.to_vec())
+    }
+
+    /// The services at endpoints that count for every service: what their reflection names.
     async fn names_of(&self, endpoints: &[Endpoint]) -> Vec<(String, Vec<Endpoint>)> {
-        let channel = channel_to(&self.resolver, LIST, &self.options);
+        let channel = channel_to(&self.resolver, ANY_SERVICE, &self.options);
         // Without reflection, only the names of the command line are known.
         let names = provider_schema::list(&channel).await.unwrap_or_default();
         let given = self.given.iter().flat_map(|given| given.services().map(str::to_owned).collect::<Vec<_>>());
@@ -311,8 +335,8 @@ impl Services {
     }
 }
 
-/// The name of the one service that [`list_services`] shows for a list.
-const LIST: &str = "*";
+/// The service that stands for all, where endpoints count for every service.
+const ANY_SERVICE: &str = "*";
 /// The shortest time between two readings of the registry.
 const REGISTRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a registry may take to answer.

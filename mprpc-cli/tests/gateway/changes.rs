@@ -1,12 +1,13 @@
 //! Providers and services that come, go and change while the gateway runs.
 
+use std::net::ToSocketAddrs as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use mprpc::discovery::{FileRegistry, Registration, Registry as _};
 use mprpc::{
-    Body, BoxFuture, Channel, Code, Codec, Context, Endpoint, Idempotency, MethodDescriptor, MethodKind, RawClient,
-    Server, Service, ServiceDescriptor, Status,
+    Address, Body, BoxFuture, Channel, Code, Codec, Context, Endpoint, Idempotency, MethodDescriptor, MethodKind,
+    RawClient, Server, Service, ServiceDescriptor, Status,
 };
 use mprpc_codegen_tests::proto::hello::{GREETER, GreeterClient, HelloRequest};
 
@@ -43,6 +44,34 @@ fn registry_that_is_missing_at_the_start_is_read_once_it_is_there() {
     let provider = Server { registry: Some(url), ..reflecting() }.add(hello()).start().unwrap();
     wait(provider.registered());
     gateway.json_until(SAY_HELLO, r#"{"name":"a"}"#, |answer| answer.status == 200);
+}
+
+#[test]
+fn services_behind_a_name_in_dns_are_those_of_the_providers_reflection() {
+    let address = ("localhost", 0).to_socket_addrs().unwrap().next().unwrap();
+    let provider = Server { listen: vec![Address::Tcp(address)], ..reflecting() }.add(hello()).start().unwrap();
+    let Address::Tcp(address) = provider.addresses()[0].clone() else { panic!("no port") };
+    let gateway = Gateway::start(&format!("dns:localhost:{}", address.port()), &[]);
+    assert!(gateway.offers.ends_with(": 1 services"), "{}", gateway.offers);
+    gateway.json_until(SAY_HELLO, r#"{"name":"a"}"#, |answer| answer.status == 200);
+    wait(provider.stop());
+    gateway.json_until(SAY_HELLO, r#"{"name":"a"}"#, |answer| answer.status == 503);
+    // The next version has a service more.
+    let next = Server { listen: vec![Address::Tcp(address)], ..reflecting() }.add(hello()).add(board());
+    let _next = next.start().unwrap();
+    gateway.json_until(SAY_HELLO, r#"{"name":"a"}"#, |answer| answer.status == 200);
+    until(|| {
+        let page = ask(&gateway.address, "GET", "/", &[], &[]).text();
+        if page.contains("feed.Board") { Ok(()) } else { Err(page) }
+    });
+}
+
+#[test]
+fn name_that_dns_does_not_know_is_unavailable_and_named() {
+    let gateway = Gateway::start("dns:no-such-host.invalid:8000", &[]);
+    assert!(gateway.offers.ends_with(": 0 services"), "{}", gateway.offers);
+    let (code, message) = gateway.json(SAY_HELLO, "{}").error();
+    assert!(code == "unavailable" && message.contains("no-such-host.invalid"), "{code}: {message}");
 }
 
 /// A service whose schema has one method in version 1, and another method and another field in version 2.
