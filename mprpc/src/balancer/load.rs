@@ -251,7 +251,7 @@ impl Load {
     }
 
     /// Whether only slow start passes over the endpoint.
-    fn is_well_but_for_the_start(&self) -> bool {
+    pub(crate) fn is_well_but_for_the_start(&self) -> bool {
         self.state.load(Ordering::Relaxed) & !(Flag::Starting as u32) == 0
     }
 

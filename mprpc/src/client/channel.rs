@@ -107,7 +107,7 @@ impl Channel {
     }
 
     /// What the channel knows of each service that has a client, in the order of the names: whether the registry answers,
-    /// since when it does not, and how many endpoints there are.
+    /// since when it does not, how many endpoints there are, and how many of them get calls.
     pub fn resolutions(&self) -> Vec<ServiceResolution> {
         let services = self.shared.services.lock().unwrap_or_else(PoisonError::into_inner);
         let mut resolutions: Vec<ServiceResolution> =

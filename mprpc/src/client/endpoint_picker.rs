@@ -66,6 +66,11 @@ impl EndpointPicker {
         }
     }
 
+    /// Whether most endpoints are bad, so that ejection and health checks do not count.
+    pub(super) fn panics(&self) -> bool {
+        self.fleet.panics()
+    }
+
     /// Picks a subchannel by the policy of the channel. Never blocks.
     #[inline(always)]
     pub(super) fn pick(&self, wanted: &Wanted<'_>) -> Option<&Arc<Subchannel>> {

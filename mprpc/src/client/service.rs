@@ -19,6 +19,7 @@ use super::subchannel::Subchannel;
 use super::subchannels::Subchannels;
 use super::throttle::{Throttle, is_overload};
 use super::transport::{Outgoing, expired, within};
+use crate::balancer::{Flag, Load};
 use crate::deadline::Deadline;
 use crate::discovery::membership::MemberCounts;
 use crate::discovery::{Resolution, ResolutionState, Resolver, ServiceResolution};
@@ -108,11 +109,24 @@ impl ServiceEndpoints {
         self.changed.send_replace(());
     }
 
-    /// How current the endpoints are, and how many there are.
+    /// How current the endpoints are, how many there are, and how many of them are bad.
     pub(super) fn resolution(&self) -> ServiceResolution {
         let MemberCounts { listed, held } = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = self.picker.load().state.clone();
-        ServiceResolution { service: self.service.to_string(), state, listed, held }
+        let picker = self.picker.load();
+        let loads: Vec<Arc<Load>> = picker.subchannels.iter().map(|subchannel| subchannel.candidate().load).collect();
+        let count = |is_counted: &dyn Fn(&Load) -> bool| loads.iter().filter(|load| is_counted(load)).count();
+        ServiceResolution {
+            service: self.service.to_string(),
+            state: picker.state.clone(),
+            listed,
+            held,
+            usable: count(&Load::is_well_but_for_the_start),
+            ejected: count(&|load| load.has(Flag::Ejected)),
+            frozen: count(&Load::is_silent),
+            unreachable: count(&|load| load.has(Flag::Failing)),
+            unhealthy: count(&|load| load.has(Flag::Unhealthy)),
+            panics: picker.panics(),
+        }
     }
 
     /// Decides whether an attempt may be sent. The error says that servers refuse too many calls.

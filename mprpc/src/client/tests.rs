@@ -10,6 +10,7 @@ mod keepalive;
 mod limits;
 mod membership;
 mod overload;
+mod panic_mode;
 mod proxy;
 mod raw;
 mod retries;

@@ -122,6 +122,20 @@ pub struct ServiceResolution {
     /// The endpoints that no registry lists any more and that calls still use: see
     /// [`Limits::removal_hold`](crate::Limits::removal_hold).
     pub held: usize,
+    /// Of the listed and the held endpoints, those that get calls. The others are drained, outside the subset or the
+    /// [`Channel::only`](crate::Channel::only) of the channel, or bad for one of the reasons below. An endpoint can have several.
+    pub usable: usize,
+    /// The endpoints that are ejected because they failed more or were slower than the others. An ejection that is over counts
+    /// until the next pick.
+    pub ejected: usize,
+    /// The endpoints that do not answer over an open connection.
+    pub frozen: usize,
+    /// The endpoints to which the last attempt to connect failed.
+    pub unreachable: usize,
+    /// The endpoints whose health service says that they do not serve, or does not answer.
+    pub unhealthy: usize,
+    /// Whether most endpoints are bad, so that ejected and unhealthy ones get calls nevertheless.
+    pub panics: bool,
 }
 
 /// How current a list of endpoints is.

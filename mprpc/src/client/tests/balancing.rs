@@ -9,9 +9,9 @@ use crate::server::Health;
 
 /// How a server answers, changed while it runs.
 #[derive(Clone, Default)]
-struct Behaviour {
-    delay_ms: Arc<AtomicU64>,
-    fails: Arc<AtomicBool>,
+pub(super) struct Behaviour {
+    pub(super) delay_ms: Arc<AtomicU64>,
+    pub(super) fails: Arc<AtomicBool>,
 }
 
 /// A service that answers with its own name, after its delay.
@@ -35,26 +35,26 @@ impl Service for Behaving {
 }
 
 /// Servers that each take two milliseconds for a call.
-fn behaving(addresses: &[&str], protocol: &str, options: ChannelOptions) -> (TestBed, Vec<Behaviour>) {
+pub(super) fn behaving(addresses: &[&str], protocol: &str, options: ChannelOptions) -> (TestBed, Vec<Behaviour>) {
     let endpoints: Vec<String> = addresses.iter().map(|address| format!("{protocol}{address}")).collect();
     let world = world_with(listed(&endpoints.iter().map(String::as_str).collect::<Vec<_>>()), options);
     let behaviours = addresses.iter().map(|address| start(&world, address)).collect();
     (world, behaviours)
 }
 
-fn start(world: &TestBed, address: &str) -> Behaviour {
+pub(super) fn start(world: &TestBed, address: &str) -> Behaviour {
     let behaviour = Behaviour::default();
     behaviour.delay_ms.store(2, Ordering::Relaxed);
     world.network.serve(address, Server::default().add(Behaving(address.to_owned(), behaviour.clone())));
     behaviour
 }
 
-fn answered_by<'a>(outcomes: &'a Outcomes, name: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn answered_by<'a>(outcomes: &'a Outcomes, name: &'a str) -> impl Iterator<Item = usize> + 'a {
     let named = outcomes.iter().enumerate().filter(move |(_, (reply, _))| reply.as_ref().is_ok_and(|own| own == name));
     named.map(|(index, _)| index)
 }
 
-fn with(balancer: Policy) -> ChannelOptions {
+pub(super) fn with(balancer: Policy) -> ChannelOptions {
     ChannelOptions { balancer, ..ChannelOptions::default() }
 }
 

@@ -224,6 +224,12 @@ async fn z01_channel_that_starts_without_its_registry_uses_the_snapshot() {
         state: ResolutionState::Current("test:registry".into()),
         listed: 2,
         held: 0,
+        usable: 2,
+        ejected: 0,
+        frozen: 0,
+        unreachable: 0,
+        unhealthy: 0,
+        panics: false,
     };
     assert_eq!(world.stub.endpoints_for_test().resolution(), counts);
 }
