@@ -186,6 +186,19 @@ mod tests {
         "merge:file:/run/a+file:/run/b".parse::<Target>().unwrap().registry().unwrap();
     }
 
+    #[cfg(all(feature = "zookeeper", feature = "etcd"))]
+    #[test]
+    fn invalid_service_name_has_the_same_words_in_every_registry() {
+        static BAD: ServiceDescriptor = ServiceDescriptor { name: "no name", methods: &[], files: &[] };
+        for target in ["file:/run/mprpc", "zookeeper://a", "etcd://a"] {
+            let registry = target.parse::<Target>().unwrap().registry().unwrap();
+            let registration = Registration { service: &BAD, endpoint: "x:1".parse().unwrap() };
+            let state = registry.register(registration).state().borrow().clone();
+            let why = "'no name' is no name of a service; it would be package.Service";
+            assert_eq!(state, RegistrationState::Pending(why.into()), "{target}");
+        }
+    }
+
     #[tokio::test]
     async fn weights_change_in_every_part_of_a_merged_target_and_in_no_list() {
         static WHO: ServiceDescriptor = ServiceDescriptor { name: "test.Who", methods: &[], files: &[] };

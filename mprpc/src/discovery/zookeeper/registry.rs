@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use super::super::backoff::Backoff;
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
-use super::super::{Registered, Registration, RegistrationState, Registry, is_service_name};
+use super::super::{Registered, Registration, RegistrationState, Registry, invalid_service_name, is_service_name};
 use super::layout;
 use super::owner::{Found, Layout, Step, decide};
 use super::session::{ConnectionState, LINK_PATIENCE, Session, SessionIds};
@@ -43,7 +43,7 @@ impl ZooKeeperRegistry {
 impl Registry for ZooKeeperRegistry {
     fn register(&self, registration: Registration) -> Registered {
         if !is_service_name(registration.service.name) {
-            return Registered::failed(&format!("'{}' is no name of a service", registration.service.name));
+            return Registered::failed(&invalid_service_name(registration.service.name));
         }
         let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
         let announcement = Announcement::new(&self.ensemble, &registration);
