@@ -51,18 +51,28 @@ impl RetryBudget {
     /// Takes one retry or hedge out of the budget. Returns false if the budget is used up.
     pub(super) fn take(&self, limits: &Limits, now: Instant) -> bool {
         let mut window = self.window.lock().unwrap_or_else(PoisonError::into_inner);
-        window.turn(self.calls.total(), now, limits.retry_window);
-        let calls: u64 = window.slices.iter().map(|slice| slice.calls).sum();
-        let retries: u64 = window.slices.iter().map(|slice| slice.retries).sum();
-        let share = calls.saturating_mul(limits.retry_percent as u64) / 100;
-        let may = retries < share.max(limits.retries_min as u64);
+        let may = window.left(self.calls.total(), limits, now) > 0;
         let current = window.current;
         window.slices[current].retries += u64::from(may);
         may
     }
+
+    /// How many retries and hedges are left in the budget.
+    pub(super) fn left(&self, limits: &Limits, now: Instant) -> u64 {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner).left(self.calls.total(), limits, now)
+    }
 }
 
 impl Window {
+    /// How many retries are left at `now`, after `calls` calls in all.
+    fn left(&mut self, calls: u64, limits: &Limits, now: Instant) -> u64 {
+        self.turn(calls, now, limits.retry_window);
+        let calls: u64 = self.slices.iter().map(|slice| slice.calls).sum();
+        let retries: u64 = self.slices.iter().map(|slice| slice.retries).sum();
+        let share = calls.saturating_mul(limits.retry_percent as u64) / 100;
+        share.max(limits.retries_min as u64).saturating_sub(retries)
+    }
+
     /// Moves on to `now`: forgets what is older than the window, and counts the calls since the last turn. Those calls are
     /// taken to have come evenly.
     fn turn(&mut self, calls: u64, now: Instant, window: Duration) {

@@ -12,6 +12,7 @@ use super::in_process::{self, InProcess};
 use super::multiplexed::{Multiplexed, PendingCall};
 use super::one_shot;
 use super::options::{ChannelOptions, Connect};
+use super::retry_budget::RetryBudget;
 use super::transport::{Outgoing, Request, connect_failed, within};
 use crate::balancer::{Candidate, Flag, Load, LoadSettings, is_fault};
 use crate::deadline::Deadline;
@@ -33,6 +34,7 @@ pub(super) struct Subchannel {
     /// The endpoint's calls, latency and health. Its flag [`Flag::Failing`] says whether `failures` holds a failure; a pick
     /// reads only the flags.
     load: Arc<Load>,
+    retries: Arc<RetryBudget>,
     failures: Mutex<Failures>,
     /// Whether a probe is retrying the failed endpoint.
     probing: AtomicBool,
@@ -91,6 +93,7 @@ impl Subchannel {
         endpoint: Arc<Endpoint>,
         options: Arc<ChannelOptions>,
         connect: Connect,
+        retries: Arc<RetryBudget>,
         since: Instant,
     ) -> Subchannel {
         let ChannelOptions { ejection: ejects, slow_start, .. } = *options;
@@ -102,6 +105,7 @@ impl Subchannel {
             direct: InProcess::default(),
             connections: ArcSwap::default(),
             load: Arc::new(Load::new(settings)),
+            retries,
             failures: Mutex::default(),
             probing: AtomicBool::new(false),
         }
@@ -298,10 +302,11 @@ impl Subchannel {
         let opened = match opened.and_then(Stream::for_many_writes) {
             Ok(stream) => {
                 let (address, load, limits) = (&self.endpoint.address, &self.load, &self.options.limits);
-                let connection = Arc::new(match self.endpoint.protocol {
+                let connection = match self.endpoint.protocol {
                     Protocol::Grpc => Multiplexed::open_grpc(stream, address, load, limits, self.options.tls.is_some()),
                     Protocol::Native | Protocol::Classic => Multiplexed::open(stream, address, load, limits),
-                });
+                };
+                let connection = Arc::new(connection.with_retries(self.retries.clone()));
                 connection.opened_within(clock::now().saturating_duration_since(since));
                 let greeted = if failed_before { connection.greeted().await } else { Ok(()) };
                 greeted.map(|()| connection)
@@ -389,7 +394,8 @@ mod tests {
             Box::pin(async move { Ok(near) })
         });
         let endpoint = Arc::new(Endpoint::new(Address::Memory("test".into())));
-        let subchannel = Arc::new(Subchannel::new(endpoint, Arc::default(), connect, clock::now()));
+        let retries = Arc::new(RetryBudget::new(clock::now()));
+        let subchannel = Arc::new(Subchannel::new(endpoint, Arc::default(), connect, retries, clock::now()));
         subchannel.connect().await.unwrap().greeted().await.unwrap();
         // Another runtime would record this failure.
         subchannel.failed(&Status::unavailable("refused there"));

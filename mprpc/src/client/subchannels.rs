@@ -18,7 +18,7 @@ use crate::net::clock;
 pub(super) struct Subchannels {
     options: Arc<ChannelOptions>,
     connect: Connect,
-    pub(super) retries: RetryBudget,
+    pub(super) retries: Arc<RetryBudget>,
     pub(super) latencies: MethodLatencies,
     /// The balancing policy of the channel.
     balancer: Arc<dyn Balancer>,
@@ -31,7 +31,7 @@ pub(super) struct Subchannels {
 impl Subchannels {
     pub(super) fn new(options: Arc<ChannelOptions>, connect: Connect) -> Subchannels {
         let since = clock::now();
-        let (retries, latencies) = (RetryBudget::new(since), MethodLatencies::default());
+        let (retries, latencies) = (Arc::new(RetryBudget::new(since)), MethodLatencies::default());
         let balancer = options.balancer.balancer(&options.zone);
         let (caller, by_endpoint) = (fastrand::u64(..), Mutex::default());
         Subchannels { options, connect, retries, latencies, balancer, caller, since, by_endpoint }
@@ -66,8 +66,8 @@ impl Subchannels {
             return subchannel;
         }
         let endpoint = Arc::new(endpoint.clone());
-        let subchannel =
-            Arc::new(Subchannel::new(endpoint.clone(), self.options.clone(), self.connect.clone(), self.since));
+        let (options, connect, retries) = (self.options.clone(), self.connect.clone(), self.retries.clone());
+        let subchannel = Arc::new(Subchannel::new(endpoint.clone(), options, connect, retries, self.since));
         let interval = self.options.health_check_interval;
         if !interval.is_zero() && endpoint.protocol != Protocol::Classic {
             crate::net::background().spawn(health_check::run(Arc::downgrade(&subchannel), interval));

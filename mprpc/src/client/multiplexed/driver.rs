@@ -473,8 +473,11 @@ impl Shared {
         if !self.load.has_alternative() {
             return;
         }
+        // A call without a retry left would fail, so it waits here.
+        let retries = state.retries.as_ref().map_or(u64::MAX, |retries| retries.left(&self.limits, now));
         let leaving = state.calls.iter().filter(|(_, call)| call.may_leave && call.awaits_only_a_message());
-        for key in leaving.map(|(key, _)| key).collect::<Vec<_>>() {
+        let leaving = leaving.map(|(key, _)| key).take(usize::try_from(retries).unwrap_or(usize::MAX));
+        for key in leaving.collect::<Vec<_>>() {
             let Limits { silence_min, silence_timeout, .. } = &self.limits;
             let message = format!(
                 "no sign of life: silent for silence_min {silence_min:?} or longer, then a PING was not answered within \

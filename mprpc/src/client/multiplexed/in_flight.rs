@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use slab::Slab;
 
+use super::super::retry_budget::RetryBudget;
 use super::http2::Http2;
 use super::round_trip::RoundTrip;
 use super::silence::{SilenceWatch, Verdict};
@@ -76,6 +77,8 @@ pub(super) struct State {
     pub(super) keepalive: Keepalive,
     pub(super) round_trip: RoundTrip,
     pub(super) silence: SilenceWatch,
+    /// The budget of the channel, which bounds how many calls leave a peer that does not answer.
+    pub(super) retries: Option<Arc<RetryBudget>>,
     /// Takes the endpoint out of picks while the peer does not answer.
     pub(super) silent: Option<Silent>,
     /// The in-flight calls that `Load` counts.

@@ -25,6 +25,7 @@ use self::driver::Driver;
 use self::http2::{Http2, StreamHead};
 use self::in_flight::{Answer, InFlight, Outcome, State};
 use self::pump::Pump;
+use super::retry_budget::RetryBudget;
 use super::transport::within;
 use super::transport::{Outgoing, Request};
 use crate::balancer::{Load, is_fault};
@@ -87,6 +88,12 @@ impl Multiplexed {
         state.http2 = Some(Box::new(Http2::new(authority(address), is_secure, limits, &mut state.output)));
         state.peer = http2::settings_before_the_first();
         Multiplexed::begin(stream, address, load, limits, state)
+    }
+
+    /// Calls that leave a peer that does not answer take their retries out of this budget. If it is used up, they stay.
+    pub(super) fn with_retries(self, retries: Arc<RetryBudget>) -> Multiplexed {
+        self.shared.lock().retries = Some(retries);
+        self
     }
 
     fn begin(stream: Stream, address: &Address, load: &Arc<Load>, limits: &Limits, mut state: State) -> Multiplexed {

@@ -40,8 +40,12 @@ pub(super) const fn ms(ms: u64) -> Duration {
 
 /// Three servers, each one millisecond away, that have answered calls before.
 pub(super) async fn three(listed_as: &str) -> TestBed {
+    three_with(listed_as, ChannelOptions::default()).await
+}
+
+async fn three_with(listed_as: &str, options: ChannelOptions) -> TestBed {
     let endpoints: Vec<String> = [A, B, C].iter().map(|address| format!("{listed_as}{address}")).collect();
-    let world = world(listed(&endpoints.iter().map(String::as_str).collect::<Vec<_>>()));
+    let world = world_with(listed(&endpoints.iter().map(String::as_str).collect::<Vec<_>>()), options);
     world.network.set_delay(ms(1)..=ms(1));
     world.start_all(&[A, B, C]);
     assert!(failures(&drive(&world, HANG_SAFELY, 100, ms(1)).await).is_empty());
@@ -61,6 +65,25 @@ async fn calls_that_may_run_twice_leave_a_frozen_endpoint() {
         let after = drive(&world, HANG_SAFELY, 1_500, ms(10)).await;
         assert!(failures(&after).is_empty(), "{protocol} {:?}", failures(&after));
         assert!(after.iter().any(|(reply, _)| reply.as_ref().is_ok_and(|name| name == A)), "it is called again");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_beyond_the_budget_of_retries_wait_at_a_frozen_endpoint() {
+    for protocol in ["", "grpc://"] {
+        let limits = Limits { retry_percent: 0, retries_min: 5, ..Limits::default() };
+        let options = ChannelOptions { limits, balancer: Policy::RoundRobin, ..ChannelOptions::default() };
+        let world = three_with(protocol, options).await;
+        let thaw = async {
+            world.network.freeze(A);
+            sleep(ms(400)).await;
+            world.network.thaw(A);
+        };
+        let (replies, ()) = tokio::join!(drive(&world, HANG_SAFELY, 1_000, ms(1)), thaw);
+        assert!(failures(&replies).is_empty(), "{protocol} {:?}", failures(&replies));
+        let waited = replies.iter().filter(|(_, latency)| *latency > ms(300)).count();
+        let left = replies.iter().filter(|(_, latency)| (ms(60)..ms(200)).contains(latency)).count();
+        assert!(waited > 5 && left == 5, "{protocol} {waited} waited, {left} left");
     }
 }
 
@@ -100,11 +123,12 @@ async fn endpoint_that_pauses_answers_the_calls_that_stayed() {
         sleep(ms(300)).await;
         world.network.thaw(A);
     };
-    let (paused, ()) = tokio::join!(drive(&world, AM, 1_000, ms(1)), pause);
+    let (paused, ()) = tokio::join!(drive(&world, AM, 3_000, ms(5)), pause);
     assert!(failures(&paused).is_empty());
     assert!(percentile(&paused, 1.0) >= ms(250), "some calls waited");
+    // It takes seconds until its latency is forgotten.
     let from_a = paused.iter().rposition(|(reply, _)| reply.as_ref().is_ok_and(|name| name == A)).unwrap();
-    assert!(from_a > 900, "the endpoint is picked again: {from_a}");
+    assert!(from_a > 2_900, "the endpoint is picked again: {from_a}");
 }
 
 #[tokio::test(start_paused = true)]
