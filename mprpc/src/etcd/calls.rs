@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -16,6 +17,7 @@ use crate::codec::{Message, MessageName};
 use crate::discovery::{EtcdCluster, EtcdLogin, ListResolver};
 use crate::endpoint::{Address, Endpoint, Protocol};
 use crate::error::Error;
+use crate::limits::Limits;
 use crate::method::{Idempotency, MethodDescriptor, MethodKind, ServiceDescriptor};
 use crate::net::Connector;
 use crate::status::Status;
@@ -59,7 +61,8 @@ impl Etcd {
         if let Some(etcd) = known.upgrade() {
             return Ok(etcd);
         }
-        let options = ChannelOptions { tls, ..ChannelOptions::default() };
+        let limits = Limits { backoff_max: CONNECT_PAUSE_MAX, ..Limits::default() };
+        let options = ChannelOptions { tls, limits, ..ChannelOptions::default() };
         // The channel below would report the fault by each of its calls.
         Connector::new(options.tls.as_ref(), &options.limits)
             .map_err(|error| Error::new(error.kind(), format!("'{cluster}' cannot be opened: {error}")))?;
@@ -179,6 +182,12 @@ impl<Q, R: 'static> Exchange<Q, R> {
 pub(super) fn keep_alive_request(lease: i64) -> LeaseKeepAliveRequest {
     LeaseKeepAliveRequest { ID: lease }
 }
+
+/// The longest pause before the next attempt to read or to write, so that a change during an outage reaches callers within a
+/// second of its end.
+pub(super) const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// The longest pause between attempts to connect. Each follows an attempt to read or to write.
+const CONNECT_PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Metadata by which etcd refuses calls at a server without a leader, and ends its streams.
 const HAS_LEADER: (&str, &str) = ("hasleader", "true");

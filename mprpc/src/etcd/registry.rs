@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{oneshot, watch};
 
-use super::calls::{Etcd, keep_alive_request};
+use super::calls::{Etcd, PAUSE_MAX, keep_alive_request};
 use super::keys;
 use crate::discovery::backoff::Backoff;
 use crate::discovery::node::{is_node, node_data};
@@ -85,7 +85,7 @@ struct Lease {
 impl Announcement {
     /// Keeps the key until it is withdrawn.
     async fn keep(mut self, mut withdrawn: oneshot::Receiver<()>) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to(PAUSE_MAX);
         loop {
             let begun = clock::now();
             let status = tokio::select! {

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
-use super::calls::Etcd;
+use super::calls::{Etcd, PAUSE_MAX};
 use super::keys;
 use crate::codec::etcd_messages::{KeyValue, WatchResponse, event};
-use crate::discovery::backoff::{BACKOFF_MAX, Backoff};
+use crate::discovery::backoff::Backoff;
 use crate::discovery::outage::Outage;
 use crate::discovery::{EtcdCluster, Resolution, Resolver, invalid_service_name, is_service_name, skip};
 use crate::endpoint::Endpoint;
@@ -69,7 +69,7 @@ struct Reader {
 impl Reader {
     /// Publishes the endpoints until nobody listens.
     async fn follow(mut self, sender: watch::Sender<Resolution>) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::up_to(PAUSE_MAX);
         loop {
             let begun = clock::now();
             let ended = tokio::select! {
@@ -81,7 +81,7 @@ impl Reader {
                 Resolution::publish_failed(&sender, &format!("{}: {why}", self.place));
             }
             // A watch that ends soon after its begin keeps the backoff, so that no server is asked in a busy loop.
-            if clock::now().saturating_duration_since(begun) >= BACKOFF_MAX {
+            if clock::now().saturating_duration_since(begun) >= WATCH_LIFE_MIN {
                 backoff.reset();
             }
             tokio::select! {
@@ -158,6 +158,8 @@ impl Reader {
     }
 }
 
+/// A watch that lasts for so long has not failed at once.
+const WATCH_LIFE_MIN: Duration = Duration::from_secs(5);
 /// The most providers of a service.
 const PROVIDERS_MAX: i64 = 10_000;
 /// The mean interval at which all keys are read again, in case a proxy has lost a watch without a word. Each is between

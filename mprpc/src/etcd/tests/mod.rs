@@ -205,6 +205,24 @@ async fn outage_keeps_the_list_and_both_sides_recover() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn provider_that_starts_during_an_outage_is_shown_within_a_second_of_its_end() {
+    // The pauses are random: each world has another moment at which it looks again.
+    for _ in 0..20 {
+        let world = World::new();
+        let mut watch = world.watch();
+        shows(&mut watch, &[]).await;
+        world.fake.set_away(true);
+        sleep(seconds(60)).await;
+        let _registered = world.register_elsewhere(A);
+        sleep(seconds(20)).await;
+        world.fake.set_away(false);
+        let begin = Instant::now();
+        shows(&mut watch, &[A]).await;
+        assert!(begin.elapsed() < seconds(1), "{:?}", begin.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn server_that_is_down_at_the_start_is_named() {
     let network = Network::from_seed(7);
     let etcd = Arc::new(Etcd::over(network.channel(&format!("grpc://{ETCD}")), ETCD, None, Handle::current()));
