@@ -97,6 +97,40 @@ fn background_loop_refuses_to_wait_for_itself() {
     assert_eq!(status.code(), Code::FailedPrecondition);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn every_connection_that_the_kernel_has_made_is_answered_when_the_server_stops() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for _ in 0..40 {
+        let running = server("127.0.0.1:0").start().unwrap();
+        let address = running.addresses()[0].to_string().parse().unwrap();
+        let callers: Vec<_> = (0..4).map(|_| std::thread::spawn(move || call_until_refused(&address))).collect();
+        std::thread::sleep(Duration::from_millis(50));
+        runtime.block_on(running.stop());
+        for caller in callers {
+            assert!(caller.join().unwrap() > 0);
+        }
+    }
+}
+
+/// Makes calls over connections of their own, until the server makes no more connections. Returns how many.
+#[cfg(target_os = "linux")]
+fn call_until_refused(address: &std::net::SocketAddr) -> usize {
+    use std::io::{Read, Write};
+    let mut answered = 0;
+    loop {
+        // A handshake that is ignored would be repeated after a second.
+        let Ok(mut stream) = std::net::TcpStream::connect_timeout(address, Duration::from_millis(200)) else {
+            return answered;
+        };
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap_or_else(|error| panic!("after {answered} connections: {error}"));
+        assert!(answer.starts_with(b"HTTP/1.1 "), "after {answered} connections: {answer:?}");
+        answered += 1;
+    }
+}
+
 #[test]
 fn handler_that_blocks_its_loop_does_not_delay_the_stop() {
     let mut server = server("127.0.0.1:0");

@@ -157,6 +157,20 @@ impl Listener {
         Ok(Incoming { socket: self.socket.duplicate()?, address: self.address.clone() })
     }
 
+    /// Lets the kernel begin no more handshakes, and complete those that have begun. Returns whether it does so.
+    ///
+    /// Closing the socket resets a connection whose handshake is not over, or that has come since the last accept. Its peer may
+    /// have sent a request by then, and cannot know that the request did not run.
+    pub(crate) fn ignore_new_handshakes(&self) -> bool {
+        match &self.socket {
+            ListeningSocket::Tcp(listener) if !self.is_shared.load(Ordering::Acquire) => {
+                let ignores = tcp::ignore_new_handshakes(listener);
+                ignores.inspect_err(|error| tracing::debug!(%error, "handshakes begin until the socket closes")).is_ok()
+            }
+            _ => false,
+        }
+    }
+
     /// Accepts the connections that the kernel has already queued, without waiting for more. Closing the socket would reset
     /// these connections. Only for TCP and Unix sockets.
     ///

@@ -32,6 +32,29 @@ pub(super) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAdd
     Ok((socket, peer))
 }
 
+/// Makes the kernel ignore new handshakes at a listening socket, by a filter that drops each segment with the flag SYN. Handshakes
+/// that have begun go on. A peer sends its SYN again after a second.
+#[cfg(target_os = "linux")]
+pub(super) fn ignore_new_handshakes(listener: &TcpListener) -> io::Result<()> {
+    use socket2::SockFilter;
+    // Classic BPF. The filter sees a segment from the TCP header on.
+    SockRef::from(listener).attach_filter(&[
+        // Load the byte of the flags.
+        SockFilter::new(0x30, 0, 0, 13),
+        // Skip the next instruction unless SYN is set.
+        SockFilter::new(0x45, 0, 1, 0x02),
+        // Take 0 bytes: drop the segment.
+        SockFilter::new(0x06, 0, 0, 0),
+        // Take the segment.
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ])
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn ignore_new_handshakes(_: &TcpListener) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Starts to connect a non-blocking socket. The bool says whether it is connected already, as it is on the same host.
 #[cfg(target_os = "linux")]
 pub(super) fn begin_to_connect(address: SocketAddr) -> io::Result<(TcpStream, bool)> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{AbortHandle, AbortRegistration, Abortable};
 use slab::Slab;
@@ -17,6 +18,9 @@ use crate::error::{Error, ErrorKind};
 use crate::net::connection::{Close, Driven, TransferredStream, drive_here};
 use crate::net::handover::NamedSocket;
 use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
+
+/// How long a handshake takes at most, within a data centre. A peer that begins one in this time connects a second later.
+const HANDSHAKE_TIME: Duration = Duration::from_millis(2);
 
 /// The accept tasks of a server, and their listeners.
 pub(super) struct Acceptors {
@@ -74,6 +78,14 @@ impl Acceptors {
         self.tasks.push(handle.spawn(accept(listener.incoming()?, self.incoming_connections.clone(), place)));
         self.listeners.push(listener);
         Ok(())
+    }
+
+    /// Lets no more handshakes begin, and waits for the end of those that have begun.
+    pub(super) async fn finish_handshakes(&self) {
+        let ignoring = self.listeners.iter().filter(|listener| listener.ignore_new_handshakes());
+        if ignoring.count() > 0 {
+            tokio::time::sleep(HANDSHAKE_TIME).await;
+        }
     }
 
     /// Accepts the connections that wait in the kernel, and then no more. The addresses are free once the returned future

@@ -455,6 +455,7 @@ impl ServerHandle {
                 tokio::time::sleep(limits.withdraw_grace).await;
             }
         }
+        self.acceptors.finish_handshakes().await;
         self.in_process_endpoints.clear();
         self.direct.leave();
         let closed = self.acceptors.stop();
