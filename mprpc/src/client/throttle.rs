@@ -5,6 +5,10 @@
 //! itself, with a probability that lets about twice as many calls pass as the servers accept. That is enough for the
 //! servers to choose from, and enough to notice when they recover.
 //!
+//! The counting begins with the first refusal, and the channel refuses nothing in the first tenth of the window after that:
+//! one endpoint that was frozen refuses all calls that waited there at once, before any other endpoint has answered a call that
+//! counts.
+//!
 //! Source: Beyer et al., "Site Reliability Engineering", chapter 21, "Client-side throttling".
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +34,8 @@ struct Counts {
     /// The current slice and its start time.
     current: usize,
     begun: Option<Instant>,
+    /// When the counting began.
+    since: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -73,7 +79,8 @@ impl Throttle {
         let current = counts.current;
         counts.slices[current].requests += 1;
         let sent = requests as f64 - multiple(priority) * accepted as f64 - FREE_REQUESTS;
-        if luck * (requests + 1) as f64 >= sent {
+        let counted_for = counts.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        if counted_for < window / SLICES as u32 || luck * (requests + 1) as f64 >= sent {
             return Ok(());
         }
         let message = format!(
@@ -127,9 +134,10 @@ impl Counts {
     fn turn(&mut self, now: Instant, window: Duration) {
         let slice = (window / SLICES as u32).max(Duration::from_millis(1));
         let begun = *self.begun.get_or_insert(now);
+        self.since.get_or_insert(now);
         let elapsed = now.saturating_duration_since(begun);
         if elapsed >= window {
-            *self = Counts { begun: Some(now), ..Counts::default() };
+            *self = Counts { begun: Some(now), since: Some(now), ..Counts::default() };
             return;
         }
         let passed = (elapsed.as_nanos() / slice.as_nanos()) as u32;
@@ -215,12 +223,31 @@ mod tests {
     }
 
     #[test]
+    fn burst_of_refusals_by_one_endpoint_throttles_no_call() {
+        let (throttle, begin) = (Throttle::default(), Instant::now());
+        let at = |millis| begin + Duration::from_millis(millis);
+        // An endpoint was frozen for 100 ms and refuses what has waited there. Each call is made again at another endpoint.
+        for _ in 0..30 {
+            throttle.answered(true, WINDOW, begin);
+            throttle.admit("a.S", Priority::Sheddable, WINDOW, begin, 0.0).unwrap();
+        }
+        // The other endpoints answer within 5 ms.
+        for millis in 0..1000 {
+            throttle.admit("a.S", Priority::Normal, WINDOW, at(millis), 0.0).unwrap();
+            if millis >= 5 {
+                throttle.answered(false, WINDOW, at(millis));
+            }
+        }
+    }
+
+    #[test]
     fn few_refusals_throttle_no_call_and_sheddable_calls_are_throttled_first() {
         let (throttle, now) = (Throttle::default(), Instant::now());
         for _ in 0..5 {
             throttle.answered(true, WINDOW, now);
             assert!(throttle.admit("a.S", Priority::Sheddable, WINDOW, now, 0.0).is_ok());
         }
+        let now = now + WINDOW / SLICES as u32;
         for _ in 0..100 {
             throttle.admit("a.S", Priority::Critical, WINDOW, now, 1.0).unwrap();
             throttle.answered(false, WINDOW, now);
