@@ -285,6 +285,26 @@ async fn outage_costs_no_call_and_a_new_provider_is_called_soon_after() {
     assert!(["first", "second", "third"].iter().all(|name| answers.contains_key(*name)), "{answers:?}");
 }
 
+#[tokio::test]
+async fn no_call_fails_while_the_leader_of_a_cluster_is_killed_and_every_provider_stays_registered() {
+    let mut cluster = EtcdServer::cluster();
+    let addresses: Vec<&str> = cluster.iter().map(|server| server.address.as_str()).collect();
+    let url = format!("etcd://{}/apps?lease_ttl_s=2", addresses.join(","));
+    let _providers = [serve(&url, "first").await, serve(&url, "second").await];
+    let calls = Calls::start(&url);
+    pause(300).await;
+    let leader = cluster.iter().position(EtcdServer::is_leader).unwrap();
+    cluster[leader].kill();
+    let third = Server { registry: Some(url.clone()), ..unregistered() }.add(Who("third")).start().unwrap();
+    tokio::time::timeout(PATIENCE, third.registered()).await.unwrap();
+    // A key whose lease nobody renews is gone by then.
+    pause(6_000).await;
+    let listed = list_services(&url.parse().unwrap(), PATIENCE).await.unwrap();
+    assert_eq!((listed.len(), listed[0].1.len()), (1, 3), "{listed:?}");
+    let answers = calls.stop().await;
+    assert!(["first", "second", "third"].iter().all(|name| answers.contains_key(*name)), "{answers:?}");
+}
+
 #[cfg(feature = "zookeeper")]
 #[tokio::test]
 async fn move_from_zookeeper_to_etcd_costs_no_call() {

@@ -94,7 +94,8 @@ impl ZooKeeper {
     fn wait_until_it_serves(&mut self) {
         let address = self.address.clone();
         let deadline = Instant::now() + START_PATIENCE;
-        while self.ask("ruok").as_deref() != Some("imok") {
+        // A server that has only begun to start answers `ruok` already.
+        while !self.ask("srvr").is_some_and(|answer| answer.contains("Mode: ")) {
             let own = self.own.as_mut().expect("it was just there");
             let ended = own.java.as_mut().and_then(|java| java.try_wait().unwrap());
             if ended.is_some() || Instant::now() > deadline {
