@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::proto::{FaultServiceClient, Question};
 
-/// Calls a second.
+/// Calls a second of each caller.
 const RATE: u32 = 1_000;
 
 /// The method to call.

@@ -1,21 +1,31 @@
-//! Measures what callers see when a registry or a provider fails. Three providers, 1,000 calls a second in an open loop, and
-//! one fault. `faults` of the tool starts this program.
+//! Measures what callers see when a registry or a provider fails, or restarts. A few providers, 1,000 calls a second in an
+//! open loop, and one fault. `faults` of the tool starts this program.
 //!
 //! The caller is this process. Providers and registries are processes of their own.
 
 mod caller;
+mod figures;
+mod new_connections;
 mod provider;
 mod providers;
 mod registries;
+mod registry_server;
+mod restarts;
+
+#[path = "../../../mprpc/tests/support/etcd.rs"]
+#[allow(clippy::unwrap_used, reason = "the support of the tests")]
+mod etcd;
 #[path = "../../../mprpc/tests/support/zookeeper.rs"]
 #[allow(clippy::unwrap_used, reason = "the support of the tests")]
 mod zookeeper;
 
 use std::process::ExitCode;
 
-use mprpc_bench_harness::Failure;
+use mprpc_bench_harness::{Failure, Machine};
 
-use self::caller::Calls;
+use self::etcd::EtcdServer;
+use self::figures::Figures;
+use self::zookeeper::ZooKeeper;
 
 #[allow(unreachable_pub, reason = "generated")]
 mod proto {
@@ -28,37 +38,30 @@ struct Row {
     measure: fn() -> Result<Vec<Figures>, Failure>,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 11] = [
     Row { name: "frozen", measure: providers::frozen },
     Row { name: "pausing", measure: providers::pausing },
     Row { name: "slow", measure: providers::slow },
     Row { name: "failing", measure: providers::failing },
     Row { name: "killed", measure: providers::killed },
-    Row { name: "zookeeper-away", measure: registries::zookeeper_away },
+    Row { name: "rolling", measure: restarts::rolling },
+    Row { name: "restart", measure: restarts::in_place },
+    Row { name: "zookeeper-away", measure: registries::away::<ZooKeeper> },
+    Row { name: "etcd-away", measure: registries::away::<EtcdServer> },
+    Row { name: "leader-killed", measure: registries::leader_killed::<ZooKeeper> },
+    Row { name: "etcd-leader-killed", measure: registries::leader_killed::<EtcdServer> },
 ];
-
-/// The calls of a part of a row, and what else is worth saying.
-struct Figures {
-    what: String,
-    calls: Calls,
-    note: String,
-}
-
-impl Figures {
-    fn new(what: &str, calls: Calls, note: impl Into<String>) -> Figures {
-        Figures { what: what.to_owned(), calls, note: note.into() }
-    }
-}
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words[..] {
-        ["--provide", registry] => provider::provide(registry),
+        ["--provide", registry, listen, handover] => provider::provide(registry, listen, handover).map(|()| true),
         _ => run(&words),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("{failure}");
             ExitCode::FAILURE
@@ -66,33 +69,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(names: &[&str]) -> Result<(), Failure> {
+/// Measures the rows of these names, or all of them. Returns whether every requirement is met.
+fn run(names: &[&str]) -> Result<bool, Failure> {
     let unknown = names.iter().find(|name| ROWS.iter().all(|row| row.name != **name));
     if let Some(unknown) = unknown {
         let known: Vec<_> = ROWS.iter().map(|row| row.name).collect();
         return Err(format!("'{unknown}' is no row; rows: {}", known.join(", ")).into());
     }
-    println!(
-        "{:<16} {:<34} {:>6} {:>6} {:>9} {:>9} {:>9} {:>9}",
-        "fault", "", "calls", "failed", "p50 ms", "p99 ms", "p99.9 ms", "max ms"
-    );
+    println!("{}", Machine::here());
+    let mut are_met = true;
     for row in ROWS.iter().filter(|row| names.is_empty() || names.contains(&row.name)) {
-        for Figures { what, calls, note } in (row.measure)().map_err(|failure| format!("{}: {failure}", row.name))? {
-            let millis = |share| format!("{:.2}", calls.quantile(share).as_secs_f64() * 1e3);
-            println!(
-                "{:<16} {what:<34} {:>6} {:>6} {:>9} {:>9} {:>9} {:>9}  {note}",
-                row.name,
-                calls.count(),
-                calls.failed(),
-                millis(0.5),
-                millis(0.99),
-                millis(0.999),
-                millis(1.0)
-            );
-            if let Some(failure) = calls.first_failure() {
-                println!("{:<16} the first failure: {failure}", "");
-            }
+        let begin = load();
+        let measured = (row.measure)().map_err(|failure| format!("{}: {failure}", row.name))?;
+        println!("\n{} (load of the machine: {begin} at the beginning, {} at the end)", row.name, load());
+        println!("{}", Figures::heads());
+        for figures in measured {
+            println!("{figures}");
+            are_met &= figures.are_met();
         }
     }
-    Ok(())
+    Ok(are_met)
+}
+
+/// The load of the machine in the last minute: the processes that run or wait for a core, on average.
+fn load() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or_default().to_owned()
 }

@@ -1,10 +1,12 @@
 //! A provider as a process of its own, which a row can make slow, faulty, frozen and dead.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use mprpc::{Context, Server, Status};
 use mprpc_bench_harness::{Failure, end_with_parent};
@@ -20,24 +22,43 @@ pub(crate) struct Provider {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    address: String,
 }
 
 impl Provider {
     /// Starts a provider, and waits until it is registered.
     pub(crate) fn start(registry: &str) -> Result<Provider, Failure> {
-        let mut provider = Provider::start_unregistered(registry)?;
+        Provider::start_at(registry, ANY_ADDRESS)
+    }
+
+    /// Starts a provider at an address, and waits until it is registered.
+    pub(crate) fn start_at(registry: &str, listen: &str) -> Result<Provider, Failure> {
+        let mut provider = Provider::spawn(registry, listen, "")?;
+        provider.line()?;
+        Ok(provider)
+    }
+
+    /// Starts a provider that takes over the sockets of the one that waits at `handover`. Waits until it is registered.
+    pub(crate) fn start_in_place(registry: &str, handover: &str) -> Result<Provider, Failure> {
+        let mut provider = Provider::spawn(registry, ANY_ADDRESS, handover)?;
         provider.line()?;
         Ok(provider)
     }
 
     /// Starts a provider whose registry may be away.
     pub(crate) fn start_unregistered(registry: &str) -> Result<Provider, Failure> {
+        Provider::spawn(registry, ANY_ADDRESS, "")
+    }
+
+    /// Starts a process, and waits until it listens.
+    fn spawn(registry: &str, listen: &str, handover: &str) -> Result<Provider, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["--provide", registry]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["--provide", registry, listen, handover]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let (input, output) = (child.stdin.take().ok_or("no input")?, child.stdout.take().ok_or("no output")?);
-        let mut provider = Provider { child, input, output: BufReader::new(output) };
-        provider.line()?;
+        let mut provider = Provider { child, input, output: BufReader::new(output), address: String::new() };
+        let line = provider.line()?;
+        provider.address = line.strip_prefix("listening on ").ok_or(line.clone())?.to_owned();
         Ok(provider)
     }
 
@@ -48,6 +69,30 @@ impl Provider {
             0 => Err("a provider has ended early".into()),
             _ => Ok(line.trim().to_owned()),
         }
+    }
+
+    /// The address at which it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits for the process, which has to end well within ten seconds.
+    pub(crate) fn wait(mut self) -> Result<(), Failure> {
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => return Err(format!("a provider ended with {status}").into()),
+                None if begun.elapsed() > END_TIMEOUT => return Err("a provider does not end".into()),
+                None => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    /// Ends the process as SIGTERM does, and waits for its end.
+    pub(crate) fn stop(self) -> Result<(), Failure> {
+        self.signal(Signal::TERM)?;
+        self.wait()
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -104,6 +149,20 @@ impl Handlers {
         tokio::time::sleep(USUAL + Duration::from_millis(self.0.extra_ms.load(Ordering::Relaxed))).await;
         Ok(Answer { provider: std::process::id(), ..Default::default() })
     }
+
+    /// Does what the lines of the input say, until the input ends.
+    fn obey(&self) {
+        for line in std::io::stdin().lines().map_while(Result::ok) {
+            match line.split_once(' ') {
+                Some(("slow", times)) => {
+                    let times: u64 = times.parse().expect("the row writes a number");
+                    self.0.extra_ms.store(USUAL.as_millis() as u64 * (times - 1), Ordering::Relaxed);
+                }
+                _ if line == "repeated" => println!("{}", self.0.repeated.load(Ordering::Relaxed)),
+                _ => self.0.fails.store(true, Ordering::Relaxed),
+            }
+        }
+    }
 }
 
 impl FaultService for Handlers {
@@ -116,26 +175,20 @@ impl FaultService for Handlers {
     }
 }
 
-/// The process of a provider. It prints a line when it serves, and one when it is registered.
-pub(crate) fn provide(registry: &str) -> Result<(), Failure> {
+/// The process of a provider. It prints a line when it listens, and one when it is registered. `handover` may be empty.
+pub(crate) fn provide(registry: &str, listen: &str, handover: &str) -> Result<(), Failure> {
     end_with_parent()?;
     let handlers = Handlers::default();
-    let server = Server { registry: Some(registry.to_owned()), ..Server::default() };
-    let server = server.add(FaultServiceServer::new(handlers.clone())).start()?;
-    println!("serving");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(server.registered());
-    println!("registered");
-    for line in std::io::stdin().lines() {
-        let line = line?;
-        match line.split_once(' ') {
-            Some(("slow", times)) => {
-                let extra = USUAL.as_millis() as u64 * (times.parse::<u64>()? - 1);
-                handlers.0.extra_ms.store(extra, Ordering::Relaxed);
-            }
-            _ if line == "repeated" => println!("{}", handlers.0.repeated.load(Ordering::Relaxed)),
-            _ => handlers.0.fails.store(true, Ordering::Relaxed),
-        }
-    }
-    Ok(())
+    let commanded = handlers.clone();
+    thread::spawn(move || commanded.obey());
+    let server = Server {
+        listen: vec![listen.parse()?],
+        registry: Some(registry.to_owned()),
+        handover: Some(handover).filter(|path| !path.is_empty()).map(PathBuf::from),
+        ..Server::default()
+    };
+    Ok(server.add(FaultServiceServer::new(handlers)).run()?)
 }
+
+const ANY_ADDRESS: &str = "127.0.0.1:0";
+const END_TIMEOUT: Duration = Duration::from_secs(10);

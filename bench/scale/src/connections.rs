@@ -47,7 +47,7 @@ impl Measured for Connections {
 }
 
 pub(crate) fn start(idle: usize) -> Result<Connections> {
-    let (server, address) = Background::start("--serve")?;
+    let (server, address) = Background::start(&["--serve"])?;
     process::run(&["--connections", &address, &server.pid().to_string(), &idle.to_string()])
 }
 
@@ -165,7 +165,7 @@ fn echo() -> &'static ServiceDescriptor {
     descriptor("bench.Echo".into(), 1)
 }
 
-struct Echo(&'static ServiceDescriptor);
+pub(crate) struct Echo(pub(crate) &'static ServiceDescriptor);
 
 impl Service for Echo {
     fn descriptor(&self) -> &'static ServiceDescriptor {

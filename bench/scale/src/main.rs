@@ -1,16 +1,19 @@
 //! The cost of scale: the cost of another connection, service and endpoint, from one to thousands. It prints a table.
 //! `--json FILE` writes the same as JSON, and `--svg FILE` draws curves. `--quick` stops at a thousand and measures one
-//! round. `scale` of the tool starts this program.
+//! round. `crowd` measures callers of a real ZooKeeper instead. `scale` of the tool starts this program.
 //!
 //! Each measurement is a separate process, so that none reuses the memory of another.
 
 mod connections;
+mod crowd;
 mod curves;
 mod endpoints;
 mod process;
 mod services;
+#[path = "../../../mprpc/tests/support/zookeeper.rs"]
+#[allow(clippy::unwrap_used, reason = "the support of the tests")]
+mod zookeeper;
 
-use std::error::Error;
 use std::fs;
 use std::process::ExitCode;
 
@@ -22,7 +25,8 @@ use self::connections::Connections;
 use self::endpoints::Endpoints;
 use self::services::Services;
 
-type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
 
 /// All measurements, as medians of the rounds.
 #[derive(Serialize, Deserialize)]
@@ -42,6 +46,8 @@ fn main() -> ExitCode {
         ["--serve"] => connections::serve(),
         ["--connections", address, server, count] => connections::measure(address, server, count).and_then(report),
         ["--services", services, methods] => services::measure(services, methods).and_then(report),
+        ["--crowd", url, services, providers] => crowd::measure(url, services, providers).and_then(report),
+        ["--crowd-providers", url, services, providers] => crowd::provide(url, services, providers),
         ["--endpoints", count] => endpoints::measure(count).and_then(report),
         _ => run(&words),
     };
@@ -61,11 +67,12 @@ fn report(result: impl Serialize) -> Result<()> {
 }
 
 fn run(words: &[&str]) -> Result<()> {
-    let (mut quick, mut machine, mut json, mut svg, mut from) = (false, "", None, None, None);
+    let (mut quick, mut crowd, mut machine, mut json, mut svg, mut from) = (false, false, "", None, None, None);
     let mut words = words.iter();
     while let Some(word) = words.next() {
         match (*word, words.as_slice().first()) {
             ("--quick", _) => quick = true,
+            ("crowd", _) => crowd = true,
             ("--machine", Some(name)) => machine = *name,
             ("--json", Some(file)) => json = Some(*file),
             ("--svg", Some(file)) => svg = Some(*file),
@@ -73,9 +80,12 @@ fn run(words: &[&str]) -> Result<()> {
             ("--from", Some(file)) => from = Some(*file),
             _ => return Err(USAGE.into()),
         }
-        if *word != "--quick" {
+        if word.starts_with("--") && *word != "--quick" {
             words.next();
         }
+    }
+    if crowd {
+        return crowd::run(machine);
     }
     let scale = match from {
         Some(file) => serde_json::from_str(&fs::read_to_string(file)?)?,
@@ -148,4 +158,4 @@ fn median(mut values: Vec<f64>) -> f64 {
 const COUNTS: [usize; 5] = [1, 10, 100, 1_000, 10_000];
 const ROUNDS: usize = 5;
 const BYTES_FROM: usize = 1_000;
-const USAGE: &str = "usage: scale [--quick] [--json FILE] [--svg FILE] [--from FILE]";
+const USAGE: &str = "usage: scale [--quick] [--json FILE] [--svg FILE] [--from FILE], or scale crowd";

@@ -1,8 +1,8 @@
 //! Runs measurements as separate processes, round by round, and takes the median of their results.
 
 use std::env;
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::de::DeserializeOwned;
 
@@ -34,21 +34,43 @@ pub(crate) fn run<M: DeserializeOwned>(arguments: &[&str]) -> Result<M> {
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// A background process. Dropping the handle closes the input of the process, which then ends.
+/// A background process, which answers lines by lines. Dropping the handle closes the input of the process, which then ends.
 pub(crate) struct Background {
     child: Child,
     input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
 }
 
 impl Background {
     /// Starts the process, and returns the first line of its output too.
-    pub(crate) fn start(argument: &str) -> Result<(Background, String)> {
+    pub(crate) fn start(arguments: &[&str]) -> Result<(Background, String)> {
         let mut command = Command::new(env::current_exe()?);
-        let mut child = command.arg(argument).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (input, output) = (child.stdin.take(), child.stdout.take().ok_or("no output")?);
+        let mut background = Background { child, input, output: BufReader::new(output) };
+        let line = background.line()?;
+        Ok((background, line))
+    }
+
+    /// Reads a line of its output.
+    pub(crate) fn line(&mut self) -> Result<String> {
         let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        Ok((Background { child, input }, line.trim().to_owned()))
+        match self.output.read_line(&mut line)? {
+            0 => Err("a background process has ended early".into()),
+            _ => Ok(line.trim().to_owned()),
+        }
+    }
+
+    /// Writes a line to its input.
+    pub(crate) fn send(&mut self, line: &str) -> Result<()> {
+        let mut input = self.input.as_ref().ok_or("no input")?;
+        Ok(writeln!(input, "{line}")?)
+    }
+
+    /// Writes a line, and reads the answer.
+    pub(crate) fn ask(&mut self, line: &str) -> Result<String> {
+        self.send(line)?;
+        self.line()
     }
 
     pub(crate) fn pid(&self) -> u32 {
