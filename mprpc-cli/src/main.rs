@@ -142,7 +142,7 @@ The flags of the gateway:
        -i FILE, --KEY VALUE       a conf file, and every key of a server of mprpc: tls.*, cors.*, limits.*, log.*
 
 URL is file:/folder, zookeeper://host:port,host:port/chroot, etcd://host:port,host:port/prefix,
-etcds://host:port/prefix?ca=FILE, dns:name:port, merge:URL+URL, list:host:port,host:port or an address.
+dns:name:port, merge:URL+URL, list:host:port,host:port or an address.
 SERVICE is a full name, fixbug.UserServiceRpc. The status is 0, or 1 where the registry cannot be read, or 2 for wrong
 arguments.";
 

@@ -198,20 +198,22 @@ async fn servers_are_called_over_tls_with_a_client_certificate() {
     let own = authority.issue("etcd", &["127.0.0.1", "etcd.example"]);
     let caller = authority.issue("mprpc", &[]);
     let server = EtcdServer::start_with_tls(&own.certificate, &own.key, &authority.file());
-    let at = |options: String| format!("etcds://{}/apps?lease_ttl_s=2&{options}", server.address);
-    let pair = format!("client_certificate={}&client_key={}", caller.certificate.display(), caller.key.display());
-    let ca = format!("ca={}", authority.file().display());
+    let at = |options: String| format!("etcd://{}/apps?lease_ttl_s=2&{options}", server.address);
+    let pair =
+        format!("tls.client_certificate={}&tls.client_key={}", caller.certificate.display(), caller.key.display());
+    let ca = format!("tls.ca={}", authority.file().display());
     for (options, part) in [
-        (format!("ca={}&{pair}", other.file().display()), "unknown issuer"),
+        (format!("tls.ca={}&{pair}", other.file().display()), "unknown issuer"),
         (ca.clone(), "certificate"),
-        (format!("{ca}&{pair}&server_name=db.example"), "not for db.example"),
-        (format!("ca={}/missing.pem", folder.path().display()), "missing.pem"),
+        (pair.clone(), "tls.ca is not set"),
+        (format!("{ca}&{pair}&tls.server_name=db.example"), "not for db.example"),
+        (format!("tls.ca={}/missing.pem", folder.path().display()), "missing.pem"),
     ] {
         let target: Target = at(options).parse().unwrap();
         let error = list_services(&target, PATIENCE).await.unwrap_err().to_string();
         assert!(error.contains(part) && error.contains(&server.address), "{part}: {error}");
     }
-    let url = at(format!("{ca}&{pair}&server_name=etcd.example"));
+    let url = at(format!("{ca}&{pair}&tls.server_name=etcd.example"));
     let (registered, mut watch) = (register(&url, "127.0.0.1:1"), watch(&url));
     stands(&registered).await;
     shows(&mut watch, &["127.0.0.1:1"]).await;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::tls_options;
 use crate::tls::TlsClient;
 
 /// An etcd cluster and the prefix of the keys in it that mprpc uses.
@@ -37,39 +38,23 @@ impl EtcdCluster {
     /// The longest lease that a string may ask for.
     pub const LEASE_TTL_MAX: Duration = Duration::from_secs(3600);
 
-    /// Makes the cluster of the parts of a target: `etcds://` has TLS. The error says for a person what is wrong with the
-    /// options.
-    pub(super) fn from_parts(
-        servers: Vec<String>,
-        prefix: String,
-        options: &str,
-        has_tls: bool,
-    ) -> Result<EtcdCluster, String> {
-        let (mut lease_ttl, mut user, mut password_file) = (EtcdCluster::LEASE_TTL_DEFAULT, None, None);
-        let mut tls = has_tls.then(TlsClient::default);
+    /// Makes the cluster of the parts of a target. The error says for a person what is wrong with the options.
+    pub(super) fn from_parts(servers: Vec<String>, prefix: String, options: &str) -> Result<EtcdCluster, String> {
+        let (mut lease_ttl, mut tls) = (EtcdCluster::LEASE_TTL_DEFAULT, None);
+        let (mut user, mut password_file) = (None, None);
         for option in options.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            match (name, &mut tls) {
-                _ if !OPTIONS.contains(&name) => {
-                    return Err(format!("there is no option '{name}'; the options are {}", OPTIONS.join(", ")));
+            match name {
+                _ if tls_options::take(&mut tls, name, value)? => {}
+                "lease_ttl_s" => lease_ttl = parse_lease(value)?,
+                "user" | "password_file" if value.is_empty() => return Err(format!("{name} is empty")),
+                "user" => user = Some(value.to_owned()),
+                "password_file" => password_file = Some(PathBuf::from(value)),
+                _ => {
+                    let names = tls_options::NAMES.join(", ");
+                    let names = format!("lease_ttl_s, user, password_file, {names}");
+                    return Err(format!("there is no option '{name}'; the options are {names}"));
                 }
-                ("lease_ttl_s", _) => lease_ttl = parse_lease(value)?,
-                _ if value.is_empty() => return Err(format!("the option {name} has no value")),
-                ("user", _) => user = Some(value.to_owned()),
-                ("password_file", _) => password_file = Some(PathBuf::from(value)),
-                ("ca", Some(tls)) => tls.ca = value.into(),
-                ("client_certificate", Some(tls)) => tls.client_certificate = Some(value.into()),
-                ("client_key", Some(tls)) => tls.client_key = Some(value.into()),
-                ("server_name", Some(tls)) => tls.server_name = Some(value.to_owned()),
-                (_, _) => return Err(format!("the option {name} is for TLS, which etcds:// has")),
-            }
-        }
-        if let Some(tls) = &tls {
-            if tls.ca.as_os_str().is_empty() {
-                return Err("etcds:// needs ca=FILE, the issuers of the servers' certificates".into());
-            }
-            if tls.client_certificate.is_some() != tls.client_key.is_some() {
-                return Err("client_certificate and client_key go together".into());
             }
         }
         let login = match (user, password_file) {
@@ -90,53 +75,35 @@ fn parse_lease(value: &str) -> Result<Duration, String> {
 
 impl fmt::Display for EtcdCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls.is_some() { "etcds" } else { "etcd" };
-        write!(f, "{scheme}://{}{}", self.servers.join(","), self.prefix)?;
-        let mut separator = '?';
-        let mut option = |name: &str, value: &dyn fmt::Display| {
-            write!(f, "{separator}{name}={value}")?;
-            separator = '&';
-            Ok(())
-        };
+        write!(f, "etcd://{}{}", self.servers.join(","), self.prefix)?;
+        let mut options = Vec::new();
         if self.lease_ttl != EtcdCluster::LEASE_TTL_DEFAULT {
-            option("lease_ttl_s", &self.lease_ttl.as_secs())?;
-        }
-        if let Some(tls) = &self.tls {
-            option("ca", &tls.ca.display())?;
-            if let Some(certificate) = &tls.client_certificate {
-                option("client_certificate", &certificate.display())?;
-            }
-            if let Some(key) = &tls.client_key {
-                option("client_key", &key.display())?;
-            }
-            if let Some(name) = &tls.server_name {
-                option("server_name", name)?;
-            }
+            options.push(format!("lease_ttl_s={}", self.lease_ttl.as_secs()));
         }
         if let Some(EtcdLogin { user, password_file }) = &self.login {
-            option("user", user)?;
-            option("password_file", &password_file.display())?;
+            options.push(format!("user={user}&password_file={}", password_file.display()));
+        }
+        options.extend(self.tls.iter().flat_map(tls_options::format));
+        if !options.is_empty() {
+            write!(f, "?{}", options.join("&"))?;
         }
         Ok(())
     }
 }
 
-const OPTIONS: [&str; 7] =
-    ["lease_ttl_s", "ca", "client_certificate", "client_key", "server_name", "user", "password_file"];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(options: &str, has_tls: bool) -> Result<EtcdCluster, String> {
-        EtcdCluster::from_parts(vec!["a:1".into()], "/x".into(), options, has_tls)
+    fn parse(options: &str) -> Result<EtcdCluster, String> {
+        EtcdCluster::from_parts(vec!["a:1".into()], "/x".into(), options)
     }
 
     #[test]
     fn options_are_parsed_and_printed() {
-        let options = "lease_ttl_s=60&ca=/c.pem&client_certificate=/me.pem&client_key=/me.key&server_name=etcd&user=mprpc\
-                       &password_file=/run/secrets/etcd";
-        let cluster = parse(options, true).unwrap();
+        let options = "lease_ttl_s=60&user=mprpc&password_file=/run/secrets/etcd&tls.ca=/c.pem\
+                       &tls.client_certificate=/me.pem&tls.client_key=/me.key&tls.server_name=etcd";
+        let cluster = parse(options).unwrap();
         let tls = TlsClient {
             ca: "/c.pem".into(),
             client_certificate: Some("/me.pem".into()),
@@ -145,23 +112,22 @@ mod tests {
         };
         let login = EtcdLogin { user: "mprpc".into(), password_file: "/run/secrets/etcd".into() };
         assert_eq!((&cluster.tls, &cluster.login), (&Some(tls), &Some(login)));
-        assert_eq!(cluster.to_string(), format!("etcds://a:1/x?{options}"));
-        assert_eq!(parse("", false).unwrap().to_string(), "etcd://a:1/x");
+        assert_eq!(cluster.to_string(), format!("etcd://a:1/x?{options}"));
+        assert_eq!(parse("").unwrap().to_string(), "etcd://a:1/x");
     }
 
     #[test]
     fn faults_of_options_are_named() {
-        for (options, has_tls, part) in [
-            ("ttl=1", false, "no option 'ttl'"),
-            ("lease_ttl_s=3601", false, "from 1 to 3600"),
-            ("user", false, "the option user has no value"),
-            ("user=a", false, "user and password_file go together"),
-            ("password_file=/a", false, "user and password_file go together"),
-            ("ca=/c.pem", false, "ca is for TLS, which etcds:// has"),
-            ("", true, "etcds:// needs ca=FILE"),
-            ("ca=/c.pem&client_key=/k.pem", true, "client_certificate and client_key go together"),
+        for (options, part) in [
+            ("ttl=1", "no option 'ttl'"),
+            ("tls.key=/k", "no option 'tls.key'"),
+            ("lease_ttl_s=3601", "from 1 to 3600"),
+            ("user", "user is empty"),
+            ("tls.ca=", "tls.ca is empty"),
+            ("user=a", "user and password_file go together"),
+            ("password_file=/a", "user and password_file go together"),
         ] {
-            let why = parse(options, has_tls).unwrap_err();
+            let why = parse(options).unwrap_err();
             assert!(why.contains(part), "{options}: {why}");
         }
     }

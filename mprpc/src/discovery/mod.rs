@@ -16,6 +16,7 @@ pub(crate) mod outage;
 mod services;
 mod snapshot;
 mod target;
+mod tls_options;
 mod weights;
 #[cfg(feature = "zookeeper")]
 mod zookeeper;

@@ -17,7 +17,6 @@ use crate::error::{Error, ErrorKind};
 /// | `file:/run/mprpc` | a folder on this machine; needs no server |
 /// | `zookeeper://a:2181,b:2181/chroot` | a ZooKeeper ensemble; the default port is 2181, the chroot is optional |
 /// | `etcd://a:2379,b:2379/prefix` | an etcd cluster; the default port is 2379, the prefix is optional |
-/// | `etcds://a:2379/prefix?ca=/etc/etcd/ca.pem` | an etcd cluster, over TLS |
 /// | `dns:users.example:8000` | the addresses of this name, for every service; `dns:grpc://users.example:8000` for gRPC servers |
 /// | `merge:zookeeper://a:2181+etcd://b:2379` | the union of these registries, 8 at most; providers register in all of them |
 /// | `list:127.0.0.1:8000,classic:127.0.0.1:8001` | these endpoints, for every service |
@@ -26,9 +25,8 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A ZooKeeper string may end in options. `?classic=true` also registers in the layout of the C++ MPRPC (resolvers
 /// always read both layouts). `session_timeout_ms=6000` is the requested session timeout. An etcd string may end in
-/// `?lease_ttl_s=10` and in a login, `user=mprpc&password_file=/run/secrets/etcd`. `etcds://` needs `ca`, the file of the
-/// trusted issuers; `client_certificate`, `client_key` and `server_name` mean what they do in
-/// [`TlsClient`](crate::TlsClient).
+/// `?lease_ttl_s=10` and in a login, `user=mprpc&password_file=/run/secrets/etcd`. `tls.ca=/etc/etcd/ca.pem` connects to etcd
+/// by TLS, with `tls.client_certificate`, `tls.client_key` and `tls.server_name` as in a conf file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -86,10 +84,8 @@ impl FromStr for Target {
             let entries = entries.split(',').map(|entry| parse_endpoint(text, entry.trim()));
             return entries.collect::<Result<_, _>>().map(Target::List);
         }
-        for (scheme, has_tls) in [("etcd://", false), ("etcds://", true)] {
-            if let Some(rest) = text.strip_prefix(scheme) {
-                return parse_etcd(text, rest, has_tls).map(Target::Etcd);
-            }
+        if let Some(rest) = text.strip_prefix("etcd://") {
+            return parse_etcd(text, rest).map(Target::Etcd);
         }
         if let Some(name) = text.strip_prefix("dns:") {
             let endpoint = parse_endpoint(text, name)?;
@@ -181,9 +177,9 @@ fn parse_cluster<'a>(
     Ok((servers, path.to_owned(), options))
 }
 
-fn parse_etcd(text: &str, rest: &str, has_tls: bool) -> Result<EtcdCluster, Error> {
+fn parse_etcd(text: &str, rest: &str) -> Result<EtcdCluster, Error> {
     let (servers, prefix, options) = parse_cluster(text, rest, 2379, "prefix")?;
-    EtcdCluster::from_parts(servers, prefix, options, has_tls).map_err(|why| wrong(text, &why))
+    EtcdCluster::from_parts(servers, prefix, options).map_err(|why| wrong(text, &why))
 }
 
 /// A `+` separates registries only in front of one, because it may be part of a path.
@@ -257,10 +253,9 @@ fn wrong(text: &str, why: &str) -> Error {
 }
 
 /// How the parts of a merge can begin.
-const PREFIXES: [&str; 11] =
-    ["file:", "zookeeper:", "etcd:", "etcds:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
+const PREFIXES: [&str; 10] =
+    ["file:", "zookeeper:", "etcd:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
 const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, etcd://host:port/prefix, \
-                     etcds://host:port/prefix?ca=FILE, \
                      dns:name:port, merge:REGISTRY+REGISTRY, list:host:port,host:port, host:port, unix:/path, \
                      memory:name, classic:host:port and grpc://host:port";
 
@@ -284,8 +279,8 @@ mod tests {
             "zookeeper://a:2181?session_timeout_ms=6000",
             "etcd://a:2379",
             "etcd://a:2379,[::1]:1/apps/mprpc?lease_ttl_s=60",
-            "etcds://a:2379?ca=/etc/etcd/ca.pem&user=mprpc&password_file=/run/secrets/etcd",
-            "merge:etcd://a:2379+etcds://b:2379?ca=/c+d.pem",
+            "etcd://a:2379?user=mprpc&password_file=/run/secrets/etcd&tls.ca=/etc/etcd/ca.pem",
+            "merge:etcd://a:2379+etcd://b:2379?tls.ca=/c+d.pem",
             "dns:users.example:8000",
             "dns:grpc://users.example:8000",
             "merge:zookeeper://a:2181,b:2181/x?classic=true+etcd://c:2379,d:2379/y",
@@ -321,7 +316,7 @@ mod tests {
             ("zookeeper://", "the name of a server is empty"),
             ("zookeeper://a:2181,", "the name of a server is empty"),
             ("etcd://a?lease_ttl_s=0", "from 1 to 3600"),
-            ("etcds://a", "etcds:// needs ca=FILE"),
+            ("etcd://a?tls.ca=", "tls.ca is empty"),
             ("etcd://a//b", "the prefix '//b'"),
             ("dns:10.0.0.1:80", "'10.0.0.1:80' is no host name with a port"),
             ("dns:users.example", "has no port"),
