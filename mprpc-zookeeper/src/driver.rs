@@ -68,7 +68,7 @@ impl Driver {
                 tracing::debug!(%server, why = broken.0, "the connection to ZooKeeper has ended");
                 broken.0
             }
-            Some(Ok(Err(error))) => error.to_string().to_lowercase(),
+            Some(Ok(Err(error))) => text(&error),
             Some(Err(_elapsed)) => format!("no connection within {time:?}"),
         };
         let session = &mut self.shared.lock().session;
@@ -148,7 +148,7 @@ impl Driver {
                         input.clear();
                         taken
                     }
-                    Err(error) => Err(Broken(error.to_string().to_lowercase())),
+                    Err(error) => Err(self.broken(&error)),
                 },
                 written = write, if has_to_write => match written {
                     Ok(written) => {
@@ -156,7 +156,7 @@ impl Driver {
                         output.advance(written);
                         Ok(())
                     }
-                    Err(error) => Err(Broken(error.to_string().to_lowercase())),
+                    Err(error) => Err(self.broken(&error)),
                 },
                 () = self.shared.wake.notified() => Ok(()),
                 () = until(deadline) => self.shared.lock().session.tick(now()),
@@ -164,6 +164,15 @@ impl Driver {
             if let Err(broken) = step {
                 return broken;
             }
+        }
+    }
+
+    fn broken(&self, error: &io::Error) -> Broken {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+                self.shared.lock().session.ended(&text(error))
+            }
+            _ => Broken(text(error)),
         }
     }
 
@@ -183,6 +192,16 @@ impl Driver {
             }
         }
     }
+}
+
+/// The text of an error, for the middle of a sentence.
+fn text(error: &io::Error) -> String {
+    let mut text = error.to_string();
+    let is_word = text.get(1..2).is_some_and(|second| second.chars().all(char::is_lowercase));
+    if let Some(first) = text.get_mut(..1).filter(|_| is_word) {
+        first.make_ascii_lowercase();
+    }
+    text
 }
 
 async fn until(deadline: Option<std::time::Instant>) {

@@ -45,8 +45,10 @@ pub(crate) struct Session<T> {
     output: BytesMut,
     events: VecDeque<Event<T>>,
     last_sent: Instant,
-    /// When a server was last heard of.
+    /// When the last byte of an open session came.
     last_received: Instant,
+    /// How long the server took to answer the handshake of this connection.
+    handshake_took: Duration,
 }
 
 /// What the session tells its driver.
@@ -102,6 +104,7 @@ impl<T> Session<T> {
             events: VecDeque::new(),
             last_sent: now,
             last_received: now,
+            handshake_took: Duration::ZERO,
             options,
         }
     }
@@ -292,7 +295,10 @@ impl<T> Session<T> {
     /// The bytes break the protocol, so the connection has to go.
     pub(crate) fn received(&mut self, bytes: &[u8], now: Instant) -> Result<(), Broken> {
         if bytes.is_empty() {
-            return Err(Broken("it closed the connection".into()));
+            return Err(self.ended("it closed the connection"));
+        }
+        if matches!(self.phase, Phase::Open { .. } | Phase::Closing { .. }) {
+            self.last_received = now;
         }
         self.input.push(bytes);
         loop {
@@ -305,18 +311,24 @@ impl<T> Session<T> {
         }
     }
 
+    /// The connection has ended, as `how` says.
+    pub(crate) fn ended(&self, how: &str) -> Broken {
+        Broken(match self.phase {
+            Phase::Opening { .. } => {
+                format!("{how} before it opened a session: it has no quorum, or older data, or speaks TLS only")
+            }
+            _ => how.to_owned(),
+        })
+    }
+
     fn frame(&mut self, frame: Frame, now: Instant) -> Result<(), Broken> {
         match (&self.phase, frame) {
             (Phase::Opening { .. }, Frame::Packet(packet)) => self.open(&packet, now),
             (Phase::Opening { .. }, Frame::Oversized(_, bytes)) => {
                 Err(Broken(format!("it is no ZooKeeper server: its first packet has {bytes} bytes")))
             }
-            (Phase::Open { .. } | Phase::Closing { .. }, Frame::Packet(packet)) => {
-                self.last_received = now;
-                self.packet(&packet)
-            }
+            (Phase::Open { .. } | Phase::Closing { .. }, Frame::Packet(packet)) => self.packet(&packet),
             (Phase::Open { .. } | Phase::Closing { .. }, Frame::Oversized(head, bytes)) => {
-                self.last_received = now;
                 let (xid, _, _) = read_head(&mut Reader::new("ReplyHeader", &head))?;
                 let limit = self.options.packet_bytes_max;
                 self.answer(xid, Err(Error::ReplyTooLarge { bytes, limit }))
@@ -341,6 +353,8 @@ impl<T> Session<T> {
                 Err(Broken("the session has expired".into()))
             }
             Answer::Open { identity, timeout, read_only } => {
+                // The handshake was the last packet that was sent.
+                self.handshake_took = now.saturating_duration_since(self.last_sent);
                 self.last_received = now;
                 self.timeout = timeout;
                 self.connections += 1;
@@ -471,15 +485,22 @@ impl<T> Session<T> {
         self.events.push_back(Event::State(state));
     }
 
-    /// A ping goes out when nothing else was sent for this long.
+    /// A ping of 12 bytes goes out when nothing else was sent for a sixth of the session timeout.
     fn ping_interval(&self) -> Duration {
-        self.timeout / 3
+        self.timeout / 6
     }
 
-    /// A server that is silent for this long is gone: a ping has had no answer for a third of the timeout, and a third is
-    /// left to find another server.
+    /// A server whose last byte came a third of the session timeout ago is gone.
+    ///
+    /// For a session timeout of T: the client sends something each T/6, and the server answers everything. So the bytes of a
+    /// server that answers within T/6 are at most T/6 + T/6 = T/3 apart. A server that falls silent, whenever that is, has
+    /// sent its last byte before, so the client leaves it within T/3, and two thirds are left to find another server.
+    ///
+    /// A server that took longer than T/6 for the handshake would be left again and again, by every client. It may be silent
+    /// for its handshake plus T/6, and at most for 2T/3. Pings do not wait for each other's answers, so once the first answer
+    /// has come, the next ones follow each T/6, however slow they are.
     fn silence_max(&self) -> Duration {
-        self.timeout * 2 / 3
+        (self.handshake_took + self.ping_interval()).clamp(self.timeout / 3, self.timeout * 2 / 3)
     }
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::jute::{put_bool, put_buffer, put_string};
 
 const SECOND: Duration = Duration::from_secs(1);
+const MS: Duration = Duration::from_millis(1);
 
 /// A session that is open, and the time.
 fn open() -> (Session<u32>, Instant) {
@@ -72,18 +73,72 @@ fn handshake_has_its_bytes_and_opens_the_session() {
 }
 
 #[test]
-fn pings_go_out_after_a_third_of_the_timeout_and_silence_ends_the_connection_after_two() {
+fn pings_go_out_after_a_sixth_of_the_timeout_and_silence_ends_the_connection_after_a_third() {
     let (mut session, now) = open();
     session.take_output();
-    assert_eq!(session.deadline(), Some(now + 3 * SECOND));
-    session.tick(now + 3 * SECOND).unwrap();
+    let sixth = 1500 * MS;
+    assert_eq!(session.deadline(), Some(now + sixth));
+    session.tick(now + sixth).unwrap();
     assert_eq!(session.take_output()[4..8], (-2_i32).to_be_bytes());
-    session.received(&reply(-2, 0, 0, &[]), now + 4 * SECOND).unwrap();
-    session.tick(now + 6 * SECOND).unwrap();
-    session.tick(now + 9 * SECOND).unwrap();
-    assert_eq!(session.deadline(), Some(now + 10 * SECOND));
-    let Broken(why) = session.tick(now + 10 * SECOND).unwrap_err();
-    assert_eq!(why, "it was silent for 6s");
+    // Any byte counts, also the first ones of a packet.
+    session.received(&reply(-2, 0, 0, &[])[..5], now + 2 * SECOND).unwrap();
+    session.tick(now + 3 * SECOND).unwrap();
+    session.tick(now + 3 * sixth).unwrap();
+    assert_eq!(session.deadline(), Some(now + 5 * SECOND));
+    let Broken(why) = session.tick(now + 5 * SECOND).unwrap_err();
+    assert_eq!(why, "it was silent for 3s");
+}
+
+/// Opens a session of 9 s whose server takes `latency` for each answer. Nothing arrives after `silent_from`. Returns when
+/// the client gives the connection up, and when the last byte arrived, both from the start.
+fn given_up(latency: Duration, silent_from: Duration) -> (Duration, Duration) {
+    let mut session: Session<u32> = Session::new(Options::default(), Instant::now());
+    let begun = Instant::now();
+    session.connected("a:1".into(), begun, begun + 9 * SECOND);
+    session.take_output();
+    session.received(&answer(0x77, 9000), begun + latency).unwrap();
+    let (mut now, mut last) = (begun + latency, begun + latency);
+    let mut answers = VecDeque::new();
+    loop {
+        if !session.take_output().is_empty() {
+            answers.push_back(now + latency);
+        }
+        answers.retain(|at| *at <= begun + silent_from);
+        let deadline = session.deadline().unwrap();
+        if let Some(at) = answers.pop_front_if(|at| *at <= deadline) {
+            (now, last) = (at, at);
+            session.received(&reply(-2, 0, 0, &[]), now).unwrap();
+        } else {
+            now = deadline;
+            if session.tick(now).is_err() {
+                return (now - begun, last - begun);
+            }
+        }
+    }
+}
+
+#[test]
+fn server_that_falls_silent_at_any_time_is_left_within_a_third_of_the_timeout() {
+    for latency in [Duration::ZERO, MS, 100 * MS, 1499 * MS, 1500 * MS] {
+        let mut worst = Duration::ZERO;
+        // From the start, in steps that meet each ping and each answer, and the milliseconds around them.
+        for silent_from in (latency.as_millis()..8000).map(|ms| Duration::from_millis(ms as u64)) {
+            worst = worst.max(given_up(latency, silent_from).0 - silent_from);
+        }
+        println!("answers after {latency:?}: at most {worst:?} from the silence to its end");
+        assert!(worst <= 3 * SECOND, "answers after {latency:?}: {worst:?}");
+        // Right after an answer is the worst time.
+        let at = 2 * latency + 1500 * MS;
+        assert_eq!(given_up(latency, at), (at + 3 * SECOND, at));
+    }
+}
+
+#[test]
+fn server_that_answers_slowly_and_steadily_is_not_left() {
+    for latency in [Duration::ZERO, SECOND, 1500 * MS, 3 * SECOND, 4500 * MS] {
+        let (end, _) = given_up(latency, 600 * SECOND);
+        assert!(end > 600 * SECOND, "answers after {latency:?}: left after {end:?}");
+    }
 }
 
 #[test]
@@ -173,7 +228,10 @@ fn bad_bytes_end_the_connection_and_say_why() {
         "it is no ZooKeeper server: its first packet has 1213486160 bytes"
     );
     assert_eq!(in_handshake(&framed(b"short")), "malformed ConnectResponse: 4 bytes needed, 1 left");
-    assert_eq!(in_handshake(b""), "it closed the connection");
+    assert_eq!(
+        in_handshake(b""),
+        "it closed the connection before it opened a session: it has no quorum, or older data, or speaks TLS only"
+    );
     for (bytes, why) in [
         (reply(7, 1, 0, &[]), "an answer to request 7 came, and 1 was due"),
         (framed(&[1, 2]), "malformed ReplyHeader: 4 bytes needed, 2 left"),

@@ -63,6 +63,10 @@ pub(super) async fn serve(
                 if !matches!(read, Ok(1..)) {
                     break;
                 }
+                if input.first_chunk().is_some_and(|length| u32::from_be_bytes(*length) > PACKET_BYTES_MAX) {
+                    // It is no packet. As the servers do, the connection ends.
+                    break;
+                }
                 while let Some(packet) = packet(&mut input) {
                     if !ensemble.lock().take(number, &mut session, &packet, Instant::now()) {
                         break;
@@ -234,6 +238,8 @@ impl State {
     }
 }
 
+/// `jute.maxbuffer` of the servers.
+const PACKET_BYTES_MAX: u32 = 1 << 20;
 const NO_AUTH: i32 = -102;
 const AUTH_FAILED: i32 = -115;
 const NOT_READ_ONLY: i32 = -119;
