@@ -67,7 +67,7 @@ fn watch(url: &str) -> watch::Receiver<Resolution> {
 }
 
 fn register(url: &str, address: &str) -> Registered {
-    let registration = Registration { service: &WHO, endpoint: address.parse().unwrap() };
+    let registration = Registration::new(&WHO, address.parse().unwrap());
     url.parse::<Target>().unwrap().registry().unwrap().register(registration)
 }
 

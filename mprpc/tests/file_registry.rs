@@ -131,7 +131,7 @@ async fn server_accepts_callers_for_withdraw_grace_after_the_withdrawal() {
 }
 
 fn registration(address: &str) -> Registration {
-    Registration { service: &USERS, endpoint: address.parse().unwrap() }
+    Registration::new(&USERS, address.parse().unwrap())
 }
 
 /// The path of a folder that does not exist yet. Dropping this removes the folder and its contents.

@@ -344,7 +344,7 @@ impl<Client> Place<Client> {
     }
 
     fn register(&self, address: &str, classic: bool) -> Registered {
-        let registration = Registration { service: &USERS, endpoint: address.parse().unwrap() };
+        let registration = Registration::new(&USERS, address.parse().unwrap());
         self.target(classic).registry().unwrap().register(registration)
     }
 

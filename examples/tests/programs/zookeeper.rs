@@ -7,6 +7,7 @@ use mprpc::net::background;
 use mprpc_zookeeper::{Client, Options};
 
 use self::server::ZooKeeper;
+use crate::every_client::GREETER_PROVIDER;
 use crate::program::*;
 
 #[path = "../../../mprpc/tests/support/zookeeper.rs"]
@@ -45,6 +46,24 @@ fn callers_find_providers_in_zookeeper_for_as_long_as_they_run() {
     eventually("and the C++ programs find it", || node(&zookeeper, path).as_ref() == Some(&address));
     let (succeeded, output) = run(FRIEND_CALLER, &conf);
     assert!(succeeded, "{output}");
+}
+
+#[test]
+fn restart_in_place_over_zookeeper_logs_no_error() {
+    let zookeeper = ZooKeeper::own();
+    let folder = Folder::new();
+    let handover = folder.path("handover.sock").display().to_string();
+    let flags = format!("--handover={handover} --registry=zookeeper://{}", zookeeper.address);
+    let (mut running, at) = Program::registered(GREETER_PROVIDER, &flags);
+    for _ in 0..3 {
+        let (next, address) = Program::registered(GREETER_PROVIDER, &flags);
+        assert_eq!(address, at);
+        eventually("the process before ends", || !running.is_running());
+        assert_eq!(running.process.wait().unwrap().code(), Some(0), "{}", running.log());
+        assert!(!running.log().contains("ERROR"), "{}", running.log());
+        assert_eq!(listed(&zookeeper, "hello.Greeter"), [&*at]);
+        running = next;
+    }
 }
 
 /// The listed addresses of a service.

@@ -129,7 +129,7 @@ fn call_that_comes_back_to_the_gateway_is_refused() {
     let gateway = Gateway::start(&registry.url(), &[]);
     let folder = registry.url().strip_prefix("file:").unwrap().into();
     let endpoint: Endpoint = gateway.address.parse().unwrap();
-    let _registered = FileRegistry::new(folder).register(Registration { service: &GREETER, endpoint });
+    let _registered = FileRegistry::new(folder).register(Registration::new(&GREETER, endpoint));
     let greeter = GreeterClient::new(Channel::new(&format!("grpc://{}", gateway.address)).unwrap());
     let status = until(|| {
         let status = greeter.say_hello(HelloRequest::default()).wait().unwrap_err();

@@ -24,7 +24,7 @@ fn provide(registry: &Registry) -> (ServerHandle, Registered) {
     let running = Server::default().add(UserServiceRpcServer::new(Users)).start().unwrap();
     let endpoint = format!("classic:{}", running.addresses()[0]).parse().unwrap();
     let folder = registry.url().strip_prefix("file:").unwrap().into();
-    let registered = FileRegistry::new(folder).register(Registration { service: &USER_SERVICE_RPC, endpoint });
+    let registered = FileRegistry::new(folder).register(Registration::new(&USER_SERVICE_RPC, endpoint));
     let is_registered = |state: &_| matches!(state, mprpc::discovery::RegistrationState::Registered(_));
     drop(wait(registered.state().wait_for(is_registered)));
     (running, registered)

@@ -252,7 +252,7 @@ mod tests {
         std::fs::write(place("second"), "in the way").unwrap();
         let file = |name| -> Arc<dyn Registry> { Arc::new(super::super::FileRegistry::new(place(name))) };
         let registry = MergedRegistry::new(vec![file("first"), file("second")]);
-        let registered = registry.register(Registration { service: &WHO, endpoint: "127.0.0.1:1".parse().unwrap() });
+        let registered = registry.register(Registration::new(&WHO, "127.0.0.1:1".parse().unwrap()));
         let mut state = registered.state();
         let waits =
             |state: &RegistrationState| matches!(state, RegistrationState::Pending(why) if why.contains("since"));

@@ -22,7 +22,7 @@ mod weights;
 mod zookeeper;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
@@ -176,6 +176,26 @@ pub struct Registration {
     pub service: &'static ServiceDescriptor,
     /// The endpoint at which callers reach the provider.
     pub endpoint: Endpoint,
+    /// Whether the next process is taking over the endpoint, as [`Registration::is_taken_over`] says.
+    taken_over: Arc<AtomicBool>,
+}
+
+impl Registration {
+    /// Makes a registration that no other process takes over.
+    pub fn new(service: &'static ServiceDescriptor, endpoint: Endpoint) -> Registration {
+        Registration { service, endpoint, taken_over: Arc::default() }
+    }
+
+    /// The same registration, which the next process takes over once `taken_over` is true.
+    pub(crate) fn with_successor(self, taken_over: Arc<AtomicBool>) -> Registration {
+        Registration { taken_over, ..self }
+    }
+
+    /// Whether the next process is taking over the endpoint ([`Server::handover`](crate::Server::handover)). That process
+    /// announces the same endpoint, and a registry lets it.
+    pub fn is_taken_over(&self) -> bool {
+        self.taken_over.load(Ordering::Acquire)
+    }
 }
 
 /// The progress of an announcement.

@@ -103,7 +103,7 @@ mod tests {
     }
 
     fn registration() -> Registration {
-        Registration { service: &PROBE, endpoint: Endpoint::new("127.0.0.1:1".parse().unwrap()) }
+        Registration::new(&PROBE, Endpoint::new("127.0.0.1:1".parse().unwrap()))
     }
 
     async fn settle() {

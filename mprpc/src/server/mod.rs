@@ -338,9 +338,11 @@ impl Server {
         let reached_at = addresses.iter().chain(announced.iter().filter(|address| !addresses.contains(address)));
         let in_process_endpoints = if is_direct { direct.open(reached_at) } else { Vec::new() };
         let mut registered = Vec::new();
+        // Becomes true while another process has the listening sockets.
+        let is_shared = Arc::default();
         if let (Some((registry, _)), Some(endpoint)) = (&registry, &endpoint) {
             let announce = |service| {
-                let registration = Registration { service, endpoint: endpoint.clone() };
+                let registration = Registration::new(service, endpoint.clone()).with_successor(Arc::clone(&is_shared));
                 announce(registry, registration, shared.health.as_ref(), &acceptor)
             };
             registered.extend(shared.router.announced().map(announce));
@@ -349,7 +351,6 @@ impl Server {
         let handover = match inherited {
             None => None,
             Some(inherited) => {
-                let is_shared = Arc::default();
                 let sockets = acceptors.offer(&is_shared);
                 let failed =
                     |error| Error::with_source(ErrorKind::Listen, "cannot prepare to hand the sockets over", error);

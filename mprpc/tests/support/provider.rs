@@ -90,7 +90,7 @@ pub(crate) fn run_if_asked() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
-        let registration = Registration { service: &USERS, endpoint: address.parse().unwrap() };
+        let registration = Registration::new(&USERS, address.parse().unwrap());
         let registered = registry.register(registration);
         let mut state = registered.state();
         state.wait_for(|state| matches!(state, RegistrationState::Registered(_))).await.unwrap();

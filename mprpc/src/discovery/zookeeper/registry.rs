@@ -46,7 +46,7 @@ impl Registry for ZooKeeperRegistry {
             return Registered::failed(&invalid_service_name(registration.service.name));
         }
         let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
-        let announcement = Announcement::new(&self.ensemble, &registration);
+        let announcement = Announcement::new(&self.ensemble, registration);
         let waiting = format!("connecting to {}", session.name);
         let (sender, state) = watch::channel(RegistrationState::Pending(waiting.into()));
         let (withdraw, withdrawn) = oneshot::channel();
@@ -58,6 +58,7 @@ impl Registry for ZooKeeperRegistry {
 
 /// The nodes of one provider of one service in ZooKeeper, present or still to be created.
 struct Announcement {
+    registration: Registration,
     /// The native node first, then the nodes of the methods in the classic layout.
     nodes: Vec<Node>,
     /// A watch of each node, set once there is a connection.
@@ -87,8 +88,8 @@ struct Node {
 }
 
 impl Announcement {
-    fn new(ensemble: &Ensemble, registration: &Registration) -> Announcement {
-        let Registration { service, endpoint } = registration;
+    fn new(ensemble: &Ensemble, registration: Registration) -> Announcement {
+        let Registration { service, endpoint, .. } = &registration;
         let folder = layout::service_path(&ensemble.chroot, service.name);
         let path = format!("{folder}/{}", layout::node_name(&endpoint.address));
         let place = format!("zookeeper://{}{path}", ensemble.cluster());
@@ -103,7 +104,8 @@ impl Announcement {
                 Err(why) => tracing::warn!("{place} is not announced in the classic layout: {why}"),
             }
         }
-        Announcement { nodes, watchers: Vec::new(), place, outage: Outage::default(), backoff: Backoff::default() }
+        let (outage, backoff) = (Outage::default(), Backoff::default());
+        Announcement { registration, nodes, watchers: Vec::new(), place, outage, backoff }
     }
 }
 
@@ -177,7 +179,8 @@ impl Announcement {
             for index in due.drain(..) {
                 // The check covers the events so far.
                 self.watchers[index].clear();
-                self.nodes[index].settle(client, ids).await?;
+                let found = self.nodes[index].settle(client, ids).await?;
+                self.tell_waiting(index, found);
             }
             self.outage.over(&self.place);
             self.backoff.reset();
@@ -193,7 +196,31 @@ impl Announcement {
     fn state(&self) -> RegistrationState {
         match self.nodes.first() {
             Some(native) if native.stands => RegistrationState::Registered(self.place.as_str().into()),
-            _ => RegistrationState::Pending(format!("{}: another process announces this address", self.place).into()),
+            _ => {
+                let who = if self.registration.is_taken_over() { "the next" } else { "another" };
+                RegistrationState::Pending(format!("{}: {who} process announces this address", self.place).into())
+            }
+        }
+    }
+
+    /// Logs once that the node is another's, for as long as it is.
+    fn tell_waiting(&mut self, index: usize, found: Found) {
+        let node = &mut self.nodes[index];
+        if node.stands || std::mem::replace(&mut node.told, true) {
+            return;
+        }
+        let path = &node.path;
+        match (node.layout, found) {
+            (Layout::Native, _) if self.registration.is_taken_over() => {
+                tracing::info!("{path}: the next process announces this address; it takes over from this one");
+            }
+            (Layout::Native, _) => tracing::error!("{path}: another process announces this address"),
+            (Layout::Classic, Found::Persistent) => {
+                tracing::warn!("{path} was made by hand and is left alone; classic callers use what it says");
+            }
+            (Layout::Classic, _) => {
+                tracing::info!("{path} is another provider's; it is taken over when that one goes");
+            }
         }
     }
 
@@ -218,8 +245,9 @@ impl Announcement {
 }
 
 impl Node {
-    /// Checks the owner of the node and takes the next step.
-    async fn settle(&mut self, client: &Client, ids: &SessionIds) -> Result<(), Error> {
+    /// Checks the owner of the node and takes the next step. Returns what it found; the node is another's if it does not
+    /// `stand` afterwards.
+    async fn settle(&mut self, client: &Client, ids: &SessionIds) -> Result<Found, Error> {
         for _ in 0..RACES_MAX {
             let stat = client.exists(&self.path).await?;
             let found = self.found(client, ids, stat).await?;
@@ -227,17 +255,14 @@ impl Node {
             self.stands = step == Step::Keep;
             let done = match step {
                 Step::Keep => self.take_note(client, stat).await,
-                Step::Wait => {
-                    self.tell_waiting(found);
-                    return Ok(());
-                }
+                Step::Wait => return Ok(found),
                 Step::Create => self.create(client).await,
                 Step::Replace => self.replace(client, stat.map(|stat| stat.version)).await,
             };
             match done {
                 Ok(()) => {
                     (self.stands, self.stood, self.told) = (true, true, false);
-                    return Ok(());
+                    return Ok(found);
                 }
                 // Another process was faster, or the parent is missing: check again.
                 Err(Error::NodeExists | Error::BadVersion) => {}
@@ -297,21 +322,6 @@ impl Node {
         match client.delete(&self.path, Some(stat.version)).await {
             Ok(()) | Err(Error::NoNode) => Ok(()),
             Err(error) => Err(error),
-        }
-    }
-
-    fn tell_waiting(&mut self, found: Found) {
-        if std::mem::replace(&mut self.told, true) {
-            return;
-        }
-        match (self.layout, found) {
-            (Layout::Native, _) => tracing::error!("{}: another process announces this address", self.path),
-            (Layout::Classic, Found::Persistent) => {
-                tracing::warn!("{} was made by hand and is left alone; classic callers use what it says", self.path);
-            }
-            (Layout::Classic, _) => {
-                tracing::info!("{} is another provider's; it is taken over when that one goes", self.path);
-            }
         }
     }
 }

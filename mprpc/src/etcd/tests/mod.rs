@@ -70,7 +70,7 @@ impl World {
     }
 
     fn register_with(&self, etcd: &Arc<Etcd>, address: &str) -> Registered {
-        let registration = Registration { service: &WHO, endpoint: address.parse().unwrap() };
+        let registration = Registration::new(&WHO, address.parse().unwrap());
         EtcdRegistry::over(etcd.clone(), "/apps", seconds(10)).register(registration)
     }
 }

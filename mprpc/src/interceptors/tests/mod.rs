@@ -2,7 +2,7 @@
 
 pub(crate) mod all;
 mod chain;
-mod log;
+pub(crate) mod log;
 mod sides;
 #[cfg(feature = "tower")]
 mod tower;

@@ -71,7 +71,7 @@ impl Process {
 
     fn register_in(&self, address: &str, classic: bool) -> Registered {
         let registry = ZooKeeperRegistry::over(ensemble(classic), self.session.clone());
-        registry.register(Registration { service: &USERS, endpoint: address.parse().unwrap() })
+        registry.register(Registration::new(&USERS, address.parse().unwrap()))
     }
 
     fn watch(&self) -> watch::Receiver<Resolution> {

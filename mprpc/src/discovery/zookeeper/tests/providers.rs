@@ -3,6 +3,8 @@
 use super::super::super::weights::WeightChange;
 use super::super::services::change_connected;
 use super::*;
+use crate::interceptors::tests::log::Log;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::sleep;
 
 fn owner(servers: &Servers, address: &str) -> Option<i64> {
@@ -102,6 +104,40 @@ async fn z08_provider_killed_and_restarted_at_its_address_has_one_node_that_last
     assert_eq!(servers.node(LOGIN).unwrap().1, new);
     drop(stop);
     assert!(recorded.await.unwrap().iter().all(|resolution| lists(resolution, &["127.0.0.1:1"])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn process_whose_address_another_announces_says_error_unless_it_hands_over() {
+    for is_handover in [true, false] {
+        let log = Log::begin();
+        let servers = Servers::start();
+        let (old, next) = (Process::start(&servers, "old"), Process::start(&servers, "next"));
+        let taken_over = Arc::new(AtomicBool::new(false));
+        let registration = Registration::new(&USERS, "127.0.0.1:1".parse().unwrap()).with_successor(taken_over.clone());
+        let first = ZooKeeperRegistry::over(ensemble(true), old.session.clone()).register(registration);
+        stands(&first).await;
+        eventually(|| servers.node(LOGIN).is_some()).await;
+        // The next process has the listening sockets before it registers.
+        taken_over.store(is_handover, Ordering::Release);
+        let second = next.register_in("127.0.0.1:1", true);
+        stands(&second).await;
+        let who = if is_handover { "the next" } else { "another" };
+        assert!(falls(&first).await.contains(&format!("{who} process announces this address")));
+        sleep(30 * SECOND).await;
+        first.withdraw().await;
+        assert_eq!(
+            owner(&servers, "127.0.0.1:1"),
+            Some(next.id().await),
+            "the stop takes nothing from the next process"
+        );
+        let loud = log.lines().into_iter().filter(|(level, _)| *level <= tracing::Level::WARN).count();
+        assert_eq!(
+            (loud, log.with("announces this address").len()),
+            (usize::from(!is_handover), 1),
+            "{:?}",
+            log.lines()
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]
