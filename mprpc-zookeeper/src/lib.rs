@@ -30,7 +30,8 @@
 //!
 //! # Layers
 //! `session` is the protocol as a state machine without I/O: bytes and times go in, bytes and events come out. `driver`
-//! connects a session to sockets and timers. [`Connect`] lets a program bring its own streams.
+//! connects a session to sockets and timers. [`Connect`] lets a program bring its own streams, for example those of TLS, as
+//! mprpc does.
 
 mod acl;
 mod client;

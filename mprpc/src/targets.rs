@@ -20,8 +20,8 @@ impl Target {
     /// Makes the resolver for this target. The resolver contacts nothing before the first watch.
     ///
     /// # Errors
-    /// The target is ZooKeeper or etcd, and the build lacks the feature `zookeeper` or `etcd`; or the TLS files of etcd cannot be
-    /// used.
+    /// The target is ZooKeeper or etcd, and the build lacks the feature `zookeeper` or `etcd`. It names files of TLS that
+    /// cannot be read or used, or the build lacks the feature `tls`.
     pub fn resolver(&self) -> Result<Arc<dyn Resolver>, Error> {
         Ok(match self {
             Target::File(root) => Arc::new(FileResolver::new(root.clone())),
@@ -31,7 +31,7 @@ impl Target {
                 Arc::new(MergedResolver::new(parts.iter().map(Target::resolver).collect::<Result<_, _>>()?))
             }
             #[cfg(feature = "zookeeper")]
-            Target::ZooKeeper(ensemble) => Arc::new(ZooKeeperResolver::new(ensemble.clone())),
+            Target::ZooKeeper(ensemble) => Arc::new(ZooKeeperResolver::new(ensemble.clone())?),
             #[cfg(not(feature = "zookeeper"))]
             Target::ZooKeeper(_) => return Err(self.without_feature("zookeeper")),
             #[cfg(feature = "etcd")]
@@ -45,7 +45,8 @@ impl Target {
     ///
     /// # Errors
     /// The target, or a part of it, is a list or DNS, which take no registrations; or it is ZooKeeper or etcd, and the
-    /// build lacks the feature `zookeeper` or `etcd`; or the TLS files of etcd cannot be used.
+    /// build lacks the feature `zookeeper` or `etcd`. It names files of TLS that cannot be read or used, or the build lacks
+    /// the feature `tls`.
     pub fn registry(&self) -> Result<Arc<dyn Registry>, Error> {
         Ok(match self {
             Target::File(root) => Arc::new(FileRegistry::new(root.clone())),
@@ -55,7 +56,7 @@ impl Target {
                 Arc::new(MergedRegistry::new(parts.iter().map(Target::registry).collect::<Result<_, _>>()?))
             }
             #[cfg(feature = "zookeeper")]
-            Target::ZooKeeper(ensemble) => Arc::new(ZooKeeperRegistry::new(ensemble.clone())),
+            Target::ZooKeeper(ensemble) => Arc::new(ZooKeeperRegistry::new(ensemble.clone())?),
             #[cfg(not(feature = "zookeeper"))]
             Target::ZooKeeper(_) => return Err(self.without_feature("zookeeper")),
             #[cfg(feature = "etcd")]
@@ -192,7 +193,7 @@ mod tests {
         static BAD: ServiceDescriptor = ServiceDescriptor { name: "no name", methods: &[], files: &[] };
         for target in ["file:/run/mprpc", "zookeeper://a", "etcd://a"] {
             let registry = target.parse::<Target>().unwrap().registry().unwrap();
-            let registration = Registration { service: &BAD, endpoint: "x:1".parse().unwrap() };
+            let registration = Registration::new(&BAD, "x:1".parse().unwrap());
             let state = registry.register(registration).state().borrow().clone();
             let why = "'no name' is no name of a service; it would be package.Service";
             assert_eq!(state, RegistrationState::Pending(why.into()), "{target}");
@@ -207,7 +208,7 @@ mod tests {
         let parts = [part("first"), part("second")];
         let both: Target = format!("merge:{}+{}", parts[0], parts[1]).parse().unwrap();
         let endpoint: Endpoint = "x:1".parse().unwrap();
-        let registration = Registration { service: &WHO, endpoint: endpoint.clone() };
+        let registration = Registration::new(&WHO, endpoint.clone());
         let registered = both.registry().unwrap().register(registration);
         let stands = |state: &RegistrationState| matches!(state, RegistrationState::Registered(_));
         registered.state().wait_for(stands).await.unwrap();
@@ -219,6 +220,30 @@ mod tests {
         let listed: Target = format!("merge:list:x:1,x:2+{}", parts[1]).parse().unwrap();
         let error = listed.change_weight(&endpoint.address, WeightChange::Undrain).await.unwrap_err();
         assert!(error.to_string().contains("the weights of 'list:x:1,x:2' cannot be changed"), "{error}");
+    }
+
+    #[cfg(all(feature = "zookeeper", feature = "tls"))]
+    #[test]
+    fn unusable_files_of_tls_are_named_when_a_target_is_opened() {
+        for (options, part) in [
+            ("tls.ca=/no/such/file", "TLS: /no/such/file: No such file"),
+            ("tls.client_certificate=/c", "tls.ca is not set"),
+            ("tls.ca=/no/such/file&tls.client_key=/k", "tls.client_certificate is not set"),
+            ("tls.ca=/no/such/file&tls.server_name=a b", "'a b' is no name that a certificate can be for"),
+        ] {
+            let target: Target = format!("zookeeper://a:2281?{options}").parse().unwrap();
+            let errors = [target.resolver().err().unwrap(), target.registry().err().unwrap()];
+            for error in errors.map(|error| error.to_string()) {
+                assert!(error.contains(part) && error.contains("'zookeeper://a:2281?tls."), "{error}");
+            }
+        }
+    }
+
+    #[cfg(all(feature = "zookeeper", not(feature = "tls")))]
+    #[test]
+    fn zookeeper_over_tls_without_the_feature_is_an_error_that_names_it() {
+        let Err(error) = "zookeeper://a?tls.ca=/c".parse::<Target>().unwrap().resolver() else { panic!("it opened") };
+        assert!(error.to_string().contains("without the feature `tls`"), "{error}");
     }
 
     #[cfg(not(feature = "etcd"))]

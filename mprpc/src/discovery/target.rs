@@ -9,6 +9,7 @@ use super::etcd_cluster::EtcdCluster;
 use super::membership::SOURCES_MAX;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
+use crate::tls::TlsClient;
 
 /// A place where services are found, written as one string.
 ///
@@ -25,8 +26,8 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A ZooKeeper string may end in options. `?classic=true` also registers in the layout of the C++ MPRPC (resolvers
 /// always read both layouts). `session_timeout_ms=6000` is the requested session timeout. An etcd string may end in
-/// `?lease_ttl_s=10` and in a login, `user=mprpc&password_file=/run/secrets/etcd`. `tls.ca=/etc/etcd/ca.pem` connects to etcd
-/// by TLS, with `tls.client_certificate`, `tls.client_key` and `tls.server_name` as in a conf file.
+/// `?lease_ttl_s=10` and in a login, `user=mprpc&password_file=/run/secrets/etcd`. In both, `tls.ca=/etc/ca.pem` connects by
+/// TLS, with `tls.client_certificate`, `tls.client_key` and `tls.server_name` as in a conf file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Target {
@@ -55,6 +56,9 @@ pub struct Ensemble {
     pub classic: bool,
     /// The requested session timeout, in whole milliseconds. The servers limit it to between 2 and 20 of their ticks.
     pub session_timeout: Duration,
+    /// TLS to the servers, whose certificates are for their names in `servers`; plain text if `None`. Needs the feature
+    /// `tls`. The paths in a string contain no `&` and no `?`.
+    pub tls: Option<TlsClient>,
 }
 
 impl Ensemble {
@@ -134,13 +138,25 @@ impl fmt::Display for Target {
 impl fmt::Display for Ensemble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "zookeeper://{}{}", self.cluster(), self.chroot)?;
-        let mut separator = '?';
+        let mut options = Vec::new();
         if self.classic {
-            write!(f, "{separator}classic=true")?;
-            separator = '&';
+            options.push("classic=true".to_owned());
         }
         if self.session_timeout != Ensemble::SESSION_TIMEOUT_DEFAULT {
-            write!(f, "{separator}session_timeout_ms={}", self.session_timeout.as_millis())?;
+            options.push(format!("session_timeout_ms={}", self.session_timeout.as_millis()));
+        }
+        if let Some(TlsClient { ca, client_certificate, client_key, server_name }) = &self.tls {
+            let files = [
+                ("ca", Some(ca)),
+                ("client_certificate", client_certificate.as_ref()),
+                ("client_key", client_key.as_ref()),
+            ];
+            options
+                .extend(files.into_iter().filter_map(|(name, path)| Some(format!("tls.{name}={}", path?.display()))));
+            options.extend(server_name.iter().map(|name| format!("tls.server_name={name}")));
+        }
+        for (index, option) in options.iter().enumerate() {
+            write!(f, "{}{option}", if index == 0 { '?' } else { '&' })?;
         }
         Ok(())
     }
@@ -203,17 +219,22 @@ fn parse_merge(text: &str, parts: &str) -> Result<Target, Error> {
 
 fn parse_zookeeper(text: &str, rest: &str) -> Result<Ensemble, Error> {
     let (servers, chroot, options) = parse_cluster(text, rest, 2181, "chroot")?;
-    let mut ensemble = Ensemble { servers, chroot, classic: false, session_timeout: Ensemble::SESSION_TIMEOUT_DEFAULT };
+    let session_timeout = Ensemble::SESSION_TIMEOUT_DEFAULT;
+    let mut ensemble = Ensemble { servers, chroot, classic: false, session_timeout, tls: None };
     for option in options.split('&').filter(|option| !option.is_empty()) {
         match option.split_once('=').unwrap_or((option, "")) {
             ("classic", "true") => ensemble.classic = true,
             ("classic", "false") => ensemble.classic = false,
             ("classic", value) => return Err(wrong(text, &format!("classic is '{value}', not true or false"))),
             ("session_timeout_ms", value) => ensemble.session_timeout = parse_session_timeout(text, value)?,
-            (name, _) => {
-                let why = format!("there is no option '{name}'; the options are classic and session_timeout_ms");
-                return Err(wrong(text, &why));
+            (name, "") if name.starts_with("tls.") => return Err(wrong(text, &format!("{name} is empty"))),
+            ("tls.ca", path) => ensemble.tls.get_or_insert_default().ca = path.into(),
+            ("tls.client_certificate", path) => {
+                ensemble.tls.get_or_insert_default().client_certificate = Some(path.into());
             }
+            ("tls.client_key", path) => ensemble.tls.get_or_insert_default().client_key = Some(path.into()),
+            ("tls.server_name", host) => ensemble.tls.get_or_insert_default().server_name = Some(host.to_owned()),
+            (name, _) => return Err(wrong(text, &format!("there is no option '{name}'; {ZOOKEEPER_OPTIONS}"))),
         }
     }
     Ok(ensemble)
@@ -255,6 +276,8 @@ fn wrong(text: &str, why: &str) -> Error {
 /// How the parts of a merge can begin.
 const PREFIXES: [&str; 10] =
     ["file:", "zookeeper:", "etcd:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
+const ZOOKEEPER_OPTIONS: &str = "the options are classic, session_timeout_ms, tls.ca, tls.client_certificate, tls.client_key and \
+                                 tls.server_name";
 const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, etcd://host:port/prefix, \
                      dns:name:port, merge:REGISTRY+REGISTRY, list:host:port,host:port, host:port, unix:/path, \
                      memory:name, classic:host:port and grpc://host:port";
@@ -277,6 +300,9 @@ mod tests {
             "zookeeper://a:2181?classic=true",
             "zookeeper://a:2181/x?classic=true&session_timeout_ms=6000",
             "zookeeper://a:2181?session_timeout_ms=6000",
+            "zookeeper://a:2281/x?classic=true&tls.ca=/ca.pem",
+            "zookeeper://a:2281?tls.ca=ca&tls.client_certificate=/c&tls.client_key=/k&tls.server_name=zk.example",
+            "merge:zookeeper://a:2281?tls.ca=/ca.pem+etcd://b:2379",
             "etcd://a:2379",
             "etcd://a:2379,[::1]:1/apps/mprpc?lease_ttl_s=60",
             "etcd://a:2379?user=mprpc&password_file=/run/secrets/etcd&tls.ca=/etc/etcd/ca.pem",
@@ -329,6 +355,8 @@ mod tests {
             ("zookeeper://a/../b", "the chroot '/../b'"),
             ("zookeeper://a?clasic=true", "no option 'clasic'"),
             ("zookeeper://a?classic=yes", "classic is 'yes'"),
+            ("zookeeper://a?tls.ca=", "tls.ca is empty"),
+            ("zookeeper://a?tls.certificate=/c", "no option 'tls.certificate'; the options are classic"),
             ("zookeeper://a?session_timeout_ms=0", "from 1 to 3600000"),
             ("file:", "the path after file: is empty"),
             ("file://host/x", "no host"),

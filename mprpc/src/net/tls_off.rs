@@ -57,6 +57,11 @@ impl Connector {
         Err(off())
     }
 
+    #[cfg(feature = "zookeeper")]
+    pub(crate) fn without_protocols(_settings: &TlsClient, _limits: &Limits) -> Result<Connector, Error> {
+        Err(off())
+    }
+
     pub(crate) async fn connect(&self, _stream: Stream, _address: &Address, _within: Duration) -> io::Result<Stream> {
         match *self {}
     }

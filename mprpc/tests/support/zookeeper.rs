@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct ZooKeeper {
     /// The address as `host:port`.
     pub(crate) address: String,
+    /// The port that speaks TLS, of [`ZooKeeper::with_tls`].
+    pub(crate) tls_port: Option<u16>,
     /// `None` if the test did not start the server.
     own: Option<Own>,
 }
@@ -34,7 +36,7 @@ impl ZooKeeper {
             return server;
         }
         let server = Arc::new(match std::env::var(ADDRESS_VARIABLE) {
-            Ok(address) => ZooKeeper { address, own: None },
+            Ok(address) => ZooKeeper { address, tls_port: None, own: None },
             Err(_) => ZooKeeper::own(),
         });
         *shared = Arc::downgrade(&server);
@@ -50,7 +52,7 @@ impl ZooKeeper {
 
     /// Prepares a server for one test without starting it. Its address refuses connections.
     pub(crate) fn stopped() -> ZooKeeper {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let folder = std::env::temp_dir().join(format!("mprpc-zookeeper-{:016x}", fastrand::u64(..)));
         std::fs::create_dir(&folder).unwrap();
         let configuration = format!(
@@ -59,19 +61,42 @@ impl ZooKeeper {
             folder.join("data").display()
         );
         std::fs::write(folder.join("zoo.cfg"), configuration).unwrap();
-        ZooKeeper { address: format!("127.0.0.1:{port}"), own: Some(Own { folder, java: None }) }
+        ZooKeeper { address: format!("127.0.0.1:{port}"), tls_port: None, own: Some(Own { folder, java: None }) }
+    }
+
+    /// Starts a server that also has a port that speaks TLS and requires certificates of clients. `identity` is a PEM file
+    /// with the server's certificate and key, `ca` one with the issuer of both sides' certificates.
+    pub(crate) fn with_tls(identity: &Path, ca: &Path) -> ZooKeeper {
+        let mut server = ZooKeeper::stopped();
+        let port = free_port();
+        server.configure(&format!(
+            "secureClientPort={port}\nsecureClientPortAddress=127.0.0.1\n\
+             serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n\
+             ssl.keyStore.location={}\nssl.keyStore.type=PEM\nssl.trustStore.location={}\nssl.trustStore.type=PEM\n\
+             ssl.clientAuth=need\n",
+            identity.display(),
+            ca.display()
+        ));
+        server.tls_port = Some(port);
+        server.start();
+        server
+    }
+
+    /// Appends to the configuration of a stopped server.
+    fn configure(&self, lines: &str) {
+        let own = self.own.as_ref().expect("only a server of the test's own is configured");
+        let mut configuration = File::options().append(true).open(own.folder.join("zoo.cfg")).unwrap();
+        configuration.write_all(lines.as_bytes()).unwrap();
     }
 
     /// Starts three servers that form an ensemble. Returns once each of them serves.
     pub(crate) fn ensemble() -> Vec<ZooKeeper> {
-        let port = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let members: String =
-            (1..=3).map(|number| format!("server.{number}=127.0.0.1:{}:{}\n", port(), port())).collect();
+        let member = |number| format!("server.{number}=127.0.0.1:{}:{}\n", free_port(), free_port());
+        let members: String = (1..=3).map(member).collect();
         let mut servers: Vec<ZooKeeper> = (0..3).map(|_| ZooKeeper::stopped()).collect();
         for (server, number) in servers.iter_mut().zip(1..) {
+            server.configure(&format!("initLimit=40\nsyncLimit=10\n{members}"));
             let own = server.own.as_mut().expect("a prepared server is the test's own");
-            let mut configuration = File::options().append(true).open(own.folder.join("zoo.cfg")).unwrap();
-            write!(configuration, "initLimit=40\nsyncLimit=10\n{members}").unwrap();
             std::fs::create_dir(own.folder.join("data")).unwrap();
             std::fs::write(own.folder.join("data/myid"), format!("{number}")).unwrap();
             own.start();
@@ -165,6 +190,10 @@ impl Drop for Own {
     }
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 fn class_path() -> Vec<String> {
     let jars = JARS.map(|jar| format!("/usr/share/java/{jar}.jar"));
     std::iter::once("/etc/zookeeper/conf".to_owned()).chain(jars).collect()
@@ -176,13 +205,14 @@ const HELP: &str = "`cargo xtask test` installs what the tests need; MPRPC_TEST_
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 /// The libraries that Debian's ZooKeeper 3.8 needs, in Debian's folder of Java libraries.
-const JARS: [&str; 12] = [
+const JARS: [&str; 13] = [
     "zookeeper",
     "zookeeper-jute",
     "slf4j-api",
     "slf4j-log4j12",
     "log4j-1.2",
     "netty-all",
+    "netty-codec",
     "commons-cli",
     "metrics-core",
     "snappy-java",

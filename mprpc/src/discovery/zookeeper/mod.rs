@@ -1,6 +1,7 @@
 //! The registry in ZooKeeper: an ensemble for many machines, ephemeral nodes, the layouts of mprpc and of the C++
 //! MPRPC.
 
+mod connector;
 mod folder;
 mod layout;
 mod owner;

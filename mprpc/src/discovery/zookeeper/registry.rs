@@ -15,28 +15,32 @@ use super::super::backoff::Backoff;
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
 use super::super::{Registered, Registration, RegistrationState, Registry, invalid_service_name, is_service_name};
+use super::connector::Connector;
 use super::layout;
 use super::owner::{Found, Layout, Step, decide};
-use super::session::{ConnectionState, LINK_PATIENCE, Session, SessionIds};
+use super::session::{ConnectionState, LINK_PATIENCE, Session, SessionIds, SessionSource};
 
 /// A registry that announces providers in ZooKeeper: in the native layout, and also in the classic one if
 /// [`Ensemble::classic`] is set.
 #[derive(Debug)]
 pub struct ZooKeeperRegistry {
     ensemble: Ensemble,
-    /// The session of a test; otherwise the process's session.
-    session: Option<Arc<Session>>,
+    source: SessionSource,
 }
 
 impl ZooKeeperRegistry {
     /// Makes a registry in this ensemble, which may be unreachable at first. Needs ZooKeeper 3.6 or newer.
-    pub fn new(ensemble: Ensemble) -> ZooKeeperRegistry {
-        ZooKeeperRegistry { ensemble, session: None }
+    ///
+    /// # Errors
+    /// A file of [`Ensemble::tls`] cannot be read or used, or the feature `tls` is off.
+    pub fn new(ensemble: Ensemble) -> Result<ZooKeeperRegistry, crate::Error> {
+        let source = SessionSource::Shared(Connector::new(&ensemble)?);
+        Ok(ZooKeeperRegistry { ensemble, source })
     }
 
     #[cfg(test)]
     pub(super) fn over(ensemble: Ensemble, session: Arc<Session>) -> ZooKeeperRegistry {
-        ZooKeeperRegistry { ensemble, session: Some(session) }
+        ZooKeeperRegistry { ensemble, source: SessionSource::Own(session) }
     }
 }
 
@@ -45,7 +49,7 @@ impl Registry for ZooKeeperRegistry {
         if !is_service_name(registration.service.name) {
             return Registered::failed(&invalid_service_name(registration.service.name));
         }
-        let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
+        let session = self.source.session(&self.ensemble);
         let announcement = Announcement::new(&self.ensemble, registration);
         let waiting = format!("connecting to {}", session.name);
         let (sender, state) = watch::channel(RegistrationState::Pending(waiting.into()));

@@ -15,9 +15,10 @@ use super::super::backoff::Backoff;
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
 use super::super::{Resolution, Resolver, invalid_service_name, is_service_name, skip};
+use super::connector::Connector;
 use super::folder::Folder;
 use super::layout;
-use super::session::{ConnectionState, LINK_PATIENCE, Session};
+use super::session::{ConnectionState, LINK_PATIENCE, Session, SessionSource};
 use crate::endpoint::Endpoint;
 use crate::net::clock;
 
@@ -25,19 +26,22 @@ use crate::net::clock;
 #[derive(Debug)]
 pub struct ZooKeeperResolver {
     ensemble: Ensemble,
-    /// The session of a test; otherwise the process's session.
-    session: Option<Arc<Session>>,
+    source: SessionSource,
 }
 
 impl ZooKeeperResolver {
     /// Makes a resolver for this ensemble, which may be unreachable at first. Needs ZooKeeper 3.6 or newer.
-    pub fn new(ensemble: Ensemble) -> ZooKeeperResolver {
-        ZooKeeperResolver { ensemble, session: None }
+    ///
+    /// # Errors
+    /// A file of [`Ensemble::tls`] cannot be read or used, or the feature `tls` is off.
+    pub fn new(ensemble: Ensemble) -> Result<ZooKeeperResolver, crate::Error> {
+        let source = SessionSource::Shared(Connector::new(&ensemble)?);
+        Ok(ZooKeeperResolver { ensemble, source })
     }
 
     #[cfg(test)]
     pub(super) fn over(ensemble: Ensemble, session: Arc<Session>) -> ZooKeeperResolver {
-        ZooKeeperResolver { ensemble, session: Some(session) }
+        ZooKeeperResolver { ensemble, source: SessionSource::Own(session) }
     }
 }
 
@@ -46,7 +50,7 @@ impl Resolver for ZooKeeperResolver {
         if !is_service_name(service) {
             return watch::channel(Resolution::pending(&invalid_service_name(service))).1;
         }
-        let session = self.session.clone().unwrap_or_else(|| Session::shared(&self.ensemble));
+        let session = self.source.session(&self.ensemble);
         let (sender, receiver) = watch::channel(Resolution::pending(&format!("connecting to {}", session.name)));
         let followed = Followed {
             name: service.to_owned(),

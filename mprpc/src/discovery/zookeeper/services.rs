@@ -7,6 +7,7 @@ use mprpc_zookeeper::Client;
 
 use super::super::target::Ensemble;
 use super::super::weights::WeightChange;
+use super::connector::Connector;
 use super::folder::{Folder, child_names};
 use super::layout;
 use super::resolver::parse;
@@ -24,7 +25,7 @@ pub(in super::super) async fn list(ensemble: &Ensemble) -> Result<Vec<(String, V
 
 /// Returns the session, once it is connected.
 async fn connected(ensemble: &Ensemble) -> Result<Arc<Session>, Error> {
-    let session = Session::shared(ensemble);
+    let session = Session::shared(ensemble, &Connector::new(ensemble)?);
     let mut links = session.link();
     let decided = links.wait_for(|link| !matches!(link, ConnectionState::Connecting)).await;
     let link = decided.map(|link| link.clone()).unwrap_or(ConnectionState::Connecting);

@@ -5,7 +5,6 @@
 //! expired.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -15,8 +14,8 @@ use tokio::sync::watch;
 
 use super::super::outage::Outage;
 use super::super::target::Ensemble;
-use crate::endpoint::Address;
-use crate::net::ByteStream;
+use super::connector::Connector;
+use crate::tls::TlsClient;
 
 /// A shared session. It closes when its last user drops it.
 #[derive(Debug)]
@@ -49,21 +48,43 @@ pub(super) struct SessionIds {
     pub(super) past: Arc<[i64]>,
 }
 
+/// Where a resolver or a registry gets its session.
+#[derive(Debug)]
+pub(super) enum SessionSource {
+    /// The process's session, over these connections.
+    Shared(Connector),
+    /// The session of a test.
+    #[cfg(test)]
+    Own(Arc<Session>),
+}
+
+impl SessionSource {
+    /// The session with this ensemble.
+    pub(super) fn session(&self, ensemble: &Ensemble) -> Arc<Session> {
+        match self {
+            SessionSource::Shared(connector) => Session::shared(ensemble, connector),
+            #[cfg(test)]
+            SessionSource::Own(session) => session.clone(),
+        }
+    }
+}
+
 impl Session {
-    /// Returns the process's session with this ensemble. Starts a session if none is in use.
-    pub(super) fn shared(ensemble: &Ensemble) -> Arc<Session> {
-        type Sessions = HashMap<(String, Duration), Weak<Session>>;
+    /// Returns the process's session with this ensemble. Starts a session over the connections of `connector` if none is in
+    /// use.
+    pub(super) fn shared(ensemble: &Ensemble, connector: &Connector) -> Arc<Session> {
+        type Sessions = HashMap<(String, Duration, Option<TlsClient>), Weak<Session>>;
         static SESSIONS: Mutex<Option<Sessions>> = Mutex::new(None);
         let mut sessions = SESSIONS.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = sessions.get_or_insert_default();
         sessions.retain(|_, session| session.strong_count() > 0);
-        let known = sessions.entry((ensemble.cluster(), ensemble.session_timeout)).or_default();
+        let known = sessions.entry((ensemble.cluster(), ensemble.session_timeout, ensemble.tls.clone())).or_default();
         if let Some(session) = known.upgrade() {
             return session;
         }
         let session_timeout = ensemble.session_timeout;
         let options = Options { session_timeout, backoff_max: BACKOFF_MAX, ..Options::default() };
-        let session = Session::start(ensemble, Connector, options, crate::net::background());
+        let session = Session::start(ensemble, connector.clone(), options, crate::net::background());
         *known = Arc::downgrade(&session);
         session
     }
@@ -129,19 +150,6 @@ impl SessionIds {
     }
 }
 
-/// Connects over TCP through `net`. Looks up the host name at each attempt.
-struct Connector;
-
-impl Connect for Connector {
-    type Stream = ByteStream;
-
-    async fn connect(&self, server: &str) -> io::Result<ByteStream> {
-        let address: Address = server.parse().map_err(io::Error::other)?;
-        // The client limits the time as well, by its session timeout.
-        ByteStream::new(crate::net::connect(&address, CONNECT_TIMEOUT_MAX).await?)
-    }
-}
-
 /// The longest pause between attempts to connect, so that a change during an outage reaches callers within a second of its end.
 const BACKOFF_MAX: Duration = Duration::from_millis(500);
 /// How long after a lost connection to wait for the session's next state.
@@ -149,8 +157,6 @@ pub(super) const LINK_PATIENCE: Duration = Duration::from_secs(1);
 /// The maximum number of earlier sessions to remember. At most one is added per session timeout, and the servers end a
 /// session after about that time.
 const PAST_SESSIONS_MAX: usize = 16;
-/// The longest time for an attempt to connect to a server.
-const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

@@ -61,7 +61,11 @@ fn server_config(settings: &TlsServer, contents: &[Vec<u8>]) -> Result<ServerCon
 }
 
 /// The client's configuration: the issuers that it trusts, and the certificate that it presents on request.
-pub(super) fn client(settings: &TlsClient, interval: Duration) -> Result<Reloaded<ClientConfig>, String> {
+pub(super) fn client(
+    settings: &TlsClient,
+    protocols: Protocols,
+    interval: Duration,
+) -> Result<Reloaded<ClientConfig>, String> {
     if settings.ca.as_os_str().is_empty() {
         return Err("tls.ca is not set: it says from which issuers a server's certificate is believed".to_owned());
     }
@@ -74,20 +78,20 @@ pub(super) fn client(settings: &TlsClient, interval: Duration) -> Result<Reloade
     };
     let files = [settings.ca.clone()].into_iter().chain(own).collect();
     let settings = settings.clone();
-    Reloaded::load(files, interval, Box::new(move |contents| client_config(&settings, contents)))
+    Reloaded::load(files, interval, Box::new(move |contents| client_config(&settings, protocols, contents)))
 }
 
-fn client_config(settings: &TlsClient, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
+fn client_config(settings: &TlsClient, protocols: Protocols, contents: &[Vec<u8>]) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_root_certificates(roots(&settings.ca, &contents[0])?);
     let (Some(certificate), Some(key)) = (&settings.client_certificate, &settings.client_key) else {
-        return Ok(offering(builder.with_no_client_auth()));
+        return Ok(offering(builder.with_no_client_auth(), protocols));
     };
     let (chain, private) = own(certificate, &contents[1], key, &contents[2])?;
     let config = builder.with_client_auth_cert(chain, private);
-    config.map(offering).map_err(|error| unusable(certificate, key, &error))
+    config.map(|config| offering(config, protocols)).map_err(|error| unusable(certificate, key, &error))
 }
 
 /// The names of the protocols in the handshake (ALPN, RFC 7301). A server detects the protocol by the first bytes, whatever
@@ -96,9 +100,22 @@ const NATIVE: &[u8] = b"mprpc";
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
 
-/// The client offers what a channel may speak.
-fn offering(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = [NATIVE, HTTP2].map(<[u8]>::to_vec).into();
+/// The protocols that a client names in its handshake.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Protocols {
+    /// Those that a channel may speak.
+    OfCalls,
+    /// None: the protocol of the port has no name.
+    #[cfg(feature = "zookeeper")]
+    None,
+}
+
+fn offering(mut config: ClientConfig, protocols: Protocols) -> ClientConfig {
+    config.alpn_protocols = match protocols {
+        Protocols::OfCalls => [NATIVE, HTTP2].map(<[u8]>::to_vec).into(),
+        #[cfg(feature = "zookeeper")]
+        Protocols::None => Vec::new(),
+    };
     config
 }
 

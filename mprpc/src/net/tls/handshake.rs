@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConfig, ServerConnection};
 use tokio::time::timeout;
 
-use super::files::{self, Reloaded};
+use super::files::{self, Protocols, Reloaded};
 use super::{TlsReader, errors, halves, identity};
 use crate::context::Peer;
 use crate::endpoint::Address;
@@ -86,11 +86,21 @@ impl Connector {
     /// # Errors
     /// A file cannot be read, its contents are unusable, or the server name is invalid.
     pub(crate) fn new(settings: &TlsClient, limits: &Limits) -> Result<Connector, Error> {
+        Connector::naming(Protocols::OfCalls, settings, limits)
+    }
+
+    /// Like [`Connector::new`], for a protocol that has no name in the handshake.
+    #[cfg(feature = "zookeeper")]
+    pub(crate) fn without_protocols(settings: &TlsClient, limits: &Limits) -> Result<Connector, Error> {
+        Connector::naming(Protocols::None, settings, limits)
+    }
+
+    fn naming(protocols: Protocols, settings: &TlsClient, limits: &Limits) -> Result<Connector, Error> {
         let server_name = match &settings.server_name {
             Some(name) => Some(server_name(name.clone()).map_err(wrong)?),
             None => None,
         };
-        let config = files::client(settings, limits.tls_reload_interval).map_err(wrong)?;
+        let config = files::client(settings, protocols, limits.tls_reload_interval).map_err(wrong)?;
         Ok(Connector { config, server_name, connect_timeout: limits.connect_timeout })
     }
 

@@ -5,6 +5,8 @@ mod callers;
 mod crowds;
 mod property;
 mod providers;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +49,7 @@ fn ensemble(classic: bool) -> Ensemble {
         chroot: "/apps".into(),
         classic,
         session_timeout: TIMEOUT,
+        tls: None,
     }
 }
 
