@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::acl::Acl;
-use crate::connect::{Connect, TcpConnect};
+use crate::connect::{Connect, DynConnect, TcpConnect};
 use crate::driver;
 use crate::error::{Error, Why};
 use crate::jute::Malformed;
@@ -84,12 +84,16 @@ impl Client {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn connect_over(connector: impl Connect, servers: &[impl AsRef<str>], options: Options) -> Client {
-        let servers = Servers::new(servers, &options);
+        Client::start(Box::new(connector), Servers::new(servers, &options), options)
+    }
+
+    /// Not generic: the driver is compiled with this crate, and so optimised as this crate is.
+    fn start(connector: Box<dyn DynConnect>, servers: Servers, options: Options) -> Client {
         let session = Session::new(options, Instant::now().into_std());
         let inner = Mutex::new(Inner { session, feeds: HashMap::new() });
         let shared = Arc::new(Shared { inner, wake: Notify::new() });
         let (sender, state) = watch::channel(State::Connecting);
-        tokio::spawn(driver::run(shared.clone(), Box::new(connector), servers, sender));
+        tokio::spawn(driver::run(shared.clone(), connector, servers, sender));
         Client { handle: Arc::new(Handle { shared, state }) }
     }
 

@@ -414,8 +414,17 @@ impl Connect for Connector {
     type Stream = DuplexStream;
 
     async fn connect(&self, server: &str) -> io::Result<DuplexStream> {
-        let accepted = self.ensemble.lock().accept(&self.client, server);
-        let Some(number) = accepted? else { return pending().await };
+        match self.open(server)? {
+            Some(stream) => Ok(stream),
+            None => pending().await,
+        }
+    }
+}
+
+impl Connector {
+    /// Opens a connection; `None` if it hangs. Not asynchronous: what it spawns is compiled with this crate, and so optimised.
+    fn open(&self, server: &str) -> io::Result<Option<DuplexStream>> {
+        let Some(number) = self.ensemble.lock().accept(&self.client, server)? else { return Ok(None) };
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
         let (output, outgoing) = mpsc::unbounded_channel();
         let entry = ConnectionEntry {
@@ -427,7 +436,7 @@ impl Connect for Connector {
         };
         self.ensemble.lock().connections.insert(number, entry);
         tokio::spawn(connection::serve(self.ensemble.clone(), far, number, outgoing));
-        Ok(near)
+        Ok(Some(near))
     }
 }
 

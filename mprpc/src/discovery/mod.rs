@@ -13,6 +13,8 @@ mod merge;
 #[cfg(any(feature = "zookeeper", feature = "etcd"))]
 pub(crate) mod node;
 pub(crate) mod outage;
+#[cfg(test)]
+mod seeds;
 mod services;
 mod snapshot;
 mod target;

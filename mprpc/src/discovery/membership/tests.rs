@@ -344,66 +344,69 @@ fn fault(rng: &mut fastrand::Rng, good: &[u16]) -> (Resolution, Duration) {
 
 #[test]
 fn faults_of_a_registry_never_take_a_living_provider_from_callers_for_ten_thousand_seeds() {
-    for seed in 0..10_000 {
-        let mut rng = fastrand::Rng::with_seed(seed);
-        let sources = 1 + rng.usize(..2);
-        let mut world = World::new(sources, seed);
-        // Each provider is registered in one of the sources, or in both.
-        let mut registered: Vec<BTreeSet<u16>> = vec![BTreeSet::new(); sources];
-        let mut next_port = 1;
-        let mut start = |world: &mut World, registered: &mut [BTreeSet<u16>], rng: &mut fastrand::Rng| {
-            world.alive.insert(next_port);
-            let place = rng.usize(..=sources);
-            for (index, list) in registered.iter_mut().enumerate() {
-                if place == sources || place == index {
-                    list.insert(next_port);
-                }
+    crate::discovery::seeds::run(&[], 10_000, play_faults);
+}
+
+/// Plays a random history of a fleet and the faults of its registries.
+fn play_faults(seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let sources = 1 + rng.usize(..2);
+    let mut world = World::new(sources, seed);
+    // Each provider is registered in one of the sources, or in both.
+    let mut registered: Vec<BTreeSet<u16>> = vec![BTreeSet::new(); sources];
+    let mut next_port = 1;
+    let mut start = |world: &mut World, registered: &mut [BTreeSet<u16>], rng: &mut fastrand::Rng| {
+        world.alive.insert(next_port);
+        let place = rng.usize(..=sources);
+        for (index, list) in registered.iter_mut().enumerate() {
+            if place == sources || place == index {
+                list.insert(next_port);
             }
-            next_port += 1;
-        };
-        for _ in 0..rng.usize(1..8) {
-            start(&mut world, &mut registered, &mut rng);
         }
-        let good = |registered: &[BTreeSet<u16>], source: usize| registered[source].iter().copied().collect::<Vec<_>>();
-        for source in 0..sources {
-            world.list_of(source, &current(&good(&registered, source)));
-        }
-        for _ in 0..rng.usize(1..8) {
-            // The registry works, and the fleet changes.
-            match rng.u8(..4) {
-                0 => start(&mut world, &mut registered, &mut rng),
-                // A provider stops: it withdraws, and its connections end.
-                1 => {
-                    if let Some(stopped) = rng.choice(world.alive.clone()) {
-                        registered.iter_mut().for_each(|list| list.retain(|port| *port != stopped));
-                        world.kill(stopped);
-                    }
-                }
-                // Calls open connections, and idle ones close.
-                2 => world.connected = world.alive.iter().copied().filter(|_| rng.bool()).collect(),
-                _ => {}
-            }
-            for source in 0..sources {
-                world.list_of(source, &current(&good(&registered, source)));
-            }
-            world.pass(VIEW_INTERVAL);
-            // Then it has a fault.
-            let source = rng.usize(..sources);
-            let (answer, time) = fault(&mut rng, &good(&registered, source));
-            // A connection that ends by itself while its provider is missing counts as a provider that has stopped.
-            world.list_of(source, &answer);
-            world.pass(time);
-            let missing: Vec<&u16> = world.alive.difference(&world.view).collect();
-            assert!(missing.is_empty(), "seed {seed}: {missing:?} live and are not used after {answer:?} for {time:?}");
-        }
-        // When the registry works again, its list counts.
-        for source in 0..sources {
-            world.list_of(source, &current(&good(&registered, source)));
-        }
-        world.pass(DOUBT_MAX + HOLD);
-        assert_eq!(world.view, world.alive, "seed {seed}");
-        assert_eq!(world.membership.next_at(world.now), None, "seed {seed}");
-        let shortest = world.views.windows(2).map(|pair| pair[1] - pair[0]).min();
-        assert!(shortest.is_none_or(|shortest| shortest >= VIEW_INTERVAL), "seed {seed}: {shortest:?}");
+        next_port += 1;
+    };
+    for _ in 0..rng.usize(1..8) {
+        start(&mut world, &mut registered, &mut rng);
     }
+    let good = |registered: &[BTreeSet<u16>], source: usize| registered[source].iter().copied().collect::<Vec<_>>();
+    for source in 0..sources {
+        world.list_of(source, &current(&good(&registered, source)));
+    }
+    for _ in 0..rng.usize(1..8) {
+        // The registry works, and the fleet changes.
+        match rng.u8(..4) {
+            0 => start(&mut world, &mut registered, &mut rng),
+            // A provider stops: it withdraws, and its connections end.
+            1 => {
+                if let Some(stopped) = rng.choice(world.alive.clone()) {
+                    registered.iter_mut().for_each(|list| list.retain(|port| *port != stopped));
+                    world.kill(stopped);
+                }
+            }
+            // Calls open connections, and idle ones close.
+            2 => world.connected = world.alive.iter().copied().filter(|_| rng.bool()).collect(),
+            _ => {}
+        }
+        for source in 0..sources {
+            world.list_of(source, &current(&good(&registered, source)));
+        }
+        world.pass(VIEW_INTERVAL);
+        // Then it has a fault.
+        let source = rng.usize(..sources);
+        let (answer, time) = fault(&mut rng, &good(&registered, source));
+        // A connection that ends by itself while its provider is missing counts as a provider that has stopped.
+        world.list_of(source, &answer);
+        world.pass(time);
+        let missing: Vec<&u16> = world.alive.difference(&world.view).collect();
+        assert!(missing.is_empty(), "seed {seed}: {missing:?} live and are not used after {answer:?} for {time:?}");
+    }
+    // When the registry works again, its list counts.
+    for source in 0..sources {
+        world.list_of(source, &current(&good(&registered, source)));
+    }
+    world.pass(DOUBT_MAX + HOLD);
+    assert_eq!(world.view, world.alive, "seed {seed}");
+    assert_eq!(world.membership.next_at(world.now), None, "seed {seed}");
+    let shortest = world.views.windows(2).map(|pair| pair[1] - pair[0]).min();
+    assert!(shortest.is_none_or(|shortest| shortest >= VIEW_INTERVAL), "seed {seed}: {shortest:?}");
 }

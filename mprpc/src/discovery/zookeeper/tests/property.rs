@@ -1,9 +1,8 @@
 //! Random faults, ten thousand times: a provider that lives and can reach the registry ends up registered exactly once,
 //! nobody deletes the node of a live owner, and no list loses an endpoint whose node was there.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::*;
+use crate::discovery::seeds;
 use crate::endpoint::Address;
 use mprpc_zookeeper::testing::{Faults, Snapshot};
 use tokio::time::sleep;
@@ -18,24 +17,7 @@ const SETTLE: Duration = Duration::from_secs(100);
 
 #[test]
 fn random_faults_end_with_each_live_provider_registered_once_and_no_list_that_lost_one() {
-    let seeds =
-        std::env::var("MPRPC_SEED").ok().and_then(|seed| seed.parse().ok()).map_or(0..SEEDS, |seed| seed..seed + 1);
-    FAILED_ONCE.into_iter().for_each(run);
-    let next = AtomicU64::new(seeds.start);
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                while let seed = next.fetch_add(1, Ordering::Relaxed)
-                    && seed < seeds.end
-                {
-                    if let Err(panic) = std::panic::catch_unwind(|| run(seed)) {
-                        eprintln!("MPRPC_SEED={seed} repeats the failure");
-                        std::panic::resume_unwind(panic);
-                    }
-                }
-            });
-        }
-    });
+    seeds::run(&FAILED_ONCE, SEEDS, run);
 }
 
 fn run(seed: u64) {
