@@ -222,7 +222,7 @@ mod tests {
         assert!(error.to_string().contains("the weights of 'list:x:1,x:2' cannot be changed"), "{error}");
     }
 
-    #[cfg(all(feature = "zookeeper", feature = "tls"))]
+    #[cfg(all(feature = "zookeeper", feature = "etcd", feature = "tls"))]
     #[test]
     fn unusable_files_of_tls_are_named_when_a_target_is_opened() {
         for (options, part) in [
@@ -231,10 +231,12 @@ mod tests {
             ("tls.ca=/no/such/file&tls.client_key=/k", "tls.client_certificate is not set"),
             ("tls.ca=/no/such/file&tls.server_name=a b", "'a b' is no name that a certificate can be for"),
         ] {
-            let target: Target = format!("zookeeper://a:2281?{options}").parse().unwrap();
-            let errors = [target.resolver().err().unwrap(), target.registry().err().unwrap()];
-            for error in errors.map(|error| error.to_string()) {
-                assert!(error.contains(part) && error.contains("'zookeeper://a:2281?tls."), "{error}");
+            for servers in ["zookeeper://a:2281", "etcd://a:2379"] {
+                let target: Target = format!("{servers}?{options}").parse().unwrap();
+                let errors = [target.resolver().err().unwrap(), target.registry().err().unwrap()];
+                for error in errors.map(|error| error.to_string()) {
+                    assert!(error.contains(part) && error.contains(&format!("'{servers}?tls.")), "{error}");
+                }
             }
         }
     }

@@ -23,8 +23,7 @@ pub struct TlsServer {
     pub client_optional: bool,
 }
 
-/// TLS to the TCP endpoints of a channel, or to the servers of an [`Ensemble`](crate::discovery::Ensemble). Unix sockets stay
-/// in plain text.
+/// TLS to the TCP endpoints of a channel, or to the servers of a registry. Unix sockets stay in plain text.
 ///
 /// The files are PEM, at most 1 MiB each. The channel checks them for changes every `limits.tls_reload_interval`, as a
 /// [`TlsServer`] does.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::etcd_cluster::EtcdCluster;
 use super::membership::SOURCES_MAX;
+use super::tls_options;
 use crate::endpoint::{Address, Endpoint};
 use crate::error::{Error, ErrorKind};
 use crate::tls::TlsClient;
@@ -145,18 +146,9 @@ impl fmt::Display for Ensemble {
         if self.session_timeout != Ensemble::SESSION_TIMEOUT_DEFAULT {
             options.push(format!("session_timeout_ms={}", self.session_timeout.as_millis()));
         }
-        if let Some(TlsClient { ca, client_certificate, client_key, server_name }) = &self.tls {
-            let files = [
-                ("ca", Some(ca)),
-                ("client_certificate", client_certificate.as_ref()),
-                ("client_key", client_key.as_ref()),
-            ];
-            options
-                .extend(files.into_iter().filter_map(|(name, path)| Some(format!("tls.{name}={}", path?.display()))));
-            options.extend(server_name.iter().map(|name| format!("tls.server_name={name}")));
-        }
-        for (index, option) in options.iter().enumerate() {
-            write!(f, "{}{option}", if index == 0 { '?' } else { '&' })?;
+        options.extend(self.tls.iter().flat_map(tls_options::format));
+        if !options.is_empty() {
+            write!(f, "?{}", options.join("&"))?;
         }
         Ok(())
     }
@@ -222,19 +214,17 @@ fn parse_zookeeper(text: &str, rest: &str) -> Result<Ensemble, Error> {
     let session_timeout = Ensemble::SESSION_TIMEOUT_DEFAULT;
     let mut ensemble = Ensemble { servers, chroot, classic: false, session_timeout, tls: None };
     for option in options.split('&').filter(|option| !option.is_empty()) {
-        match option.split_once('=').unwrap_or((option, "")) {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        match (name, value) {
+            _ if tls_options::take(&mut ensemble.tls, name, value).map_err(|why| wrong(text, &why))? => {}
             ("classic", "true") => ensemble.classic = true,
             ("classic", "false") => ensemble.classic = false,
-            ("classic", value) => return Err(wrong(text, &format!("classic is '{value}', not true or false"))),
-            ("session_timeout_ms", value) => ensemble.session_timeout = parse_session_timeout(text, value)?,
-            (name, "") if name.starts_with("tls.") => return Err(wrong(text, &format!("{name} is empty"))),
-            ("tls.ca", path) => ensemble.tls.get_or_insert_default().ca = path.into(),
-            ("tls.client_certificate", path) => {
-                ensemble.tls.get_or_insert_default().client_certificate = Some(path.into());
+            ("classic", _) => return Err(wrong(text, &format!("classic is '{value}', not true or false"))),
+            ("session_timeout_ms", _) => ensemble.session_timeout = parse_session_timeout(text, value)?,
+            (_, _) => {
+                let names = format!("classic, session_timeout_ms, {}", tls_options::NAMES.join(", "));
+                return Err(wrong(text, &format!("there is no option '{name}'; the options are {names}")));
             }
-            ("tls.client_key", path) => ensemble.tls.get_or_insert_default().client_key = Some(path.into()),
-            ("tls.server_name", host) => ensemble.tls.get_or_insert_default().server_name = Some(host.to_owned()),
-            (name, _) => return Err(wrong(text, &format!("there is no option '{name}'; {ZOOKEEPER_OPTIONS}"))),
         }
     }
     Ok(ensemble)
@@ -276,8 +266,6 @@ fn wrong(text: &str, why: &str) -> Error {
 /// How the parts of a merge can begin.
 const PREFIXES: [&str; 10] =
     ["file:", "zookeeper:", "etcd:", "dns:", "list:", "merge:", "unix:", "memory:", "classic:", "grpc:"];
-const ZOOKEEPER_OPTIONS: &str = "the options are classic, session_timeout_ms, tls.ca, tls.client_certificate, tls.client_key and \
-                                 tls.server_name";
 const FORMS: &str = "allowed are file:/folder, zookeeper://host:port,host:port/chroot, etcd://host:port/prefix, \
                      dns:name:port, merge:REGISTRY+REGISTRY, list:host:port,host:port, host:port, unix:/path, \
                      memory:name, classic:host:port and grpc://host:port";

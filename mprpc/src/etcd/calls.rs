@@ -65,7 +65,7 @@ impl Etcd {
         let options = ChannelOptions { tls, limits, ..ChannelOptions::default() };
         // The channel below would report the fault by each of its calls.
         Connector::new(options.tls.as_ref(), &options.limits)
-            .map_err(|error| Error::new(error.kind(), format!("'{cluster}' cannot be opened: {error}")))?;
+            .map_err(|error| Error::new(error.kind(), format!("'{cluster}': {error}")))?;
         // Parsing a target has checked the addresses.
         let addresses = cluster.servers.iter().filter_map(|server| server.parse::<Address>().ok());
         let endpoint = |address| Endpoint { protocol: Protocol::Grpc, ..Endpoint::new(address) };
