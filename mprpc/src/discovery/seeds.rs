@@ -24,7 +24,6 @@ pub(super) fn run(failed_once: &[u64], count: u64, test: fn(u64)) {
     });
 }
 
-#[expect(clippy::print_stderr, reason = "it says how to repeat the failure")]
 fn test_seed(test: impl Fn(u64) + RefUnwindSafe, seed: u64) {
     if let Err(panic) = catch_unwind(|| test(seed)) {
         eprintln!("MPRPC_SEED={seed} repeats the failure");
