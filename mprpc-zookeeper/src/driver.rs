@@ -63,8 +63,12 @@ impl Driver {
         let why = match self.meanwhile(connecting).await {
             None => return,
             Some(Ok(Ok(stream))) => {
-                self.shared.lock().session.connected(server.clone(), now(), until.into_std());
+                let answer_by = until.min(Instant::now() + servers.handshake_patience(time));
+                self.shared.lock().session.connected(server.clone(), now(), answer_by.into_std());
                 let broken = self.serve(stream, servers).await;
+                if Instant::now() >= answer_by && !self.shared.lock().session.is_open() {
+                    servers.unanswered();
+                }
                 tracing::debug!(%server, why = broken.0, "the connection to ZooKeeper has ended");
                 broken.0
             }

@@ -24,6 +24,8 @@ pub(crate) struct Servers {
     failures: Vec<(Arc<str>, String)>,
     rounds_failed: u32,
     connected_at: Option<Instant>,
+    /// Whether a handshake had no answer since the last session was opened or resumed.
+    was_unanswered: bool,
     backoff_min: Duration,
     backoff_max: Duration,
     rng: fastrand::Rng,
@@ -39,6 +41,7 @@ impl Servers {
             failures: Vec::new(),
             rounds_failed: 0,
             connected_at: None,
+            was_unanswered: false,
             backoff_min: options.backoff_min,
             backoff_max: options.backoff_max,
             rng,
@@ -63,6 +66,19 @@ impl Servers {
         let ceiling = highest.min(self.backoff_min * (1 << self.rounds_failed.min(16)));
         self.rounds_failed = self.rounds_failed.saturating_add(1);
         Step::Pause(ceiling.mul_f64(self.rng.f64()))
+    }
+
+    /// How long a server has for the answer that opens the session, `time` at most.
+    ///
+    /// A server that has just started may take a connection and never answer (ZooKeeper 3.8), and answers the next one at once. A
+    /// server that is slow gets all of `time` at the second attempt.
+    pub(crate) fn handshake_patience(&self, time: Duration) -> Duration {
+        if self.was_unanswered { time } else { time.min(HANDSHAKE_PATIENCE) }
+    }
+
+    /// A server has not answered in that time.
+    pub(crate) fn unanswered(&mut self) {
+        self.was_unanswered = true;
     }
 
     /// The server refused the connection, or ended it before the session was open.
@@ -93,6 +109,7 @@ impl Servers {
     /// A server opened or resumed the session.
     pub(crate) fn connected(&mut self, now: Instant) {
         self.connected_at = Some(now);
+        self.was_unanswered = false;
         self.failures.clear();
     }
 
@@ -113,6 +130,9 @@ impl Servers {
         self.rng.shuffle(&mut self.round);
     }
 }
+
+/// How long a server has for its first answer, at the first attempt.
+const HANDSHAKE_PATIENCE: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic is how a test fails")]

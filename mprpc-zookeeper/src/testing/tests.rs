@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::io;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use tokio::io::DuplexStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Ensemble;
+use super::{Connector, Ensemble};
 use crate::{
-    Acl, Auth, Client, CreateMode, Error, EventKind, Op, OpResult, Options, SessionInfo, State, WatchMode, Why,
+    Acl, Auth, Client, Connect, CreateMode, Error, EventKind, Op, OpResult, Options, SessionInfo, State, WatchMode, Why,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -178,6 +181,35 @@ async fn servers_that_are_down_are_passed_over_and_named_when_all_are() {
     let names_all =
         |state: &State| matches!(state, State::Disconnected(why) if why.matches("connection refused").count() == 3);
     state.wait_for(names_all).await.unwrap();
+}
+
+/// Connects to a server that has just started: it takes the first connection and never answers.
+struct JustStarted {
+    ensemble: Connector,
+    swallowed: Mutex<Option<DuplexStream>>,
+}
+
+impl Connect for JustStarted {
+    type Stream = DuplexStream;
+
+    async fn connect(&self, server: &str) -> io::Result<DuplexStream> {
+        if self.swallowed.lock().unwrap().is_some() {
+            return self.ensemble.connect(server).await;
+        }
+        let (near, far) = tokio::io::duplex(1 << 10);
+        *self.swallowed.lock().unwrap() = Some(far);
+        Ok(near)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn server_that_has_just_started_and_never_answers_is_tried_again_soon() {
+    let ensemble = Ensemble::start();
+    let connector = JustStarted { ensemble: ensemble.connector("me"), swallowed: Mutex::default() };
+    let begun = Instant::now();
+    let client = Client::connect_over(connector, &["a:1"], options());
+    connected(&client).await;
+    assert!(begun.elapsed() < SECOND, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
