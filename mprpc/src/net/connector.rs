@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
@@ -72,11 +73,28 @@ async fn open(address: &Address) -> io::Result<Stream> {
 
 /// Opens a TCP stream. A connection on the same host is established at once; its stream is fresh, and no reactor has to
 /// wait for it.
+///
+/// The kernel repeats a SYN without an answer after a second. A second attempt begins sooner, because a server that is about to
+/// close its socket answers none ([`Listener::ignore_new_handshakes`](super::Listener::ignore_new_handshakes)).
 async fn open_tcp(address: SocketAddr) -> io::Result<Stream> {
     let (socket, is_connected) = tcp::begin_to_connect(address)?;
     if is_connected {
         return Ok(Stream::fresh(socket, address, address));
     }
+    let mut first = pin!(connected(socket, address));
+    if let Ok(connected) = tokio::time::timeout(SECOND_ATTEMPT, &mut first).await {
+        return connected;
+    }
+    // Without a second socket, the first attempt goes on.
+    let Ok((socket, _)) = tcp::begin_to_connect(address) else { return first.await };
+    tokio::select! {
+        connected = first => connected,
+        connected = connected(socket, address) => connected,
+    }
+}
+
+/// Waits for the end of an attempt to connect.
+async fn connected(socket: std::net::TcpStream, address: SocketAddr) -> io::Result<Stream> {
     let socket = TcpStream::from_std(socket)?;
     socket.writable().await?;
     match socket.take_error()? {
@@ -84,6 +102,9 @@ async fn open_tcp(address: SocketAddr) -> io::Result<Stream> {
         None => Ok(Stream::tcp(socket, address)),
     }
 }
+
+/// How long an attempt to connect is without an answer when the second one begins.
+const SECOND_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// Bounds an attempt to connect by `connect_timeout`.
 pub(crate) async fn within_limit<T>(
@@ -97,5 +118,27 @@ async fn within<T>(timeout: Duration, limit: &str, connecting: impl Future<Outpu
     match tokio::time::timeout(timeout, connecting).await {
         Ok(connected) => connected,
         Err(_elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {limit}{timeout:?}"))),
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn address_that_answers_no_handshake_and_closes_is_refused_before_the_kernel_tries_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        tcp::ignore_new_handshakes(&listener).unwrap();
+        let begun = clock::now();
+        let attempt = tokio::spawn(open_tcp(address));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!attempt.is_finished(), "the handshake is answered");
+        drop(listener);
+        assert_eq!(attempt.await.unwrap().err().unwrap().kind(), io::ErrorKind::ConnectionRefused);
+        let elapsed = clock::now() - begun;
+        assert!(elapsed < Duration::from_millis(900), "{elapsed:?}");
     }
 }

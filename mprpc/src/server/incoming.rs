@@ -20,7 +20,7 @@ use crate::net::handover::NamedSocket;
 use crate::net::{Accepted, Incoming, Listener, Loops, Place, Stream, clock};
 
 /// How long a handshake takes at most, within a data centre. A peer that begins one in this time connects a second later.
-const HANDSHAKE_TIME: Duration = Duration::from_millis(2);
+const HANDSHAKE_TIME: Duration = Duration::from_millis(1);
 
 /// The accept tasks of a server, and their listeners.
 pub(super) struct Acceptors {
