@@ -55,6 +55,7 @@ impl Registry for EtcdRegistry {
             has_stood: false,
             outage: Outage::default(),
             state: sender,
+            registration,
         };
         self.etcd.runtime.spawn(announcement.keep(withdrawn));
         Registered::new(state, withdraw)
@@ -63,6 +64,7 @@ impl Registry for EtcdRegistry {
 
 /// A provider's key.
 struct Announcement {
+    registration: Registration,
     etcd: Arc<Etcd>,
     key: String,
     value: Vec<u8>,
@@ -153,9 +155,13 @@ impl Announcement {
                 }
             }
             Some(_) if self.has_stood => {
-                let why = format!("{}: another process announces this address", self.place);
-                if RegistrationState::Pending(why.as_str().into()).publish(&self.state) {
-                    tracing::error!("{why}");
+                let is_taken_over = self.registration.is_taken_over();
+                let who = if is_taken_over { "the next" } else { "another" };
+                let why = format!("{}: {who} process announces this address", self.place);
+                match RegistrationState::Pending(why.as_str().into()).publish(&self.state) {
+                    true if is_taken_over => tracing::info!("{why}; it takes over from this one"),
+                    true => tracing::error!("{why}"),
+                    false => {}
                 }
                 return Ok(());
             }

@@ -4,6 +4,7 @@ mod fake;
 mod login;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -18,6 +19,7 @@ use crate::discovery::{
     WeightChange,
 };
 use crate::endpoint::Endpoint;
+use crate::interceptors::tests::log::Log;
 use crate::method::ServiceDescriptor;
 use crate::testing::Network;
 
@@ -72,6 +74,28 @@ impl World {
     fn register_with(&self, etcd: &Arc<Etcd>, address: &str) -> Registered {
         let registration = Registration::new(&WHO, address.parse().unwrap());
         EtcdRegistry::over(etcd.clone(), "/apps", seconds(10)).register(registration)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn process_whose_address_another_announces_says_error_unless_it_hands_over() {
+    for is_handover in [true, false] {
+        let log = Log::begin();
+        let world = World::new();
+        let taken_over = Arc::new(AtomicBool::new(false));
+        let registration = Registration::new(&WHO, A.parse().unwrap()).with_successor(taken_over.clone());
+        let first = EtcdRegistry::over(world.etcd.clone(), "/apps", seconds(10)).register(registration);
+        stands(&first).await;
+        // The next process has the listening sockets before it registers.
+        taken_over.store(is_handover, Ordering::Release);
+        let second = world.register_elsewhere(A);
+        stands(&second).await;
+        let who = if is_handover { "the next process" } else { "another process" };
+        let says = |state: &RegistrationState| matches!(state, RegistrationState::Pending(why) if why.contains(who));
+        tokio::time::timeout(seconds(60), first.state().wait_for(says)).await.unwrap().unwrap();
+        let lines = log.with("announces this address");
+        let level = if is_handover { tracing::Level::INFO } else { tracing::Level::ERROR };
+        assert_eq!(lines.iter().map(|(level, _)| *level).collect::<Vec<_>>(), [level], "{lines:?}");
     }
 }
 
