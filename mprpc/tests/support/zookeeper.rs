@@ -119,8 +119,8 @@ impl ZooKeeper {
     fn wait_until_it_serves(&mut self) {
         let address = self.address.clone();
         let deadline = Instant::now() + START_PATIENCE;
-        // A server that has only begun to start answers `ruok` already.
-        while !self.ask("srvr").is_some_and(|answer| answer.contains("Mode: ")) {
+        // A server that has only begun to start answers `ruok` already, and never answers some connections.
+        while !self.ask_within("srvr", ANSWER_PATIENCE).is_some_and(|answer| answer.contains("Mode: ")) {
             let own = self.own.as_mut().expect("it was just there");
             let ended = own.java.as_mut().and_then(|java| java.try_wait().unwrap());
             if ended.is_some() || Instant::now() > deadline {
@@ -143,8 +143,12 @@ impl ZooKeeper {
 
     /// Sends a four-letter command to the server and returns the answer.
     pub(crate) fn ask(&self, word: &str) -> Option<String> {
+        self.ask_within(word, Duration::from_secs(5))
+    }
+
+    fn ask_within(&self, word: &str, limit: Duration) -> Option<String> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        stream.set_read_timeout(Some(limit)).ok()?;
         stream.write_all(word.as_bytes()).ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
@@ -203,6 +207,8 @@ const ADDRESS_VARIABLE: &str = "MPRPC_TEST_ZOOKEEPER";
 const HELP: &str = "`cargo xtask test` installs what the tests need; MPRPC_TEST_ZOOKEEPER=host:port names a server that \
                     most of them can use instead";
 const START_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a starting server has for an answer before it is asked again.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(20);
 /// The libraries that Debian's ZooKeeper 3.8 needs, in Debian's folder of Java libraries.
 const JARS: [&str; 13] = [
