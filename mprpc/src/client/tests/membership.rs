@@ -57,6 +57,28 @@ async fn removal_hold_keeps_calls_on_an_endpoint_that_its_registry_no_longer_lis
 }
 
 #[tokio::test(start_paused = true)]
+async fn z16_dead_provider_that_stays_listed_delays_no_call_and_is_tried_again_with_backoff() {
+    let world = world_with(listed(&[A, B, C]), in_turn());
+    world.start_all(&[A, B, C]);
+    assert_eq!(world.answers(9).await, [A, B, C]);
+    world.network.kill(B);
+    // The end of the connection arrives.
+    sleep(ms(100)).await;
+    let (attempts, begin) = (world.network.attempts(), Instant::now());
+    // The session of the dead provider lasts for another ten seconds.
+    assert_eq!(world.answers(1_000).await, [A, C]);
+    assert!(begin.elapsed() < seconds(10) + ms(50), "calls waited: {:?}", begin.elapsed());
+    let attempts = world.network.attempts() - attempts;
+    assert!((3..50).contains(&attempts), "{attempts} attempts to connect");
+    world.start(B);
+    let begin = Instant::now();
+    while world.who().await.unwrap() != B {
+        sleep(ms(10)).await;
+    }
+    assert!(begin.elapsed() <= seconds(5), "{:?}", begin.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn z17_removed_provider_finishes_its_calls_and_then_loses_its_connection() {
     let world = world_with(listed(&[A, B]), in_turn());
     world.start_hanging(A);
