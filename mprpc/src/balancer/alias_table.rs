@@ -57,12 +57,11 @@ impl AliasTable {
     /// Draws an index. The table must not be empty.
     #[inline(always)]
     pub(super) fn draw(&self) -> usize {
-        self.draw_by(fastrand::u64(..))
+        self.drawn(fastrand::u64(..))
     }
 
-    /// Draws an index by a random number.
     #[inline(always)]
-    pub(super) fn draw_by(&self, random: u64) -> usize {
+    fn drawn(&self, random: u64) -> usize {
         let index = scale(random as u32, self.count);
         match self.slots.get(index) {
             Some(slot) if (random >> 32) as u32 >= slot.own => slot.other as usize,
@@ -76,18 +75,15 @@ impl AliasTable {
         self.slots.is_empty()
     }
 
-    /// Draws two indexes that differ, all weights being equal. The table must have two entries.
-    #[inline(always)]
-    pub(super) fn draw_two_alike(&self, random: u64) -> (usize, usize) {
-        let first = scale(random as u32, self.count);
-        let second = scale((random >> 32) as u32, self.count - 1);
-        (first, second + usize::from(second >= first))
-    }
-
     /// Draws two indexes, which differ if all weights are equal. The table must have two entries.
     #[inline(always)]
     pub(super) fn draw_two(&self, random: u64) -> (usize, usize) {
-        if self.is_uniform() { self.draw_two_alike(random) } else { (self.draw_by(random), self.draw()) }
+        if self.is_uniform() {
+            let first = scale(random as u32, self.count);
+            let second = scale((random >> 32) as u32, self.count - 1);
+            return (first, second + usize::from(second >= first));
+        }
+        (self.drawn(random), self.draw())
     }
 
     /// The weight of an index, relative to the others: from 1 to 1000.

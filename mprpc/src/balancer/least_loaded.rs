@@ -35,12 +35,10 @@ impl Picker for LeastLoadedPicker {
         if count <= 1 {
             return (count == 1 && info.may_use(0)).then_some(0);
         }
-        let random = fastrand::u64(..);
+        let (first, second) = self.0.draw_two(fastrand::u64(..));
         if self.0.is_uniform() {
-            let (first, second) = self.0.draw_two_alike(random);
             return self.pick_of_two(info, first, second, || (1, 1));
         }
-        let (first, second) = (self.0.draw_by(random), self.0.draw());
         self.pick_of_two(info, first, second, || (self.0.weight(first), self.0.weight(second)))
     }
 }
