@@ -173,7 +173,7 @@ pub(crate) fn provide(url: &str, services: &str, providers: &str) -> Result<()> 
     let running = server.start()?;
     let registry = url.parse::<Target>()?.registry()?;
     let register = |service: &'static ServiceDescriptor, address: &Address| {
-        registry.register(Registration { service, endpoint: Endpoint::new(address.clone()) })
+        registry.register(Registration::new(service, Endpoint::new(address.clone())))
     };
     let registered: Vec<Registered> = descriptors
         .iter()
